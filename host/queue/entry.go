@@ -1,0 +1,89 @@
+package queue
+
+import (
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// State is where an entry stands.
+type State uint8
+
+// The states. Installed is final.
+const (
+	Converting State = iota // its statements are not known yet
+	Awaiting                // may be installed as soon as the rule lets it
+	InFlight                // a lane installs it, or whether it did is in doubt
+	Held                    // poison: waits for a person or another guest
+	Installed               // settled: its effects are durable, or it has none
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"converting", "awaiting", "in flight", "held", "installed"}[s]
+}
+
+// Conversion is what a guest made of an entry's statemap; the queue knows only its size.
+type Conversion interface {
+	// Bytes returns how many bytes of memory the conversion holds.
+	Bytes() int
+}
+
+// Entry is one forwarded version and what became of it. The core fills the exported fields
+// before Add; afterwards only the queue changes State.
+type Entry struct {
+	Version   talos.Version
+	Safepoint talos.Version
+	Before    talos.Anchor // the newest record below the version
+	Keys      []talos.Key
+	Guest     int32
+	Size      int32 // bytes of the payload, whether held or not
+
+	// The decision that binds, and where in the log it stands.
+	Outcome   talos.Outcome
+	Duplicate bool
+	DecidedAt talos.Position
+
+	Candidate  *talos.Candidate // nil while let go, and once installed
+	Conversion Conversion       // nil until converted, and once installed
+	Generation int32            // which generation converted it
+	Journey    *timing.Journey
+
+	// Effects is false for aborted, duplicate and empty versions, which are settled when added.
+	Effects bool
+	// Ahead says that its effects are durable through the ledger, above the snapshot.
+	Ahead bool
+	// Attempts counts failed installations.
+	Attempts int32
+
+	state     State
+	gate      talos.Version // all versions up to this one settle before it goes ahead
+	notBefore int64         // ns; it is not tried again earlier
+	limit     int32         // most entries of a group it may join; 0 is any
+	indexed   bool          // stands in one of the heaps
+	bytes     int           // what it counts against the limit now
+}
+
+// State returns where the entry stands.
+func (e *Entry) State() State { return e.state }
+
+// Gate returns the version up to which everything settles before the entry may go ahead of
+// the frontier: its safepoint, or more where a key says so.
+func (e *Entry) Gate() talos.Version { return e.gate }
+
+// NotBefore returns the instant, in ns, before which the entry is not tried again; 0 is none.
+func (e *Entry) NotBefore() int64 { return e.notBefore }
+
+// entryOverhead is what an entry takes beside payload and conversion: itself, its journey,
+// its slots in the ring, the heaps and the key index.
+const entryOverhead = 512
+
+func (e *Entry) measure() int {
+	n := entryOverhead + 24*len(e.Keys)
+	if e.Candidate != nil {
+		n += e.Candidate.Bytes()
+	}
+	if e.Conversion != nil {
+		n += e.Conversion.Bytes()
+	}
+	return n
+}

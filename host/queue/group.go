@@ -1,0 +1,226 @@
+package queue
+
+import (
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Group is what one transaction installs. A frontier group carries the snapshot and the
+// resume point forward; one without entries is a flush. An ahead group moves neither.
+type Group struct {
+	Entries  []*Entry // in version order
+	Frontier bool
+
+	// Of a frontier group: the snapshot before and after, the resume point with its anchor, and
+	// how many ledger rows the new snapshot passes.
+	From, Snapshot talos.Version
+	Resume         talos.Position
+	Anchor         talos.Anchor
+	Ledgered       int
+
+	bytes int
+	most  int // the least limit of its entries
+}
+
+// Limits bound a group.
+type Limits struct {
+	Entries int // at least 1
+	Bytes   int // reached, not exceeded by more than the last entry; at least 1
+}
+
+// Beyond is what lies above everything that the queue holds: where to resume when all of it
+// is settled, and the anchor below that.
+type Beyond struct {
+	Resume talos.Position
+	Anchor talos.Anchor
+}
+
+// NextFrontier takes the run that starts at the frontier, if its first entry may go now, and
+// returns nil otherwise or while another frontier group is in flight.
+func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
+	f := q.Frontier()
+	if q.advance || f == nil || f.state != Awaiting || f.notBefore > now {
+		return nil
+	}
+	g := &Group{Frontier: true, From: q.snapshot, most: lim.Entries}
+	end := q.settled
+	for ; end < q.entries.Len(); end++ {
+		e := q.entries.At(end)
+		if e.state == Installed {
+			continue
+		}
+		if e.state != Awaiting || e.notBefore > now || !g.admit(e, lim) {
+			break
+		}
+	}
+	q.carry(g, end, beyond)
+	q.take(g)
+	return g
+}
+
+// NextAhead takes entries from beyond the frontier whose gate lies below it, and returns nil
+// when there are none. The frontier must be kept from going itself: in flight, held or delayed.
+func (q *Queue) NextAhead(now int64, lim Limits) *Group {
+	f := q.Frontier()
+	if f == nil || f.state == Converting || (f.state == Awaiting && f.notBefore <= now) {
+		return nil
+	}
+	q.promote(f)
+	g := &Group{most: lim.Entries}
+	var later []*Entry
+	for e := q.ready.top(); e != nil; e = q.ready.top() {
+		if e.state != Awaiting || e == f {
+			q.ready.pop().indexed = false
+			continue
+		}
+		if e.notBefore > now {
+			later = append(later, q.ready.pop())
+			continue
+		}
+		if !g.admit(e, lim) {
+			break
+		}
+		q.ready.pop().indexed = false
+	}
+	for _, e := range later {
+		q.ready.push(e)
+	}
+	if len(g.Entries) == 0 {
+		return nil
+	}
+	q.take(g)
+	return g
+}
+
+// Flush returns a frontier group without entries that carries the snapshot over what has
+// settled and the resume point to where it is now; nil while a frontier group is in flight.
+func (q *Queue) Flush(beyond Beyond) *Group {
+	if q.advance {
+		return nil
+	}
+	g := &Group{Frontier: true, From: q.snapshot}
+	q.carry(g, q.settled, beyond)
+	q.take(g)
+	return g
+}
+
+// Behind returns how many settled versions the durable snapshot has yet to pass.
+func (q *Queue) Behind() int { return q.settled }
+
+// ResumeAt returns where a restart would have to read from, were everything settled made
+// durable now.
+func (q *Queue) ResumeAt(beyond Beyond) talos.Position {
+	if f := q.Frontier(); f != nil {
+		return talos.Position(f.Version)
+	}
+	return beyond.Resume
+}
+
+// Done says that the group is durable. It returns the entries that the snapshot passed and that
+// the queue therefore no longer holds; an ahead group passes none. The slice is the caller's.
+func (q *Queue) Done(g *Group) []*Entry {
+	q.release(g)
+	for _, e := range g.Entries {
+		q.must(e, InFlight)
+		e.Ahead = !g.Frontier
+		q.install(e)
+	}
+	if !g.Frontier {
+		return nil
+	}
+	q.pass()
+	q.promote(q.Frontier())
+	q.snapshot = g.Snapshot
+	var passed []*Entry
+	for q.entries.Len() > 0 && q.entries.At(0).Version <= g.Snapshot {
+		e := q.entries.Pop()
+		if e.state != Installed {
+			panic(fmt.Sprintf("queue: the snapshot %d passes version %d, which is %v", g.Snapshot, e.Version, e.state))
+		}
+		q.settled--
+		q.forget(e)
+		passed = append(passed, e)
+	}
+	return passed
+}
+
+// Undone says that the group had no effect: its entries await installation again.
+func (q *Queue) Undone(g *Group) {
+	q.release(g)
+	for _, e := range g.Entries {
+		q.must(e, InFlight)
+		e.state = Awaiting
+		q.enqueue(e)
+	}
+}
+
+// admit adds the entry to the group if the number, the bytes and every limit allow it.
+func (g *Group) admit(e *Entry, lim Limits) bool {
+	most := g.most
+	if e.limit > 0 {
+		most = min(most, int(e.limit))
+	}
+	if n := len(g.Entries); n > 0 && (n >= most || g.bytes >= lim.Bytes) {
+		return false
+	}
+	g.most = most
+	g.bytes += e.bytes
+	g.Entries = append(g.Entries, e)
+	return true
+}
+
+// promote moves the entries whose gate lies below the frontier to the ready ones, and drops
+// from these what has settled meanwhile.
+func (q *Queue) promote(f *Entry) {
+	for e := q.blocked.top(); e != nil && (f == nil || e.gate < f.Version); e = q.blocked.top() {
+		q.ready.push(q.blocked.pop())
+	}
+	for e := q.ready.top(); e != nil && e.state == Installed; e = q.ready.top() {
+		q.ready.pop().indexed = false
+	}
+}
+
+// carry computes what a frontier group that settles entries[:end] makes durable.
+func (q *Queue) carry(g *Group, end int, beyond Beyond) {
+	g.Snapshot = q.snapshot
+	if end > 0 {
+		g.Snapshot = q.entries.At(end - 1).Version
+	}
+	for i := range end {
+		if e := q.entries.At(i); e.Ahead {
+			g.Ledgered++
+		}
+	}
+	g.Resume, g.Anchor = beyond.Resume, beyond.Anchor
+	if end < q.entries.Len() {
+		next := q.entries.At(end)
+		g.Resume, g.Anchor = talos.Position(next.Version), next.Before
+	}
+}
+
+func (q *Queue) take(g *Group) {
+	q.advance = q.advance || g.Frontier
+	for _, e := range g.Entries {
+		e.state = InFlight
+	}
+}
+
+func (q *Queue) release(g *Group) {
+	if g.Frontier {
+		q.advance = false
+	}
+}
+
+// forget takes what the entry touched out of the key index and its bytes out of the sum.
+func (q *Queue) forget(e *Entry) {
+	q.bytes -= e.bytes
+	if !e.Effects {
+		return
+	}
+	for _, k := range e.Keys {
+		if t, held := q.keys[k.Hash()]; held && t.any == e.Version {
+			delete(q.keys, k.Hash())
+		}
+	}
+}

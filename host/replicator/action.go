@@ -1,0 +1,156 @@
+package replicator
+
+import (
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// Action is something the shell must do: Step's output. The shell carries actions out in
+// their order and decides nothing; each that can fail has its answer among the events.
+type Action interface{ action() }
+
+// Connect asks a lane to connect and to renew its fence; answered by LaneUp or LaneDown.
+type Connect struct {
+	Lane int
+	// Doubt is the group whose commit is unknown, or nil. For an ahead group the answer counts
+	// how many of its versions are in the ledger.
+	Doubt *queue.Group
+}
+
+// Install asks a lane for one transaction; answered by Installed, Failed or LaneDown. The
+// group's entries may be read until then.
+type Install struct {
+	Lane  int
+	Group *queue.Group
+	Uses  []Use
+}
+
+// Use is a row of the guest history: from a version on (or for that version only) a
+// generation converts. It is written by the first transaction that depends on it.
+type Use struct {
+	Guest      int32
+	Generation int32
+	From       talos.Version
+	Only       bool
+}
+
+// Quarantine asks a lane to record poison versions; answered like Install.
+type Quarantine struct {
+	Lane  int
+	Rows  []Poisoned
+	Known talos.Version // the snapshot at that time
+}
+
+// Poisoned is what is known of a version that cannot be installed.
+type Poisoned struct {
+	Version    talos.Version
+	Safepoint  talos.Version
+	Failure    Failure
+	Generation int32            // which converted it, or -1
+	Candidate  *talos.Candidate // nil where the payload is lost
+	At         int64            // ns
+	Held       bool             // it holds the snapshot; false for a record of the fact alone
+}
+
+// Convert asks for the statements of some versions; answered by Converted.
+type Convert struct {
+	Task       uint64
+	Generation int32
+	Works      []Work
+}
+
+// Work is one version to convert.
+type Work struct {
+	Version   talos.Version
+	Safepoint talos.Version
+	Candidate *talos.Candidate
+}
+
+// Refetch asks for payloads that were let go, in ascending order; each is answered by Fetched.
+type Refetch struct{ Versions []talos.Version }
+
+// PauseFetch asks the shell to stop fetching until ResumeFetch.
+type PauseFetch struct{}
+
+// ResumeFetch asks the shell to fetch again.
+type ResumeFetch struct{}
+
+// Seek asks the shell to read again from a position that it has passed already.
+type Seek struct{ To talos.Position }
+
+// Publish asks for the resume point to be published as the group's offset. It is not answered.
+type Publish struct{ Resume talos.Position }
+
+// Finished hands over the journeys of versions that the durable snapshot has passed.
+type Finished struct{ Journeys []*timing.Journey }
+
+// CutOver says from which version on a generation converts.
+type CutOver struct {
+	Guest      int32
+	Generation int32
+	From       talos.Version
+}
+
+// Retire says that nothing needs the generation any more.
+type Retire struct{ Generation int32 }
+
+// Notice is something an operator should read. It is not answered.
+type Notice struct {
+	Kind    NoticeKind
+	Version talos.Version
+	Failure Failure
+	// The positions of the first and the later decision, for a conflict.
+	First, Later talos.Position
+}
+
+// NoticeKind says what a notice is about.
+type NoticeKind uint8
+
+// The kinds of notices.
+const (
+	OffsetZero       NoticeKind = iota // a candidate at offset 0 is never a version
+	ConflictOutcome                    // a later decision contradicts the outcome that binds
+	HeldVersion                        // a version is poison and holds the snapshot
+	LateCommit                         // a record that the certifier refuses was committed
+	BacklogTooLong                     // more undecided candidates than memory has room for
+	GroupRetried                       // a group failed and is tried again
+	LaneDisconnected                   // a lane has no connection
+)
+
+// Stop says that the core has ended; it takes no further event.
+type Stop struct {
+	Reason  StopReason
+	Failure Failure
+}
+
+// StopReason is why the core ended.
+type StopReason uint8
+
+// The reasons.
+const (
+	Drained    StopReason = iota // as asked
+	LostEpoch                    // another host owns the cohort
+	WentBack                     // the database lost commits: load everything again
+	BrokenWord                   // a promise is broken
+)
+
+// String returns the reason's word in logs.
+func (r StopReason) String() string {
+	return [...]string{"drained", "fenced", "database went back", "broken promise"}[r]
+}
+
+func (*Connect) action()     {}
+func (*Install) action()     {}
+func (*Quarantine) action()  {}
+func (*Convert) action()     {}
+func (*Refetch) action()     {}
+func (*PauseFetch) action()  {}
+func (*ResumeFetch) action() {}
+func (*Seek) action()        {}
+func (*Publish) action()     {}
+func (*Finished) action()    {}
+func (*CutOver) action()     {}
+func (*Retire) action()      {}
+func (*Notice) action()      {}
+func (*Stop) action()        {}

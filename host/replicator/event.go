@@ -1,0 +1,132 @@
+package replicator
+
+import (
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/suffix"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Event is something that happened outside: Step's input. The shell makes events, one at a
+// time and in the order in which they happened. The core keeps none of them.
+type Event interface{ event() }
+
+// Candidate is a candidate read from the log that the certifier accepts.
+type Candidate struct {
+	Version talos.Version
+	Before  talos.Anchor // the newest record below it
+	Keys    []talos.Key  // the core keeps the slice
+	Guest   int32
+	Kind    suffix.Kind
+	Payload *talos.Candidate
+}
+
+// Decision is a decision read from the log.
+type Decision struct {
+	Version       talos.Version // the candidate that it is about
+	Position      talos.Position
+	Safepoint     talos.Version
+	Outcome       talos.Outcome
+	Duplicate     bool
+	Contradictory bool
+}
+
+// Refused is a candidate that the certifier's parser refuses: it is never decided.
+type Refused struct{ Version talos.Version }
+
+// ReadTo ends each batch of records: everything below Next was delivered or is none of ours.
+type ReadTo struct {
+	Next   talos.Position
+	Anchor talos.Anchor   // the newest record below Next
+	End    talos.Position // where the readable log ends now
+}
+
+// Sought says that the records which follow are read from the position that Seek asked for.
+type Sought struct{}
+
+// Fetched is the answer to Refetch for one version: its payload, or nil when the log no
+// longer has it.
+type Fetched struct {
+	Version talos.Version
+	Payload *talos.Candidate
+}
+
+// Converted is the answer to Convert: a result for each version that was given, in order.
+type Converted struct {
+	Task    uint64
+	Results []Result
+}
+
+// Verdict is what a guest said of a version's statemap.
+type Verdict uint8
+
+// The verdicts.
+const (
+	OK       Verdict = iota // its statements are in Conversion
+	Skipped                 // it has no effects
+	Rejected                // Failure says why
+)
+
+// Result is what became of one version's conversion.
+type Result struct {
+	Begin, End int64 // ns, on either side of the guest call
+	Verdict    Verdict
+	Conversion queue.Conversion
+	Failure    Failure
+}
+
+// LaneUp says that a lane is connected, its fence renewed, so that no transaction of an
+// earlier connection can still commit; and what the database then said.
+type LaneUp struct {
+	Lane     int
+	Snapshot talos.Version
+	// Ledgered is how many of the versions of the group in doubt the ledger holds.
+	Ledgered int
+}
+
+// LaneDown says that a lane has no connection: it was lost, or could not be made. InDoubt
+// says that a group was under way and may have been committed.
+type LaneDown struct {
+	Lane    int
+	Failure Failure
+	InDoubt bool
+}
+
+// Installed says that the transaction of a lane is durable.
+type Installed struct {
+	Lane                      int
+	Received, Begin, Complete int64 // ns, on the lane
+}
+
+// Failed says that the transaction of a lane was rolled back; the lane is connected and idle.
+type Failed struct {
+	Lane    int
+	Failure Failure
+	Culprit talos.Version // whose statement failed; 0 when it is not known
+}
+
+// GuestArmed says that a generation is loaded, checked and may convert.
+type GuestArmed struct {
+	Guest      int32
+	Generation int32
+}
+
+// Tick says that time has passed; the shell sends one when Deadline is reached.
+type Tick struct{}
+
+// Drain asks the core to finish what is in flight, make the snapshot durable and stop.
+type Drain struct{}
+
+func (*Candidate) event()  {}
+func (*Decision) event()   {}
+func (*Refused) event()    {}
+func (*ReadTo) event()     {}
+func (*Sought) event()     {}
+func (*Fetched) event()    {}
+func (*Converted) event()  {}
+func (*LaneUp) event()     {}
+func (*LaneDown) event()   {}
+func (*Installed) event()  {}
+func (*Failed) event()     {}
+func (*GuestArmed) event() {}
+func (*Tick) event()       {}
+func (*Drain) event()      {}

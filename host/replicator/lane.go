@@ -1,0 +1,320 @@
+package replicator
+
+import (
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// lane is what the core knows of one connection that installs.
+type lane struct {
+	state    laneState
+	group    *queue.Group // in flight or in doubt
+	rows     []Poisoned   // being recorded, or to be recorded again
+	failures int          // to connect, in a row
+	connect  int64        // when to try to connect again
+	failure  Failure      // why it is down
+	downAt   int64
+	doubt    bool // whether the group was committed is not known
+}
+
+type laneState uint8
+
+const (
+	laneDown laneState = iota
+	laneConnecting
+	laneIdle
+	laneBusy
+)
+
+// plan notes by when the snapshot must pass what has settled without a transaction to carry it.
+func (c *Core) plan() {
+	switch {
+	case c.queue.Behind() > 0:
+		if c.flushAt == 0 || c.flushAt > c.now+flushDelay {
+			c.flushAt = c.now + flushDelay
+		}
+	case c.queue.ResumeAt(c.beyond()) > c.resume:
+		if c.flushAt == 0 {
+			c.flushAt = max(c.advancedAt+resumeDelay, c.now)
+		}
+	default:
+		c.flushAt = 0
+	}
+}
+
+// canFlush reports whether a lane is idle and no frontier group under way.
+func (c *Core) canFlush() bool {
+	idle := false
+	for i := range c.lanes {
+		if g := c.lanes[i].group; g != nil && g.Frontier {
+			return false
+		}
+		idle = idle || c.lanes[i].state == laneIdle
+	}
+	return idle
+}
+
+// dispatch gives every idle lane what it may do now, and connects those that are due.
+func (c *Core) dispatch() {
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		switch {
+		case c.stopped:
+			return
+		case l.state == laneDown && c.now >= l.connect && !(c.draining && l.group == nil):
+			l.state = laneConnecting
+			c.do(&Connect{Lane: i, Doubt: l.group})
+		case l.state == laneIdle:
+			c.employ(i)
+		}
+	}
+}
+
+func (c *Core) employ(i int) {
+	l := &c.lanes[i]
+	if l.rows == nil && len(c.notes) > 0 {
+		l.rows, c.notes = c.notes, nil
+	}
+	if l.rows != nil {
+		l.state = laneBusy
+		c.do(&Quarantine{Lane: i, Rows: l.rows, Known: c.queue.Snapshot()})
+		return
+	}
+	g := c.nextGroup()
+	if g == nil {
+		return
+	}
+	l.state, l.group = laneBusy, g
+	for _, e := range g.Entries {
+		e.Journey.Record(timing.QueueStatemapSent, c.now)
+		e.Journey.Attempts++
+	}
+	if g.Frontier {
+		c.flushAt = 0
+	}
+	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g)})
+}
+
+func (c *Core) nextGroup() *queue.Group {
+	beyond := c.beyond()
+	if !c.draining {
+		if g := c.queue.NextFrontier(c.now, c.opts.limits(), beyond); g != nil {
+			return g
+		}
+	}
+	drain := c.draining && (c.queue.Behind() > 0 || c.queue.ResumeAt(beyond) > c.resume)
+	if drain || (c.flushAt != 0 && c.now >= c.flushAt) {
+		if g := c.queue.Flush(beyond); g != nil {
+			return g
+		}
+	}
+	if c.draining {
+		return nil
+	}
+	return c.queue.NextAhead(c.now, c.opts.limits())
+}
+
+func (c *Core) onInstalled(ev *Installed) {
+	l := &c.lanes[ev.Lane]
+	if l.state != laneBusy {
+		c.broken(fmt.Sprintf("lane %d answered although it was not asked", ev.Lane))
+		return
+	}
+	l.state = laneIdle
+	if l.rows != nil {
+		l.rows = nil
+		return
+	}
+	c.installed(l, ev)
+}
+
+// installed makes a durable group count: entries settle BEFORE the snapshot is told, and
+// both are durable already.
+func (c *Core) installed(l *lane, ev *Installed) {
+	g := l.group
+	l.group = nil
+	c.recorded(g)
+	for _, e := range g.Entries {
+		e.Journey.Record(timing.InstallerStatemapReceived, ev.Received)
+		e.Journey.Record(timing.InstallerStatemapInstallationBegin, ev.Begin)
+		e.Journey.Record(timing.InstallerStatemapInstallationComplete, ev.Complete)
+	}
+	c.stats.Groups++
+	c.stats.Installed += uint64(len(g.Entries))
+	switch {
+	case !g.Frontier:
+		c.stats.AheadGroups++
+	case len(g.Entries) == 0:
+		c.stats.Flushes++
+	}
+	passed := c.queue.Done(g)
+	if !g.Frontier {
+		return
+	}
+	c.resume, c.advancedAt = max(c.resume, g.Resume), c.now
+	if len(passed) == 0 {
+		return
+	}
+	done := &Finished{Journeys: make([]*timing.Journey, 0, len(passed))}
+	for _, e := range passed {
+		e.Journey.Record(timing.SnapshotPersisted, max(ev.Complete, c.now))
+		done.Journeys = append(done.Journeys, e.Journey)
+	}
+	c.do(done)
+}
+
+func (c *Core) onFailed(ev *Failed) {
+	l := &c.lanes[ev.Lane]
+	c.stats.Failures[ev.Failure.Class]++
+	switch ev.Failure.Class {
+	case Fenced:
+		c.stop(LostEpoch, ev.Failure)
+		return
+	case Broken:
+		c.stop(BrokenWord, ev.Failure)
+		return
+	case Transient:
+		c.down(l, ev.Failure)
+	default:
+		l.state = laneIdle
+	}
+	g := l.group
+	l.group = nil
+	if g == nil {
+		// The rows stay with the lane and are tried again, after a while.
+		if l.state == laneIdle {
+			c.down(l, ev.Failure)
+		}
+		return
+	}
+	c.queue.Undone(g)
+	if len(g.Entries) == 0 {
+		c.down(l, ev.Failure)
+		return
+	}
+	c.retry(g, ev)
+}
+
+// retry decides how the entries of a failed group are tried again.
+func (c *Core) retry(g *queue.Group, ev *Failed) {
+	switch {
+	case ev.Failure.Class == Contention:
+		c.contended(g)
+	case ev.Failure.Class != Poison:
+	case len(g.Entries) == 1:
+		c.hold(g.Entries[0], ev.Failure)
+	default:
+		c.split(g, ev)
+	}
+	c.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: ev.Failure})
+}
+
+// contended delays the group's entries; after several tries each goes alone.
+func (c *Core) contended(g *queue.Group) {
+	for _, e := range g.Entries {
+		e.Attempts++
+		if e.Attempts >= aloneAfter {
+			c.queue.Limit(e, 1)
+		}
+	}
+	until := c.now + c.backoff(int(g.Entries[0].Attempts))
+	for _, e := range g.Entries {
+		c.queue.Delay(e, until)
+	}
+	c.wakes.add(until)
+}
+
+// split takes a group apart until its poison version is alone: at once where the database
+// named it, by halves otherwise.
+func (c *Core) split(g *queue.Group, ev *Failed) {
+	for _, e := range g.Entries {
+		e.Attempts++
+		switch {
+		case e.Version == ev.Culprit:
+			c.queue.Limit(e, 1)
+		case ev.Culprit == 0:
+			c.queue.Limit(e, (len(g.Entries)+1)/2)
+		}
+	}
+	c.stats.Splits++
+}
+
+func (c *Core) onLaneDown(ev *LaneDown) {
+	l := &c.lanes[ev.Lane]
+	if ev.Failure.Class == Fenced {
+		c.stop(LostEpoch, ev.Failure)
+		return
+	}
+	c.stats.Failures[ev.Failure.Class]++
+	c.down(l, ev.Failure)
+	if l.group == nil {
+		return
+	}
+	if ev.InDoubt {
+		c.stats.InDoubt++
+		l.doubt = true
+		return
+	}
+	if !l.doubt {
+		c.queue.Undone(l.group)
+		l.group = nil
+	}
+}
+
+// down makes a lane wait before it connects again.
+func (c *Core) down(l *lane, f Failure) {
+	if l.state == laneBusy || l.state == laneIdle {
+		l.downAt = c.now
+		c.do(&Notice{Kind: LaneDisconnected, Failure: f})
+	}
+	l.state, l.failure = laneDown, f
+	l.failures++
+	l.connect = c.now + c.backoff(l.failures)
+	c.wakes.add(l.connect)
+}
+
+// backoff doubles from retryMin to retryMax and takes a random half off.
+func (c *Core) backoff(failures int) int64 {
+	d := int64(retryMin) << min(max(failures-1, 0), 10)
+	d = min(d, retryMax)
+	return d/2 + c.jitter.Int64N(d/2+1)
+}
+
+// onLaneUp finds out what became of a group in doubt. The lane's fence was renewed before the
+// snapshot was read, so the answer is final.
+func (c *Core) onLaneUp(ev *LaneUp) {
+	l := &c.lanes[ev.Lane]
+	l.state, l.failures = laneIdle, 0
+	g := l.group
+	l.group, l.doubt = nil, false
+	switch {
+	case ev.Snapshot < c.queue.Snapshot():
+		c.stop(WentBack, Failure{Class: Broken, Kind: "snapshot", Message: fmt.Sprintf(
+			"the database's snapshot is %d, and %d had been confirmed", ev.Snapshot, c.queue.Snapshot())})
+	case g == nil:
+	case committed(g, ev):
+		c.stats.DoubtCommitted++
+		l.group = g
+		c.installed(l, &Installed{Lane: ev.Lane, Received: c.now, Begin: c.now, Complete: c.now})
+	case g.Frontier && ev.Snapshot == g.From, !g.Frontier && ev.Ledgered == 0:
+		c.stats.DoubtAborted++
+		c.queue.Undone(g)
+	default:
+		c.broken(fmt.Sprintf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
+			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))
+	}
+}
+
+// committed reports whether the database has the effects of a group in doubt. A flush that
+// moves only the resume point leaves no trace in the snapshot; it counts as not committed.
+func committed(g *queue.Group, ev *LaneUp) bool {
+	if !g.Frontier {
+		return ev.Ledgered == len(g.Entries)
+	}
+	return g.Snapshot > g.From && ev.Snapshot == g.Snapshot
+}
+
+// note keeps a poison version to be recorded by the next idle lane.
+func (c *Core) note(p Poisoned) { c.notes = append(c.notes, p) }

@@ -1,0 +1,103 @@
+package replicator
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Options bound the core. The zero value of a field means its default.
+type Options struct {
+	Lanes         int    // database connections that install
+	GroupMax      int    // most versions of a group
+	GroupBytesMax int    // most bytes of a group
+	Conversions   int    // conversion tasks under way at once
+	ConvertMax    int    // most versions of a conversion task
+	Memory        int    // bytes that suffix, queue and frames may take
+	Seed          uint64 // of the jitter
+}
+
+// The defaults, and the core's fixed times in nanoseconds.
+const (
+	DefaultLanes         = 1
+	DefaultGroupMax      = 256
+	DefaultGroupBytesMax = 1 << 20
+	DefaultConversions   = 2
+	DefaultConvertMax    = 256
+	DefaultMemory        = 256 << 20
+
+	minMemory = 8 << 20
+
+	flushDelay   = 10e6 // settled-without-effects versions reach the snapshot within this
+	resumeDelay  = 1e9  // the resume point alone moves at most this often
+	publishDelay = 1e9
+	retryMin     = 50e6 // back-off of lanes and of contended versions
+	retryMax     = 5e9
+	aloneAfter   = 8 // contended this often, a version goes alone
+
+	suffixOverhead = 144     // bytes a candidate takes in the suffix beside its payload
+	refusedMax     = 1 << 16 // refused versions that are remembered
+	refetchMax     = 1024    // versions of a Refetch
+)
+
+func (o *Options) fill() {
+	fill(&o.Lanes, DefaultLanes)
+	fill(&o.GroupMax, DefaultGroupMax)
+	fill(&o.GroupBytesMax, DefaultGroupBytesMax)
+	fill(&o.Conversions, DefaultConversions)
+	fill(&o.ConvertMax, DefaultConvertMax)
+	fill(&o.Memory, DefaultMemory)
+}
+
+func fill(n *int, with int) {
+	if *n == 0 {
+		*n = with
+	}
+}
+
+// Validate returns what is wrong with the options, each by its setting's name.
+func (o Options) Validate() error {
+	o.fill()
+	var errs []error
+	between := func(name string, n, least, most int) {
+		if n < least || n > most {
+			errs = append(errs, fmt.Errorf("%s is %d: choose between %d and %d", name, n, least, most))
+		}
+	}
+	between("installer.lanes", o.Lanes, 1, 64)
+	between("installer.group_max", o.GroupMax, 1, 1000)
+	between("installer.group_bytes_max", o.GroupBytesMax, 1, 4<<20)
+	between("limits.memory", o.Memory, minMemory, 1<<40)
+	return errors.Join(errs...)
+}
+
+// The shares of Options.Memory. The rest is for fetched batches and frames under way.
+func (o *Options) queueHigh() int  { return o.Memory / 8 }
+func (o *Options) queueLow() int   { return o.Memory / 16 }
+func (o *Options) payloadMax() int { return o.Memory / 8 }
+func (o *Options) suffixMax() int  { return o.Memory / 8 * 5 }
+func (o *Options) refetchMax() int { return o.Memory / 32 }
+func (o *Options) limits() queue.Limits {
+	return queue.Limits{Entries: o.GroupMax, Bytes: o.GroupBytesMax}
+}
+
+// Start is what the database and the log say when the core begins.
+type Start struct {
+	Snapshot talos.Version
+	Resume   talos.Position
+	Anchor   talos.Anchor // of the newest record below Resume
+	Ledger   []talos.Version
+	// Guests holds for each guest which generation converts from which version on, ascending;
+	// the first entry covers everything.
+	Guests [][]Cut
+}
+
+// Cut says that from a version on a generation converts. Recorded says that the guest
+// history has it.
+type Cut struct {
+	From       talos.Version
+	Generation int32
+	Recorded   bool
+}

@@ -1,0 +1,89 @@
+package replicator
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output of testdata/*.txt")
+
+// TestScripts plays testdata/*.txt through the core. A script is blocks: lines of commands
+// (see play_test.go), a line of four dashes, what the core asked for, and an empty line.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts found: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := playScript(t, string(source))
+	if got == string(source) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("%s: the output differs (run with -update and review the diff):\n%s", file, diff(string(source), got))
+}
+
+// playScript returns the script with the output that its commands really give.
+func playScript(t *testing.T, source string) string {
+	p := newPlayer(t)
+	var out strings.Builder
+	inOutput := false
+	for line := range strings.Lines(source) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case inOutput:
+			if line == "" {
+				inOutput = false
+				out.WriteString("\n")
+			}
+		case line == "----":
+			out.WriteString("----\n" + p.flush())
+			inOutput = true
+		default:
+			out.WriteString(line + "\n")
+			if command, _, _ := strings.Cut(line, "#"); strings.TrimSpace(command) != "" {
+				p.command(strings.Fields(command))
+			}
+		}
+	}
+	return out.String()
+}
+
+func diff(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	var out strings.Builder
+	for i := range max(len(w), len(g)) {
+		var a, b string
+		if i < len(w) {
+			a = w[i]
+		}
+		if i < len(g) {
+			b = g[i]
+		}
+		if a != b {
+			fmt.Fprintf(&out, "line %d:\n  - %s\n  + %s\n", i+1, a, b)
+			if out.Len() > 2000 {
+				break
+			}
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,84 @@
+package timing
+
+import (
+	"encoding/json"
+	"iter"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Journey is the way of one version: an instant in nanoseconds since the Unix epoch for each
+// event it has passed. The zero value has passed none. One goroutine owns a journey at a
+// time; whoever hands a version on hands its journey on.
+type Journey struct {
+	Version talos.Version
+	// Attempts counts installations that were begun; above 1 the version was retried.
+	Attempts uint32
+	// Guest is the digest of the guest that converted the version, empty when none did.
+	Guest string
+	at    [Events]int64
+}
+
+// Record notes that the version passed e at the instant ns. The first record of an event
+// stays, so a retry never overwrites it, and an instant before that of an earlier event is
+// raised to it: clocks step back, journeys do not.
+func (j *Journey) Record(e Event, ns int64) {
+	if j.at[e] != 0 {
+		return
+	}
+	for prior := int(e) - 1; prior >= 0; prior-- {
+		if j.at[prior] != 0 {
+			ns = max(ns, j.at[prior])
+			break
+		}
+	}
+	j.at[e] = ns
+}
+
+// Get returns when the version passed e; false when it has not.
+func (j *Journey) Get(e Event) (int64, bool) { return j.at[e], j.at[e] != 0 }
+
+// All yields the events that the version has passed, in their order.
+func (j *Journey) All() iter.Seq2[Event, int64] {
+	return func(yield func(Event, int64) bool) {
+		for e, ns := range j.at {
+			if ns != 0 && !yield(Event(e), ns) {
+				return
+			}
+		}
+	}
+}
+
+// Between returns the nanoseconds from one event to another; false unless both are recorded.
+func (j *Journey) Between(from, to Event) (int64, bool) {
+	if j.at[from] == 0 || j.at[to] == 0 {
+		return 0, false
+	}
+	return j.at[to] - j.at[from], true
+}
+
+// MarshalJSON writes the version, its attempts and guest, and a list of {event, at_ns} in the
+// order of the events.
+func (j *Journey) MarshalJSON() ([]byte, error) {
+	type stop struct {
+		Event string `json:"event"`
+		At    int64  `json:"at_ns"`
+	}
+	stops := make([]stop, 0, Events)
+	for e, ns := range j.All() {
+		stops = append(stops, stop{e.String(), ns})
+	}
+	return json.Marshal(struct {
+		Version  talos.Version `json:"version"`
+		Attempts uint32        `json:"attempts"`
+		Guest    string        `json:"guest,omitempty"`
+		Events   []stop        `json:"events"`
+	}{j.Version, j.Attempts, j.Guest, stops})
+}
+
+// Observer receives each finished journey: one whose version is settled and lies at or below
+// the persisted snapshot. The host calls it from one goroutine, in version order where
+// versions settle together; the journey is the observer's to keep.
+type Observer interface {
+	Observe(*Journey)
+}
