@@ -1,0 +1,80 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Quarantined is a row of ichor.quarantine: everything that is needed to understand why a
+// version could not be installed.
+type Quarantined struct {
+	Version   talos.Version
+	Safepoint talos.Version
+	Snapshot  talos.Version
+	Held      bool
+	Kind      string
+	Code      string
+	Message   string
+	Digest    string           // of the guest; empty when none converted it
+	Candidate *talos.Candidate // nil when its payload is lost
+}
+
+// Quarantine records versions that can not be installed, fenced like a group. Recording one
+// again counts it and keeps the latest reason.
+func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
+	if l.conn == nil {
+		return &Error{Class: Transient, Lost: true, Err: errors.New("the lane has no connection")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "update ichor.lane set claim = claim where lane = $1 and epoch = $2 and claim = $3",
+			l.number, l.in.epoch, l.claim)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() != 1 {
+			return &Error{Class: Fenced, Code: "IC001", Err: fmt.Errorf("epoch %d is over: another host owns the cohort", l.in.epoch)}
+		}
+		for i := range rows {
+			if err := record(ctx, tx, &rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return l.failed(failure(err, "record in the quarantine"))
+	}
+	return nil
+}
+
+func record(ctx context.Context, tx pgx.Tx, q *Quarantined) error {
+	var xid, cohort, agent *string
+	var value []byte
+	if c := q.Candidate; c != nil {
+		xid, cohort, agent, value = text(c.XID), text(c.Cohort), text(c.Agent), c.Value
+	}
+	_, err := tx.Exec(ctx, `insert into ichor.quarantine as old
+		(version, held, kind, code, message, safepoint, snapshot, digest, xid, cohort, agent, candidate)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+		on conflict (version) do update set held = excluded.held, kind = excluded.kind, code = excluded.code,
+			message = excluded.message, digest = excluded.digest, times = old.times + 1, last_at = now()`,
+		int64(q.Version), q.Held, q.Kind, q.Code, printable(q.Message), int64(q.Safepoint), int64(q.Snapshot),
+		text(q.Digest), xid, cohort, agent, value)
+	return err
+}
+
+// text makes a value that PostgreSQL accepts as text; an empty one is null.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	s = printable(s)
+	return &s
+}

@@ -1,0 +1,127 @@
+-- Everything here may be run again: it creates what is missing and changes nothing that is there.
+create schema if not exists ichor;
+
+-- One row: who owns the cohort, and how far its log is installed. It is written in the same
+-- transaction as the rows it speaks of.
+create table if not exists ichor.state (
+	id boolean primary key default true check (id),
+	epoch bigint not null default 0,           -- rises when a host takes over
+	claim bigint not null default 0,           -- rises when a lane must know what became of a frontier group
+	owner text not null default '',
+	snapshot bigint not null,
+	resume bigint,                             -- null until the first commit: see cohort_snapshot
+	anchor_position bigint not null default -1,
+	anchor_hash bigint not null default 0,
+	cluster text not null default '',
+	topic text not null default '',
+	changed_at timestamptz not null default now()
+) with (fillfactor = 50);
+
+create table if not exists ichor.lane (
+	lane integer primary key,
+	epoch bigint not null,
+	claim bigint not null default 0            -- rises with each connection: an earlier one cannot commit any more
+) with (fillfactor = 50);
+
+-- Versions above the snapshot whose effects are durable.
+create table if not exists ichor.ledger (version bigint primary key);
+
+-- The modules themselves, by their SHA-256, so that any host can convert what the history asks for.
+create table if not exists ichor.guest_module (
+	digest text primary key,
+	name text not null,
+	module bytea not null,
+	stored_at timestamptz not null default now()
+);
+
+-- Which guest converts what: name's module is digest from from_version on, or for that version
+-- alone where only_version is set, which goes before.
+create table if not exists ichor.guest_history (
+	name text not null,
+	from_version bigint not null,
+	only_version boolean not null default false,
+	digest text not null,
+	recorded_at timestamptz not null default now(),
+	primary key (name, from_version, only_version)
+);
+
+create table if not exists ichor.quarantine (
+	version bigint primary key,
+	held boolean not null,                     -- it holds the snapshot; else a record of the fact alone
+	kind text not null,
+	code text not null default '',
+	message text not null,
+	safepoint bigint not null,
+	snapshot bigint not null,                  -- when it was held
+	digest text,                               -- of the guest that converted it
+	xid text, cohort text, agent text,
+	candidate bytea,                           -- the record's value as on the topic
+	times integer not null default 1,
+	first_at timestamptz not null default now(),
+	last_at timestamptz not null default now()
+);
+
+create table if not exists ichor.audit (
+	id bigint generated always as identity primary key,
+	at timestamptz not null default now(),
+	who text not null,
+	deed text not null,
+	reason text not null
+);
+
+-- The row that cohorts read, as the reference keeps it.
+create table if not exists public.cohort_snapshot (
+	id char(9) primary key,
+	version bigint not null
+) with (fillfactor = 50);
+insert into public.cohort_snapshot (id, version) values ('SINGLETON', 0) on conflict (id) do nothing;
+
+-- advance moves snapshot and resume point in the transaction that installs a frontier group.
+-- It raises inside the database because in a pipeline the COMMIT is on the wire already.
+create or replace function ichor.advance(
+	p_epoch bigint, p_claim bigint, p_from bigint, p_snapshot bigint, p_resume bigint,
+	p_anchor_position bigint, p_anchor_hash bigint, p_ledgered bigint
+) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	s ichor.state;
+	passed bigint;
+begin
+	update ichor.state
+	   set snapshot = p_snapshot, resume = p_resume, anchor_position = p_anchor_position,
+	       anchor_hash = p_anchor_hash, changed_at = now()
+	 where id and epoch = p_epoch and claim = p_claim and snapshot = p_from;
+	if not found then
+		select * into s from ichor.state;
+		if s.epoch is distinct from p_epoch or s.claim is distinct from p_claim then
+			raise exception using errcode = 'IC001',
+				message = format('epoch %s.%s is over: it is %s.%s, owned by %s', p_epoch, p_claim, s.epoch, s.claim, s.owner);
+		end if;
+		raise exception using errcode = 'IC002',
+			message = format('the snapshot is %s, expected %s', s.snapshot, p_from);
+	end if;
+	delete from ichor.ledger where version <= p_snapshot;
+	get diagnostics passed = row_count;
+	if passed <> p_ledgered then
+		raise exception using errcode = 'IC003',
+			message = format('the ledger has %s versions up to %s, expected %s', passed, p_snapshot, p_ledgered);
+	end if;
+	if p_snapshot = p_from then
+		return;
+	end if;
+	update public.cohort_snapshot set version = p_snapshot where id = 'SINGLETON' and version = p_from;
+	if not found then
+		raise exception using errcode = 'IC002',
+			message = format('cohort_snapshot does not say %s any more', p_from);
+	end if;
+end $$;
+
+-- ahead fences a group beyond the frontier and enters its versions in the ledger.
+create or replace function ichor.ahead(p_epoch bigint, p_lane integer, p_claim bigint, p_versions bigint[])
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+	update ichor.lane set claim = claim where lane = p_lane and epoch = p_epoch and claim = p_claim;
+	if not found then
+		raise exception using errcode = 'IC001', message = format('epoch %s of lane %s is over', p_epoch, p_lane);
+	end if;
+	insert into ichor.ledger (version) select unnest(p_versions);
+end $$;
