@@ -1,0 +1,149 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// The defaults of Options, taken where a field is zero.
+const (
+	DefaultClientID       = "ichor"
+	DefaultMaxBytes       = 4 << 20
+	DefaultMaxFrame       = 256 << 20
+	DefaultMaxWait        = 500 * time.Millisecond
+	DefaultDialTimeout    = 5 * time.Second
+	DefaultRequestTimeout = 15 * time.Second
+	DefaultBackoffMin     = 50 * time.Millisecond
+	DefaultBackoffMax     = 5 * time.Second
+	DefaultMetadataTTL    = 5 * time.Second
+)
+
+const (
+	// maxFrameLimit is the largest frame that the protocol's signed 32-bit size can name.
+	maxFrameLimit = 1<<31 - 1
+	// maxWaitLimit keeps a long poll far from the end of the protocol's 32-bit milliseconds.
+	maxWaitLimit = time.Hour
+)
+
+// Options say which log to read and how. Only Brokers and Topic are required.
+type Options struct {
+	Brokers  []string // host:port of one broker or more
+	Topic    string
+	ClientID string
+	Group    string // the group under which the resume point is published; empty publishes nothing
+	TLS      TLSOptions
+	SASL     SASLOptions
+
+	// MaxBytes is what one fetch asks for. A single batch larger than it is still fetched,
+	// and of compressed batches up to eight times as much is handed out at once.
+	MaxBytes int
+	// MaxFrame bounds what is held of one answer, and of one batch after decompression.
+	MaxFrame int
+	// MaxWait is how long the broker may hold a fetch at the log's end.
+	MaxWait time.Duration
+	// DialTimeout bounds connecting, TLS and SASL together.
+	DialTimeout time.Duration
+	// RequestTimeout bounds one request, on top of MaxWait for a fetch.
+	RequestTimeout time.Duration
+	// BackoffMin and BackoffMax bound the pause between two attempts.
+	BackoffMin, BackoffMax time.Duration
+	// MetadataTTL is how long the topic's leader and partition count are believed.
+	MetadataTTL time.Duration
+}
+
+// TLSOptions say whether and how connections are encrypted. Files are PEM.
+type TLSOptions struct {
+	Enabled    bool
+	CAFile     string // empty: the system's authorities
+	CertFile   string // with KeyFile: the client's own certificate
+	KeyFile    string
+	ServerName string // empty: the host of the broker's address
+}
+
+// The mechanisms of SASLOptions.
+const (
+	SASLNone        = ""
+	SASLPlain       = "plain"
+	SASLScramSHA256 = "scram-sha-256"
+	SASLScramSHA512 = "scram-sha-512"
+)
+
+// SASLOptions say who the host is towards the brokers.
+type SASLOptions struct {
+	Mechanism string
+	Username  string
+	Password  string
+}
+
+// withDefaults returns the options with every zero bound replaced by its default.
+func (o Options) withDefaults() Options {
+	orString(&o.ClientID, DefaultClientID)
+	orInt(&o.MaxBytes, DefaultMaxBytes)
+	orInt(&o.MaxFrame, DefaultMaxFrame)
+	orDuration(&o.MaxWait, DefaultMaxWait)
+	orDuration(&o.DialTimeout, DefaultDialTimeout)
+	orDuration(&o.RequestTimeout, DefaultRequestTimeout)
+	orDuration(&o.BackoffMin, DefaultBackoffMin)
+	orDuration(&o.BackoffMax, DefaultBackoffMax)
+	orDuration(&o.MetadataTTL, DefaultMetadataTTL)
+	return o
+}
+
+func orString(v *string, d string) {
+	if *v == "" {
+		*v = d
+	}
+}
+
+func orInt(v *int, d int) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+func orDuration(v *time.Duration, d time.Duration) {
+	if *v == 0 {
+		*v = d
+	}
+}
+
+// validate returns all that is wrong with the options, after withDefaults.
+func (o Options) validate() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(len(o.Brokers) == 0, "brokers: none given")
+	for _, b := range o.Brokers {
+		_, _, err := net.SplitHostPort(b)
+		refuse(err != nil, "brokers: %q is not host:port", b)
+	}
+	refuse(o.Topic == "", "topic: not given")
+	refuse(o.MaxBytes < 0, "max_bytes: %d is negative", o.MaxBytes)
+	refuse(o.MaxFrame < o.MaxBytes, "max_frame: %d is below max_bytes %d", o.MaxFrame, o.MaxBytes)
+	refuse(o.MaxFrame > maxFrameLimit, "max_frame: %d is above %d", o.MaxFrame, maxFrameLimit)
+	refuse(o.MaxWait < 0 || o.DialTimeout < 0 || o.RequestTimeout < 0 || o.MetadataTTL < 0, "a duration is negative")
+	refuse(o.BackoffMin < 0 || o.BackoffMax < o.BackoffMin, "back-off: %v..%v is no range", o.BackoffMin, o.BackoffMax)
+	refuse(o.MaxWait > maxWaitLimit, "max_wait: %v is above %v", o.MaxWait, maxWaitLimit)
+	refuse((o.TLS.CertFile == "") != (o.TLS.KeyFile == ""), "tls: cert_file and key_file go together")
+	errs = append(errs, o.SASL.validate())
+	return errors.Join(errs...)
+}
+
+func (s SASLOptions) validate() error {
+	switch s.Mechanism {
+	case SASLNone:
+		return nil
+	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
+		if s.Username == "" {
+			return errors.New("sasl: no username")
+		}
+		return nil
+	default:
+		return fmt.Errorf("sasl: mechanism %q is none of %s, %s, %s", s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512)
+	}
+}
