@@ -1,0 +1,126 @@
+// Package guesttest runs a Go guest in its own tests: natively, without a host and without
+// WebAssembly, but through the real frames.
+package guesttest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/abi"
+	guest "github.com/ichor-replicator/ichor/guests/go"
+)
+
+// Item is one action of a statemap and its payload in JSON.
+type Item struct {
+	Action  string
+	Payload string
+}
+
+// firstVersion is the first statemap's version; its safepoint is one lower.
+const firstVersion = 42
+
+// The memory that stands for an instance's: the input frame, then the program's text, then
+// the output frame.
+const (
+	inputAt = 1 << 16
+	textAt  = 1 << 20
+	frameAt = 2 << 20
+	memory  = 4 << 20
+)
+
+// Convert gives the program one statemap a version, from version 42 on, and returns what
+// each became, in one line: "ok", "skip" or "reject CODE MESSAGE", then for each statement
+// its template and quoted arguments, as in
+//
+//	ok transfer("0017", "0042", "25.5", "42")
+//
+// It fails the test if the manifest or an answer breaks the contract.
+func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
+	tb.Helper()
+	m, err := abi.DecodeManifest(p.Manifest())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	build := frame(tb, m, statemaps)
+	mem := make([]byte, memory)
+	build.Write(mem[inputAt:textAt])
+	var text []byte
+	out := p.Run(mem[inputAt:inputAt+build.Size()], inputAt, func(t []byte) uint32 { text = t; return textAt })
+	if copy(mem[textAt:frameAt], text) < len(text) || copy(mem[frameAt:], out) < len(out) {
+		tb.Fatal("the answer is larger than the test's memory")
+	}
+	answer, err := abi.OpenOutput(mem, frameAt, uint32(len(out)), build.Records(), abi.OutputLimits{
+		Frame: abi.MaxOutput, Referenced: abi.MaxReferenced, Statements: abi.MaxStatements,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	lines, record := make([]string, len(statemaps)), 0
+	for i, items := range statemaps {
+		lines[i] = line(tb, m, &answer, record, len(items))
+		record += len(items)
+	}
+	return lines
+}
+
+func frame(tb testing.TB, m *abi.Manifest, statemaps [][]Item) *abi.InputBuilder {
+	tb.Helper()
+	build := new(abi.InputBuilder)
+	build.Reset(m.Input == abi.InputTokens, textAt-inputAt)
+	for i, items := range statemaps {
+		for j, item := range items {
+			r := abi.InputRecord{
+				Version: uint64(firstVersion + i), Safepoint: uint64(firstVersion + i - 1), Time: 1759118825121907755,
+				XID: "5a0c2f6e-7c1b-4e2b-9a53-0d6f2f1b9e11", Cohort: "cohort", Agent: "agent",
+				Action: item.Action, Payload: []byte(item.Payload), ItemIndex: uint32(j), ItemCount: uint32(len(items)),
+			}
+			if j == 0 {
+				r.Flags |= abi.RecFlagFirst
+			}
+			if j == len(items)-1 {
+				r.Flags |= abi.RecFlagLast
+			}
+			if err := build.Add(&r); err != nil {
+				tb.Fatalf("statemap %d, item %d: %v", i, j, err)
+			}
+		}
+	}
+	return build
+}
+
+// line joins the answers to the records of one version, as a host does.
+func line(tb testing.TB, m *abi.Manifest, out *abi.Output, first, count int) string {
+	tb.Helper()
+	status, statements := abi.StatusSkip, ""
+	for i := first; i < first+count; i++ {
+		a := out.Answer(i)
+		switch a.Status {
+		case abi.StatusReject:
+			return fmt.Sprintf("reject %d %s", a.Code, out.Bytes(a.Message))
+		case abi.StatusOK:
+			status = abi.StatusOK
+		}
+		for j := a.First; j < a.First+a.Count; j++ {
+			statements += " " + statement(tb, m, out, out.Statement(j))
+		}
+	}
+	return status.String() + statements
+}
+
+func statement(tb testing.TB, m *abi.Manifest, out *abi.Output, s abi.Call) string {
+	tb.Helper()
+	t := m.Template(s.Template)
+	if t == nil || len(t.Params) != s.Count {
+		tb.Fatalf("template %d with %d arguments is not what the manifest says", s.Template, s.Count)
+	}
+	args := make([]string, s.Count)
+	for i := range args {
+		if value, null := out.Argument(s.First + i); null {
+			args[i] = "null"
+		} else {
+			args[i] = fmt.Sprintf("%q", value)
+		}
+	}
+	return t.Name + "(" + strings.Join(args, ", ") + ")"
+}

@@ -1,0 +1,6 @@
+//go:build !wasip1
+
+package guest
+
+// Serve does nothing outside WebAssembly, where there are no exports; a test calls Run.
+func (p *Program) Serve() {}

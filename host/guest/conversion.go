@@ -1,0 +1,61 @@
+package guest
+
+import "github.com/ichor-replicator/ichor/host/talos"
+
+// Record is one committed version to be converted.
+type Record struct {
+	Version   talos.Version
+	Safepoint talos.Version
+	Time      int64 // the candidate's, nanoseconds since the epoch: the guest's clock
+	XID       string
+	Cohort    string
+	Agent     string
+	Items     []talos.Item
+}
+
+// Status is what became of a version.
+type Status uint8
+
+// The statuses. A version without items is Converted, with no statements.
+const (
+	Converted Status = iota
+	Skipped          // the guest has, on purpose, nothing to install
+	Rejected         // Conversion.Reject says why
+)
+
+// String returns the status in one word.
+func (s Status) String() string { return [...]string{"converted", "skipped", "rejected"}[s] }
+
+// Statement is a template of the manifest and its values in Postgres's text format; a nil
+// value is null, an empty one is empty.
+type Statement struct {
+	Template uint32
+	Args     [][]byte
+}
+
+// Conversion is what one version became. Its bytes are the host's: they outlive the call
+// and the generation. Versions of one call share their storage, so a version that waits
+// long keeps that of a batch alive: at most Options.BatchMax versions.
+type Conversion struct {
+	Version    talos.Version
+	Status     Status
+	Statements []Statement // in the order of the items
+	Reject     *Reject
+	// Begin and End are the times of the guest call, from Options.Clock; 0 for a version
+	// that never reached the guest.
+	Begin, End int64
+
+	bytes int
+}
+
+const conversionOverhead = 96
+
+// Bytes returns how many bytes of memory the conversion holds, its share of the batch's
+// storage included.
+func (c *Conversion) Bytes() int { return conversionOverhead + c.bytes }
+
+// Conversions are the results of one Convert, in the order of its records. The value may be
+// used for many calls; each replaces Results by new ones, which the caller may keep.
+type Conversions struct {
+	Results []Conversion
+}

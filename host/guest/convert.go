@@ -1,0 +1,124 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Convert turns records into statements, in batches on one instance, and puts a result for
+// each into into.Results. A call that fails is narrowed down: its versions are tried again
+// in smaller batches on fresh instances, until the one that fails alone is rejected as a
+// guest_fault; all others get their statements.
+//
+// It returns an error, and no results, only if ctx ended, the generation is closed, or no
+// new instance could be made.
+func (g *Generation) Convert(ctx context.Context, records []Record, into *Conversions) error {
+	into.Results = nil
+	if err := g.enter(); err != nil {
+		return err
+	}
+	defer g.leave()
+	s, err := g.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.release(s)
+	results := make([]Conversion, len(records))
+	for i := range results {
+		results[i].Version = records[i].Version
+	}
+	if err := g.convertAll(ctx, s, records, results); err != nil {
+		return err
+	}
+	into.Results = results
+	return nil
+}
+
+// convertAll goes through the records batch by batch. Below suspect lies a version that
+// made a call fail: until it is found, or passes, the batches halve what is left.
+func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, results []Conversion) error {
+	suspect, reason := 0, "pool"
+	for from := 0; from < len(records); {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		to := min(len(records), from+g.batchSize())
+		if from < suspect {
+			to = from + (suspect-from+1)/2
+		}
+		if err := s.ready(ctx, g, reason); err != nil {
+			return err
+		}
+		g.fill(s, records, results, from, to)
+		err := g.convertBatch(ctx, s, records, results)
+		var fault *Fault
+		switch {
+		case err == nil:
+			from = s.batch.to
+		case !errors.As(err, &fault):
+			s.discard()
+			return err
+		default:
+			s.discard()
+			reason = "fault"
+			g.metrics.faults.WithLabelValues(g.name, string(fault.Kind)).Inc()
+			from, suspect = g.narrow(s, results, fault)
+		}
+	}
+	return nil
+}
+
+// narrow decides what follows a fault: the batch's one version is its cause and rejected,
+// or its versions are suspect and tried again in halves.
+func (g *Generation) narrow(s *slot, results []Conversion, fault *Fault) (from, suspect int) {
+	b := &s.batch
+	if len(b.units) == 1 {
+		c := &results[b.units[0].record]
+		g.log.Warn("guest fails on a version", "version", c.Version, "fault", fault)
+		g.reject(c, &Reject{Class: ClassFault, Message: fault.Error(), Fault: fault})
+		return b.to, b.to
+	}
+	g.log.Warn("guest call failed, narrowing down", "from", results[b.units[0].record].Version, "versions", len(b.units), "fault", fault)
+	return b.units[0].record, b.units[len(b.units)-1].record + 1
+}
+
+// convertBatch makes one guest call and keeps what it answers.
+func (g *Generation) convertBatch(ctx context.Context, s *slot, records []Record, results []Conversion) error {
+	b := &s.batch
+	if len(b.units) == 0 {
+		return nil
+	}
+	s.in.prepare(&records[b.units[0].record])
+	begin, started := g.options.Clock(), time.Now()
+	out, err := s.in.run(ctx, &s.build, g.limits)
+	took := time.Since(started)
+	end := g.options.Clock()
+	g.own.calls.Observe(took.Seconds())
+	for _, u := range b.units {
+		results[u.record].Begin, results[u.record].End = begin, end
+	}
+	if err != nil {
+		return err
+	}
+	g.learn(took, len(b.units))
+	return g.keep(b, &out, results)
+}
+
+// learn keeps the newest cost of a version, smoothed over about eight calls.
+func (g *Generation) learn(took time.Duration, versions int) {
+	cost := max(1, int64(took)/int64(versions))
+	if old := g.cost.Load(); old > 0 {
+		cost = max(1, (7*old+cost)/8)
+	}
+	g.cost.Store(cost)
+}
+
+// batchSize is how many versions should take BatchTime.
+func (g *Generation) batchSize() int {
+	cost := g.cost.Load()
+	if cost == 0 {
+		return min(batchFirst, g.options.BatchMax)
+	}
+	return max(1, min(g.options.BatchMax, int(int64(g.options.BatchTime)/cost)))
+}

@@ -1,0 +1,116 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+)
+
+// FaultKind is what a guest did wrong in a call.
+type FaultKind string
+
+// The kinds of faults; stable words, they are labels of metrics.
+const (
+	FaultTrap       FaultKind = "trap"       // a WebAssembly trap: unreachable, out of bounds inside the guest, …
+	FaultExit       FaultKind = "exit"       // it called proc_exit
+	FaultAbort      FaultKind = "abort"      // it called abort
+	FaultBadFrame   FaultKind = "bad_frame"  // its answer is no output frame
+	FaultBounds     FaultKind = "bounds"     // it returned an address outside its memory
+	FaultMemory     FaultKind = "memory"     // it refused room for the input, or outgrew its limit
+	FaultTimeout    FaultKind = "timeout"    // the call lasted longer than Options.CallTimeout
+	FaultSleep      FaultKind = "sleep"      // it waits for time to pass
+	FaultRefused    FaultKind = "refused"    // convert returned 0
+	FaultUndeclared FaultKind = "undeclared" // a template or an argument count that its manifest does not have
+	FaultInstance   FaultKind = "instance"   // it did not come up
+)
+
+// Fault is a failed guest call. The instance that made it is gone; the call may be made
+// again, on a fresh one.
+type Fault struct {
+	Kind   FaultKind
+	During string // the export that was called
+	Detail string
+	Err    error // the cause, if there is one beyond Detail
+}
+
+// Error implements error.
+func (f *Fault) Error() string {
+	text := fmt.Sprintf("guest fault %s in %s", f.Kind, f.During)
+	if f.Detail != "" {
+		text += ": " + f.Detail
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// Step is a stage of loading a guest.
+type Step string
+
+// The steps, in their order.
+const (
+	StepVerify      Step = "verify"      // is it a WebAssembly module of a bearable size
+	StepCompile     Step = "compile"     // to machine code; this validates it
+	StepSignatures  Step = "signatures"  // imports, exports, memory
+	StepInstantiate Step = "instantiate" // one instance, _initialize
+	StepDescribe    Step = "describe"    // the manifest
+	StepVectors     Step = "vectors"     // the manifest's examples
+)
+
+// LoadError is why a guest is not loaded: which one, at which step, what was found, and
+// what to do about it.
+type LoadError struct {
+	Guest string
+	Step  Step
+	What  string
+	Hint  string
+	Err   error
+}
+
+// Error implements error.
+func (e *LoadError) Error() string {
+	text := fmt.Sprintf("guest %s refused at %s: %s", e.Guest, e.Step, e.What)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *LoadError) Unwrap() error { return e.Err }
+
+// ErrClosed is returned by calls of a generation that was closed.
+var ErrClosed = errors.New("guest generation is closed")
+
+// Class says who rejected a version, and why.
+type Class string
+
+// The classes of rejects; stable words, they are labels of metrics and stand in the
+// quarantine.
+const (
+	ClassGuest   Class = "guest_reject"   // the guest said REJECT
+	ClassFault   Class = "guest_fault"    // the guest fails on this version
+	ClassAction  Class = "unknown_action" // its manifest does not name the action
+	ClassPayload Class = "payload"        // the payload is no JSON that a guest may see
+	ClassSize    Class = "too_large"      // the version does not fit into an input frame
+	ClassValue   Class = "value"          // a value that Postgres would refuse in any column
+)
+
+// Reject is why a version has no statements: poison.
+type Reject struct {
+	Class   Class
+	Code    uint32 // the guest's own; 0 unless Class is ClassGuest
+	Message string // valid UTF-8 without control characters
+	Fault   *Fault // when Class is ClassFault
+}
+
+// Error implements error.
+func (r *Reject) Error() string {
+	if r.Class == ClassGuest {
+		return fmt.Sprintf("%s %d: %s", r.Class, r.Code, r.Message)
+	}
+	return fmt.Sprintf("%s: %s", r.Class, r.Message)
+}

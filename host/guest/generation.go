@@ -1,0 +1,175 @@
+// Package guest loads guests and calls them: it is the host's only door to WebAssembly.
+//
+// A Generation is one loaded binary with a pool of instances. It converts versions into
+// statements; a call that goes wrong costs an instance, never the host, and is narrowed
+// down to the version that does it.
+package guest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// Generation is one loaded guest binary with its instances. All methods may be called from
+// any goroutine; many generations may be alive at once, and each is independent of the rest.
+type Generation struct {
+	name     string
+	digest   Digest
+	options  Options
+	log      *slog.Logger
+	metrics  *Metrics
+	own      generationMetrics
+	manifest *abi.Manifest
+	rules    rules
+	limits   abi.OutputLimits
+
+	cache     wazero.CompilationCache
+	runtime   wazero.Runtime
+	compiled  wazero.CompiledModule
+	instances sync.Map // api.Module → *instance, for host functions to find their caller
+	logRate   logRate
+
+	slots chan *slot   // the pool
+	cost  atomic.Int64 // nanoseconds a version, of late; 0 while unknown
+
+	mu      sync.Mutex
+	closed  bool
+	running int
+	idle    chan struct{} // closed when a closed generation has no running call
+	once    sync.Once
+	freed   error
+}
+
+// slot is one of the pool's places: an instance, or nil when one must be made, and the
+// buffers that go with it.
+type slot struct {
+	in    *instance
+	build abi.InputBuilder
+	batch batch
+}
+
+// Digest returns the SHA-256 of the binary.
+func (g *Generation) Digest() Digest { return g.digest }
+
+// Name returns the name under which the guest was loaded.
+func (g *Generation) Name() string { return g.name }
+
+// Manifest returns what the guest says of itself. It must not be changed.
+func (g *Generation) Manifest() *abi.Manifest { return g.manifest }
+
+// Templates returns the manifest's templates. They must not be changed.
+func (g *Generation) Templates() []abi.Template { return g.manifest.Templates }
+
+// Close refuses new calls, waits for the running ones, and frees everything. If ctx ends
+// first it returns ctx's error and frees nothing; it may then be called again.
+func (g *Generation) Close(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		if g.running == 0 {
+			close(g.idle)
+		}
+	}
+	g.mu.Unlock()
+	select {
+	case <-g.idle:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g.once.Do(func() { g.freed = g.free() })
+	return g.freed
+}
+
+func (g *Generation) free() error {
+	ctx := context.Background()
+	err := g.runtime.Close(ctx)
+	if g.compiled != nil {
+		err = errors.Join(err, g.compiled.Close(ctx))
+	}
+	if g.cache != nil {
+		err = errors.Join(err, g.cache.Close(ctx))
+	}
+	return err
+}
+
+func (g *Generation) enter() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return ErrClosed
+	}
+	g.running++
+	return nil
+}
+
+func (g *Generation) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.running--
+	if g.closed && g.running == 0 {
+		close(g.idle)
+	}
+}
+
+// acquire takes a place of the pool, waiting for one.
+func (g *Generation) acquire(ctx context.Context) (*slot, error) {
+	select {
+	case s := <-g.slots:
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// release gives a place back; an instance that grew too much is thrown away first.
+func (g *Generation) release(s *slot) {
+	if s.in != nil {
+		g.own.memory.Set(float64(s.in.memory.Size()))
+		if s.in.worn() {
+			s.discard()
+		}
+	}
+	g.slots <- s
+}
+
+// ready gives the place an instance if it has none.
+func (s *slot) ready(ctx context.Context, g *Generation, reason string) (err error) {
+	if s.in == nil {
+		s.in, err = g.newInstance(ctx, reason)
+	}
+	return err
+}
+
+func (s *slot) discard() {
+	if s.in != nil {
+		s.in.close()
+		s.in = nil
+	}
+}
+
+func (g *Generation) instanceOf(m api.Module) *instance {
+	in, found := g.instances.Load(m)
+	if !found {
+		panic(&ended{FaultInstance, "a host function was called by a module that is not ours"})
+	}
+	return in.(*instance)
+}
+
+func (g *Generation) newLog() guestLog {
+	return guestLog{
+		log: g.log, rate: &g.logRate, perCall: g.options.LogCall, perLine: g.options.LogLine, budget: g.options.LogCall,
+		kept: g.own.logKept.Inc, dropped: g.own.logDropped.Inc,
+	}
+}
+
+func firstLine(s string) string { return slices.Collect(strings.SplitSeq(s, "\n"))[0] }

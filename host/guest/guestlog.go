@@ -1,0 +1,115 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// guestLog carries an instance's lines to the host's log. Lines are cut, escaped, counted
+// against a budget a call and, over all instances of a generation, against a rate.
+type guestLog struct {
+	log     *slog.Logger
+	rate    *logRate
+	kept    func()
+	dropped func()
+	partial []byte // the unfinished line of fd 1 and 2
+	budget  int
+	perCall int
+	perLine int
+	first   string // the call's first line, kept or not: what a fault is explained with
+}
+
+// begin gives the log a new call's budget.
+func (l *guestLog) begin() { l.budget, l.first = l.perCall, "" }
+
+// end writes out a line that was begun.
+func (l *guestLog) end() {
+	if len(l.partial) > 0 {
+		l.line(abi.LogWarn, l.partial)
+		l.partial = l.partial[:0]
+	}
+}
+
+// stream takes bytes written to a descriptor, and logs the lines among them.
+func (l *guestLog) stream(level abi.LogLevel, text []byte) {
+	for len(text) > 0 {
+		line, rest, whole := bytes.Cut(text, []byte{'\n'})
+		if room := l.perLine - len(l.partial); room > 0 {
+			l.partial = append(l.partial, line[:min(room, len(line))]...)
+		}
+		if whole {
+			l.line(level, l.partial)
+			l.partial = l.partial[:0]
+		}
+		text = rest
+	}
+}
+
+func (l *guestLog) line(level abi.LogLevel, text []byte) {
+	if len(text) == 0 {
+		return
+	}
+	text = text[:min(len(text), l.perLine)]
+	line := clean(text)
+	if l.first == "" {
+		l.first = line
+	}
+	if l.budget -= len(text); l.budget < 0 || !l.rate.allow(time.Now()) {
+		l.dropped()
+		return
+	}
+	l.kept()
+	l.log.Log(context.Background(), slogLevel(level), "guest says", "line", line)
+}
+
+func slogLevel(level abi.LogLevel) slog.Level {
+	switch level {
+	case abi.LogDebug:
+		return slog.LevelDebug
+	case abi.LogInfo:
+		return slog.LevelInfo
+	case abi.LogWarn:
+		return slog.LevelWarn
+	default:
+		return slog.LevelError
+	}
+}
+
+// logRate is a token bucket over the instances of a generation.
+type logRate struct {
+	mu     sync.Mutex
+	tokens float64
+	rate   float64
+	last   time.Time
+}
+
+func (r *logRate) allow(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if passed := now.Sub(r.last).Seconds(); passed > 0 {
+		r.tokens = min(r.rate, r.tokens+passed*r.rate)
+		r.last = now
+	}
+	if r.tokens < 1 {
+		return false
+	}
+	r.tokens--
+	return true
+}
+
+// clean makes a guest's text safe to log and to store: valid UTF-8, no control characters.
+func clean(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || r == 0x2028 || r == 0x2029 || r == utf8.RuneError {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(string(text), "\uFFFD"))
+}

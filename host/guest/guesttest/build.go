@@ -1,0 +1,102 @@
+// Package guesttest builds guests for tests, benchmarks and the demo.
+package guesttest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// BankingDir is the banking guest's folder within the repository.
+const BankingDir = "examples/banking/guest"
+
+// Build compiles the Go guest in the folder dir to the file out, with the pinned command:
+// the same sources and the same toolchain give the same bytes. It needs the go command.
+func Build(ctx context.Context, dir, out string) error {
+	out, err := filepath.Abs(out)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWASM=")
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build guest %s: %w: %s", dir, err, bytes.TrimSpace(said.Bytes()))
+	}
+	return nil
+}
+
+// Banking returns the banking example's guest, built once in a test process.
+func Banking(tb testing.TB) []byte {
+	tb.Helper()
+	wasm, err := banking()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
+// Deeds returns the guest whose actions misbehave by name, built once in a test process.
+func Deeds(tb testing.TB) []byte {
+	tb.Helper()
+	wasm, err := deeds()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
+var (
+	banking = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
+	deeds   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/deeds") })
+)
+
+// buildIn builds the guest of a folder of this repository in a temporary one.
+func buildIn(dir string) ([]byte, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp("", "ichor-guest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	out := filepath.Join(temp, "guest.wasm")
+	if err := Build(context.Background(), filepath.Join(root, dir), out); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(out)
+}
+
+// repository finds the module's root from this file, so that tests of any package may ask.
+func repository() (string, error) {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		return "", fmt.Errorf("the repository is not known: built with -trimpath")
+	}
+	return filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(file)))), nil
+}
+
+// CacheDir returns a folder for compiled code that the tests of this user share, so that a
+// guest is compiled to machine code once and not once a test.
+func CacheDir(tb testing.TB) string {
+	tb.Helper()
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return filepath.Join(tb.TempDir(), "wazero")
+	}
+	dir := filepath.Join(base, "ichor", "test-guests")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}

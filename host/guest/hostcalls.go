@@ -1,0 +1,110 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// hostName names an import.
+type hostName struct{ module, function string }
+
+// hostFunction is what a guest may import. Its call reads its arguments from the stack and
+// leaves its result there; it ends the guest's call by a panic with an *ended.
+type hostFunction struct {
+	sig  signature
+	call func(in *instance, stack []uint64)
+}
+
+// hostFunctions returns everything that a guest may import.
+func hostFunctions() map[hostName]hostFunction {
+	all := map[hostName]hostFunction{
+		{abi.ImportHost, abi.ImportLog}:   {sig("i32 i32 i32", ""), hostLog},
+		{abi.ImportHost, abi.ImportAbort}: {sig("i32 i32", ""), hostAbort},
+		{abi.ImportEnv, abi.ImportAbort}:  {sig("i32 i32 i32 i32", ""), assemblyScriptAbort},
+	}
+	for name, f := range wasiFunctions() {
+		all[hostName{abi.ImportWASI, name}] = f
+	}
+	return all
+}
+
+// ended is the panic value of a host function that ends the guest's call. wazero turns it
+// into the error of the call.
+type ended struct {
+	kind   FaultKind
+	detail string
+}
+
+// Error implements error.
+func (e *ended) Error() string { return string(e.kind) + ": " + e.detail }
+
+// instantiateHost makes the host's modules in a runtime. The functions find their caller
+// in the generation, by the module that wazero hands them.
+func (g *Generation) instantiateHost(ctx context.Context) error {
+	all := hostFunctions()
+	builders := make(map[string]wazero.HostModuleBuilder)
+	for name, f := range all {
+		b, found := builders[name.module]
+		if !found {
+			b = g.runtime.NewHostModuleBuilder(name.module)
+			builders[name.module] = b
+		}
+		call := func(_ context.Context, caller api.Module, stack []uint64) {
+			f.call(g.instanceOf(caller), stack)
+		}
+		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.sig.params, f.sig.results).Export(name.function)
+	}
+	for _, module := range slices.Sorted(maps.Keys(builders)) {
+		if _, err := builders[module].Instantiate(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostLog is ichor_v1.log(level, ptr, len).
+func hostLog(in *instance, stack []uint64) {
+	text := in.read(uint32(stack[1]), uint32(stack[2]))
+	in.log.line(abi.LogLevel(uint32(stack[0])), text)
+}
+
+// hostAbort is ichor_v1.abort(ptr, len).
+func hostAbort(in *instance, stack []uint64) {
+	text := in.read(uint32(stack[0]), min(uint32(stack[1]), abi.MaxMessage))
+	panic(&ended{FaultAbort, clean(text)})
+}
+
+// assemblyScriptAbort is env.abort(message, file, line, column); the strings are UTF-16 in
+// objects of its own runtime, so only the place is told.
+func assemblyScriptAbort(_ *instance, stack []uint64) {
+	panic(&ended{FaultAbort, fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
+}
+
+// read returns bytes of the guest's memory that a host function was given; what does not
+// lie within it ends the call.
+func (in *instance) read(ptr, length uint32) []byte {
+	b, ok := in.memory.Read(ptr, length)
+	if !ok {
+		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+	}
+	return b
+}
+
+func (in *instance) put32(ptr, value uint32) {
+	if !in.memory.WriteUint32Le(ptr, value) {
+		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+	}
+}
+
+func (in *instance) put64(ptr uint32, value uint64) {
+	if !in.memory.WriteUint64Le(ptr, value) {
+		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+	}
+}

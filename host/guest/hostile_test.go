@@ -1,0 +1,198 @@
+package guest_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+// fixture reads a guest of testdata; each is named by its deed, and its text stands
+// beside it.
+func fixture(tb testing.TB, name string) []byte {
+	tb.Helper()
+	wasm, err := os.ReadFile(filepath.Join("testdata", name+".wasm"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
+func TestLoadRefuses(t *testing.T) {
+	tests := []struct {
+		deed string
+		step guest.Step
+		says string
+	}{
+		{"lacks_convert", guest.StepSignatures, "export ichor_convert is missing"},
+		{"lacks_the_marker", guest.StepSignatures, "export ichor_abi_v1 is missing"},
+		{"lacks_memory", guest.StepSignatures, "export memory is missing"},
+		{"has_a_wrong_signature", guest.StepSignatures, "export ichor_alloc is (i64) → (i32), want (i32) → (i32)"},
+		{"imports_a_socket", guest.StepSignatures, "it imports wasi_snapshot_preview1.sock_accept, which no host offers"},
+		{"imports_with_a_wrong_signature", guest.StepSignatures, "it imports ichor_v1.log as (i32) → (), the host's is (i32, i32, i32) → ()"},
+		{"imports_a_memory", guest.StepSignatures, "it imports a memory"},
+		{"imports_a_global", guest.StepInstantiate, "env"},
+		{"has_a_start_section", guest.StepVerify, "start section"},
+		{"is_a_command", guest.StepSignatures, "it exports _start: it is a command"},
+		{"needs_too_much_memory", guest.StepCompile, "min 4000 pages (250 Mi) over limit of 1024 pages"},
+		{"fails_to_initialize", guest.StepInstantiate, "guest fault trap in _initialize"},
+		{"describes_out_of_range", guest.StepDescribe, "lies outside the memory"},
+		{"describes_at_length", guest.StepDescribe, "at most 1048576 are allowed"},
+		{"describes_rubbish", guest.StepDescribe, "its manifest is refused"},
+		{"fails_on_the_empty_batch", guest.StepVectors, "guest fault trap in ichor_convert"},
+	}
+	for _, test := range tests {
+		t.Run(test.deed, func(t *testing.T) {
+			_, err := load(t, "hostile", fixture(t, test.deed), guest.Options{Instances: 1})
+			checkLoadError(t, err, test.step, test.says)
+		})
+	}
+}
+
+func checkLoadError(t *testing.T, err error, step guest.Step, says string) {
+	t.Helper()
+	var refused *guest.LoadError
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v, want a *LoadError", err)
+	}
+	if refused.Step != step || refused.Guest != "hostile" {
+		t.Errorf("refused at %s as %s, want %s", refused.Step, refused.Guest, step)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("it says %q, want %q in it", err, says)
+	}
+}
+
+func TestLoadRefusesBytesThatAreNoModule(t *testing.T) {
+	good := fixture(t, "answers_once")
+	tests := []struct {
+		name string
+		wasm []byte
+		step guest.Step
+		says string
+	}{
+		{"empty", nil, guest.StepVerify, "the file is empty"},
+		{"text", []byte("(module)"), guest.StepVerify, "not a WebAssembly binary"},
+		{"short", []byte("\x00as"), guest.StepVerify, "not a WebAssembly binary"},
+		{"component", []byte("\x00asm\x0d\x00\x01\x00"), guest.StepVerify, "it is a component"},
+		{"version", []byte("\x00asm\x02\x00\x00\x00"), guest.StepVerify, "binary version 2, want 1"},
+		{"cut", good[:len(good)-5], guest.StepVerify, "it is cut short"},
+		{"large", make([]byte, abi.MaxModule+1), guest.StepVerify, "at most 16777216 are allowed"},
+		{"invalid", append(append([]byte(nil), good...), 11, 3, 0xff, 0xff, 0xff), guest.StepCompile, "not a valid module"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := load(t, "hostile", test.wasm, guest.Options{Instances: 1})
+			checkLoadError(t, err, test.step, test.says)
+		})
+	}
+}
+
+// TestFaults calls guests whose every answer is wrong: the version is rejected, the fault
+// says what it was, and the generation lives on.
+func TestFaults(t *testing.T) {
+	tests := []struct {
+		deed string
+		kind guest.FaultKind
+		says string
+	}{
+		{"traps", guest.FaultTrap, "unreachable"},
+		{"divides_by_zero", guest.FaultTrap, "divide by zero"},
+		{"calls_itself_without_end", guest.FaultTrap, "stack overflow"},
+		{"loops", guest.FaultTimeout, "no answer within"},
+		{"exits", guest.FaultExit, "proc_exit(7)"},
+		{"aborts", guest.FaultAbort, `"name"`},
+		{"logs_out_of_range", guest.FaultBounds, "outside the memory"},
+		{"writes_out_of_range", guest.FaultBounds, "outside the memory"},
+		{"returns_nothing", guest.FaultRefused, "it returned no frame"},
+		{"returns_a_pointer_out_of_range", guest.FaultBounds, "lies outside the memory"},
+		{"returns_a_negative_pointer", guest.FaultBounds, "lies outside the memory"},
+		{"returns_a_huge_length", guest.FaultBounds, "lies outside the memory"},
+		{"answers_with_an_unknown_status", guest.FaultBadFrame, "unknown status 9"},
+		{"answers_with_a_bad_magic", guest.FaultBadFrame, "magic: 0x00000001"},
+		{"answers_for_too_many", guest.FaultBadFrame, "2 answers for 1 records"},
+		{"counts_statements_beyond_the_frame", guest.FaultBadFrame, "table ends behind the frame"},
+		{"uses_a_statement_that_is_not_there", guest.FaultBadFrame, "1, but records use 2"},
+		{"skips_with_a_statement", guest.FaultBadFrame, "statements beside status skip"},
+		{"references_out_of_range", guest.FaultBadFrame, "lies outside the memory"},
+		{"references_too_much", guest.FaultBadFrame, "name more than 65536 bytes"},
+		{"sets_reserved_bits", guest.FaultBadFrame, "reserved flags are not zero"},
+		{"has_a_message_out_of_range", guest.FaultBadFrame, "outside the memory"},
+		{"refuses_room", guest.FaultMemory, "no room for an input"},
+		{"offers_room_out_of_range", guest.FaultBounds, "lies outside the memory"},
+		{"offers_unaligned_room", guest.FaultBounds, "not aligned"},
+	}
+	for _, test := range tests {
+		t.Run(test.deed, func(t *testing.T) {
+			options := guest.Options{Instances: 1, ArgumentBytes: 1 << 16}
+			if test.kind == guest.FaultTimeout {
+				options.CallTimeout = 300 * time.Millisecond
+			}
+			g := mustLoad(t, "hostile", fixture(t, test.deed), options)
+			for range 2 { // the second call meets a fresh instance
+				c := convert(t, g, record(42, item("A", `1`)))[0]
+				if c.Status != guest.Rejected || c.Reject.Class != guest.ClassFault {
+					t.Fatalf("got %s, want a guest_fault", say(&c))
+				}
+				if f := c.Reject.Fault; f.Kind != test.kind || !strings.Contains(f.Detail, test.says) {
+					t.Errorf("fault is %s %q, want %s with %q", f.Kind, f.Detail, test.kind, test.says)
+				}
+			}
+		})
+	}
+}
+
+func TestAnswersOfOneRecord(t *testing.T) {
+	tests := []struct{ deed, want string }{
+		{"answers_once", `converted 1["fixture"]`},
+		{"rejects", `rejected guest_reject 5: fixture`},
+		{"answers_with_a_nul", `rejected value: template 1, parameter 1: the value has a NUL, which Postgres cannot store`},
+		{"answers_with_broken_utf8", `rejected value: template 1, parameter 1: the value is no valid UTF-8`},
+	}
+	for _, test := range tests {
+		t.Run(test.deed, func(t *testing.T) {
+			g := mustLoad(t, "fixture", fixture(t, test.deed), guest.Options{Instances: 1})
+			if got := say(&convert(t, g, record(42, item("A", `1`)))[0]); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestLoopEndsWithItsContext checks that the caller's own end is not blamed on the guest.
+func TestLoopEndsWithItsContext(t *testing.T) {
+	g := mustLoad(t, "hostile", fixture(t, "loops"), guest.Options{Instances: 1, CallTimeout: time.Hour})
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	var into guest.Conversions
+	err := g.Convert(ctx, []guest.Record{record(1, item("A", `1`))}, &into)
+	if !errors.Is(err, context.DeadlineExceeded) || into.Results != nil {
+		t.Errorf("got %v and %d results, want the context's error and none", err, len(into.Results))
+	}
+}
+
+func TestEveryFixtureIsTested(t *testing.T) {
+	source, err := os.ReadFile("hostile_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/*.wasm")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".wasm")
+		if !strings.Contains(string(source), `"`+name+`"`) {
+			t.Errorf("no test loads %s", name)
+		}
+		if _, err := os.Stat(strings.TrimSuffix(f, ".wasm") + ".wat"); err != nil {
+			t.Errorf("%s has no text beside it", name)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// instance is one memory of a guest, for one goroutine at a time.
+type instance struct {
+	generation *Generation
+	module     api.Module
+	memory     api.Memory
+	alloc      api.Function
+	convert    api.Function
+	log        guestLog
+	now        int64 // what the guest's clock says
+	random     *rand.ChaCha8
+	naps       int // times that the guest slept in this call
+	stack      [2]uint64
+}
+
+// newInstance instantiates the compiled guest and runs _initialize. Its errors are
+// *Fault, or the context's.
+func (g *Generation) newInstance(ctx context.Context, reason string) (*instance, error) {
+	module, err := g.runtime.InstantiateModule(ctx, g.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &Fault{Kind: FaultInstance, During: "instantiation", Detail: err.Error(), Err: err}
+	}
+	in := &instance{
+		generation: g, module: module, memory: module.ExportedMemory(abi.ExportMemory),
+		alloc: module.ExportedFunction(abi.ExportAlloc), convert: module.ExportedFunction(abi.ExportConvert),
+		random: seed(g.digest, 0), log: g.newLog(),
+	}
+	g.instances.Store(module, in)
+	g.metrics.instances.WithLabelValues(g.name, reason).Inc()
+	if start := module.ExportedFunction(abi.ExportInitialize); start != nil {
+		if err := in.call(ctx, abi.ExportInitialize, start, in.stack[:0]); err != nil {
+			in.close()
+			return nil, err
+		}
+	}
+	return in, nil
+}
+
+// close frees the instance. A guest's module has nothing that could refuse to close.
+func (in *instance) close() {
+	in.generation.instances.Delete(in.module)
+	_ = in.module.Close(context.Background())
+}
+
+// call calls an export within the call timeout. Its errors are *Fault, or ctx's own.
+func (in *instance) call(ctx context.Context, name string, f api.Function, stack []uint64) error {
+	in.log.begin()
+	in.naps = 0
+	limited := ctx
+	if timeout := in.generation.options.CallTimeout; timeout > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	err := f.CallWithStack(limited, stack)
+	in.log.end()
+	if err == nil {
+		return nil
+	}
+	return in.fault(ctx, limited, name, err)
+}
+
+// fault turns the error of a call into a *Fault. What the guest logged first explains most
+// of them: a panic of Go's says its reason before it traps.
+func (in *instance) fault(ctx, limited context.Context, name string, err error) error {
+	f := &Fault{Kind: FaultTrap, During: name, Detail: clean([]byte(firstLine(err.Error()))), Err: err}
+	var end *ended
+	switch {
+	case errors.As(err, &end):
+		f.Kind, f.Detail, f.Err = end.kind, end.detail, nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		f.Kind, f.Detail, f.Err = FaultTimeout, fmt.Sprintf("no answer within %s", in.generation.options.CallTimeout), limited.Err()
+	}
+	if in.log.first != "" {
+		f.Detail += "; it said: " + in.log.first
+	}
+	return f
+}
+
+// view returns the whole memory. It is the instance's own: valid until the next call.
+func (in *instance) view() []byte {
+	b, _ := in.memory.Read(0, in.memory.Size())
+	return b
+}
+
+// describe returns the guest's manifest, copied.
+func (in *instance) describe(ctx context.Context) ([]byte, error) {
+	f := in.module.ExportedFunction(abi.ExportDescribe)
+	if err := in.call(ctx, abi.ExportDescribe, f, in.stack[:1]); err != nil {
+		return nil, err
+	}
+	ptr, length := abi.Unpack(in.stack[0])
+	if length > abi.MaxManifest {
+		return nil, &Fault{Kind: FaultBadFrame, During: abi.ExportDescribe, Detail: fmt.Sprintf("a manifest of %d bytes, at most %d are allowed", length, abi.MaxManifest)}
+	}
+	text, ok := in.memory.Read(ptr, length)
+	if !ok {
+		return nil, &Fault{Kind: FaultBounds, During: abi.ExportDescribe, Detail: fmt.Sprintf("the manifest at %d+%d lies outside the memory of %d bytes", ptr, length, in.memory.Size())}
+	}
+	return append([]byte(nil), text...), nil
+}
+
+// run hands the builder's frame to the guest and checks its answer. The output's bytes
+// are the instance's: they hold until its next call.
+func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.OutputLimits) (abi.Output, error) {
+	size := uint32(b.Size())
+	in.stack[0] = uint64(size)
+	if err := in.call(ctx, abi.ExportAlloc, in.alloc, in.stack[:1]); err != nil {
+		return abi.Output{}, err
+	}
+	ptr := uint32(in.stack[0])
+	if err := in.place(b, ptr, size); err != nil {
+		return abi.Output{}, err
+	}
+	in.stack[0], in.stack[1] = uint64(ptr), uint64(size)
+	if err := in.call(ctx, abi.ExportConvert, in.convert, in.stack[:]); err != nil {
+		return abi.Output{}, err
+	}
+	ptr, length := abi.Unpack(in.stack[0])
+	if ptr == 0 || length == 0 {
+		return abi.Output{}, &Fault{Kind: FaultRefused, During: abi.ExportConvert, Detail: "it returned no frame"}
+	}
+	memory := in.view()
+	out, err := abi.OpenOutput(memory, ptr, length, b.Records(), limits)
+	if err != nil {
+		kind := FaultBadFrame
+		if uint64(ptr)+uint64(length) > uint64(len(memory)) {
+			kind = FaultBounds
+		}
+		return abi.Output{}, &Fault{Kind: kind, During: abi.ExportConvert, Detail: err.Error(), Err: err}
+	}
+	return out, nil
+}
+
+// place writes the input frame into the arena that alloc returned.
+func (in *instance) place(b *abi.InputBuilder, ptr, size uint32) error {
+	if ptr == 0 {
+		return &Fault{Kind: FaultMemory, During: abi.ExportAlloc, Detail: fmt.Sprintf("no room for an input of %d bytes", size)}
+	}
+	arena, ok := in.memory.Read(ptr, size)
+	if !ok || ptr%8 != 0 {
+		return &Fault{Kind: FaultBounds, During: abi.ExportAlloc, Detail: fmt.Sprintf("the arena at %d+%d lies outside the memory of %d bytes or is not aligned to 8", ptr, size, in.memory.Size())}
+	}
+	b.Write(arena)
+	return nil
+}
+
+// prepare sets what the guest may know of the world during the next call: the time of its
+// first candidate, and randomness that comes from it.
+func (in *instance) prepare(first *Record) {
+	in.now = first.Time
+	in.random = seed(in.generation.digest, uint64(first.Version))
+}
+
+// worn reports whether the instance's memory has grown to the size at which it is replaced.
+func (in *instance) worn() bool {
+	return in.memory.Size() >= in.generation.options.HighWaterPages*pageSize
+}
+
+const pageSize = 1 << 16

@@ -1,0 +1,123 @@
+package guest
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+const (
+	statementBytes = 32 // of a Statement
+	argumentBytes  = 24 // of a []byte
+)
+
+// keep copies the answer out of the guest's memory, into three allocations for the whole
+// batch, and gives each version its part. It returns a *Fault, and keeps nothing, if a
+// statement is not what the manifest allows.
+func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error {
+	if err := g.checkCalls(b, out); err != nil {
+		return &Fault{Kind: FaultUndeclared, During: abi.ExportConvert, Detail: err.Error()}
+	}
+	k := keeper{
+		out:        out,
+		text:       make([]byte, 0, out.Referenced),
+		statements: make([]Statement, 0, out.Statements()),
+		args:       make([][]byte, 0, out.Arguments()),
+	}
+	for _, u := range b.units {
+		c := &results[u.record]
+		if reject := k.version(c, u); reject != nil {
+			g.reject(c, reject)
+			continue
+		}
+		g.own.versions[c.Status].Inc()
+	}
+	return nil
+}
+
+// checkCalls compares every statement with the manifest. A version is converted as a whole,
+// so its statements may use what any of its actions may.
+func (g *Generation) checkCalls(b *batch, out *abi.Output) error {
+	for _, u := range b.units {
+		allowed := b.actions[u.first : u.first+u.count]
+		for i := range allowed {
+			a := out.Answer(u.first + i)
+			for j := a.First; j < a.First+a.Count; j++ {
+				if err := g.rules.check(allowed, out.Statement(j)); err != nil {
+					return fmt.Errorf("record %d: %w", u.first+i, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (g *Generation) reject(c *Conversion, r *Reject) {
+	c.Status, c.Statements, c.Reject, c.bytes = Rejected, nil, r, len(r.Message)
+	g.own.versions[Rejected].Inc()
+	g.metrics.rejects.WithLabelValues(g.name, string(r.Class)).Inc()
+}
+
+// keeper owns a batch's storage, sized beforehand so that it never moves.
+type keeper struct {
+	out        *abi.Output
+	text       []byte
+	statements []Statement
+	args       [][]byte
+}
+
+// version keeps one version: all its items or none. It is rejected if any item is,
+// skipped if all are.
+func (k *keeper) version(c *Conversion, u unit) *Reject {
+	first, textFirst, argsFirst := len(k.statements), len(k.text), len(k.args)
+	c.Status = Skipped
+	for i := u.first; i < u.first+u.count; i++ {
+		a := k.out.Answer(i)
+		switch a.Status {
+		case abi.StatusReject:
+			return &Reject{Class: ClassGuest, Code: a.Code, Message: clean(k.out.Bytes(a.Message))}
+		case abi.StatusOK:
+			c.Status = Converted
+		}
+		for j := a.First; j < a.First+a.Count; j++ {
+			if reject := k.statement(k.out.Statement(j)); reject != nil {
+				return reject
+			}
+		}
+	}
+	c.Statements = k.statements[first:len(k.statements):len(k.statements)]
+	c.bytes = len(k.text) - textFirst + argumentBytes*(len(k.args)-argsFirst) + statementBytes*len(c.Statements)
+	return nil
+}
+
+func (k *keeper) statement(call abi.Call) *Reject {
+	first := len(k.args)
+	for i := call.First; i < call.First+call.Count; i++ {
+		value, null := k.out.Argument(i)
+		if null {
+			k.args = append(k.args, nil)
+			continue
+		}
+		if why := unstorable(value); why != "" {
+			return &Reject{Class: ClassValue, Message: fmt.Sprintf("template %d, parameter %d: %s", call.Template, i-call.First+1, why)}
+		}
+		at := len(k.text)
+		k.text = append(k.text, value...)
+		k.args = append(k.args, k.text[at:len(k.text):len(k.text)])
+	}
+	k.statements = append(k.statements, Statement{call.Template, k.args[first:len(k.args):len(k.args)]})
+	return nil
+}
+
+// unstorable says why no column of a database in UTF-8 takes the value; "" if some may.
+func unstorable(value []byte) string {
+	switch {
+	case bytes.IndexByte(value, 0) >= 0:
+		return "the value has a NUL, which Postgres cannot store"
+	case !utf8.Valid(value):
+		return "the value is no valid UTF-8"
+	}
+	return ""
+}

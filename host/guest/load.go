@@ -1,0 +1,138 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// Load makes a generation of a binary: it verifies and compiles it, compares its imports
+// and exports with the contract, instantiates it, reads its manifest, runs the manifest's
+// vectors, and warms the pool. It returns a *LoadError, naming what to do, if the guest is
+// at fault; ctx's error if it ended; another error if the options or the cache are bad.
+// The caller must Close the generation.
+func Load(ctx context.Context, name string, wasm []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
+	options.setDefaults()
+	if err := verify(name, wasm); err != nil {
+		return nil, err
+	}
+	g := &Generation{
+		name: name, digest: DigestOf(wasm), options: options, metrics: metrics, own: metrics.of(name),
+		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
+		logRate: logRate{rate: float64(options.LogRate), tokens: float64(options.LogRate)},
+	}
+	g.log = log.With("component", "guest", "guest", name, "digest", g.digest.Short())
+	if err := g.openRuntime(ctx); err != nil {
+		return nil, err
+	}
+	if err := g.start(ctx, wasm); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, errors.Join(err, g.free())
+	}
+	return g, nil
+}
+
+// openRuntime makes the generation's own runtime: the page limit is a runtime's, and
+// nothing of one generation reaches another.
+func (g *Generation) openRuntime(ctx context.Context) error {
+	config := wazero.NewRuntimeConfigCompiler().
+		WithCoreFeatures(api.CoreFeaturesV2).
+		WithMemoryLimitPages(g.options.MemoryPages).
+		WithDebugInfoEnabled(false).
+		WithCloseOnContextDone(g.options.CallTimeout > 0)
+	if dir := g.options.CacheDir; dir != "" {
+		if err := privateDir(dir); err != nil {
+			return err
+		}
+		cache, err := wazero.NewCompilationCacheWithDir(dir)
+		if err != nil {
+			return fmt.Errorf("open compilation cache: %w", err)
+		}
+		g.cache = cache
+		config = config.WithCompilationCache(cache)
+	}
+	g.runtime = wazero.NewRuntimeWithConfig(ctx, config)
+	return nil
+}
+
+// privateDir makes the folder, or checks that it is for its owner alone: compiled code is
+// run as it is found there.
+func privateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make compilation cache: %w", err)
+	}
+	stat, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at compilation cache: %w", err)
+	}
+	if mode := stat.Mode().Perm(); mode&0o077 != 0 || !ownedByUs(stat) {
+		return fmt.Errorf("compilation cache %s has mode %04o or another owner: code is run from it, so it must be the host's alone (chmod 700 %s)", filepath.Clean(dir), mode, filepath.Clean(dir))
+	}
+	return nil
+}
+
+// start takes the steps of loading, in their order.
+func (g *Generation) start(ctx context.Context, wasm []byte) error {
+	var err error
+	if g.compiled, err = g.runtime.CompileModule(ctx, wasm); err != nil {
+		return g.refuse(StepCompile, "it is not a valid module, or its memory is over the limit", "", err)
+	}
+	if err := checkSignatures(g.name, g.compiled); err != nil {
+		return err
+	}
+	if err := g.instantiateHost(ctx); err != nil {
+		return fmt.Errorf("make host modules: %w", err)
+	}
+	s := new(slot)
+	if err := s.ready(ctx, g, "load"); err != nil {
+		return g.refuse(StepInstantiate, "it does not come up", "", err)
+	}
+	text, err := s.in.describe(ctx)
+	if err != nil {
+		return g.refuse(StepDescribe, "it cannot describe itself", "", err)
+	}
+	if g.manifest, err = abi.DecodeManifest(text); err != nil {
+		return g.refuse(StepDescribe, "its manifest is refused", "", err)
+	}
+	g.rules = newRules(g.manifest)
+	g.setLimits()
+	g.slots <- s
+	for range g.options.Instances - 1 {
+		s := new(slot)
+		if err := s.ready(ctx, g, "load"); err != nil {
+			return g.refuse(StepInstantiate, "it came up once and not again", "", err)
+		}
+		g.slots <- s
+	}
+	return g.checkVectors(ctx)
+}
+
+// setLimits takes the lower of the host's limits and the guest's own.
+func (g *Generation) setLimits() {
+	own := g.manifest.Limits
+	if own.Records > 0 {
+		g.options.BatchMax = min(g.options.BatchMax, own.Records)
+	}
+	statements := g.options.Statements
+	if own.Statements > 0 {
+		statements = min(statements, own.Statements)
+	}
+	g.limits = abi.OutputLimits{Frame: g.options.OutputBytes, Referenced: g.options.ArgumentBytes, Statements: statements}
+}
+
+func (g *Generation) refuse(step Step, what, hint string, err error) error {
+	return &LoadError{Guest: g.name, Step: step, What: what, Hint: hint, Err: err}
+}

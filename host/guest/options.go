@@ -1,0 +1,122 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// The defaults of Options.
+const (
+	DefaultMemoryPages    = 1024 // 64 MiB
+	DefaultHighWaterPages = 512  // 32 MiB
+	DefaultBatchMax       = 512
+	DefaultBatchTime      = 500 * time.Microsecond
+	DefaultInputBytes     = 4 << 20
+	DefaultOutputBytes    = abi.MaxOutput
+	DefaultArgumentBytes  = abi.MaxReferenced
+	DefaultStatements     = abi.MaxStatements
+	DefaultLogLine        = 1 << 10
+	DefaultLogCall        = 64 << 10
+	DefaultLogRate        = 20
+	DefaultCallTimeout    = 10 * time.Second
+
+	batchFirst    = 64    // versions of a batch while the cost is not known
+	memoryPagesAt = 65536 // the most that a 32-bit memory can have
+)
+
+// Options are a generation's limits. A zero field means its default.
+type Options struct {
+	// Instances is how many calls may run at once, each in a memory of its own; default is
+	// GOMAXPROCS.
+	Instances int
+	// MemoryPages is the most that one instance may have, in pages of 64 KiB.
+	MemoryPages uint32
+	// HighWaterPages is the size at which an instance is thrown away after a call, since a
+	// memory never shrinks.
+	HighWaterPages uint32
+	// CacheDir keeps compiled code between runs. It must be the host's own: whoever can
+	// write there can run code in the host, so a folder that others may enter is refused.
+	// Empty means no cache.
+	CacheDir string
+	// BatchMax is the most versions of one call, BatchTime what one call should last: the
+	// host's garbage collector waits for it.
+	BatchMax  int
+	BatchTime time.Duration
+	// InputBytes bounds an input frame. A version that does not fit alone is rejected.
+	InputBytes int
+	// OutputBytes, ArgumentBytes and Statements bound what a guest may answer: the frame,
+	// the sum of the values of a call, and the statements of one item.
+	OutputBytes   int
+	ArgumentBytes int
+	Statements    int
+	// LogLine and LogCall bound what a guest may log, in bytes; LogRate in lines a second.
+	LogLine int
+	LogCall int
+	LogRate int
+	// CallTimeout ends a call that lasts longer. Negative means never; see RATIONALE.md,
+	// "Why is a call interruptible although it is slower?".
+	CallTimeout time.Duration
+	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
+	Clock func() int64
+}
+
+func (o *Options) setDefaults() {
+	setInt(&o.Instances, runtime.GOMAXPROCS(0))
+	setInt(&o.BatchMax, DefaultBatchMax)
+	setInt(&o.InputBytes, DefaultInputBytes)
+	setInt(&o.OutputBytes, DefaultOutputBytes)
+	setInt(&o.ArgumentBytes, DefaultArgumentBytes)
+	setInt(&o.Statements, DefaultStatements)
+	setInt(&o.LogLine, DefaultLogLine)
+	setInt(&o.LogCall, DefaultLogCall)
+	setInt(&o.LogRate, DefaultLogRate)
+	if o.MemoryPages == 0 {
+		o.MemoryPages = DefaultMemoryPages
+	}
+	if o.HighWaterPages == 0 {
+		o.HighWaterPages = max(1, min(DefaultHighWaterPages, o.MemoryPages/2))
+	}
+	if o.BatchTime == 0 {
+		o.BatchTime = DefaultBatchTime
+	}
+	if o.CallTimeout == 0 {
+		o.CallTimeout = DefaultCallTimeout
+	}
+	if o.Clock == nil {
+		o.Clock = func() int64 { return time.Now().UnixNano() }
+	}
+}
+
+func setInt(field *int, value int) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Validate reports every field that is out of its range. Load calls it.
+func (o Options) Validate() error {
+	o.setDefaults()
+	var errs []error
+	check := func(name string, value, low, high int) {
+		if value < low || value > high {
+			errs = append(errs, fmt.Errorf("guest option %s is %d, want %d to %d", name, value, low, high))
+		}
+	}
+	check("Instances", o.Instances, 1, 1024)
+	check("MemoryPages", int(o.MemoryPages), 1, memoryPagesAt)
+	check("HighWaterPages", int(o.HighWaterPages), 1, int(o.MemoryPages))
+	check("BatchMax", o.BatchMax, 1, abi.MaxRecords)
+	check("InputBytes", o.InputBytes, 1<<10, abi.MaxInput)
+	check("OutputBytes", o.OutputBytes, 1<<10, abi.MaxOutput)
+	check("ArgumentBytes", o.ArgumentBytes, 1<<10, abi.MaxReferenced)
+	check("Statements", o.Statements, 1, abi.MaxRecords)
+	check("LogLine", o.LogLine, 16, 1<<16)
+	check("LogCall", o.LogCall, 16, 1<<20)
+	check("LogRate", o.LogRate, 1, 1<<20)
+	check("BatchTime", int(o.BatchTime), 1, int(time.Minute))
+	return errors.Join(errs...)
+}

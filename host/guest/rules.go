@@ -1,0 +1,57 @@
+package guest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// rules are a manifest, laid out for looking up: what is allowed at run time.
+type rules struct {
+	actions map[string]action
+	params  []int // by template id; -1 where there is none
+	skip    bool  // unknown actions are skipped, not rejected
+	tokens  bool
+}
+
+// action is the set of templates that an action may use, by template id.
+type action []bool
+
+func newRules(m *abi.Manifest) rules {
+	highest := uint32(0)
+	for i := range m.Templates {
+		highest = max(highest, m.Templates[i].ID)
+	}
+	r := rules{
+		actions: make(map[string]action, len(m.Actions)), params: make([]int, highest+1),
+		skip: m.UnknownAction == abi.UnknownSkip, tokens: m.Input == abi.InputTokens,
+	}
+	for i := range r.params {
+		r.params[i] = -1
+	}
+	for i := range m.Templates {
+		r.params[m.Templates[i].ID] = len(m.Templates[i].Params)
+	}
+	for _, a := range m.Actions {
+		allowed := make(action, highest+1)
+		for _, id := range a.Templates {
+			allowed[id] = true
+		}
+		r.actions[a.Name] = allowed
+	}
+	return r
+}
+
+// check tells whether a version of these actions may use a template with so many arguments.
+func (r *rules) check(actions []action, c abi.Call) error {
+	switch {
+	case int(c.Template) >= len(r.params) || r.params[c.Template] < 0:
+		return fmt.Errorf("template %d is not in the manifest", c.Template)
+	case !slices.ContainsFunc(actions, func(a action) bool { return a[c.Template] }):
+		return fmt.Errorf("template %d is not among those of the version's actions", c.Template)
+	case c.Count != r.params[c.Template]:
+		return fmt.Errorf("template %d has %d parameters, the statement has %d arguments", c.Template, r.params[c.Template], c.Count)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// checkVectors converts the manifest's examples, and one empty batch so that a guest
+// without examples is called at least once before it is trusted with a version.
+func (g *Generation) checkVectors(ctx context.Context) error {
+	if err := g.probe(ctx); err != nil {
+		return g.refuse(StepVectors, "it fails on an empty batch", "", err)
+	}
+	for i := range g.manifest.Vectors {
+		v := &g.manifest.Vectors[i]
+		var got Conversions
+		if err := g.Convert(ctx, vectorRecords(v), &got); err != nil {
+			return g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
+		}
+		for j := range got.Results {
+			if err := sameAnswer(&v.Expect[j], &got.Results[j]); err != nil {
+				return g.refuse(StepVectors, fmt.Sprintf("vector %q, version %d", v.Name, v.Input[j].Version), "the guest and the examples in its manifest disagree", err)
+			}
+		}
+	}
+	g.cost.Store(0) // a first call is slower than the rest
+	return nil
+}
+
+func (g *Generation) probe(ctx context.Context) error {
+	s, err := g.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.release(s)
+	s.build.Reset(g.rules.tokens, g.options.InputBytes)
+	_, err = s.in.run(ctx, &s.build, g.limits)
+	return err
+}
+
+func vectorRecords(v *abi.Vector) []Record {
+	records := make([]Record, len(v.Input))
+	for i := range v.Input {
+		in := &v.Input[i]
+		records[i] = Record{
+			Version: talos.Version(in.Version), Safepoint: talos.Version(in.Safepoint), Time: in.Time,
+			XID: in.XID, Cohort: in.Cohort, Agent: in.Agent,
+		}
+		for _, element := range in.Statemap {
+			for action, payload := range element { // exactly one, the manifest was checked
+				records[i].Items = append(records[i].Items, talos.Item{Action: action, Payload: payload})
+			}
+		}
+	}
+	return records
+}
+
+func sameAnswer(want *abi.VectorAnswer, got *Conversion) error {
+	status := map[Status]string{Converted: "ok", Skipped: "skip", Rejected: "reject"}[got.Status]
+	if status != want.Status {
+		if got.Reject != nil {
+			return fmt.Errorf("it is %s (%w), the vector says %s", status, got.Reject, want.Status)
+		}
+		return fmt.Errorf("it is %s, the vector says %s", status, want.Status)
+	}
+	if got.Reject != nil {
+		if got.Reject.Code != want.Code || (want.Message != "" && got.Reject.Message != want.Message) {
+			return fmt.Errorf("it is rejected with %d %q, the vector says %d %q", got.Reject.Code, got.Reject.Message, want.Code, want.Message)
+		}
+		return nil
+	}
+	if got, want := statementText(vectorStatements(got)), statementText(want.Statements); got != want {
+		return fmt.Errorf("it became %s, the vector says %s", got, want)
+	}
+	return nil
+}
+
+func vectorStatements(c *Conversion) []abi.VectorStatement {
+	statements := make([]abi.VectorStatement, len(c.Statements))
+	for i, s := range c.Statements {
+		statements[i] = abi.VectorStatement{Template: s.Template, Args: make([]*string, len(s.Args))}
+		for j, a := range s.Args {
+			if a != nil {
+				text := string(a)
+				statements[i].Args[j] = &text
+			}
+		}
+	}
+	return statements
+}
+
+func statementText(statements []abi.VectorStatement) string {
+	text := ""
+	for _, s := range statements {
+		text += fmt.Sprintf("[%d", s.Template)
+		for _, a := range s.Args {
+			if a == nil {
+				text += " null"
+			} else {
+				text += fmt.Sprintf(" %q", *a)
+			}
+		}
+		text += "]"
+	}
+	return "[" + text + "]"
+}
