@@ -1,0 +1,153 @@
+// Package verdict judges what a host made of a certification topic of the banking example,
+// from the log and the database alone. It shares no decoder and no client with the host: it
+// reads both with other means, replays what is committed one version after the other in exact
+// decimals, and compares.
+package verdict
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Record is one record of the topic, in its order.
+type Record struct {
+	Position    talos.Position
+	MessageType string // empty where the record has no such header
+	Value       []byte
+}
+
+// Class is what became of a version.
+type Class string
+
+// The classes.
+const (
+	Undecided   Class = "undecided"
+	Refused     Class = "refused" // the certifier's parser refuses it: it is never decided
+	Aborted     Class = "aborted"
+	Duplicate   Class = "duplicate"
+	Empty       Class = "empty" // committed, and nothing to install
+	Installable Class = "installable"
+	Unreadable  Class = "unreadable" // committed, and its statemap has no meaning
+)
+
+// Log is what the records say, taken together.
+type Log struct {
+	Records int
+	// Repeated counts the decisions about versions that were decided before, Other the records
+	// that are neither candidate nor decision.
+	Repeated, Other int
+
+	candidates map[talos.Version]*candidate
+	decisions  map[talos.Version]decision
+}
+
+// candidate is what is needed of one.
+type candidate struct {
+	refused   bool
+	movements []movement
+	bad       error // why the statemap has no meaning
+}
+
+type decision struct{ committed, duplicate bool }
+
+// NewLog returns the log of no records.
+func NewLog() *Log {
+	return &Log{candidates: map[talos.Version]*candidate{}, decisions: map[talos.Version]decision{}}
+}
+
+// Add adds the next record.
+func (l *Log) Add(r Record) error {
+	l.Records++
+	switch r.MessageType {
+	case "Candidate":
+		l.candidates[talos.Version(r.Position)] = readCandidate(r.Value)
+	case "Decision":
+		return l.decide(r)
+	default:
+		l.Other++
+	}
+	return nil
+}
+
+// decide notes the first decision about a version, which binds.
+func (l *Log) decide(r Record) error {
+	var d struct {
+		Decision         string
+		Version          *talos.Version
+		DuplicateVersion *talos.Version
+	}
+	if err := json.Unmarshal(r.Value, &d); err != nil {
+		return fmt.Errorf("decision at %v: %w", r.Position, err)
+	}
+	if d.Version == nil || d.Decision != "committed" && d.Decision != "aborted" {
+		return fmt.Errorf("decision at %v is neither committed nor aborted, or about nothing: %s", r.Position, r.Value)
+	}
+	version := *d.Version
+	if d.DuplicateVersion != nil {
+		version = *d.DuplicateVersion
+	}
+	if _, again := l.decisions[version]; again {
+		l.Repeated++
+		return nil
+	}
+	l.decisions[version] = decision{committed: d.Decision == "committed", duplicate: d.DuplicateVersion != nil}
+	return nil
+}
+
+// Versions returns all versions in ascending order; offset 0 is none.
+func (l *Log) Versions() []talos.Version {
+	versions := slices.Sorted(maps.Keys(l.candidates))
+	if len(versions) > 0 && versions[0] == 0 {
+		return versions[1:]
+	}
+	return versions
+}
+
+// Class returns what became of a version.
+func (l *Log) Class(v talos.Version) Class {
+	c, d := l.candidates[v], l.decisions[v]
+	_, decided := l.decisions[v]
+	switch {
+	case c.refused:
+		return Refused
+	case !decided:
+		return Undecided
+	case d.duplicate:
+		return Duplicate
+	case !d.committed:
+		return Aborted
+	case c.bad != nil:
+		return Unreadable
+	case len(c.movements) == 0:
+		return Empty
+	}
+	return Installable
+}
+
+// Classes counts the versions of each class.
+func (l *Log) Classes() map[Class]int {
+	classes := map[Class]int{}
+	for _, v := range l.Versions() {
+		classes[l.Class(v)]++
+	}
+	return classes
+}
+
+// Snapshot returns the snapshot that a cohort must reach: the highest version below which, and
+// including which, every version is decided and can be installed.
+func (l *Log) Snapshot() (snapshot talos.Version) {
+	for _, v := range l.Versions() {
+		switch l.Class(v) {
+		case Refused:
+		case Undecided, Unreadable:
+			return snapshot
+		default:
+			snapshot = v
+		}
+	}
+	return snapshot
+}

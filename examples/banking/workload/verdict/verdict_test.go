@@ -1,0 +1,255 @@
+package verdict
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func opening(accounts int) Opening {
+	o := Opening{Amount: big.NewRat(100_000, 1)}
+	for i := range accounts {
+		o.Accounts = append(o.Accounts, workload.AccountNumber(i))
+	}
+	return o
+}
+
+const fields = `"xid":"x","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":1`
+
+// small is a log with a version of each class, in a form that one can read.
+func small(t *testing.T) *Log {
+	t.Helper()
+	l := NewLog()
+	for i, r := range []struct{ kind, value string }{
+		{"Candidate", `{` + fields + `}`}, // 0 is no version
+		{"Candidate", `{` + fields + `,"statemap":[{"TRANSFER":{"from":"0001","to":"0002","amount":1.5}},{"DEPOSIT":{"account":"0001","amount":"0.00001"}}]}`},
+		{"Candidate", `{` + fields + `,"statemap":[{"WITHDRAW":{"account":"0002","amount":7}}]}`},
+		{"Candidate", `{` + fields + `,"statemap":[{"DEPOSIT":{"account":"0001","amount":1000}}]}`},
+		{"Candidate", `{` + fields + `,"statemap":[{"DEPOSIT":{"account":"0002","amount":1000}}]}`},
+		{"Candidate", `{` + fields + `,"statemap":null}`},
+		{"Candidate", `{"xid":"x"}`},
+		{"Heartbeat", `{}`},
+		{"Decision", `{"decision":"aborted","version":3}`},
+		{"Decision", `{"decision":"committed","version":1,"safepoint":0}`},
+		{"Decision", `{"decision":"committed","version":1,"duplicateVersion":4,"safepoint":0}`},
+		{"Decision", `{"decision":"aborted","version":1}`}, // later than the first
+		{"Decision", `{"decision":"committed","version":2,"safepoint":1}`},
+		{"Decision", `{"decision":"committed","version":5,"safepoint":1}`},
+		{"Decision", `{"decision":"aborted","version":0}`},
+		{"Candidate", `{` + fields + `,"statemap":[{"TRANSFER":{"from":"0001","to":"0002","amount":1}}]}`},
+		{"Candidate", `{` + fields + `,"statemap":[{}]}`},
+		{"Decision", `{"decision":"committed","version":16,"safepoint":1}`},
+	} {
+		if err := l.Add(Record{talos.Position(i), r.kind, []byte(r.value)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func TestEveryVersionHasItsClass(t *testing.T) {
+	l := small(t)
+	for v, want := range map[talos.Version]Class{
+		1: Installable, 2: Installable, 3: Aborted, 4: Duplicate, 5: Empty, 6: Refused, 15: Undecided, 16: Unreadable,
+	} {
+		if got := l.Class(v); got != want {
+			t.Errorf("version %v is %s, want %s", v, got, want)
+		}
+	}
+	if n := len(l.Versions()); n != 8 {
+		t.Errorf("%d versions, want 8", n)
+	}
+	if l.Repeated != 1 || l.Other != 1 || l.Snapshot() != 5 {
+		t.Errorf("repeated %d, other %d, snapshot %v", l.Repeated, l.Other, l.Snapshot())
+	}
+}
+
+func good() Rows {
+	return Rows{
+		"0001": {big.NewRat(9_999_850_001, 100_000), 1},
+		"0002": {big.NewRat(999_945, 10), 2},
+		"0003": {big.NewRat(100_000, 1), 0},
+	}
+}
+
+func TestRowsOfTheReplayPass(t *testing.T) {
+	v := small(t).Compare(opening(3), good(), 5)
+	if !v.OK() || v.Total != "299993.00001" || v.Total != v.WantTotal || v.Different != 0 {
+		t.Errorf("got %+v", v)
+	}
+}
+
+func TestEveryDifferenceIsSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		change           func(Rows)
+		snapshot         talos.Version
+		equal, conserved bool
+		shown            Difference
+	}{
+		"amount": {func(r Rows) { r["0001"] = Row{big.NewRat(99_999, 1), 1} }, 5, false, false, Difference{"0001", "99998.50001 at version 1", "99999.00000 at version 1"}},
+		"beyond the decimals": {func(r Rows) { r["0003"].Amount.Add(r["0003"].Amount, big.NewRat(1, 3_000_000)) }, 5, false, false,
+			Difference{"0003", "100000.00000 at version 0", "300000000001/3000000 at version 0"}},
+		"version": {func(r Rows) { r["0003"] = Row{r["0003"].Amount, 4} }, 5, false, true, Difference{"0003", "100000.00000 at version 0", "100000.00000 at version 4"}},
+		"missing": {func(r Rows) { delete(r, "0002") }, 5, false, false, Difference{"0002", "99994.50000 at version 2", "none"}},
+		"surplus": {func(r Rows) { r["9"] = Row{new(big.Rat), 0} }, 5, false, true, Difference{"9", "none", "0.00000 at version 0"}},
+		"swapped": {func(r Rows) { r["0001"], r["0003"] = r["0003"], r["0001"] }, 5, false, true, Difference{"0001", "99998.50001 at version 1", "100000.00000 at version 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rows := good()
+			c.change(rows)
+			v := small(t).Compare(opening(3), rows, c.snapshot)
+			if v.Equal != c.equal || v.Conserved != c.conserved || v.OK() || len(v.Differences) == 0 || v.Differences[0] != c.shown {
+				t.Errorf("got %+v", v)
+			}
+		})
+	}
+	for _, snapshot := range []talos.Version{4, 6, 16} {
+		if v := small(t).Compare(opening(3), good(), snapshot); v.Equal || v.OK() || !v.Conserved {
+			t.Errorf("snapshot %v passed: %+v", snapshot, v)
+		}
+	}
+}
+
+func TestDecisionsThatSayNothingAreErrors(t *testing.T) {
+	for _, value := range []string{``, `{}`, `{"decision":"maybe","version":1}`, `{"decision":"aborted"}`} {
+		if err := NewLog().Add(Record{1, "Decision", []byte(value)}); err == nil {
+			t.Errorf("%s passed", value)
+		}
+	}
+}
+
+// TestReplayAgreesWithTheRecordedDigests holds the replay against what an independent reader
+// made of the same topics.
+func TestReplayAgreesWithTheRecordedDigests(t *testing.T) {
+	for _, c := range []struct {
+		open     func() ([]talostest.Record, error)
+		accounts int
+		digest   string
+	}{
+		{talostest.Small, 40, "946f71edd6a559b47106dcf04d665663aa44e8596fcba8c7bff95bb0fe1288b9"},
+		{talostest.Contention, 100, "a5b4b3d0b2f0a665ec1de1b0a6dbc431e56a8054402dfd6774ff06dfc3f25281"},
+	} {
+		records, err := c.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := NewLog()
+		for _, r := range records {
+			if err := l.Add(Record{r.Position, string(r.Header("messageType")), r.Value}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, _ := l.Replay(opening(c.accounts))
+		var lines []talostest.BankRow
+		for account, row := range rows {
+			lines = append(lines, talostest.BankRow{Account: account, Balance: row.Amount.FloatString(decimals), Version: row.Version})
+		}
+		if got := talostest.BankDigest(lines); got != c.digest {
+			t.Errorf("digest %s, want %s", got, c.digest)
+		}
+	}
+}
+
+// TestVerdictOverAWorkloadOnRealParts sends a workload, installs it with one connection in the
+// order of versions, as no host does, and judges it; then again with one row changed.
+func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
+	ctx := t.Context()
+	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Stop()
+	if err := broker.CreateTopic(ctx, "bank", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	generator, err := workload.New(workload.Options{Seed: 5, Accounts: 50, Transfers: 700})
+	if err != nil {
+		t.Fatal(err)
+	}
+	brokers := []string{broker.Addr(kafkatest.Plain)}
+	if err := workload.Produce(ctx, generator, workload.Target{Brokers: brokers, Topic: "bank"}); err != nil {
+		t.Fatal(err)
+	}
+	log, err := Read(ctx, brokers, "bank")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, classes := generator.Counts(), log.Classes()
+	if log.Records != counts.Candidates+counts.Decisions+counts.Other || classes[Undecided]+classes[Unreadable] > 0 || classes[Installable] < 700 {
+		t.Fatalf("log of %d records, %v; the generator made %+v", log.Records, classes, counts)
+	}
+	database := pgtest.New(t)
+	installSerially(t, database.DSN, log, opening(50))
+	v, err := Check(ctx, log, opening(50), database.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !v.OK() {
+		t.Errorf("got %+v", v)
+	}
+	execute(t, database.DSN, "update bank_accounts set amount = amount + 0.00001 where number = '0007'")
+	if v, err = Check(ctx, log, opening(50), database.DSN); err != nil || v.OK() || v.Different != 1 || v.Differences[0].Account != "0007" {
+		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+// installSerially lets the database do the sums, unlike the replay.
+func installSerially(t *testing.T, dsn string, l *Log, o Opening) {
+	t.Helper()
+	var sql strings.Builder
+	sql.WriteString("create table bank_accounts (number text primary key, amount numeric(20, 5), version bigint);" +
+		"create table cohort_snapshot (id char(9) primary key, version bigint);")
+	fmt.Fprintf(&sql, "insert into cohort_snapshot values ('SINGLETON', %v);", l.Snapshot())
+	for _, account := range o.Accounts {
+		fmt.Fprintf(&sql, "insert into bank_accounts values ('%s', %s, 0);", account, o.Amount.FloatString(decimals))
+	}
+	for _, v := range l.Versions() {
+		if l.Class(v) != Installable {
+			continue
+		}
+		for _, m := range l.candidates[v].movements {
+			amount := m.amount.FloatString(decimals)
+			fmt.Fprintf(&sql, "update bank_accounts set amount = amount - %s, version = %v where number = '%s';", amount, v, m.from)
+			fmt.Fprintf(&sql, "update bank_accounts set amount = amount + %s, version = %v where number = '%s';", amount, v, m.to)
+		}
+	}
+	execute(t, dsn, sql.String())
+}
+
+func execute(t *testing.T, dsn, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadAndCheckSayWhatIsWrong(t *testing.T) {
+	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Stop()
+	if _, err := Read(t.Context(), []string{broker.Addr(kafkatest.Plain)}, "nobody"); err == nil {
+		t.Error("a topic that is not there was read")
+	}
+	if _, err := Check(t.Context(), NewLog(), opening(1), pgtest.New(t).DSN); err == nil || !strings.Contains(err.Error(), "cohort_snapshot") {
+		t.Errorf("a database without tables: %v", err)
+	}
+}
