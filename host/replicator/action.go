@@ -133,11 +133,12 @@ const (
 	LostEpoch                    // another host owns the cohort
 	WentBack                     // the database lost commits: load everything again
 	BrokenWord                   // a promise is broken
+	Halted                       // something outside can not go on
 )
 
 // String returns the reason's word in logs.
 func (r StopReason) String() string {
-	return [...]string{"drained", "fenced", "database went back", "broken promise"}[r]
+	return [...]string{"drained", "fenced", "database went back", "broken promise", "halted"}[r]
 }
 
 func (*Connect) action()     {}

@@ -46,6 +46,7 @@ func (c *Core) onConverted(ev *Converted) {
 	delete(c.tasks, ev.Task)
 	for i, e := range t.entries {
 		r := &ev.Results[i]
+		e.Journey.Guest = r.Guest
 		e.Journey.Record(timing.GuestConversionBegin, r.Begin)
 		e.Journey.Record(timing.GuestConversionComplete, r.End)
 		e.Journey.Record(timing.QueueStatemapReceived, c.now)

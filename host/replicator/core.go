@@ -127,11 +127,15 @@ func (c *Core) Step(now int64, ev Event) []Action {
 		c.onFailed(ev)
 	case *GuestArmed:
 		c.onGuestArmed(ev)
+	case *Halt:
+		c.stop(Halted, ev.Failure)
 	case *Drain:
 		c.draining = true
 	case *Tick:
 	}
-	c.decide()
+	if !c.stopped {
+		c.decide()
+	}
 	return c.out
 }
 

@@ -13,7 +13,7 @@ type Event interface{ event() }
 // Candidate is a candidate read from the log that the certifier accepts.
 type Candidate struct {
 	Version talos.Version
-	Before  talos.Anchor // the newest record below it
+	Before  talos.Anchor // the newest record below it, or NoAnchor when none was read yet
 	Keys    []talos.Key  // the core keeps the slice
 	Guest   int32
 	Kind    suffix.Kind
@@ -36,7 +36,7 @@ type Refused struct{ Version talos.Version }
 // ReadTo ends each batch of records: everything below Next was delivered or is none of ours.
 type ReadTo struct {
 	Next   talos.Position
-	Anchor talos.Anchor   // the newest record below Next
+	Anchor talos.Anchor   // the newest record below Next, or NoAnchor when none was read yet
 	End    talos.Position // where the readable log ends now
 }
 
@@ -68,7 +68,8 @@ const (
 
 // Result is what became of one version's conversion.
 type Result struct {
-	Begin, End int64 // ns, on either side of the guest call
+	Begin, End int64  // ns, on either side of the guest call
+	Guest      string // the digest of the guest, for the journey
 	Verdict    Verdict
 	Conversion queue.Conversion
 	Failure    Failure
@@ -113,6 +114,10 @@ type GuestArmed struct {
 // Tick says that time has passed; the shell sends one when Deadline is reached.
 type Tick struct{}
 
+// Halt says that something outside can not go on and that waiting does not help: the log was
+// truncated, say. The core stops.
+type Halt struct{ Failure Failure }
+
 // Drain asks the core to finish what is in flight, make the snapshot durable and stop.
 type Drain struct{}
 
@@ -129,4 +134,5 @@ func (*Installed) event()  {}
 func (*Failed) event()     {}
 func (*GuestArmed) event() {}
 func (*Tick) event()       {}
+func (*Halt) event()       {}
 func (*Drain) event()      {}

@@ -45,8 +45,12 @@ func (c *Core) onCandidate(ev *Candidate) {
 		c.skip(ev)
 		return
 	}
+	before := ev.Before
+	if before.Position < 0 { // the first record since the start or a seek
+		before = c.anchor
+	}
 	e := &suffix.Entry{
-		Version: ev.Version, Received: c.now, Before: ev.Before, Keys: ev.Keys,
+		Version: ev.Version, Received: c.now, Before: before, Keys: ev.Keys,
 		Guest: ev.Guest, Kind: ev.Kind, Candidate: ev.Payload,
 	}
 	if ev.Payload != nil {
@@ -139,7 +143,10 @@ func (c *Core) onReadTo(ev *ReadTo) {
 		c.broken(fmt.Sprintf("the log was read from position %d although it had been read to %d", ev.Next, c.next))
 		return
 	}
-	c.next, c.anchor, c.end = ev.Next, ev.Anchor, ev.End
+	c.next, c.end = ev.Next, ev.End
+	if ev.Anchor.Position >= 0 {
+		c.anchor = ev.Anchor
+	}
 }
 
 func (c *Core) broken(message string) {

@@ -1,0 +1,107 @@
+// Command ichor is the host of a cohort and its verbs.
+//
+// Exit codes: 0 ok, 1 the run failed, 2 the settings or the command line are wrong, 3 the
+// environment lacks something.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/ichor-replicator/ichor/host"
+)
+
+// The exit codes.
+const (
+	exitOK = iota
+	exitRuntime
+	exitSettings
+	exitEnvironment
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+type commands struct {
+	Run     runCommand    `cmd:"" help:"Replicate, until SIGTERM drains and ends it."`
+	Check   checkCommand  `cmd:"" help:"Look at settings, topic, database and guests, and say what is wrong."`
+	Db      dbCommand     `cmd:"" help:"The schema in the cohort's database."`
+	Guest   guestCommand  `cmd:"" help:"The guests."`
+	Status  statusCommand `cmd:"" help:"What a running host is doing."`
+	Version versionFlag   `help:"Print the version."`
+}
+
+type versionFlag bool
+
+// BeforeReset implements kong's hook.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	fmt.Println(host.Version())
+	app.Exit(exitOK)
+	return nil
+}
+
+// failure is an error with its exit code.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func run(args []string) int {
+	var cli commands
+	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ichor:", err)
+		return exitSettings
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ichor:", err)
+		return exitSettings
+	}
+	ctx, stop := signals()
+	defer stop()
+	command.BindTo(ctx, (*context.Context)(nil))
+	err = command.Run()
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(os.Stderr, "ichor:", err)
+	var f *failure
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return exitRuntime
+}
+
+// signals returns a context that ends at SIGTERM or SIGINT; a second one ends the process.
+func signals() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop) // the default action is back for the second signal
+	return ctx, stop
+}
+
+// withFile is the part of the commands that read the settings.
+type withFile struct {
+	Settings string `short:"c" name:"settings" help:"The file of settings." placeholder:"FILE" type:"path"`
+}
+
+// options reads the settings; what is wrong with them is a failure of the settings.
+func (w withFile) options() (host.Options, settings, error) {
+	s, err := readSettings(w.Settings)
+	if err != nil {
+		return host.Options{}, s, &failure{exitSettings, err}
+	}
+	o, err := s.options()
+	if err != nil {
+		return o, s, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
+	}
+	return o, s, nil
+}

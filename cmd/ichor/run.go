@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+)
+
+type runCommand struct {
+	withFile
+	PrintConfig bool `help:"Print the settings as they are understood, and end."`
+}
+
+// Run implements the verb.
+func (c *runCommand) Run(ctx context.Context) error {
+	o, s, err := c.options()
+	if err != nil {
+		return err
+	}
+	if c.PrintConfig {
+		return s.print()
+	}
+	log, err := logger(s.Log)
+	if err != nil {
+		return &failure{exitSettings, err}
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	h, err := host.New(o, log, reg)
+	if err != nil {
+		return &failure{exitSettings, err}
+	}
+	if h.Address() != "" {
+		log.Info("listening", "address", h.Address())
+	}
+	err = h.Run(ctx)
+	var notReady *installer.NotReadyError
+	var guestFile *guest.LoadError
+	if errors.As(err, &notReady) || errors.As(err, &guestFile) {
+		return &failure{exitEnvironment, err}
+	}
+	return err
+}
+
+// print writes the settings, without what is secret.
+func (s *settings) print() error {
+	shown := *s
+	if shown.Database.URL != "" {
+		shown.Database.URL = "(not shown)"
+	}
+	text, err := yaml.Marshal(shown)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
+	return err
+}
+
+func logger(s logSettings) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
+		return nil, fmt.Errorf("log.level is %q: choose debug, info, warn or error", s.Level)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch s.Format {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	}
+	return nil, fmt.Errorf("log.format is %q: choose text or json", s.Format)
+}

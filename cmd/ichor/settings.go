@@ -1,0 +1,257 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/kafka"
+)
+
+// settings is the file of settings. Every key is here; one that is not is refused.
+type settings struct {
+	Source    sourceSettings    `yaml:"source"`
+	Database  databaseSettings  `yaml:"database"`
+	Guests    guestSettings     `yaml:"guests"`
+	Installer installerSettings `yaml:"installer"`
+	Limits    limitSettings     `yaml:"limits"`
+	HTTP      httpSettings      `yaml:"http"`
+	Log       logSettings       `yaml:"log"`
+}
+
+type sourceSettings struct {
+	Brokers         []string     `yaml:"brokers"`
+	Topic           string       `yaml:"topic"`
+	Group           string       `yaml:"group"`
+	ClientID        string       `yaml:"client_id"`
+	Start           string       `yaml:"start"`
+	DecisionOverdue duration     `yaml:"decision_overdue"`
+	TLS             tlsSettings  `yaml:"tls"`
+	SASL            saslSettings `yaml:"sasl"`
+}
+
+type tlsSettings struct {
+	Enabled    bool   `yaml:"enabled"`
+	CAFile     string `yaml:"ca_file"`
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	ServerName string `yaml:"server_name"`
+}
+
+type saslSettings struct {
+	Mechanism    string `yaml:"mechanism"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+	PasswordEnv  string `yaml:"password_env"`
+}
+
+type databaseSettings struct {
+	URL              string   `yaml:"url"`
+	URLFile          string   `yaml:"url_file"`
+	URLEnv           string   `yaml:"url_env"`
+	Init             bool     `yaml:"init"`
+	SearchPath       string   `yaml:"search_path"`
+	StatementTimeout duration `yaml:"statement_timeout"`
+	LockTimeout      duration `yaml:"lock_timeout"`
+}
+
+type guestSettings struct {
+	Directory string       `yaml:"directory"`
+	Routes    []host.Route `yaml:"routes"`
+	Unrouted  string       `yaml:"unrouted"`
+	CacheDir  string       `yaml:"cache_directory"`
+	Memory    size         `yaml:"memory"`
+}
+
+type installerSettings struct {
+	Lanes         int      `yaml:"lanes"`
+	GroupMax      int      `yaml:"group_max"`
+	GroupBytesMax size     `yaml:"group_bytes_max"`
+	Deadline      duration `yaml:"deadline"`
+}
+
+type limitSettings struct {
+	Memory size `yaml:"memory"`
+}
+
+type httpSettings struct {
+	Listen string `yaml:"listen"`
+}
+
+type logSettings struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// duration is a time with its unit, as in 500ms.
+type duration time.Duration
+
+// UnmarshalYAML implements yaml.BytesUnmarshaler.
+func (d *duration) UnmarshalYAML(text []byte) error {
+	t, err := time.ParseDuration(unquote(text))
+	if err != nil || t < 0 {
+		return fmt.Errorf("%q is no duration: write a number with a unit, as in 500ms or 2m", unquote(text))
+	}
+	*d = duration(t)
+	return nil
+}
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (d duration) MarshalYAML() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// size is a number of bytes with its unit, as in 256MiB.
+type size int
+
+var units = []struct {
+	suffix string
+	factor int
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
+
+// UnmarshalYAML implements yaml.BytesUnmarshaler.
+func (s *size) UnmarshalYAML(text []byte) error {
+	word := unquote(text)
+	for _, u := range units {
+		number, found := strings.CutSuffix(word, u.suffix)
+		if !found {
+			continue
+		}
+		var n int
+		if _, err := fmt.Sscanf(strings.TrimSpace(number)+"\n", "%d\n", &n); err != nil || n < 0 {
+			break
+		}
+		*s = size(n * u.factor)
+		return nil
+	}
+	return fmt.Errorf("%q is no size: write a number with a unit, as in 256MiB", word)
+}
+
+// MarshalYAML implements yaml.BytesMarshaler.
+func (s size) MarshalYAML() ([]byte, error) {
+	for i := 2; i >= 0; i-- {
+		if s > 0 && int(s)%units[i].factor == 0 {
+			return fmt.Appendf(nil, "%d%s", int(s)/units[i].factor, units[i].suffix), nil
+		}
+	}
+	return fmt.Appendf(nil, "%dB", int(s)), nil
+}
+
+func unquote(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
+
+// defaultSettings are what a file that says nothing means.
+func defaultSettings() settings {
+	return settings{
+		Source: sourceSettings{ClientID: kafka.DefaultClientID, Start: string(host.StartBeginning), DecisionOverdue: duration(host.DefaultDecisionOverdue)},
+		Guests: guestSettings{Unrouted: string(host.UnroutedPoison)},
+		HTTP:   httpSettings{Listen: host.DefaultListen},
+		Log:    logSettings{Level: "info", Format: "text"},
+	}
+}
+
+// readSettings reads a file of settings over the defaults; an empty path is the environment alone.
+func readSettings(path string) (settings, error) {
+	s := defaultSettings()
+	if path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return s, fmt.Errorf("settings: %w: name the file with -c", err)
+		}
+		defer file.Close()
+		if err := decodeSettings(file, &s); err != nil {
+			return s, fmt.Errorf("settings: %s: %w", path, err)
+		}
+	}
+	if err := s.environment(os.Environ()); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+func decodeSettings(r io.Reader, s *settings) error {
+	err := yaml.NewDecoder(r, yaml.Strict()).Decode(s)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("%w%s", err, nearest(unknown))
+	}
+	return err
+}
+
+// nearest names the known key that looks most like an unknown one.
+func nearest(unknown *yaml.UnknownFieldError) string {
+	word := unknown.GetToken().Value
+	best, least := "", 4
+	for _, key := range knownKeys() {
+		if d := distance(word, key); d < least {
+			best, least = key, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("\ndid you mean %q?", best)
+}
+
+// options says the settings in the host's words.
+func (s *settings) options() (host.Options, error) {
+	o := host.Options{}
+	o.Source.Brokers, o.Source.Topic, o.Source.Group = s.Source.Brokers, s.Source.Topic, s.Source.Group
+	o.Source.ClientID = s.Source.ClientID
+	o.Source.Start = host.StartPolicy(s.Source.Start)
+	o.Source.DecisionOverdue = time.Duration(s.Source.DecisionOverdue)
+	t := s.Source.TLS
+	o.Source.TLS = kafka.TLSOptions{Enabled: t.Enabled, CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	password, err := secret("source.sasl.password", "", s.Source.SASL.PasswordFile, s.Source.SASL.PasswordEnv)
+	if err != nil {
+		return o, err
+	}
+	o.Source.SASL = kafka.SASLOptions{Mechanism: s.Source.SASL.Mechanism, Username: s.Source.SASL.Username, Password: password}
+	if o.Database.URL, err = secret("database.url", s.Database.URL, s.Database.URLFile, s.Database.URLEnv); err != nil {
+		return o, err
+	}
+	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
+	o.Database.StatementTimeout, o.Database.LockTimeout = time.Duration(s.Database.StatementTimeout), time.Duration(s.Database.LockTimeout)
+	o.Database.Deadline = time.Duration(s.Installer.Deadline)
+	o.Guests = host.GuestOptions{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: host.UnroutedPolicy(s.Guests.Unrouted)}
+	o.Guests.Limits.CacheDir = s.Guests.CacheDir
+	o.Guests.Limits.MemoryPages = uint32(s.Guests.Memory / (64 << 10))
+	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
+	o.Core.Memory = int(s.Limits.Memory)
+	o.HTTP.Listen = s.HTTP.Listen
+	return o, o.Validate()
+}
+
+// secret returns a value that stands in the settings, in a file, or in the environment.
+func secret(name, value, file, env string) (string, error) {
+	given := 0
+	for _, way := range []string{value, file, env} {
+		if way != "" {
+			given++
+		}
+	}
+	if given > 1 {
+		return "", fmt.Errorf("%s is given more than once: keep one of %s, %s_file and %s_env", name, name, name, name)
+	}
+	switch {
+	case file != "":
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("%s_file: %w", name, err)
+		}
+		return strings.TrimSpace(string(text)), nil
+	case env != "":
+		text, set := os.LookupEnv(env)
+		if !set {
+			return "", fmt.Errorf("%s_env: the environment variable %s is not set", name, env)
+		}
+		return text, nil
+	}
+	return value, nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host"
+)
+
+type statusCommand struct {
+	withFile
+	Address string `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
+	JSON    bool   `help:"Print the status as JSON."`
+}
+
+// Run implements the verb.
+func (c *statusCommand) Run(ctx context.Context) error {
+	text, err := fetchStatus(ctx, c.Address, c.Settings)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		fmt.Println(strings.TrimSpace(string(text)))
+		return nil
+	}
+	var s host.Status
+	if err := json.Unmarshal(text, &s); err != nil {
+		return fmt.Errorf("the answer is no status of a host: %w", err)
+	}
+	printStatus(&s)
+	return nil
+}
+
+func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
+	if address == "" {
+		s, err := readSettings(file)
+		if err != nil {
+			return nil, &failure{exitSettings, err}
+		}
+		address = s.HTTP.Listen
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/v1/status", nil)
+	if err != nil {
+		return nil, &failure{exitSettings, err}
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, &failure{exitEnvironment, fmt.Errorf("no host answers at %s: %w: start one, or name its address with --address", address, err)}
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s: %w", address, answer.Status, err)
+	}
+	return text, nil
+}
+
+func printStatus(s *host.Status) {
+	ready := "ready"
+	if !s.Readiness.Ready {
+		ready = "not ready: " + s.Readiness.Reason
+		if s.Readiness.Detail != "" {
+			ready += " (" + s.Readiness.Detail + ")"
+		}
+	}
+	fmt.Printf("%s, %s\n", s.Phase, ready)
+	fmt.Printf("snapshot   %d, resume point %d\n", s.Snapshot, s.Resume)
+	fmt.Printf("log        read to %d of %d on %s\n", s.Next, s.LogEnd, s.Topic)
+	fmt.Printf("waiting    %d undecided or behind, %d decided, %d in flight, %d held\n", s.Suffix.Length, s.Queue.Length, s.InFlight, s.Held)
+	if s.Waiting != "" {
+		fmt.Printf("blocked by %d: %s\n", s.Blocker, s.Waiting)
+	}
+	for _, g := range s.Guests {
+		fmt.Printf("guest      %s %s (%s) from %d\n", g.Guest, g.Version, g.Digest[:12], g.From)
+		if g.Rejected != nil {
+			fmt.Printf("           not taken: %s: %s\n", g.Rejected.Digest[:12], g.Rejected.Reason)
+		}
+	}
+}

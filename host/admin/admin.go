@@ -1,0 +1,143 @@
+// Package admin serves what a host says of itself over HTTP: metrics, health, and the
+// read-only part of the API. Nothing here changes anything.
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// Host is what a listener asks of its host. The methods may be called from any goroutine;
+// the values are written as JSON.
+type Host interface {
+	Status() any
+	Ready() (ready bool, detail any)
+	Journeys() (recent, slowest []*timing.Journey)
+	Journey(talos.Version) *timing.Journey // nil when it is not kept
+}
+
+// Server is a listener. Listen makes one, Serve answers, Close ends it.
+type Server struct {
+	listener net.Listener
+	server   *http.Server
+	log      *slog.Logger
+	done     chan struct{}
+}
+
+// Listen takes the address, host:port; the port 0 takes a free one. Requests wait until Serve.
+func Listen(address string, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("can not listen on %s: %w: choose another address, or port 0 for a free one", address, err)
+	}
+	return &Server{
+		listener: listener, log: log, done: make(chan struct{}),
+		server: &http.Server{
+			Handler:           Handler(metrics, host),
+			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+			WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		},
+	}, nil
+}
+
+// Address returns where the server listens.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Serve answers requests until Close; it returns at once.
+func (s *Server) Serve() {
+	go func() {
+		defer close(s.done)
+		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the listener ended", "error", err)
+		}
+	}()
+}
+
+// Close waits a second for the answers that are being written, and ends.
+func (s *Server) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.server.Shutdown(ctx); err != nil {
+		s.log.Warn("ending the listener", "error", err)
+		_ = s.server.Close() // it is ended either way
+	}
+	<-s.done
+}
+
+// Handler returns the handler of every path.
+func Handler(metrics prometheus.Gatherer, host Host) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, map[string]bool{"alive": true})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		ready, detail := host.Ready()
+		status := http.StatusOK
+		if !ready {
+			status = http.StatusServiceUnavailable
+		}
+		write(w, status, detail)
+	})
+	status := func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, host.Status()) }
+	mux.HandleFunc("GET /status", status)
+	mux.HandleFunc("GET /v1/status", status)
+	mux.HandleFunc("GET /v1/journeys", func(w http.ResponseWriter, r *http.Request) { journeys(w, r, host) })
+	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { journey(w, r, host) })
+	return mux
+}
+
+// journeys answers the recent and the slowest, at most ?limit of each; 100 when it is not given.
+func journeys(w http.ResponseWriter, r *http.Request, host Host) {
+	limit := 100
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			write(w, http.StatusBadRequest, map[string]string{"error": "limit is no number"})
+			return
+		}
+		limit = n
+	}
+	recent, slowest := host.Journeys()
+	write(w, http.StatusOK, map[string]any{
+		"recent": recent[:min(limit, len(recent))], "slowest": slowest[:min(limit, len(slowest))],
+	})
+}
+
+func journey(w http.ResponseWriter, r *http.Request, host Host) {
+	v, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
+	if err != nil {
+		write(w, http.StatusBadRequest, map[string]string{"error": "a version is a number"})
+		return
+	}
+	j := host.Journey(talos.Version(v))
+	if j == nil {
+		write(w, http.StatusNotFound, map[string]string{"error": "the journey of this version is not kept"})
+		return
+	}
+	write(w, http.StatusOK, j)
+}
+
+func write(w http.ResponseWriter, status int, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer can not be written"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // the client may be gone
+}

@@ -1,0 +1,258 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// bank is a cohort on real parts: a broker over TCP, a database, the banking guest.
+type bank struct {
+	t       *testing.T
+	broker  *kafkatest.Broker
+	db      pgtest.Database
+	conn    *pgx.Conn
+	guests  string
+	topic   string
+	options host.Options
+	log     *logBook
+}
+
+const topic = "certification"
+
+func newBank(t *testing.T, accounts int) *bank {
+	t.Helper()
+	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { broker.Stop() })
+	return newBankOn(t, broker, accounts)
+}
+
+func newBankOn(t *testing.T, broker *kafkatest.Broker, accounts int) *bank {
+	t.Helper()
+	b := &bank{t: t, broker: broker, db: pgtest.New(t), guests: t.TempDir(), topic: topic, log: &logBook{}}
+	if err := broker.CreateTopic(t.Context(), b.topic, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if b.conn, err = pgx.Connect(t.Context(), b.db.DSN); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.conn.Close(context.Background()) })
+	schema, err := os.ReadFile("../examples/banking/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.exec(string(schema))
+	b.exec(installer.Schema())
+	b.exec("insert into bank_accounts (number, name, amount, version) select lpad(n::text, 4, '0'), 'x', 100000, 0 from generate_series(1, $1) n", accounts)
+	b.install("banking", guesttest.Banking(t))
+	b.options = host.Options{}
+	b.options.Source.Brokers = []string{broker.Addr(kafkatest.Plain)}
+	b.options.Source.Topic = b.topic
+	b.options.Source.Group = "cohort"
+	b.options.Source.MaxWait = 50 * time.Millisecond
+	b.options.Database.URL = b.db.DSN
+	b.options.Guests.Directory = b.guests
+	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}}
+	b.options.Guests.Limits.CacheDir = guesttest.CacheDir(t)
+	b.options.HTTP.Listen = "127.0.0.1:0"
+	return b
+}
+
+func (b *bank) exec(sql string, args ...any) {
+	b.t.Helper()
+	if _, err := b.conn.Exec(b.t.Context(), sql, args...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// text returns the rows of a query, one a line.
+func (b *bank) text(sql string, args ...any) string {
+	b.t.Helper()
+	var s string
+	err := b.conn.QueryRow(b.t.Context(), "select coalesce(string_agg(t::text, ' '), '') from ("+sql+") t", args...).Scan(&s)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
+// install puts a module where the host looks for it.
+func (b *bank) install(name string, module []byte) {
+	b.t.Helper()
+	temporary := filepath.Join(b.guests, "."+name)
+	if err := os.WriteFile(temporary, module, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.Rename(temporary, filepath.Join(b.guests, name+".wasm")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// running is a host in this process.
+type running struct {
+	*host.Host
+	b    *bank
+	stop context.CancelFunc
+	done chan error
+}
+
+// start runs a host; it is stopped at the end of the test at the latest.
+func (b *bank) start() *running {
+	b.t.Helper()
+	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, nil)), prometheus.NewRegistry())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{Host: h, b: b, stop: stop, done: make(chan error, 1)}
+	go func() { r.done <- h.Run(ctx) }()
+	b.t.Cleanup(func() {
+		stop()
+		select {
+		case <-r.done:
+		default:
+			<-r.done
+		}
+	})
+	return r
+}
+
+// drain stops the host as SIGTERM does and returns what Run returned.
+func (r *running) drain() error {
+	r.stop()
+	err := <-r.done
+	r.done <- err // for the cleanup
+	return err
+}
+
+// ended waits for a host that ends by itself.
+func (r *running) ended() error {
+	r.b.t.Helper()
+	select {
+	case err := <-r.done:
+		r.done <- err
+		return err
+	case <-time.After(30 * time.Second):
+		r.b.t.Fatalf("the host runs on\n%s", r.b.log.text())
+		return nil
+	}
+}
+
+// eventually asks until the query answers want.
+func (b *bank) eventually(want, sql string, args ...any) {
+	b.t.Helper()
+	got := ""
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if got = b.text(sql, args...); got == want {
+			return
+		}
+	}
+	b.t.Fatalf("%s: %q, want %q\n%s", sql, got, want, b.log.text())
+}
+
+func (b *bank) digest() string {
+	b.t.Helper()
+	rows, err := b.conn.Query(b.t.Context(), "select number, amount::numeric(20,5)::text, version from bank_accounts where version > 0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[talostest.BankRow])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return talostest.BankDigest(all)
+}
+
+// play writes a recorded log to the topic with its offsets.
+func (b *bank) play(records []talostest.Record, err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	log := make([]kafkatest.Recorded, len(records))
+	for i, r := range records {
+		log[i] = kafkatest.Recorded{Offset: int64(r.Position), Aborted: r.Aborted, Marker: r.Control,
+			Message: kafkatest.Message{Time: time.UnixMilli(r.TimeMillis), Key: r.Key, Value: r.Value}}
+		for _, h := range r.Headers {
+			log[i].Headers = append(log[i].Headers, kafkatest.Header(h))
+		}
+	}
+	if err := b.broker.Play(b.t.Context(), b.topic, log); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// logBook keeps what a host logs.
+type logBook struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBook) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// message is a record of the topic.
+func message(kind, value string) kafkatest.Message {
+	return kafkatest.Message{Value: []byte(value), Headers: []kafkatest.Header{{Name: "messageType", Value: []byte(kind)}}}
+}
+
+// candidate is a candidate of one key with the given statemap.
+func candidate(n int, key, statemap string) kafkatest.Message {
+	return message("Candidate", fmt.Sprintf(`{"xid":"00000000-0000-4000-8000-%012d","agent":"a","cohort":"c","readset":[%q],"readvers":[],"snapshot":0,"writeset":[%q],"statemap":%s,"publishedAt":1}`, n, key, key, statemap))
+}
+
+// deposit is the statemap that puts amount on an account.
+func deposit(account string, amount int) string {
+	return fmt.Sprintf(`[{"DEPOSIT":{"account":%q,"amount":%d}}]`, account, amount)
+}
+
+const decisionMetrics = `"metrics":{"candidatePublished":1,"candidateReceived":1,"candidateProcessingStarted":1,"decisionCreatedAt":1,"dbSaveStarted":1,"dbSaveEnded":1}`
+
+func commit(version, safepoint int) kafkatest.Message {
+	return message("Decision", fmt.Sprintf(`{"xid":"x","agent":"a","cohort":"c","decision":"committed","suffixStart":1,"version":%d,"safepoint":%d,%s}`, version, safepoint, decisionMetrics))
+}
+
+func abort(version int) kafkatest.Message {
+	return message("Decision", fmt.Sprintf(`{"xid":"x","agent":"a","cohort":"c","decision":"aborted","suffixStart":1,"version":%d,%s}`, version, decisionMetrics))
+}
+
+// send appends messages and returns the position of the first.
+func (b *bank) send(messages ...kafkatest.Message) int {
+	b.t.Helper()
+	first, err := b.broker.Produce(b.t.Context(), b.topic, kafkatest.Uncompressed, messages...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return int(first)
+}

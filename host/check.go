@@ -1,0 +1,107 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
+)
+
+// Finding is one thing that Check looked at: Err is nil when it is well.
+type Finding struct {
+	What string
+	Note string
+	Err  error
+}
+
+// Check looks at everything that a run needs, without taking the cohort over or changing
+// anything. Each part is asked once; what is not reachable within the time-out is a finding.
+func Check(ctx context.Context, opts Options, timeout time.Duration) []Finding {
+	opts.Fill()
+	if err := opts.Validate(); err != nil {
+		return []Finding{{What: "settings", Err: err}}
+	}
+	findings := []Finding{{What: "settings"}}
+	quiet := slog.New(slog.DiscardHandler)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	state, database := checkDatabase(ctx, opts, quiet)
+	findings = append(findings, checkTopic(ctx, opts, quiet, state), database)
+	metrics := guest.NewMetrics(prometheus.NewRegistry())
+	g := newGuests(opts.Guests, nil, metrics, quiet)
+	for _, name := range g.names {
+		findings = append(findings, g.check(ctx, name))
+	}
+	return findings
+}
+
+func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*installer.State, Finding) {
+	f := Finding{What: "database"}
+	in, err := installer.New(opts.Database.Options, log)
+	if err != nil {
+		f.Err = err
+		return nil, f
+	}
+	state, err := in.Read(ctx)
+	if err != nil {
+		f.Err = err
+		return nil, f
+	}
+	f.Note = fmt.Sprintf("snapshot %d", state.Snapshot)
+	return &state, f
+}
+
+func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *installer.State) Finding {
+	f := Finding{What: "topic"}
+	source, err := kafka.New(opts.Source.Options, log, nil)
+	if err != nil {
+		f.Err = err
+		return f
+	}
+	defer source.Close()
+	facts, err := source.Facts(ctx)
+	if err != nil {
+		f.Err = err
+		return f
+	}
+	f.Note = fmt.Sprintf("one partition, positions %d to %d", facts.Start, facts.End)
+	if state == nil {
+		return f
+	}
+	h := &Host{opts: opts, log: log}
+	resume, err := h.resumePoint(*state, facts)
+	switch {
+	case err != nil:
+		f.Err = err
+	case facts.Start > resume:
+		f.Err = &kafka.TruncatedError{Asked: resume, Start: facts.Start}
+	case facts.End < resume:
+		f.Err = &kafka.DivergedError{Asked: resume, End: facts.End}
+	default:
+		f.Note += fmt.Sprintf(", resume point %d", resume)
+	}
+	return f
+}
+
+func (g *guests) check(ctx context.Context, name string) Finding {
+	f := Finding{What: "guest " + name}
+	wasm, err := g.read(name)
+	if err != nil {
+		f.Err = err
+		return f
+	}
+	generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
+	if err != nil {
+		f.Err = err
+		return f
+	}
+	defer generation.Close(ctx)
+	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
+	return f
+}

@@ -1,0 +1,89 @@
+package host
+
+import (
+	"strconv"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// conversion is the statements of one version as the installer takes them.
+type conversion struct {
+	statements []installer.Statement
+	bytes      int
+}
+
+// Bytes implements queue.Conversion.
+func (c *conversion) Bytes() int { return c.bytes + 32*len(c.statements) }
+
+// convert is a goroutine that takes conversion tasks to the guests.
+func (s *session) convert() {
+	var records []guest.Record
+	var out guest.Conversions
+	for {
+		select {
+		case <-s.hard.Done():
+			return
+		case task := <-s.converts:
+			records = recordsOf(records[:0], task.Works)
+			l := s.guests.get(task.Generation)
+			if err := l.generation.Convert(s.hard, records, &out); err != nil {
+				if s.hard.Err() == nil {
+					s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
+				}
+				return
+			}
+			s.answer(&replicator.Converted{Task: task.Task, Results: l.results(out.Results)})
+		}
+	}
+}
+
+func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {
+	for i := range works {
+		c := works[i].Candidate
+		into = append(into, guest.Record{
+			Version: works[i].Version, Safepoint: works[i].Safepoint, Time: c.PublishedAt,
+			XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
+		})
+	}
+	return into
+}
+
+// results says what a guest made of a task in the core's words.
+func (l *loaded) results(conversions []guest.Conversion) []replicator.Result {
+	results := make([]replicator.Result, len(conversions))
+	all := make([]conversion, len(conversions))
+	n := 0
+	for i := range conversions {
+		n += len(conversions[i].Statements)
+	}
+	statements := make([]installer.Statement, 0, n)
+	for i := range conversions {
+		c := &conversions[i]
+		r := &results[i]
+		r.Begin, r.End, r.Guest = c.Begin, c.End, l.digest
+		switch c.Status {
+		case guest.Skipped:
+			r.Verdict = replicator.Skipped
+		case guest.Rejected:
+			r.Verdict, r.Failure = replicator.Rejected, rejection(c.Reject)
+		default:
+			first := len(statements)
+			for _, st := range c.Statements {
+				statements = append(statements, installer.Statement{Template: l.templates[st.Template], Args: st.Args})
+			}
+			all[i] = conversion{statements: statements[first:len(statements):len(statements)], bytes: c.Bytes()}
+			r.Conversion = &all[i]
+		}
+	}
+	return results
+}
+
+func rejection(r *guest.Reject) replicator.Failure {
+	f := replicator.Failure{Class: replicator.Poison, Kind: string(r.Class), Message: r.Message}
+	if r.Code != 0 {
+		f.Code = strconv.FormatUint(uint64(r.Code), 10)
+	}
+	return f
+}

@@ -1,0 +1,108 @@
+package host
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/suffix"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// decoder turns batches of records into events of the core. One goroutine uses it.
+type decoder struct {
+	routes   map[string]int32
+	unrouted UnroutedPolicy
+	metrics  *metrics
+	log      *slog.Logger
+	last     talos.Anchor
+}
+
+// decode returns the events of a batch, ended by ReadTo. Each record is counted once, by what
+// it is.
+func (d *decoder) decode(b kafka.Batch) []replicator.Event {
+	events := make([]replicator.Event, 0, len(b.Records)+1)
+	for i := range b.Records {
+		r := &b.Records[i]
+		if ev := d.record(r); ev != nil {
+			events = append(events, ev)
+		}
+		d.last = talos.Anchor{Position: r.Position, Hash: kafka.Hash(r)}
+	}
+	d.metrics.passed(b)
+	return append(events, &replicator.ReadTo{Next: b.Next, Anchor: d.last, End: b.StableEnd})
+}
+
+func (d *decoder) record(r *kafka.Record) replicator.Event {
+	kind, reason := talos.Classify(func(name string) []byte {
+		v, _ := r.Header(name)
+		return v
+	}, r.Value)
+	switch kind {
+	case talos.CandidateKind:
+		return d.candidate(r)
+	case talos.DecisionKind:
+		return d.decision(r)
+	}
+	d.metrics.record(kind.String(), reason)
+	if kind == talos.Malformed && d.metrics.allow("malformed") {
+		d.log.Warn("a record of the topic is neither candidate nor decision", "position", r.Position, "reason", reason)
+	}
+	return nil
+}
+
+func (d *decoder) candidate(r *kafka.Record) replicator.Event {
+	v := talos.Version(r.Position)
+	c := new(talos.Candidate)
+	if err := talos.DecodeCandidate(v, r.Value, c); err != nil {
+		d.refused("refused", r, err)
+		return &replicator.Refused{Version: v}
+	}
+	d.metrics.record(talos.CandidateKind.String(), "")
+	ev := &replicator.Candidate{Version: v, Before: d.last, Payload: c, Keys: talos.Keys(c.ReadSet, c.WriteSet)}
+	guest, routed := d.routes[c.Cohort]
+	if !routed {
+		guest, routed = d.routes["*"]
+	}
+	ev.Guest = guest
+	switch {
+	case c.Unreadable != nil:
+		ev.Kind = suffix.Unreadable
+	case len(c.Items) == 0:
+		ev.Kind = suffix.Empty
+	case !routed && d.unrouted == UnroutedIgnore:
+		ev.Kind = suffix.Empty
+	case !routed:
+		ev.Kind = suffix.Unrouted
+	}
+	// What the core needs of the sets are the keys; the texts need not be held.
+	c.ReadSet, c.WriteSet = nil, nil
+	return ev
+}
+
+func (d *decoder) decision(r *kafka.Record) replicator.Event {
+	var dec talos.Decision
+	if err := talos.DecodeDecision(r.Value, &dec); err != nil {
+		d.refused(talos.Malformed.String(), r, err)
+		return nil
+	}
+	d.metrics.record(talos.DecisionKind.String(), dec.Outcome.String())
+	return &replicator.Decision{
+		Version: dec.Version, Position: r.Position, Safepoint: dec.Safepoint, Outcome: dec.Outcome,
+		Duplicate: dec.Duplicate, Contradictory: dec.Contradictory(),
+	}
+}
+
+// refused counts a candidate that the certifier refuses, or a decision that says nothing.
+func (d *decoder) refused(kind string, r *kafka.Record, err error) {
+	reason := "unknown"
+	var refused *talos.Refused
+	if errors.As(err, &refused) {
+		reason = refused.Reason
+	}
+	d.metrics.record(kind, reason)
+	if d.metrics.allow(kind) {
+		d.log.Warn("a record of the topic can not be decoded", "position", r.Position, "as", kind, "error", err)
+	}
+}

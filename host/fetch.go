@@ -1,0 +1,152 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// fetch is the goroutine that reads the log, from the resume point or from where the core
+// seeks.
+func (s *session) fetch() {
+	from, sought := s.from, false
+	for s.hard.Err() == nil {
+		to, again := s.follow(from, sought)
+		if !again {
+			return
+		}
+		from, sought = to, true
+	}
+}
+
+// errSeek ends following so that it can begin elsewhere.
+var errSeek = errors.New("read from elsewhere")
+
+// follow reads until the session ends, the log ends it, or the core seeks.
+func (s *session) follow(from talos.Position, sought bool) (talos.Position, bool) {
+	ctx, cancel := context.WithCancelCause(s.hard)
+	defer cancel(nil)
+	s.unfollow.Store(&cancel)
+	if sought {
+		if err := s.deliver(ctx, []replicator.Event{&replicator.Sought{}}); err != nil {
+			return 0, false
+		}
+	}
+	d := decoder{routes: s.guests.index, unrouted: s.opts.Guests.Unrouted, metrics: s.metrics, log: s.log, last: talos.NoAnchor}
+	err := s.source.Follow(ctx, from, func(b kafka.Batch) error {
+		s.health.source(nil, b)
+		return s.deliver(ctx, d.decode(b))
+	}, func(err error) {
+		s.health.source(err, kafka.Batch{})
+	})
+	if errors.Is(context.Cause(ctx), errSeek) {
+		return <-s.seek, true
+	}
+	if s.hard.Err() == nil {
+		s.lost(err)
+	}
+	return 0, false
+}
+
+// deliver waits until the core takes the events: that is how reading pauses.
+func (s *session) deliver(ctx context.Context, events []replicator.Event) error {
+	select {
+	case s.batches <- events:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// lost stops the session because the log can not be read on: it was truncated, or is another one.
+func (s *session) lost(err error) {
+	s.answer(&replicator.Halt{Failure: replicator.Failure{
+		Class: replicator.Broken, Kind: string(kafka.ClassOf(err)), Message: err.Error(),
+	}})
+}
+
+// errands is the goroutine that fetches payloads again and publishes the resume point.
+func (s *session) errands() {
+	for {
+		select {
+		case <-s.hard.Done():
+			return
+		case versions := <-s.refetch:
+			s.fetchAgain(versions)
+		case p := <-s.publish:
+			s.publishOffset(p)
+		}
+	}
+}
+
+func (s *session) publishOffset(p talos.Position) {
+	ctx, cancel := context.WithTimeout(s.hard, 5*time.Second)
+	defer cancel()
+	err := s.source.Publish(ctx, p)
+	if err != nil && s.hard.Err() == nil && s.metrics.allow("publish") {
+		s.log.Warn("the group's offset was not published; it is only for others to see", "position", p, "error", err)
+	}
+}
+
+// fetchAgain reads the payloads of versions once more. What the log no longer has is answered
+// as lost; any other failure is tried again, for ever.
+func (s *session) fetchAgain(versions []talos.Version) {
+	for wait := 50 * time.Millisecond; len(versions) > 0; wait = min(2*wait, 5*time.Second) {
+		rest, err := s.readAgain(versions)
+		versions = rest
+		if err == nil || s.hard.Err() != nil {
+			return
+		}
+		if s.metrics.allow("refetch") {
+			s.log.Warn("payloads can not be read again yet", "from", versions[0], "error", err)
+		}
+		select {
+		case <-s.hard.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// readAgain answers as many versions as it can, and returns the rest with the reason.
+func (s *session) readAgain(versions []talos.Version) ([]talos.Version, error) {
+	events := make([]replicator.Event, 0, len(versions))
+	next := 0
+	lose := func(below talos.Position) {
+		for next < len(versions) && talos.Position(versions[next]) < below {
+			events = append(events, &replicator.Fetched{Version: versions[next]})
+			next++
+		}
+	}
+	from, to := talos.Position(versions[0]), talos.Position(versions[len(versions)-1])+1
+	err := s.source.FetchRange(s.hard, from, to, func(r kafka.Record) error {
+		lose(r.Position)
+		if next < len(versions) && talos.Position(versions[next]) == r.Position {
+			c := new(talos.Candidate)
+			if err := talos.DecodeCandidate(versions[next], r.Value, c); err != nil {
+				c = nil
+			}
+			events = append(events, &replicator.Fetched{Version: versions[next], Payload: c})
+			next++
+		}
+		return nil
+	})
+	var truncated *kafka.TruncatedError
+	switch {
+	case err == nil:
+		lose(to)
+	case errors.As(err, &truncated):
+		lose(truncated.Start)
+		if next == len(versions) {
+			err = nil
+		}
+	}
+	if len(events) > 0 {
+		s.answer(events...)
+	}
+	return versions[next:], err
+}

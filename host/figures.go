@@ -1,0 +1,107 @@
+package host
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// coreFigures collects what the core's status says.
+type coreFigures struct {
+	status func() (replicator.Status, kafka.Batch)
+}
+
+type figure struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(*replicator.Status) float64
+}
+
+func gauge(name, help string, value func(*replicator.Status) float64) figure {
+	return figure{prometheus.NewDesc("ichor_"+name, help, nil, nil), prometheus.GaugeValue, value}
+}
+
+func counter(name, help string, value func(*replicator.Stats) uint64) figure {
+	return figure{prometheus.NewDesc("ichor_"+name+"_total", help, nil, nil), prometheus.CounterValue,
+		func(s *replicator.Status) float64 { return float64(value(&s.Stats)) }}
+}
+
+var figures = []figure{
+	gauge("snapshot", "The version up to which all is installed.", func(s *replicator.Status) float64 { return float64(s.Snapshot) }),
+	gauge("resume_position", "Where a restart would read from.", func(s *replicator.Status) float64 { return float64(s.Resume) }),
+	gauge("next_position", "Where the log is read next.", func(s *replicator.Status) float64 { return float64(s.Next) }),
+	gauge("suffix_size", "Candidates that are not forwarded yet.", func(s *replicator.Status) float64 { return float64(s.SuffixLen) }),
+	gauge("suffix_head", "The lowest candidate that is not forwarded; 0 for none.", func(s *replicator.Status) float64 { return float64(s.SuffixHead) }),
+	gauge("queue_size", "Forwarded versions above the snapshot.", func(s *replicator.Status) float64 { return float64(s.QueueLen) }),
+	gauge("queue_head", "The lowest unsettled version; 0 for none.", func(s *replicator.Status) float64 { return float64(s.QueueHead) }),
+	gauge("last_candidate", "The highest candidate received.", func(s *replicator.Status) float64 { return float64(s.Known) }),
+	gauge("last_forwarded", "The highest version forwarded.", func(s *replicator.Status) float64 { return float64(s.QueueLast) }),
+	gauge("in_flight", "Versions in a lane.", func(s *replicator.Status) float64 { return float64(s.InFlight) }),
+	gauge("lanes_up", "Lanes with a connection.", func(s *replicator.Status) float64 { return float64(s.LanesUp) }),
+	gauge("held", "Versions that are poison and hold the snapshot.", func(s *replicator.Status) float64 { return float64(s.Held) }),
+	gauge("memory_bytes", "Memory that suffix and queue count against limits.memory.", func(s *replicator.Status) float64 { return float64(s.Bytes) }),
+	gauge("blocked_since_seconds", "When the version was read that the snapshot waits for, as Unix time; 0 for none.", func(s *replicator.Status) float64 { return float64(s.Since) / 1e9 }),
+	gauge("backpressure_longest_seconds", "The longest pause of fetching.", func(s *replicator.Status) float64 { return float64(s.Stats.PausedLongest) / 1e9 }),
+	gauge("backpressure_seconds_total", "Time in which fetching was paused.", func(s *replicator.Status) float64 { return float64(s.Stats.PausedTotal) / 1e9 }),
+	counter("backpressure", "Pauses of fetching.", func(s *replicator.Stats) uint64 { return s.Pauses }),
+	counter("candidates", "Candidates received.", func(s *replicator.Stats) uint64 { return s.Candidates }),
+	counter("refused", "Candidates that the certifier's parser refuses.", func(s *replicator.Stats) uint64 { return s.Refused }),
+	counter("decisions_committed", "Decisions that commit.", func(s *replicator.Stats) uint64 { return s.Committed }),
+	counter("decisions_aborted", "Decisions that abort.", func(s *replicator.Stats) uint64 { return s.Aborted }),
+	counter("decisions_duplicate", "Decisions about a duplicate.", func(s *replicator.Stats) uint64 { return s.Duplicates }),
+	counter("decisions_repeated", "Decisions that say again what is known.", func(s *replicator.Stats) uint64 { return s.Repeated }),
+	counter("decisions_unknown", "Decisions about versions that are settled or unknown.", func(s *replicator.Stats) uint64 { return s.UnknownDecisions }),
+	counter("decisions_conflicting_outcome", "Later decisions with another outcome than the first.", func(s *replicator.Stats) uint64 { return s.ConflictingOutcomes }),
+	counter("decisions_conflicting_safepoint", "Later decisions with another safepoint than the first.", func(s *replicator.Stats) uint64 { return s.ConflictingSafepoints }),
+	counter("late_commits", "Commits of records that the certifier's parser refuses.", func(s *replicator.Stats) uint64 { return s.LateCommits }),
+	counter("offset_zero", "Candidates at position 0.", func(s *replicator.Stats) uint64 { return s.OffsetZero }),
+	counter("forwarded", "Versions forwarded to conversion.", func(s *replicator.Stats) uint64 { return s.Forwarded }),
+	counter("converted", "Versions converted.", func(s *replicator.Stats) uint64 { return s.Converted }),
+	counter("skipped_by_guest", "Versions that a guest skipped.", func(s *replicator.Stats) uint64 { return s.SkippedByGuest }),
+	counter("installed", "Versions installed.", func(s *replicator.Stats) uint64 { return s.Installed }),
+	counter("groups", "Transactions.", func(s *replicator.Stats) uint64 { return s.Groups }),
+	counter("groups_ahead", "Transactions ahead of the frontier.", func(s *replicator.Stats) uint64 { return s.AheadGroups }),
+	counter("flushes", "Transactions that only moved the snapshot or the resume point.", func(s *replicator.Stats) uint64 { return s.Flushes }),
+	counter("groups_split", "Groups taken apart to find a poison version.", func(s *replicator.Stats) uint64 { return s.Splits }),
+	counter("poisoned", "Versions that became poison.", func(s *replicator.Stats) uint64 { return s.Poisoned }),
+	counter("ambiguous_commits", "Transactions whose commit was in doubt.", func(s *replicator.Stats) uint64 { return s.InDoubt }),
+	counter("key_check_bites", "Versions that a key made wait although their safepoint did not.", func(s *replicator.Stats) uint64 { return s.KeyBites }),
+	counter("payloads_let_go", "Payloads dropped to bound memory.", func(s *replicator.Stats) uint64 { return s.LetGo }),
+	counter("payloads_refetched", "Payloads read again.", func(s *replicator.Stats) uint64 { return s.Refetched }),
+	counter("guest_swaps", "Generations that took over.", func(s *replicator.Stats) uint64 { return s.CutOvers }),
+}
+
+var (
+	descLag      = prometheus.NewDesc("ichor_lag_positions", "Positions of the log that are not read yet.", nil, nil)
+	descEnd      = prometheus.NewDesc("ichor_log_end", "One above the last record of the log.", nil, nil)
+	descFailures = prometheus.NewDesc("ichor_install_failures_total", "Failed transactions and connections, by class.", []string{"class"}, nil)
+	descWaiting  = prometheus.NewDesc("ichor_not_progressing", "1 for the reason why the snapshot does not move.", []string{"reason"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c *coreFigures) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range figures {
+		ch <- f.desc
+	}
+	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descWaiting} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *coreFigures) Collect(ch chan<- prometheus.Metric) {
+	status, batch := c.status()
+	for _, f := range figures {
+		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(&status))
+	}
+	lag := max(int64(batch.HighWatermark)-int64(status.Next), 0)
+	ch <- prometheus.MustNewConstMetric(descLag, prometheus.GaugeValue, float64(lag))
+	ch <- prometheus.MustNewConstMetric(descEnd, prometheus.GaugeValue, float64(batch.HighWatermark))
+	for class := range replicator.Class(replicator.Classes) {
+		ch <- prometheus.MustNewConstMetric(descFailures, prometheus.CounterValue, float64(status.Stats.Failures[class]), class.String())
+	}
+	if status.Reason != replicator.Progressing {
+		ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, 1, string(status.Reason))
+	}
+}

@@ -1,0 +1,327 @@
+package host_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+)
+
+// figure returns the line of a metric.
+func (r *running) figure(name string) string {
+	r.b.t.Helper()
+	for line := range strings.Lines(r.get("/metrics")) {
+		if strings.HasPrefix(line, name+" ") || strings.HasPrefix(line, name+"{") && strings.HasPrefix(line, name) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+func (r *running) get(path string) string {
+	r.b.t.Helper()
+	answer, err := http.Get("http://" + r.Address() + path)
+	if err != nil {
+		r.b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		r.b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// shows waits until a path of the listener answers something that contains want.
+func (r *running) shows(path, want string) {
+	r.b.t.Helper()
+	text := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if text = r.get(path); strings.Contains(text, want) {
+			return
+		}
+	}
+	r.b.t.Fatalf("%s does not show %q but\n%s\n%s", path, want, text, r.b.log.text())
+}
+
+// What is no candidate and no decision is counted by what is wrong with it, and stops nothing.
+func TestRecordsThatSayNothingAreCountedAndPassed(t *testing.T) {
+	b := newBank(t, 3)
+	whole := string(candidate(1, "0001", deposit("0001", 5)).Value)
+	b.send(
+		kafkatest.Message{Value: []byte(whole)}, // no headers at all
+		kafkatest.Message{Value: []byte(whole), Headers: []kafkatest.Header{{Name: "other", Value: []byte("x")}}},
+		message("Something", whole),
+		message("candidate", whole), // the case matters
+		message("Candidate", ""),
+		kafkatest.Message{Headers: []kafkatest.Header{{Name: "messageType", Value: []byte("Decision")}}},
+		message("Candidate", whole[:len(whole)-40]),
+		message("Candidate", strings.Replace(whole, `"publishedAt":1`, `"publishedAt":NaN`, 1)),
+		message("Candidate", strings.Replace(whole, `"readvers":[],`, "", 1)),
+		message("Decision", `{"version":1}`),
+		message("Decision", strings.Repeat("[", 100_000)),
+		message("Candidate", strings.Repeat(`{"a":`, 100_000)),
+	)
+	first := b.send(candidate(2, "0001", deposit("0001", 7)))
+	b.send(commit(first, 0))
+	r := b.start()
+	b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0001'")
+	b.eventually(fmt.Sprintf("(%d)", first), "select version from cohort_snapshot")
+	text := r.get("/metrics")
+	for _, want := range []string{
+		`ichor_records_total{kind="candidate",reason=""} 1`,
+		`ichor_records_total{kind="decision",reason="committed"} 1`,
+		`ichor_refused_total 4`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the figures lack %q", want)
+		}
+	}
+	sum := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "ichor_records_total{") {
+			var n int
+			if _, err := fmt.Sscan(line[strings.LastIndex(line, " "):], &n); err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+		}
+	}
+	if sum != first+2 {
+		t.Errorf("%d records are counted, of %d:\n%s", sum, first+2, text)
+	}
+}
+
+// A committed candidate without a meaning is held; what does not need it goes on, and it is all
+// in the quarantine.
+func TestCommittedStatemapsWithoutMeaningAreHeld(t *testing.T) {
+	deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+	for name, tc := range map[string]struct{ statemap, kind, message string }{
+		"empty element":    {`[{}]`, "unreadable", "no_key"},
+		"two keys":         {`[{"DEPOSIT":{},"WITHDRAW":{}}]`, "unreadable", "several_keys"},
+		"object for array": {`{"DEPOSIT":{"account":"0001","amount":1}}`, "unreadable", "not_a_list"},
+		"number":           {`[7]`, "unreadable", "element_not_an_object"},
+		"100,000 levels":   {`[{"DEPOSIT":` + deep + `}]`, "unreadable", "too_deep"},
+		"unknown action":   {`[{"NOTHING":{}}]`, "unknown_action", "NOTHING"},
+		"bad payload":      {`[{"DEPOSIT":{"account":"0001"}}]`, "guest_reject", "amount"},
+		"no number":        {`[{"DEPOSIT":{"account":"0001","amount":"1e99999"}}]`, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBank(t, 3)
+			b.send(message("Other", "position 0"))
+			bad := b.send(candidate(1, "0001", tc.statemap))
+			good := b.send(candidate(2, "0002", deposit("0002", 7)), candidate(3, "0001", deposit("0001", 9)))
+			b.send(commit(bad, 0), commit(good, 0), commit(good+1, bad))
+			r := b.start()
+			b.eventually(fmt.Sprintf("(%d,t)", bad), "select version, held from ichor.quarantine")
+			b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0002'")
+			if got := b.text("select amount from bank_accounts where number = '0001'"); got != "(100000.00000)" {
+				t.Errorf("what depends on the held version was installed: %s", got)
+			}
+			row := b.text("select kind, message, candidate is not null from ichor.quarantine")
+			if !strings.Contains(row, tc.kind) || !strings.Contains(row, tc.message) || !strings.Contains(row, ",t)") {
+				t.Errorf("the quarantine says %s", row)
+			}
+			r.shows("/readyz", `"reason":"poison_held"`)
+			if err := r.drain(); err != nil {
+				t.Error(err)
+			}
+			// Held again after a restart, counted in the same row, and nothing is installed twice.
+			b.start()
+			b.eventually("(2)", "select times from ichor.quarantine")
+			b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0002'")
+		})
+	}
+}
+
+func TestDecisionsEarlyTwiceAndContradicting(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"), commit(2, 0)) // before its candidate: forgotten
+	v := b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0001", deposit("0001", 7)))
+	b.send(commit(v, 0), commit(v, 0), commit(v+1, v), abort(v+1), abort(v))
+	r := b.start()
+	b.eventually("(100012.00000)", "select amount from bank_accounts where number = '0001'")
+	b.eventually(fmt.Sprintf("(%d)", v+1), "select version from cohort_snapshot")
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.eventually("(2)", "select epoch from ichor.state")
+	b.eventually("(100012.00000)", "select amount from bank_accounts where number = '0001'")
+}
+
+func TestALargeValueIsInstalled(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	large := string(candidate(1, "0001", deposit("0001", 5)).Value)
+	large = strings.Replace(large, `"publishedAt"`, `"onCommit":"`+strings.Repeat("x", 20<<20)+`","publishedAt"`, 1)
+	v := b.send(message("Candidate", large))
+	b.send(commit(v, 0))
+	b.start()
+	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0001'")
+}
+
+func TestATopicWithTwoPartitionsIsRefused(t *testing.T) {
+	b := newBank(t, 1)
+	b.options.Source.Topic = "two"
+	if err := b.broker.CreateTopic(t.Context(), "two", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	var wrong *kafka.PartitionsError
+	if err := b.start().ended(); !errors.As(err, &wrong) || wrong.Partitions != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
+// settled runs a host on three versions, so that the database has a resume point.
+func (b *bank) settled() {
+	b.t.Helper()
+	b.send(message("Other", "position 0"))
+	v := b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0002", deposit("0002", 5)))
+	b.send(commit(v, 0), commit(v+1, 0))
+	r := b.start()
+	b.eventually(fmt.Sprintf("(%d)", v+1), "select version from cohort_snapshot")
+	if err := r.drain(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestARecreatedTopicIsNotReadOn(t *testing.T) {
+	for name, refill := range map[string]int{"shorter": 1, "longer": 40} {
+		t.Run(name, func(t *testing.T) {
+			b := newBank(t, 3)
+			b.settled()
+			if err := b.broker.DeleteTopic(t.Context(), b.topic); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.broker.CreateTopic(t.Context(), b.topic, 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			for range refill {
+				b.send(message("Other", "another log"))
+			}
+			var diverged *kafka.DivergedError
+			if err := b.start().ended(); !errors.As(err, &diverged) {
+				t.Errorf("%v", err)
+			}
+			if got := b.text("select version from cohort_snapshot"); got != "(2)" {
+				t.Errorf("the snapshot moved: %s", got)
+			}
+		})
+	}
+}
+
+func TestRetentionThatPassesTheResumePointIsNotSkipped(t *testing.T) {
+	b := newBank(t, 3)
+	b.settled()
+	v := b.send(candidate(3, "0003", deposit("0003", 5)), message("Other", "later"))
+	if err := b.broker.DeleteRecordsBefore(t.Context(), b.topic, int64(v+1)); err != nil {
+		t.Fatal(err)
+	}
+	var truncated *kafka.TruncatedError
+	if err := b.start().ended(); !errors.As(err, &truncated) || int(truncated.Asked) != v || int(truncated.Start) != v+1 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRetentionThatEmptiedAnIdleTopicGoesOn(t *testing.T) {
+	b := newBank(t, 3)
+	b.settled()
+	end := b.text("select resume from ichor.state")
+	if err := b.broker.DeleteRecordsBefore(t.Context(), b.topic, 5); err != nil || end != "(5)" {
+		t.Fatal(err, end)
+	}
+	b.start()
+	v := b.send(candidate(3, "0003", deposit("0003", 5)))
+	b.send(commit(v, 0))
+	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0003'")
+}
+
+func TestANewDatabaseOnALogWithoutItsBeginningIsRefused(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "0"), message("Other", "1"))
+	if err := b.broker.DeleteRecordsBefore(t.Context(), b.topic, 1); err != nil {
+		t.Fatal(err)
+	}
+	var gap *host.LogGapError
+	if err := b.start().ended(); !errors.As(err, &gap) || !strings.Contains(err.Error(), "source.start: earliest") {
+		t.Errorf("%v", err)
+	}
+	b.options.Source.Start = host.StartEarliest
+	v := b.send(candidate(3, "0003", deposit("0003", 5)))
+	b.send(commit(v, 0))
+	b.start()
+	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0003'")
+}
+
+func TestADatabaseThatIsDownIsWaitedFor(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	v := b.send(candidate(3, "0003", deposit("0003", 5)))
+	b.send(commit(v, 0))
+	real := b.options.Database.URL
+	b.options.Database.URL = "postgres://postgres@127.0.0.1:1/none?connect_timeout=1"
+	r := b.start()
+	r.shows("/readyz", `"reason":"database_unavailable"`)
+	if got := r.get("/healthz"); !strings.Contains(got, "true") {
+		t.Errorf("a host that waits is not alive: %s", got)
+	}
+	if err := r.drain(); err != nil {
+		t.Errorf("a host that is told to stop while it waits: %v", err)
+	}
+	b.options.Database.URL = real
+	b.start()
+	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0003'")
+}
+
+func TestAMissingSnapshotRowIsSaid(t *testing.T) {
+	b := newBank(t, 3)
+	b.exec("delete from cohort_snapshot")
+	var notReady *installer.NotReadyError
+	if err := b.start().ended(); !errors.As(err, &notReady) || !strings.Contains(err.Error(), "SINGLETON") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
+	b := newBank(t, 3)
+	if err := os.Remove(filepath.Join(b.guests, "banking.wasm")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "there is no file") {
+		t.Errorf("a missing file: %v", err)
+	}
+	b.install("banking", []byte("#!/bin/sh\n"))
+	var refused *guest.LoadError
+	if err := b.start().ended(); !errors.As(err, &refused) {
+		t.Errorf("no wasm: %v", err)
+	}
+}
+
+func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
+	b := newBank(t, 3)
+	b.install("deeds", guesttest.Deeds(t))
+	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	b.send(message("Other", "position 0"))
+	bad := candidate(1, "0001", `[{"PANIC":{}}]`)
+	bad.Value = []byte(strings.Replace(string(bad.Value), `"cohort":"c"`, `"cohort":"bad"`, 1))
+	v := b.send(bad, candidate(2, "0002", deposit("0002", 7)))
+	b.send(commit(v, 0), commit(v+1, 0))
+	r := b.start()
+	b.eventually("(guest_fault)", "select kind from ichor.quarantine")
+	b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0002'")
+	r.shows("/readyz", `"reason":"poison_held"`)
+}

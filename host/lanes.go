@@ -1,0 +1,123 @@
+package host
+
+import (
+	"errors"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// install is the goroutine of a lane: one connection, one job at a time.
+func (s *session) install(number int, jobs <-chan replicator.Action) {
+	lane := s.installer.Lane(number)
+	defer lane.Close()
+	for {
+		select {
+		case <-s.hard.Done():
+			return
+		case job := <-jobs:
+			s.answer(s.job(lane, number, job))
+		}
+	}
+}
+
+func (s *session) job(lane *installer.Lane, number int, job replicator.Action) replicator.Event {
+	received := now()
+	var err error
+	switch job := job.(type) {
+	case *replicator.Connect:
+		up, err := lane.Connect(s.hard, doubtOf(job.Doubt))
+		if err != nil {
+			return down(number, err)
+		}
+		return &replicator.LaneUp{Lane: number, Snapshot: up.Snapshot, Ledgered: up.Ledgered}
+	case *replicator.Install:
+		g := s.groupOf(job)
+		begin := now()
+		if err = lane.Install(s.hard, g); err == nil {
+			return &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
+		}
+	case *replicator.Quarantine:
+		if err = lane.Quarantine(s.hard, s.rowsOf(job)); err == nil {
+			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: now()}
+		}
+	}
+	return failed(number, err)
+}
+
+// failed says what became of a transaction that did not succeed.
+func failed(number int, err error) replicator.Event {
+	var e *installer.Error
+	if errors.As(err, &e) && !e.Lost {
+		return &replicator.Failed{Lane: number, Failure: failureOf(err), Culprit: e.Culprit}
+	}
+	return down(number, err)
+}
+
+func down(number int, err error) replicator.Event {
+	var e *installer.Error
+	return &replicator.LaneDown{Lane: number, Failure: failureOf(err), InDoubt: errors.As(err, &e) && e.InDoubt}
+}
+
+// failureOf says an installer's error in the core's words.
+func failureOf(err error) replicator.Failure {
+	f := replicator.Failure{Class: replicator.Transient, Kind: "connection", Message: err.Error()}
+	var e *installer.Error
+	if errors.As(err, &e) {
+		f.Code = e.Code
+		if e.Code != "" {
+			f.Kind = "sql"
+		}
+		f.Class = [...]replicator.Class{
+			installer.Transient: replicator.Transient, installer.Contention: replicator.Contention,
+			installer.Poison: replicator.Poison, installer.Fenced: replicator.Fenced, installer.Broken: replicator.Broken,
+		}[e.Class]
+	}
+	return f
+}
+
+func doubtOf(g *queue.Group) *installer.Doubt {
+	if g == nil {
+		return nil
+	}
+	d := &installer.Doubt{Frontier: g.Frontier}
+	for _, e := range g.Entries {
+		d.Versions = append(d.Versions, e.Version)
+	}
+	return d
+}
+
+// groupOf says a group of the core in the installer's words.
+func (s *session) groupOf(job *replicator.Install) *installer.Group {
+	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries))}
+	if job.Group.Frontier {
+		g.Advance = &installer.Advance{
+			From: job.Group.From, Snapshot: job.Group.Snapshot, Resume: job.Group.Resume,
+			Anchor: job.Group.Anchor, Ledgered: job.Group.Ledgered,
+		}
+	}
+	for i, e := range job.Group.Entries {
+		c := e.Conversion.(*conversion)
+		g.Works[i] = installer.Work{Version: e.Version, Statements: c.statements}
+	}
+	for _, u := range job.Uses {
+		l := s.guests.get(u.Generation)
+		g.Uses = append(g.Uses, installer.Use{Guest: l.name, Digest: l.digest, From: u.From, Only: u.Only})
+	}
+	return g
+}
+
+func (s *session) rowsOf(job *replicator.Quarantine) []installer.Quarantined {
+	rows := make([]installer.Quarantined, len(job.Rows))
+	for i, p := range job.Rows {
+		rows[i] = installer.Quarantined{
+			Version: p.Version, Safepoint: p.Safepoint, Snapshot: job.Known, Held: p.Held,
+			Kind: p.Failure.Kind, Code: p.Failure.Code, Message: p.Failure.Message, Candidate: p.Candidate,
+		}
+		if l := s.guests.get(p.Generation); l != nil {
+			rows[i].Digest = l.digest
+		}
+	}
+	return rows
+}

@@ -1,0 +1,197 @@
+// Package host joins the stages into a running replicator: it owns every goroutine, and only
+// it knows all the stages. What is decided is decided by the core (package replicator); the
+// host carries out what the core asks for and tells it what happened.
+//
+// See DESIGN.md for the flow, the goroutines, the order of durability and the shutdown.
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// Options are everything that a host can be told, grouped by who owns it.
+type Options struct {
+	Source   SourceOptions
+	Database DatabaseOptions
+	Guests   GuestOptions
+	Core     replicator.Options // installer.* and limits.* of the settings
+	HTTP     HTTPOptions
+
+	// Observer receives each finished journey; nil for none. It is called from the core's
+	// goroutine and must not block.
+	Observer timing.Observer
+	// ShutdownTimeout bounds the draining after Run's context ended.
+	ShutdownTimeout time.Duration
+}
+
+// SourceOptions say which log is read, and from where when the database does not know.
+type SourceOptions struct {
+	kafka.Options
+	// Start is where a database that was never installed into begins: StartBeginning, or
+	// StartEarliest to accept that the log's beginning is gone.
+	Start StartPolicy
+	// DecisionOverdue is how long a candidate may be undecided before the host is not ready.
+	DecisionOverdue time.Duration
+}
+
+// StartPolicy is where a new cohort begins.
+type StartPolicy string
+
+// The policies.
+const (
+	StartBeginning StartPolicy = "beginning" // only a log that still has its position 0
+	StartEarliest  StartPolicy = "earliest"  // whatever the log still has
+)
+
+// DatabaseOptions say where the cohort's rows are.
+type DatabaseOptions struct {
+	installer.Options
+	// Init creates what is missing of the schema at start.
+	Init bool
+}
+
+// GuestOptions say which guest converts what.
+type GuestOptions struct {
+	// Directory holds a file NAME.wasm for each guest of Routes; it is watched.
+	Directory string
+	Routes    []Route
+	// Unrouted is what becomes of a committed candidate whose cohort has no route.
+	Unrouted UnroutedPolicy
+	Limits   guest.Options
+	// Poll is how often the directory is looked at besides being watched.
+	Poll time.Duration
+}
+
+// Route gives the candidates of a cohort to a guest.
+type Route struct {
+	Cohort string `yaml:"cohort"` // "*" is every cohort that has no route of its own
+	Guest  string `yaml:"guest"`
+}
+
+// UnroutedPolicy is what becomes of a committed candidate that no guest converts.
+type UnroutedPolicy string
+
+// The policies.
+const (
+	UnroutedPoison UnroutedPolicy = "poison"
+	UnroutedIgnore UnroutedPolicy = "ignore"
+)
+
+// HTTPOptions say where the host listens.
+type HTTPOptions struct {
+	// Listen serves metrics, health and the read-only API; empty for none.
+	Listen string
+}
+
+// The defaults.
+const (
+	DefaultShutdownTimeout = 10 * time.Second
+	DefaultDecisionOverdue = 2 * time.Minute
+	DefaultPoll            = 2 * time.Second
+	DefaultListen          = "127.0.0.1:9464"
+)
+
+// Fill sets every field that is zero to its default.
+func (o *Options) Fill() {
+	if o.ShutdownTimeout == 0 {
+		o.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	if o.Source.Start == "" {
+		o.Source.Start = StartBeginning
+	}
+	if o.Source.DecisionOverdue == 0 {
+		o.Source.DecisionOverdue = DefaultDecisionOverdue
+	}
+	if o.Guests.Unrouted == "" {
+		o.Guests.Unrouted = UnroutedPoison
+	}
+	if o.Guests.Poll == 0 {
+		o.Guests.Poll = DefaultPoll
+	}
+	if o.Core.Lanes == 0 {
+		o.Core.Lanes = replicator.DefaultLanes
+	}
+	o.Database.Lanes = o.Core.Lanes
+	if o.Database.Owner == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "unknown"
+		}
+		o.Database.Owner = fmt.Sprintf("%s/%d", name, os.Getpid())
+	}
+}
+
+// Validate returns everything that is wrong with the options, each by the path of its setting.
+func (o Options) Validate() error {
+	o.Fill()
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if len(o.Source.Brokers) == 0 {
+		wrong("source.brokers is empty: name at least one broker as host:port")
+	}
+	if o.Source.Topic == "" {
+		wrong("source.topic is empty: name the certification topic")
+	}
+	if o.Source.Start != StartBeginning && o.Source.Start != StartEarliest {
+		wrong("source.start is %q: choose %s or %s", o.Source.Start, StartBeginning, StartEarliest)
+	}
+	if o.Database.URL == "" {
+		wrong("database.url is empty: give a PostgreSQL URL, as in postgres://user@host/database")
+	}
+	if o.Guests.Directory == "" {
+		wrong("guests.directory is empty: name the folder with the guests' .wasm files")
+	}
+	if len(o.Guests.Routes) == 0 {
+		wrong("guests.routes is empty: say which guest converts which cohort, as in {cohort: \"*\", guest: banking}")
+	}
+	if o.Guests.Unrouted != UnroutedPoison && o.Guests.Unrouted != UnroutedIgnore {
+		wrong("guests.unrouted is %q: choose %s or %s", o.Guests.Unrouted, UnroutedPoison, UnroutedIgnore)
+	}
+	seen := map[string]bool{}
+	for i, r := range o.Guests.Routes {
+		if r.Cohort == "" || r.Guest == "" || strings.ContainsAny(r.Guest, `/\`) {
+			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without folder and .wasm", i)
+		}
+		if seen[r.Cohort] {
+			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
+		}
+		seen[r.Cohort] = true
+	}
+	if err := o.Guests.Limits.Validate(); err != nil {
+		wrong("guests.limits: %w", err)
+	}
+	return errors.Join(append(errs, o.Core.Validate())...)
+}
+
+// routes returns the distinct guests of the routes, in their order, and for each cohort the
+// index of its guest; "*" is the default's key.
+func (g GuestOptions) routes() (names []string, index map[string]int32) {
+	index = map[string]int32{}
+	at := map[string]int32{}
+	for _, r := range g.Routes {
+		i, known := at[r.Guest]
+		if !known {
+			i = int32(len(names))
+			at[r.Guest] = i
+			names = append(names, r.Guest)
+		}
+		index[r.Cohort] = i
+	}
+	return names, index
+}
+
+// path returns the file of a guest.
+func (g GuestOptions) path(name string) string {
+	return filepath.Join(g.Directory, name+".wasm")
+}

@@ -1,0 +1,185 @@
+package host_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// stamped returns the module with a custom section that changes its bytes and nothing else.
+func stamped(module []byte, n int) []byte {
+	name := fmt.Sprintf("stamp%03d", n)
+	section := append([]byte{0, byte(len(name) + 1), byte(len(name))}, name...)
+	return append(append([]byte(nil), module...), section...)
+}
+
+// transfers sends n committed deposits of 1 to account 0001 and returns the last version.
+func (b *bank) transfers(from, n int) int {
+	b.t.Helper()
+	messages := make([]kafkatest.Message, n)
+	for i := range messages {
+		messages[i] = candidate(from+i, "0001", deposit("0001", 1))
+	}
+	first := b.send(messages...)
+	for i := range messages {
+		messages[i] = commit(first+i, first+i-1)
+	}
+	b.send(messages...)
+	return first + n - 1
+}
+
+func TestASwapConvertsFromAVersionOnAndTheHistorySaysSo(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	r := b.start()
+	r.shows("/readyz", `"ready":true`)
+	module := guesttest.Banking(t)
+	total := 0
+	digests := []string{guest.DigestOf(module).String()}
+	for i := range 5 {
+		last := b.transfers(total, 200)
+		total += 200
+		next := stamped(module, i)
+		b.install("banking", next) // while the versions are on their way
+		digests = append(digests, guest.DigestOf(next).String())
+		r.shows("/status", guest.DigestOf(next).String())
+		b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	}
+	last := b.transfers(total, 1)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	b.eventually(fmt.Sprintf("(%d.00000)", 100000+total+1), "select amount from bank_accounts where number = '0001'")
+	history := strings.Fields(b.text("select digest from ichor.guest_history order by from_version"))
+	for i, d := range history {
+		if d != "("+digests[i]+")" {
+			t.Errorf("row %d of the history is %s, want %s", i, d, digests[i])
+		}
+	}
+	if len(history) != len(digests) {
+		t.Errorf("%d rows of history, want %d", len(history), len(digests))
+	}
+	// What a journey says is what the history says.
+	b.wantDigests(r, digests)
+}
+
+// wantDigests compares the digest in each journey with the history.
+func (b *bank) wantDigests(r *running, digests []string) {
+	b.t.Helper()
+	var shown struct {
+		Recent []struct {
+			Version talos.Version
+			Guest   string
+		}
+	}
+	if err := json.Unmarshal([]byte(r.get("/v1/journeys?limit=100000")), &shown); err != nil {
+		b.t.Fatal(err)
+	}
+	if len(shown.Recent) < 1000 {
+		b.t.Fatalf("%d journeys", len(shown.Recent))
+	}
+	used := map[string]int{}
+	for _, j := range shown.Recent {
+		want := b.historyAt(j.Version)
+		if j.Guest != want {
+			b.t.Errorf("version %d was converted by %s, and the history says %s", j.Version, j.Guest, want)
+		}
+		used[j.Guest]++
+	}
+	if len(used) != len(digests) {
+		b.t.Errorf("%d digests converted something, want %d", len(used), len(digests))
+	}
+}
+
+func (b *bank) historyAt(v talos.Version) string {
+	return strings.Trim(b.text(`select digest from ichor.guest_history where name = 'banking' and
+		(from_version <= $1 and not only_version or from_version = $1) order by only_version desc, from_version desc limit 1`, int64(v)), "()")
+}
+
+func TestAFileThatIsNoGuestChangesNothing(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	r := b.start()
+	last := b.transfers(0, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	b.install("banking", []byte("no module"))
+	r.shows("/status", `"reason":"guest banking refused at verify`)
+	last = b.transfers(10, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	b.eventually("(1)", "select count(*) from ichor.guest_history")
+	// It comes to its senses with the next file.
+	b.install("banking", stamped(guesttest.Banking(t), 1))
+	r.shows("/status", guest.DigestOf(stamped(guesttest.Banking(t), 1)).String())
+}
+
+func TestASwapWhileTheHostIsDownTakesOverAfterWhatWasInstalled(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	r := b.start()
+	last := b.transfers(0, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	next := stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.start()
+	b.transfers(10, 10)
+	b.eventually("(100020.00000)", "select amount from bank_accounts where number = '0001'")
+	b.eventually(fmt.Sprintf("(%d,%s)", last+1, guest.DigestOf(next)), "select from_version, digest from ichor.guest_history order by 1 desc limit 1")
+}
+
+func TestAVersionThatIsHeldIsConvertedByTheNextGuest(t *testing.T) {
+	b := newBank(t, 3)
+	b.exec("alter table bank_accounts add constraint low check (amount < 100003)")
+	b.send(message("Other", "position 0"))
+	v := b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0001", deposit("0001", 5)))
+	b.send(commit(v, 0), commit(v+1, v))
+	r := b.start()
+	r.shows("/readyz", `"reason":"poison_held"`)
+	b.eventually("(sql,23514)", "select kind, code from ichor.quarantine")
+	b.exec("alter table bank_accounts drop constraint low")
+	next := stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.eventually("(100010.00000)", "select amount from bank_accounts where number = '0001'")
+	r.shows("/readyz", `"ready":true`)
+	if got := b.historyAt(talos.Version(v)); got != guest.DigestOf(next).String() {
+		t.Errorf("the history says that the held version was converted by %s", got)
+	}
+	if got := b.historyAt(talos.Version(v + 1)); got != guest.DigestOf(guesttest.Banking(t)).String() {
+		t.Errorf("the history says that the version behind it was converted by %s", got)
+	}
+}
+
+func TestAJourneyHasEveryEventInOrder(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	seen := make(chan *timing.Journey, 100)
+	b.options.Observer = observer(seen)
+	r := b.start()
+	last := b.transfers(0, 1)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	j := <-seen
+	count, prior := 0, int64(0)
+	for e, at := range j.All() {
+		if at < prior {
+			t.Errorf("%v lies before the event before it", e)
+		}
+		prior = at
+		count++
+	}
+	if count != timing.Events || j.Version != talos.Version(last) || j.Attempts != 1 {
+		t.Errorf("%d events of %d, version %d, %d attempts", count, timing.Events, j.Version, j.Attempts)
+	}
+	r.shows(fmt.Sprintf("/v1/versions/%d", last), `"event":"InstallerStatemapInstallionBegin"`)
+	r.shows("/metrics", "ichor_candidate_to_install_seconds_count 1")
+}
+
+type observer chan *timing.Journey
+
+func (o observer) Observe(j *timing.Journey) { o <- j }
