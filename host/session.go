@@ -121,16 +121,21 @@ func (s *session) loop(ctx context.Context) {
 	s.show()
 }
 
+// showEvery is how often the status is shown while something happens.
+const showEvery = 20 * time.Millisecond
+
 // schedule sets the timer to the core's deadline, or to when the status must be shown again.
 func (s *session) schedule(timer *time.Timer) {
 	wait := time.Second
 	if at := s.core.Deadline(); at != 0 {
-		wait = min(wait, time.Duration(at-now()))
+		wait = time.Duration(at - now())
+	}
+	if since := time.Duration(now() - s.shown); since >= showEvery {
+		s.show()
+	} else {
+		wait = min(wait, showEvery-since)
 	}
 	timer.Reset(max(wait, 0))
-	if now()-s.shown > int64(20*time.Millisecond) {
-		s.show()
-	}
 }
 
 func (s *session) show() {

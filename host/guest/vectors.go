@@ -22,7 +22,8 @@ func (g *Generation) checkVectors(ctx context.Context) error {
 		}
 		for j := range got.Results {
 			if err := sameAnswer(&v.Expect[j], &got.Results[j]); err != nil {
-				return g.refuse(StepVectors, fmt.Sprintf("vector %q, version %d", v.Name, v.Input[j].Version), "the guest and the examples in its manifest disagree", err)
+				what := fmt.Sprintf("vector %q, version %d: the guest and its examples disagree", v.Name, v.Input[j].Version)
+				return g.refuse(StepVectors, what, "correct the one that is wrong and build it again", err)
 			}
 		}
 	}

@@ -126,11 +126,11 @@ func (q *Queue) Done(g *Group) []*Entry {
 		e.Ahead = !g.Frontier
 		q.install(e)
 	}
+	q.pass() // an ahead group may have held the frontier itself
+	q.promote(q.Frontier())
 	if !g.Frontier {
 		return nil
 	}
-	q.pass()
-	q.promote(q.Frontier())
 	q.snapshot = g.Snapshot
 	var passed []*Entry
 	for q.entries.Len() > 0 && q.entries.At(0).Version <= g.Snapshot {

@@ -4,18 +4,39 @@ import "github.com/ichor-replicator/ichor/host/talos"
 
 // Stats counts what the core has seen and done since it was made.
 type Stats struct {
-	Candidates, Refused, OffsetZero, Redelivered, Skips uint64
-	Committed, Aborted, Duplicates                      uint64 // decisions
-	Repeated, UnknownDecisions, LateCommits             uint64
-	ConflictingOutcomes, ConflictingSafepoints          uint64
-	Forwarded, Converted, SkippedByGuest, CutOvers      uint64
-	Installed, Groups, AheadGroups, Flushes             uint64
-	Poisoned, Splits, InDoubt                           uint64
-	DoubtCommitted, DoubtAborted                        uint64
-	LetGo, Refetched, KeyBites                          uint64
-	Pauses                                              uint64
-	PausedTotal, PausedLongest                          int64 // ns
-	Failures                                            [Classes]uint64
+	Candidates            uint64          `json:"candidates"`
+	Refused               uint64          `json:"refused"`
+	OffsetZero            uint64          `json:"offset_zero"`
+	Redelivered           uint64          `json:"redelivered"`
+	Skips                 uint64          `json:"skips"`
+	Committed             uint64          `json:"committed"` // decisions, as the next five
+	Aborted               uint64          `json:"aborted"`
+	Duplicates            uint64          `json:"duplicates"`
+	Repeated              uint64          `json:"repeated"`
+	UnknownDecisions      uint64          `json:"unknown_decisions"`
+	LateCommits           uint64          `json:"late_commits"`
+	ConflictingOutcomes   uint64          `json:"conflicting_outcomes"`
+	ConflictingSafepoints uint64          `json:"conflicting_safepoints"`
+	Forwarded             uint64          `json:"forwarded"`
+	Converted             uint64          `json:"converted"`
+	SkippedByGuest        uint64          `json:"skipped_by_guest"`
+	CutOvers              uint64          `json:"cut_overs"`
+	Installed             uint64          `json:"installed"`
+	Groups                uint64          `json:"groups"`
+	AheadGroups           uint64          `json:"ahead_groups"`
+	Flushes               uint64          `json:"flushes"`
+	Poisoned              uint64          `json:"poisoned"`
+	Splits                uint64          `json:"splits"`
+	InDoubt               uint64          `json:"in_doubt"`
+	DoubtCommitted        uint64          `json:"doubt_committed"`
+	DoubtAborted          uint64          `json:"doubt_aborted"`
+	LetGo                 uint64          `json:"let_go"`
+	Refetched             uint64          `json:"refetched"`
+	KeyBites              uint64          `json:"key_bites"`
+	Pauses                uint64          `json:"pauses"`
+	PausedTotal           int64           `json:"paused_total_ns"`   // ns
+	PausedLongest         int64           `json:"paused_longest_ns"` // ns
+	Failures              [Classes]uint64 `json:"failures"`          // by class
 }
 
 // Reason is why the snapshot does not move, in one stable word.

@@ -4,6 +4,7 @@ package guesttest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 )
 
 // BankingDir is the banking guest's folder within the repository.
@@ -87,16 +89,43 @@ func repository() (string, error) {
 }
 
 // CacheDir returns a folder for compiled code that the tests of this user share, so that a
-// guest is compiled to machine code once and not once a test.
+// guest is compiled to machine code once and not once a test. What is a week old is removed.
 func CacheDir(tb testing.TB) string {
 	tb.Helper()
-	base, err := os.UserCacheDir()
+	dir, err := cacheDir()
 	if err != nil {
-		return filepath.Join(tb.TempDir(), "wazero")
-	}
-	dir := filepath.Join(base, "ichor", "test-guests")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
 		tb.Fatal(err)
 	}
 	return dir
+}
+
+const cacheAge = 7 * 24 * time.Hour
+
+var cacheDir = sync.OnceValues(func() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(base, "ichor", "test-guests")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return dir, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return ignoreGone(err)
+		}
+		info, err := entry.Info()
+		if err != nil || time.Since(info.ModTime()) < cacheAge {
+			return ignoreGone(err)
+		}
+		return ignoreGone(os.Remove(path))
+	})
+})
+
+// ignoreGone passes over files that another test process removed first.
+func ignoreGone(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }

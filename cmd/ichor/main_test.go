@@ -1,0 +1,365 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+// asIchor makes the test binary be the command, so that processes can be started and killed.
+const asIchor = "ICHOR_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asIchor) != "" {
+		os.Exit(run(os.Args[1:]))
+	}
+	pgtest.Main(m)
+}
+
+// deployment is everything around a host: broker, database, guest, settings.
+type deployment struct {
+	t        *testing.T
+	broker   *kafkatest.Broker
+	conn     *pgx.Conn
+	settings string
+	guests   string
+	listen   string
+}
+
+func deploy(t *testing.T, accounts int) *deployment {
+	t.Helper()
+	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { broker.Stop() })
+	if err := broker.CreateTopic(t.Context(), "certification", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	db := pgtest.New(t)
+	conn, err := pgx.Connect(t.Context(), db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	d := &deployment{t: t, broker: broker, conn: conn, guests: t.TempDir(), listen: freeAddress(t)}
+	schema, err := os.ReadFile("../../examples/banking/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.exec(string(schema))
+	d.exec("insert into bank_accounts (number, name, amount, version) select lpad(n::text, 4, '0'), 'x', 100000, 0 from generate_series(1, $1) n", accounts)
+	if err := os.WriteFile(filepath.Join(d.guests, "banking.wasm"), guesttest.Banking(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.settings = filepath.Join(t.TempDir(), "ichor.yaml")
+	text := fmt.Sprintf(`
+source: {brokers: [%q], topic: certification, group: cohort}
+database: {url: %q, init: true}
+guests:
+  directory: %q
+  routes: [{cohort: "*", guest: banking}]
+  cache_directory: %q
+installer: {group_max: 16}
+http: {listen: %q}
+`, broker.Addr(kafkatest.Plain), db.DSN, d.guests, guesttest.CacheDir(t), d.listen)
+	if err := os.WriteFile(d.settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (d *deployment) exec(sql string, args ...any) {
+	d.t.Helper()
+	if _, err := d.conn.Exec(d.t.Context(), sql, args...); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *deployment) snapshot() (v int) {
+	// The table is not there before the first start.
+	_ = d.conn.QueryRow(d.t.Context(), "select version from cohort_snapshot").Scan(&v)
+	return v
+}
+
+func (d *deployment) play(records []talostest.Record, err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	log := make([]kafkatest.Recorded, len(records))
+	for i, r := range records {
+		log[i] = kafkatest.Recorded{Offset: int64(r.Position), Aborted: r.Aborted, Marker: r.Control,
+			Message: kafkatest.Message{Time: time.UnixMilli(r.TimeMillis), Key: r.Key, Value: r.Value}}
+		for _, h := range r.Headers {
+			log[i].Headers = append(log[i].Headers, kafkatest.Header(h))
+		}
+	}
+	if err := d.broker.Play(d.t.Context(), "certification", log); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *deployment) digest() string {
+	d.t.Helper()
+	rows, err := d.conn.Query(d.t.Context(), "select number, amount::numeric(20,5)::text, version from bank_accounts where version > 0")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[talostest.BankRow])
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return talostest.BankDigest(all)
+}
+
+// process is an ichor command of its own.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	out  bytes.Buffer
+	done chan error
+}
+
+func (d *deployment) begin(args ...string) *process {
+	d.t.Helper()
+	p := &process{t: d.t, done: make(chan error, 1)}
+	p.cmd = exec.Command(os.Args[0], args...)
+	p.cmd.Env = append(os.Environ(), asIchor+"=1")
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	if err := p.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	go func() { p.done <- p.cmd.Wait() }()
+	d.t.Cleanup(func() { p.signal(syscall.SIGKILL); p.wait() })
+	return p
+}
+
+func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) } // it may have ended
+
+// wait returns the exit code and what was written.
+func (p *process) wait() (int, string) {
+	p.t.Helper()
+	select {
+	case err := <-p.done:
+		p.done <- err
+	case <-time.After(60 * time.Second):
+		p.signal(syscall.SIGKILL)
+		p.t.Fatalf("the process does not end\n%s", p.out.String())
+	}
+	return p.cmd.ProcessState.ExitCode(), p.out.String()
+}
+
+func (d *deployment) ichor(args ...string) (int, string) {
+	d.t.Helper()
+	return d.begin(args...).wait()
+}
+
+// until waits for the snapshot.
+func (d *deployment) until(v int, p *process) {
+	d.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); d.snapshot() < v; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.signal(syscall.SIGKILL)
+			_, out := p.wait()
+			d.t.Fatalf("the snapshot is %d, want %d\n%s", d.snapshot(), v, out)
+		}
+	}
+}
+
+func TestAHostThatIsKilledAgainAndAgainInstallsEverythingOnce(t *testing.T) {
+	d := deploy(t, 100)
+	d.play(talostest.Contention())
+	const last, kills = 25595, 8
+	for kill := 1; kill <= kills; kill++ {
+		p := d.begin("run", "-c", d.settings)
+		d.until(kill*last/(kills+1), p)
+		p.signal(syscall.SIGKILL)
+		p.wait()
+		if v := d.snapshot(); v >= last {
+			t.Fatalf("kill %d came after the end, at %d", kill, v)
+		}
+	}
+	p := d.begin("run", "-c", d.settings)
+	d.until(last, p)
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK || !strings.Contains(out, "draining") {
+		t.Errorf("SIGTERM ends with %d:\n%s", code, out)
+	}
+	const want = "a5b4b3d0b2f0a665ec1de1b0a6dbc431e56a8054402dfd6774ff06dfc3f25281"
+	if got := d.digest(); got != want {
+		t.Errorf("bank digest %s, want %s", got, want)
+	}
+	var epoch int
+	if err := d.conn.QueryRow(t.Context(), "select epoch from ichor.state").Scan(&epoch); err != nil || epoch != kills+1 {
+		t.Errorf("epoch %d, %v", epoch, err)
+	}
+}
+
+func TestASecondHostTakesOverAndTheFirstEnds(t *testing.T) {
+	d := deploy(t, 40)
+	d.play(talostest.Small())
+	first := d.begin("run", "-c", d.settings)
+	d.until(228, first)
+	text, err := os.ReadFile(d.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := d.settings + ".other"
+	if err := os.WriteFile(other, bytes.Replace(text, []byte(d.listen), []byte("127.0.0.1:0"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := d.begin("run", "-c", other)
+	d.play1(`{"xid":"00000000-0000-4000-8000-000000000001","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var epoch int
+		if d.conn.QueryRow(t.Context(), "select epoch from ichor.state").Scan(&epoch); epoch == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nobody took over")
+		}
+	}
+	d.decide(230)
+	d.until(230, second)
+	if code, out := first.wait(); code != exitRuntime || !strings.Contains(out, "another host owns the cohort") {
+		t.Errorf("the first ends with %d:\n%s", code, out)
+	}
+	var amount string
+	if err := d.conn.QueryRow(t.Context(), "select sum(amount)::text from bank_accounts").Scan(&amount); err != nil || amount != "4000001.00000" {
+		t.Errorf("%s, %v", amount, err)
+	}
+}
+
+func (d *deployment) play1(value string) { d.send("Candidate", value) }
+
+func (d *deployment) decide(version int) {
+	d.send("Decision", fmt.Sprintf(`{"xid":"x","agent":"a","cohort":"c","decision":"committed","suffixStart":1,"version":%d,"safepoint":228,"metrics":{"candidatePublished":1,"candidateReceived":1,"candidateProcessingStarted":1,"decisionCreatedAt":1,"dbSaveStarted":1,"dbSaveEnded":1}}`, version))
+}
+
+func (d *deployment) send(kind, value string) {
+	d.t.Helper()
+	_, err := d.broker.Produce(d.t.Context(), "certification", kafkatest.Uncompressed, kafkatest.Message{
+		Value: []byte(value), Headers: []kafkatest.Header{{Name: "messageType", Value: []byte(kind)}}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestTheVerbs(t *testing.T) {
+	d := deploy(t, 40)
+	expect := func(code int, want string, args ...string) {
+		t.Helper()
+		got, out := d.ichor(args...)
+		if got != code || !strings.Contains(out, want) {
+			t.Errorf("ichor %s: exit code %d, want %d with %q:\n%s", strings.Join(args, " "), got, code, want, out)
+		}
+	}
+	expect(exitOK, "create schema if not exists ichor", "db", "init", "--print")
+	expect(exitEnvironment, "run ichor db init", "db", "check", "-c", d.settings)
+	expect(exitEnvironment, "failed  database: the database has no table ichor.state", "check", "-c", d.settings)
+	expect(exitOK, "the schema is there", "db", "init", "-c", d.settings)
+	expect(exitOK, "no host has run", "db", "check", "-c", d.settings)
+	expect(exitOK, "ok      guest banking: version 1.0.0", "check", "-c", d.settings)
+	expect(exitEnvironment, "no host answers at", "status", "-c", d.settings)
+	expect(exitSettings, "settings", "run", "-c", d.settings+".none")
+	expect(exitSettings, "unexpected argument", "dance")
+	expect(exitOK, "directory:", "run", "--print-config", "-c", d.settings)
+
+	d.play(talostest.Small())
+	p := d.begin("run", "-c", d.settings)
+	d.until(228, p)
+	expect(exitOK, "running, ready", "status", "-c", d.settings)
+	expect(exitOK, `"snapshot":228`, "status", "--json", "-c", d.settings)
+	expect(exitOK, "epoch 1, snapshot 228", "db", "check", "-c", d.settings)
+
+	bad := filepath.Join(t.TempDir(), "bad.wasm")
+	if err := os.WriteFile(bad, []byte("no module"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(exitSettings, `no route of the settings names a guest "bad"`, "guest", "swap", bad, "-c", d.settings)
+	expect(exitRuntime, "the one before goes on", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
+	module := append(append([]byte(nil), guesttest.Banking(t)...), 0, 3, 2, 'x', 'y')
+	good := filepath.Join(t.TempDir(), "banking.wasm")
+	if err := os.WriteFile(good, module, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(exitOK, "converts from version 230 on", "guest", "swap", good, "-c", d.settings)
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":  {"source: {broker: [x]}", `did you mean "brokers"`},
+		"no duration":  {"source: {decision_overdue: 5}", "is no duration"},
+		"no size":      {"limits: {memory: lots}", "is no size"},
+		"twice":        {"database: {url: a, url_env: B}", "given more than once"},
+		"missing env":  {"database: {url_env: ICHOR_TEST_NOT_SET}", "ICHOR_TEST_NOT_SET is not set"},
+		"missing file": {"database: {url_file: /nowhere/at/all}", "/nowhere/at/all"},
+		"little room":  {"limits: {memory: 1MiB}", "limits.memory"},
+		"lanes":        {"installer: {lanes: 1000}", "installer.lanes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := defaultSettings()
+			err := decodeSettings(strings.NewReader(tc.text), &s)
+			if err == nil {
+				_, err = s.options()
+			}
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v does not say %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTheEnvironmentOfAReferenceDeploymentIsUnderstood(t *testing.T) {
+	s := defaultSettings()
+	t.Setenv("KAFKA_PASSWORD", "secret")
+	if err := s.environment([]string{
+		"KAFKA_BROKERS=a:1, b:2", "KAFKA_TOPIC=t", "KAFKA_GROUP_ID=g", "KAFKA_USERNAME=u", "KAFKA_PASSWORD=secret",
+		"COHORT_PG_HOST=h", "COHORT_PG_PORT=6", "COHORT_PG_USER=me", "COHORT_PG_PASSWORD=p@ss", "COHORT_PG_DATABASE=d",
+		"REPLICATOR_CHANNEL_SIZE=1",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.Guests.Directory, s.Guests.Routes = "d", nil
+	o, err := s.options()
+	var f *failure
+	if errors.As(err, &f) || err == nil || strings.Contains(err.Error(), "source") {
+		t.Fatalf("%v", err)
+	}
+	got := strings.TrimSpace(fmt.Sprintln(o.Source.Brokers, o.Source.Topic, o.Source.Group, o.Source.SASL, o.Database.URL))
+	want := "[a:1 b:2] t g {scram-sha-512 u secret} postgres://me:p%40ss@h:6/d"
+	if got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -1,0 +1,460 @@
+package replicator
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/suffix"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+var (
+	seeds    = flag.Int("seeds", 400, "how many seeds TestRandomWorlds plays")
+	onlySeed = flag.Uint64("seed", 0, "play this seed of TestRandomWorlds alone")
+)
+
+// TestRandomWorlds plays logs with every kind of decision against a core, a database and
+// guests that fail in every way, hosts that die and start again. Whatever happens, each
+// version takes effect exactly once, in order on each key, and the snapshot never passes one
+// that has not; and when the faults stop, everything that can be installed is.
+func TestRandomWorlds(t *testing.T) {
+	first, last := uint64(1), uint64(*seeds)
+	if *onlySeed != 0 {
+		first, last = *onlySeed, *onlySeed
+	}
+	met := map[string]int{}
+	for seed := first; seed <= last; seed++ {
+		if err := playWorld(seed, met); err != nil {
+			t.Fatalf("seed %d: %v (play it alone with -seed %d)", seed, err, seed)
+		}
+	}
+	if *onlySeed != 0 {
+		return
+	}
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention"} {
+		if met[what] == 0 {
+			t.Errorf("no seed met %q", what)
+		}
+	}
+}
+
+// row is a record of the log.
+type row struct {
+	candidate *Candidate
+	decision  *Decision
+}
+
+// world is a log, a database and a host.
+type world struct {
+	r    *rand.Rand
+	log  []row // by position, from 1
+	met  map[string]int
+	errs []error
+
+	// The truth about each version, from the log alone.
+	installable map[talos.Version]bool
+	keysOf      map[talos.Version][]talos.Key
+	poison      map[talos.Version]bool
+	versions    []talos.Version
+
+	// The database.
+	applied  map[talos.Version]int
+	order    map[uint64][]talos.Version // by key, in the order of effect
+	snapshot talos.Version
+	resume   talos.Position
+	ledger   map[talos.Version]bool
+
+	// The host.
+	core    *Core
+	opts    Options
+	now     int64
+	read    talos.Position
+	paused  bool
+	seek    bool
+	asked   []Action
+	calm    bool // no faults any more
+	nextGen int32
+	gens    [][]Cut
+}
+
+func playWorld(seed uint64, met map[string]int) (err error) {
+	w := &world{
+		r: rand.New(rand.NewPCG(seed, 7)), met: met, log: []row{{}},
+		installable: map[talos.Version]bool{}, keysOf: map[talos.Version][]talos.Key{}, poison: map[talos.Version]bool{},
+		applied: map[talos.Version]int{}, order: map[uint64][]talos.Version{}, ledger: map[talos.Version]bool{}, resume: 1, now: second,
+	}
+	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory}
+	w.write(50 + w.r.IntN(300))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	w.boot()
+	for steps := 0; len(w.errs) == 0 && steps < 3000; steps++ {
+		w.turn()
+	}
+	w.calm = true
+	for steps := 0; len(w.errs) == 0 && steps < 60000 && !w.done(); steps++ {
+		w.turn()
+	}
+	if len(w.errs) == 0 {
+		w.judge()
+	}
+	if len(w.errs) > 0 {
+		return w.errs[0]
+	}
+	return nil
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.errs = append(w.errs, fmt.Errorf(format, args...))
+}
+
+func (w *world) chance(percent int) bool { return !w.calm && w.r.IntN(100) < percent }
+
+// write makes a log: candidates with the certifier's safepoints, decisions late and shuffled,
+// repeated, contradicting, duplicates, unreadable ones.
+func (w *world) write(n int) {
+	touched := map[uint64]talos.Version{}
+	var pending []*Decision
+	payload := make([]byte, w.r.IntN(60_000))
+	for i := 0; i < n || len(pending) > 0; {
+		if i < n && (len(pending) == 0 || w.r.IntN(3) > 0) {
+			pending = append(pending, w.writeCandidate(touched, payload))
+			i++
+			continue
+		}
+		k := w.r.IntN(min(len(pending), 1+w.r.IntN(40)))
+		d := pending[k]
+		d.Position = talos.Position(len(w.log))
+		w.log = append(w.log, row{decision: d})
+		switch {
+		case w.r.IntN(20) == 0: // again, as it was or contradicting
+			again := *d
+			if w.r.IntN(2) == 0 {
+				again.Outcome, again.Duplicate = talos.Aborted, false
+			}
+			pending[k] = &again
+		default:
+			pending = slices.Delete(pending, k, k+1)
+		}
+	}
+}
+
+func (w *world) writeCandidate(touched map[uint64]talos.Version, payload []byte) *Decision {
+	for w.r.IntN(5) == 0 {
+		w.log = append(w.log, row{}) // none of ours
+	}
+	v := talos.Version(len(w.log))
+	var reads, writes []string
+	for range 1 + w.r.IntN(3) {
+		key := fmt.Sprint(w.r.IntN(3 + w.r.IntN(60)))
+		reads = append(reads, key)
+		if w.r.IntN(3) > 0 {
+			writes = append(writes, key)
+		}
+	}
+	c := &Candidate{Version: v, Keys: talos.Keys(reads, writes), Payload: &talos.Candidate{Version: v, Value: payload}}
+	d := &Decision{Version: v, Outcome: talos.Committed}
+	for _, k := range c.Keys {
+		d.Safepoint = max(d.Safepoint, touched[k.Hash()])
+		touched[k.Hash()] = v
+	}
+	if w.r.IntN(30) == 0 {
+		d.Safepoint = 0 // the certifier forgot
+	}
+	switch w.r.IntN(12) {
+	case 0, 1, 2:
+		d.Outcome, d.Safepoint = talos.Aborted, 0
+	case 3:
+		d.Duplicate = true
+	case 4:
+		c.Kind = suffix.Empty
+	case 5:
+		w.poison[v] = w.r.IntN(4) == 0
+	}
+	w.installable[v] = d.Outcome == talos.Committed && !d.Duplicate && c.Kind == suffix.Installable
+	w.keysOf[v] = c.Keys
+	w.versions = append(w.versions, v)
+	w.log = append(w.log, row{candidate: c})
+	return d
+}
+
+// boot starts a host on what the database says.
+func (w *world) boot() {
+	start := Start{Snapshot: w.snapshot, Resume: w.resume, Anchor: talos.NoAnchor, Guests: [][]Cut{{{Generation: w.nextGen}}}}
+	for v := range w.ledger {
+		start.Ledger = append(start.Ledger, v)
+	}
+	slices.Sort(start.Ledger)
+	w.nextGen++
+	w.core = New(w.opts, start)
+	w.read, w.asked, w.paused, w.seek = w.resume, nil, false, false
+	w.step(&Tick{})
+}
+
+func (w *world) step(ev Event) {
+	w.now += 1 + w.r.Int64N(1e6)
+	for _, a := range w.core.Step(w.now, ev) {
+		switch a := a.(type) {
+		case *PauseFetch:
+			w.paused = true
+			w.met["paused"]++
+		case *ResumeFetch:
+			w.paused = false
+		case *Seek:
+			w.read, w.seek = a.To, true
+		case *Stop:
+			w.fail("stopped: %v %v", a.Reason, a.Failure)
+		case *Notice, *Finished, *Publish, *CutOver, *Retire:
+		default:
+			w.asked = append(w.asked, a)
+		}
+	}
+}
+
+// turn lets one thing happen.
+func (w *world) turn() {
+	switch {
+	case w.chance(1) && w.r.IntN(3) == 0:
+		w.met["crash"]++
+		w.boot()
+	case w.chance(1):
+		w.met["swap"]++
+		w.step(&GuestArmed{Generation: w.nextGen})
+		w.nextGen++
+	case len(w.asked) > 0 && w.r.IntN(3) > 0:
+		k := w.r.IntN(len(w.asked))
+		a := w.asked[k]
+		w.asked = slices.Delete(w.asked, k, k+1)
+		w.answer(a)
+	case !w.paused && int(w.read) < len(w.log):
+		w.fetch()
+	default:
+		if at := w.core.Deadline(); at > w.now {
+			w.now = at
+		}
+		w.step(&Tick{})
+	}
+}
+
+func (w *world) fetch() {
+	if w.seek {
+		w.seek = false
+		w.step(&Sought{})
+	}
+	for range 1 + w.r.IntN(20) {
+		if int(w.read) == len(w.log) {
+			break
+		}
+		rec := w.log[w.read]
+		if rec.candidate != nil {
+			c := *rec.candidate
+			c.Before = talos.Anchor{Position: w.read - 1}
+			w.step(&c)
+		}
+		if rec.decision != nil {
+			w.step(rec.decision)
+		}
+		w.read++
+	}
+	w.step(&ReadTo{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}})
+}
+
+func (w *world) answer(a Action) {
+	switch a := a.(type) {
+	case *Connect:
+		w.connect(a)
+	case *Install:
+		w.install(a)
+	case *Quarantine:
+		w.met["poison"]++
+		w.step(&Installed{Lane: a.Lane})
+	case *Refetch:
+		w.met["let go"]++
+		for _, v := range a.Versions {
+			w.step(&Fetched{Version: v, Payload: w.log[v].candidate.Payload})
+		}
+	case *Convert:
+		ev := &Converted{Task: a.Task}
+		for _, work := range a.Works {
+			if work.Candidate == nil {
+				w.fail("version %d is converted without its payload", work.Version)
+			}
+			r := Result{Conversion: size(w.r.IntN(500))}
+			if w.poison[work.Version] && work.Version%2 == 0 {
+				r.Verdict, r.Failure = Rejected, Failure{Class: Poison, Kind: "guest_reject"}
+			}
+			ev.Results = append(ev.Results, r)
+		}
+		w.step(ev)
+	}
+}
+
+func (w *world) connect(a *Connect) {
+	if w.chance(20) {
+		w.step(&LaneDown{Lane: a.Lane, Failure: Failure{Kind: "connection"}})
+		return
+	}
+	ev := &LaneUp{Lane: a.Lane, Snapshot: w.snapshot}
+	if a.Doubt != nil {
+		for _, e := range a.Doubt.Entries {
+			if w.ledger[e.Version] {
+				ev.Ledgered++
+			}
+		}
+	}
+	w.step(ev)
+}
+
+func (w *world) install(a *Install) {
+	lost := &LaneDown{Lane: a.Lane, Failure: Failure{Kind: "connection"}}
+	switch {
+	case w.chance(4):
+		lost.InDoubt = w.r.IntN(2) == 0
+		if lost.InDoubt {
+			w.met["doubt, not committed"]++
+		}
+		w.step(lost)
+		return
+	case w.chance(4):
+		w.met["contention"]++
+		w.step(&Failed{Lane: a.Lane, Failure: Failure{Class: Contention, Kind: "sql"}})
+		return
+	}
+	for _, e := range a.Group.Entries {
+		if w.poison[e.Version] && e.Version%2 == 1 {
+			ev := &Failed{Lane: a.Lane, Failure: Failure{Class: Poison, Kind: "sql"}}
+			if w.r.IntN(2) == 0 {
+				ev.Culprit = e.Version
+			}
+			if len(a.Group.Entries) > 1 {
+				w.met["split"]++
+			}
+			w.step(ev)
+			return
+		}
+	}
+	w.commit(a.Group)
+	if w.chance(4) {
+		w.met["doubt, committed"]++
+		lost.InDoubt = true
+		w.step(lost)
+		return
+	}
+	w.step(&Installed{Lane: a.Lane})
+}
+
+// commit applies a group to the database, and checks all that the database would, and more.
+func (w *world) commit(g *queue.Group) {
+	members := map[talos.Version]bool{}
+	for _, e := range g.Entries {
+		members[e.Version] = true
+	}
+	for _, e := range g.Entries {
+		for _, u := range w.versions {
+			if u >= e.Version {
+				break
+			}
+			if w.installable[u] && w.applied[u] == 0 && !members[u] && (u <= e.Safepoint || conflict(w.keysOf[u], e.Keys)) {
+				w.fail("version %d (safepoint %d) is installed before %d", e.Version, e.Safepoint, u)
+			}
+		}
+		if !w.installable[e.Version] {
+			w.fail("version %d is installed and has no effects", e.Version)
+		}
+		if w.applied[e.Version]++; w.applied[e.Version] > 1 {
+			w.fail("version %d is installed twice", e.Version)
+		}
+		for _, k := range e.Keys {
+			if k.Writes() {
+				w.order[k.Hash()] = append(w.order[k.Hash()], e.Version)
+			}
+		}
+	}
+	if !g.Frontier {
+		w.met["ahead"]++
+		for v := range members {
+			w.ledger[v] = true
+		}
+		return
+	}
+	w.advance(g)
+}
+
+func (w *world) advance(g *queue.Group) {
+	if g.From != w.snapshot || g.Snapshot < w.snapshot || g.Resume < w.resume {
+		w.fail("snapshot %d to %d and resume %d on a database at %d and %d", g.From, g.Snapshot, g.Resume, w.snapshot, w.resume)
+	}
+	passed := 0
+	for v := range w.ledger {
+		if v <= g.Snapshot {
+			delete(w.ledger, v)
+			passed++
+		}
+	}
+	if passed != g.Ledgered {
+		w.fail("the snapshot %d passes %d of the ledger, and the core expected %d", g.Snapshot, passed, g.Ledgered)
+	}
+	w.snapshot, w.resume = g.Snapshot, g.Resume
+	if g.Anchor.Position >= g.Resume {
+		w.fail("the anchor %d is not below the resume point %d", g.Anchor.Position, g.Resume)
+	}
+	for _, v := range w.versions {
+		if w.installable[v] && w.applied[v] == 0 && (v <= w.snapshot || talos.Position(v) < w.resume) {
+			w.fail("snapshot %d and resume point %d pass version %d, which is not installed", w.snapshot, w.resume, v)
+		}
+	}
+}
+
+func conflict(a, b []talos.Key) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x.Hash() == y.Hash() && (x.Writes() || y.Writes()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// done reports whether nothing more can happen.
+func (w *world) done() bool {
+	s := w.core.Status()
+	if int(w.read) < len(w.log) && !(w.paused && s.Reason == HeldByPoison) || len(w.asked) > 0 || s.InFlight > 0 {
+		return false
+	}
+	return s.Reason == HeldByPoison && w.core.Deadline() == 0 || s.Reason == Progressing && w.core.Deadline() == 0 && s.QueueLen == 0
+}
+
+// judge compares the end with the log: all that does not depend on poison is installed.
+func (w *world) judge() {
+	if !w.done() {
+		w.fail("it does not come to rest: %+v", w.core.Status())
+		return
+	}
+	poisonous := false
+	for _, v := range w.versions {
+		bad := w.poison[v] && w.installable[v]
+		poisonous = poisonous || bad
+		if bad && w.applied[v] > 0 {
+			w.fail("poison version %d is installed", v)
+		}
+		if !poisonous && w.installable[v] && w.applied[v] != 1 {
+			w.fail("version %d is not installed", v)
+		}
+	}
+	if !poisonous && (w.snapshot != w.versions[len(w.versions)-1] || int(w.resume) != len(w.log) || len(w.ledger) > 0) {
+		w.fail("it ends at snapshot %d and resume point %d of %d", w.snapshot, w.resume, len(w.log))
+	}
+	for key, versions := range w.order {
+		if !slices.IsSorted(versions) {
+			w.fail("key %x was written in the order %v", key, versions)
+		}
+	}
+}
