@@ -40,12 +40,7 @@ const topic = "certification"
 
 func newBank(t *testing.T, accounts int) *bank {
 	t.Helper()
-	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { broker.Stop() })
-	return newBankOn(t, broker, accounts)
+	return newBankOn(t, kafkatest.Chosen(t), accounts)
 }
 
 func newBankOn(t *testing.T, broker *kafkatest.Broker, accounts int) *bank {

@@ -12,6 +12,7 @@ const (
 	contentionDigest = "a5b4b3d0b2f0a665ec1de1b0a6dbc431e56a8054402dfd6774ff06dfc3f25281"
 )
 
+// It runs on Apache Kafka too, with ICHOR_KAFKA=apache.
 func TestRecordedTopicsGiveTheSerialReplay(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

@@ -44,11 +44,7 @@ type deployment struct {
 
 func deploy(t *testing.T, accounts int) *deployment {
 	t.Helper()
-	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { broker.Stop() })
+	broker := kafkatest.Chosen(t)
 	if err := broker.CreateTopic(t.Context(), "certification", 1, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -193,6 +189,7 @@ func (d *deployment) until(v int, p *process) {
 	}
 }
 
+// It runs on Apache Kafka too, with ICHOR_KAFKA=apache.
 func TestAHostThatIsKilledAgainAndAgainInstallsEverythingOnce(t *testing.T) {
 	d := deploy(t, 100)
 	d.play(talostest.Contention())

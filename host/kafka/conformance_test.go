@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -18,12 +17,8 @@ import (
 // the embedded broker, and on Apache Kafka with ICHOR_KAFKA=apache.
 func TestConformance(t *testing.T) {
 	var apache *kafkatest.Broker
-	switch kind := os.Getenv("ICHOR_KAFKA"); kind {
-	case "", "embedded":
-	case "apache":
-		apache = startApache(t)
-	default:
-		t.Fatalf("ICHOR_KAFKA=%s is neither embedded nor apache", kind)
+	if b := kafkatest.Chosen(t); b.Kind() == "apache" {
+		apache = b
 	}
 	for _, c := range conformance {
 		if c.apacheOnly && apache == nil {

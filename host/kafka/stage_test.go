@@ -2,7 +2,6 @@ package kafka_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -144,22 +143,4 @@ func messages(values ...string) []kafkatest.Message {
 }
 
 // startApache returns the one Apache Kafka that all cases share.
-func startApache(t *testing.T) *kafkatest.Broker {
-	t.Helper()
-	b, err := kafkatest.StartApache(t.Context())
-	var missing *kafkatest.MissingError
-	if errors.As(err, &missing) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
