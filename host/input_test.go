@@ -325,3 +325,27 @@ func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
 	b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0002'")
 	r.shows("/readyz", `"reason":"poison_held"`)
 }
+
+func TestACohortWithoutARoute(t *testing.T) {
+	for policy, want := range map[host.UnroutedPolicy]string{
+		host.UnroutedPoison: "(unrouted)",
+		host.UnroutedIgnore: "",
+	} {
+		t.Run(string(policy), func(t *testing.T) {
+			b := newBank(t, 3)
+			b.options.Guests.Routes = []host.Route{{Cohort: "c", Guest: "banking"}}
+			b.options.Guests.Unrouted = policy
+			other := candidate(1, "0001", deposit("0001", 5))
+			other.Value = []byte(strings.Replace(string(other.Value), `"cohort":"c"`, `"cohort":"stranger"`, 1))
+			b.send(message("Other", "position 0"))
+			v := b.send(other, candidate(2, "0002", deposit("0002", 7)))
+			b.send(commit(v, 0), commit(v+1, 0))
+			b.start()
+			b.eventually("(100007.00000)", "select amount from bank_accounts where number = '0002'")
+			b.eventually(want, "select kind from ichor.quarantine")
+			if got := b.text("select amount from bank_accounts where number = '0001'"); got != "(100000.00000)" {
+				t.Errorf("it was installed: %s", got)
+			}
+		})
+	}
+}
