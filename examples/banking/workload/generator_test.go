@@ -55,7 +55,7 @@ func TestSeedDecidesEverything(t *testing.T) {
 type census struct {
 	aborted, rule2, rule3, zero, writeOnly, none, empty, null, several          int
 	duplicateLater, duplicateEarlier, outOfOrder, repeated, decidedAnew, others int
-	readVers, chained, lowSafepoint, decidedTwice                               int
+	readVers, chained, lowSafepoint                                             int
 	undecided                                                                   map[talos.Version]candidateWire
 }
 

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// play runs the demonstration with the stand-in that makes the fault, and checks that nothing
+// is left behind.
+func play(t *testing.T, fault string, args ...string) (code int, out, errors string) {
+	t.Helper()
+	t.Setenv(faultVariable, fault)
+	t.Setenv("KAFKA_TOPIC", "not-for-the-host")
+	temp, err := os.MkdirTemp("", "d") // short: a socket's path lies in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", temp)
+	guest := module(t)
+	var stdout, stderr bytes.Buffer
+	code = run(append([]string{"--ichor", os.Args[0], "--guest", guest, "--accounts", "200", "--transfers", "200", "--rate", "1000", "--settle", "20s"}, args...), &stdout, &stderr)
+	left, err := filepath.Glob(filepath.Join(temp, "ichor-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	return code, stdout.String(), stderr.String()
+}
+
+// module returns a file that passes for a guest with the stand-in.
+func module(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "guest.wasm")
+	if err := os.WriteFile(file, []byte("\x00asm\x01\x00\x00\x00"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestDemonstrationWithKillsAndSwaps(t *testing.T) {
+	code, out, errors := play(t, "", "--kill", "2", "--swap", "2", "--json")
+	if code != exitOK || errors != "" {
+		t.Fatalf("exit %d: %s\n%s", code, out, errors)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var r report
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatalf("the last line is %q: %v", lines[len(lines)-1], err)
+	}
+	if r.Verdict != "equal" || r.Kills != 2 || r.Swaps != 2 || len(r.Conversions.Guests) != 3 || r.Conversions.Journeys == 0 ||
+		!r.Check.Equal || !r.Check.Conserved || r.Committed < 200 || r.Rate <= 0 || r.P50 != 2 || r.P99 != 2 || r.SnapshotAge != 3 {
+		t.Errorf("got %+v", r)
+	}
+	if strings.Count(out, "killed the host") != 2 || strings.Count(out, "swapped the guest") != 2 {
+		t.Errorf("the disturbances are not told:\n%s", out)
+	}
+}
+
+func TestDemonstrationSeesWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		fault, settle string
+		said          []string
+	}{
+		{"wrong", "20s", []string{"DIFFERS in 1 of 200 accounts", "account 0001: ", "SHOULD BE", "the history names the guests [000000000000]", "Verdict: differs"}},
+		{"stuck", "1s", []string{"the snapshot does not move", "Verdict: differs"}},
+		{"exit", "20s", []string{"the host ended by itself: exit status 3"}},
+		{"deaf", "1s", []string{"the host is not ready"}},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			code, out, errors := play(t, c.fault, "--settle", c.settle)
+			for _, said := range c.said {
+				if code != exitFailed || !strings.Contains(out+errors, said) {
+					t.Errorf("exit %d without %q: %s\n%s", code, said, out, errors)
+				}
+			}
+		})
+	}
+}
+
+func TestDemonstrationThatIsInterruptedLeavesNothing(t *testing.T) {
+	temp, err := os.MkdirTemp("", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	guest := module(t)
+	t.Setenv("TMPDIR", temp)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out bytes.Buffer
+	s := newScreen(&interrupt{into: &out, at: "sending", then: cancel})
+	o := options{Ichor: os.Args[0], Guest: guest, Accounts: 20, Transfers: 1_000_000, Rate: 500, Settle: 20 * time.Second}
+	if _, err := demonstrate(ctx, o, s); err == nil {
+		t.Errorf("it ended well:\n%s", out.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// interrupt is a screen on which a line ends the demonstration.
+type interrupt struct {
+	into *bytes.Buffer
+	at   string
+	then func()
+}
+
+func (i *interrupt) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(i.at)) {
+		i.then()
+	}
+	return i.into.Write(text)
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/admin"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+func TestOptions(t *testing.T) {
+	t.Setenv("DEMO_RATE", "77")
+	o, err := parse([]string{"--for", "3s", "--json"}, &bytes.Buffer{})
+	if err != nil || o.Rate != 77 || o.For != 3*time.Second || !o.JSON || o.Transfers != 20_000 {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	for _, args := range [][]string{{"--kill=-1"}, {"--swap=-1"}, {"--transfers=0"}, {"--accounts=3"}, {"--rate=-1"}, {"--ichor=/nowhere/ichor"}, {"--no-such-flag"}} {
+		if o, err := parse(args, &bytes.Buffer{}); err == nil {
+			t.Errorf("%v passed as %+v", args, o)
+		}
+	}
+	var out, errors bytes.Buffer
+	if code := run([]string{"--help"}, &out, &errors); code != exitOK || !strings.Contains(out.String(), "--swap") {
+		t.Errorf("help: exit %d, %s", code, out.String())
+	}
+	if code := run([]string{"--kill=-1"}, &out, &errors); code != exitUsage || !strings.Contains(errors.String(), "--kill") {
+		t.Errorf("wrong flag: exit %d, %s", code, errors.String())
+	}
+}
+
+func TestEveryPlacedGuestDiffersInACustomSection(t *testing.T) {
+	module := []byte("\x00asm\x01\x00\x00\x00")
+	g := guestFiles{dir: t.TempDir(), module: module}
+	seen := map[string]bool{}
+	for n := range 3 {
+		digest, err := g.place()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[digest] = true
+		got, err := os.ReadFile(filepath.Join(g.dir, "banking.wasm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := string(module) + "\x00\x0c\x0aichor.demo" + string(rune('0'+n)); string(got) != want {
+			t.Errorf("guest %d is %q, want %q", n, got, want)
+		}
+	}
+	if len(seen) != 3 || len(g.made) != 3 {
+		t.Errorf("digests %v", g.made)
+	}
+	if files, _ := os.ReadDir(g.dir); len(files) != 1 {
+		t.Errorf("%d files in the folder, want the guest alone", len(files))
+	}
+	if string(module) != "\x00asm\x01\x00\x00\x00" {
+		t.Error("the module itself was changed")
+	}
+}
+
+func TestProve(t *testing.T) {
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	uses := []use{{1, false, a}, {10, false, b}, {12, true, a}}
+	placed := []string{a, b}
+	installed := []talos.Version{3, 9, 10, 12, 15}
+	seen := map[talos.Version]journey{9: {guest: a}, 10: {guest: b}, 12: {guest: a[:12]}, 15: {}}
+	c := prove(uses, placed, installed, seen)
+	if len(c.Problems) > 0 || len(c.Guests) != 2 || c.Guests[0].Versions != 2 || c.Guests[1].Versions != 2 || c.Journeys != 3 {
+		t.Errorf("got %+v", c)
+	}
+	for name, c := range map[string]conversions{
+		"history names the guests [aaaaaaaaaaaa bbbbbbbbbbbb], placed were [bbbbbbbbbbbb aaaaaaaaaaaa]": prove(uses, []string{b, a}, installed, nil),
+		"history names no guest for version 9":                                                          prove(uses[1:2], []string{b}, installed[1:2:2], nil),
+		"version 12 was converted by cccccccccccc, which was never placed":                              prove([]use{{1, false, a}, {12, true, strings.Repeat("c", 64)}}, []string{a}, installed, nil),
+		"version 9 was converted by bbbbbbbbbbbb, the history says aaaaaaaaaaaa":                        prove(uses, placed, installed, map[talos.Version]journey{9: {guest: b}}),
+	} {
+		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0], name) {
+			t.Errorf("got %q, want %q", c.Problems, name)
+		}
+	}
+}
+
+// shown is a host that has finished a few journeys.
+type shown struct{ recent []*timing.Journey }
+
+func (shown) Status() any                                  { return nil }
+func (shown) Ready() (bool, any)                           { return true, nil }
+func (s shown) Journeys() (recent, slow []*timing.Journey) { return s.recent, nil }
+func (shown) Journey(talos.Version) *timing.Journey        { return nil }
+
+func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
+	var s shown
+	for v := range talos.Version(4) {
+		j := &timing.Journey{Version: v + 1, Guest: "ab"}
+		j.Record(timing.ReplicatorCandidateReceived, int64(time.Second))
+		if v < 3 { // the last is not finished
+			j.Record(timing.SnapshotPersisted, int64(time.Second+time.Duration(v+2)*time.Millisecond))
+		}
+		s.recent = append(s.recent, j)
+	}
+	s.recent[0] = &timing.Journey{Version: 1, Guest: "ab"}
+	s.recent[0].Record(timing.ReplicatorCandidateReceived, int64(time.Second))
+	s.recent[0].Record(timing.InstallerStatemapInstallationComplete, int64(time.Second+time.Millisecond))
+	s.recent[0].Record(timing.SnapshotPersisted, int64(time.Second+2*time.Millisecond))
+	server := httptest.NewServer(admin.Handler(prometheus.NewRegistry(), s))
+	defer server.Close()
+	j := newJourneys(strings.TrimPrefix(server.URL, "http://"))
+	for range 2 { // a journey that is seen again counts once
+		if err := j.ask(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l := summarise(j.all()); l != (latencies{1, time.Millisecond, time.Millisecond, 4 * time.Millisecond}) || len(j.all()) != 3 {
+		t.Errorf("got %+v of %d", l, len(j.all()))
+	}
+	server.Close()
+	if err := j.ask(t.Context()); err == nil {
+		t.Error("a host that is down answered")
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	var hundred []time.Duration
+	for i := range 100 {
+		hundred = append(hundred, time.Duration(100-i))
+	}
+	if p50, p99, none := percentile(hundred, 50), percentile(hundred, 99), percentile(nil, 50); p50 != 50 || p99 != 99 || none != 0 {
+		t.Errorf("p50 %d, p99 %d, of none %d", p50, p99, none)
+	}
+	if one := percentile([]time.Duration{7}, 99); one != 7 {
+		t.Errorf("p99 of one value is %d", one)
+	}
+}
+
+func TestHostEnvironmentLeavesOutSettings(t *testing.T) {
+	got := hostEnvironment([]string{"PATH=/bin", "KAFKA_TOPIC=x", "COHORT_PG_HOST=y", "HOME=/"})
+	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestScreenDrawsABarOnATerminalOnly(t *testing.T) {
+	var out bytes.Buffer
+	s := newScreen(&out)
+	s.progress(0.5, "half")
+	s.progress(0.6, "too soon to be shown")
+	s.end()
+	if got := out.String(); !strings.Contains(got, "50 %  half\n") || strings.Contains(got, "too soon") || strings.Contains(got, "\x1b") {
+		t.Errorf("without a terminal: %q", got)
+	}
+	out.Reset()
+	s = newScreen(&out)
+	s.terminal = true
+	s.progress(2, "all")
+	s.say("a line")
+	if got := out.String(); !strings.Contains(got, strings.Repeat("█", barWidth)+" 100 %  all"+clearLine) || !strings.HasSuffix(got, "a line\n") {
+		t.Errorf("on a terminal: %q", got)
+	}
+}
+
+func TestChildThatWillNotEndIsKilled(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	c, err := startChild(log, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if text, _ := os.ReadFile(log); len(text) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the child says nothing")
+		}
+		if sleep(context.Background(), time.Millisecond) != nil {
+			t.Fatal("sleep was interrupted")
+		}
+	}
+	if err := c.stop(10 * time.Millisecond); err == nil || c.running() {
+		t.Errorf("stop: %v, running: %v", err, c.running())
+	}
+	if _, err := startChild(log, "/nowhere/ichor"); err == nil {
+		t.Error("a program that is not there was started")
+	}
+}

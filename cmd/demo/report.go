@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+)
+
+// report is the verdict of a demonstration.
+type report struct {
+	Verdict   string `json:"verdict"` // equal or differs
+	Committed int    `json:"committed"`
+	Aborted   int    `json:"aborted"`
+
+	Seconds float64 `json:"seconds"` // from the first message to the last installation
+	Rate    float64 `json:"rate"`    // versions installed a second, in that time
+
+	// The host's own figures, from the journeys that it showed.
+	P50         float64 `json:"p50_ms"` // from candidate to installation
+	P99         float64 `json:"p99_ms"`
+	SnapshotAge float64 `json:"snapshot_age_p99_ms"` // from candidate to the snapshot that passed it
+	Journeys    int     `json:"journeys"`
+
+	Kills int `json:"kills"`
+	Swaps int `json:"swaps"`
+
+	Conversions conversions      `json:"conversions"`
+	Check       *verdict.Verdict `json:"check"`
+	Problems    []string         `json:"problems,omitempty"`
+	Kept        string           `json:"kept,omitempty"` // the folder that was left behind
+}
+
+// OK reports whether everything is as it should be.
+func (r *report) OK() bool {
+	return r.Check.OK() && len(r.Conversions.Problems) == 0 && len(r.Problems) == 0
+}
+
+// conclude fills in what follows from the rest.
+func (r *report) conclude(took time.Duration, l latencies) {
+	classes := r.Check.Classes
+	r.Committed = classes[verdict.Installable] + classes[verdict.Empty]
+	r.Aborted = classes[verdict.Aborted]
+	r.Seconds = took.Seconds()
+	r.Rate = float64(classes[verdict.Installable]) / took.Seconds()
+	r.P50, r.P99, r.SnapshotAge, r.Journeys = millis(l.install50), millis(l.install99), millis(l.snap99), l.journeys
+	r.Swaps = max(0, len(r.Conversions.Guests)-1)
+	r.Verdict = "differs"
+	if r.OK() {
+		r.Verdict = "equal"
+	}
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// print writes the report for a person.
+func (r *report) print(out io.Writer) {
+	c := r.Check
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "  %-22s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintln(out, "\nFrom the log and the database:")
+	line("records", "%d, of which %d repeated decisions and %d others", c.Records, c.Repeated, c.Other)
+	for _, class := range []verdict.Class{verdict.Installable, verdict.Empty, verdict.Aborted, verdict.Duplicate, verdict.Refused, verdict.Undecided, verdict.Unreadable} {
+		line("versions "+string(class), "%d", c.Classes[class])
+	}
+	line("snapshot", "%v, to be reached was %v", c.Snapshot, c.WantSnapshot)
+	line("serial replay", "%s", word(c.Equal, fmt.Sprintf("equal in all %d accounts", c.Accounts), fmt.Sprintf("DIFFERS in %d of %d accounts", c.Different, c.Accounts)))
+	for _, d := range c.Differences {
+		fmt.Fprintf(out, "    account %s: %s, should be %s\n", d.Account, d.Got, d.Want)
+	}
+	line("money", "%s", word(c.Conserved, c.Total+", all there", c.Total+", SHOULD BE "+c.WantTotal))
+	line("rate", "%.0f versions/s over %.1f s", r.Rate, r.Seconds)
+	line("kills", "%d", r.Kills)
+	line("guest swaps", "%d", r.Swaps)
+	if r.Swaps > 0 {
+		for _, g := range r.Conversions.Guests {
+			fmt.Fprintf(out, "    %.12s converted %d versions from %v on\n", g.Digest, g.Versions, g.From)
+		}
+	}
+	fmt.Fprintf(out, "From the host's own %d journeys:\n", r.Journeys)
+	line("candidate to installed", "p50 %.1f ms, p99 %.1f ms", r.P50, r.P99)
+	line("candidate to snapshot", "p99 %.1f ms", r.SnapshotAge)
+	for _, p := range append(r.Conversions.Problems, r.Problems...) {
+		fmt.Fprintln(out, "  PROBLEM:", p)
+	}
+	if r.Kept != "" {
+		fmt.Fprintln(out, "Left behind in", r.Kept)
+	}
+	fmt.Fprintln(out, "Verdict:", r.Verdict)
+}
+
+func word(holds bool, yes, no string) string {
+	if holds {
+		return yes
+	}
+	return no
+}

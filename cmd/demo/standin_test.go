@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// faultVariable names the mistake that the stand-in of the host makes.
+const faultVariable = "DEMO_TEST_FAULT"
+
+// TestMain lets the test's own binary stand in for the host's, so that the demonstration can
+// be shown to see what a host that is right never does.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "db" || os.Args[1] == "run") {
+		if err := standIn(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "stand-in:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// standInHost is a host that reads the whole log again and again and writes what it amounts to.
+type standInHost struct {
+	settings settings
+	fault    string
+	conn     *pgx.Conn
+	opening  verdict.Opening
+
+	mu       sync.Mutex
+	journeys []string
+	digest   string
+	snapshot talos.Version
+}
+
+func standIn(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	h := &standInHost{fault: os.Getenv(faultVariable), opening: verdict.Opening{Amount: big.NewRat(balance, 1)}}
+	text, err := os.ReadFile(args[len(args)-1])
+	if err == nil {
+		err = yaml.UnmarshalWithOptions(text, &h.settings, yaml.Strict())
+	}
+	if err != nil {
+		return err
+	}
+	if h.conn, err = pgx.Connect(ctx, h.settings.Database.URL); err != nil {
+		return err
+	}
+	defer h.conn.Close(context.Background())
+	if args[0] == "db" {
+		_, err := h.conn.Exec(ctx, `create schema ichor;
+			create table ichor.guest_history (name text, from_version bigint, only_version boolean, digest text);
+			create table cohort_snapshot (id char(9), version bigint);
+			insert into cohort_snapshot values ('SINGLETON', 0)`, pgx.QueryExecModeSimpleProtocol)
+		return err
+	}
+	go func() { _ = http.ListenAndServe(h.settings.HTTP.Listen, h) }()
+	for ctx.Err() == nil {
+		if err := h.step(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nil
+}
+
+// ServeHTTP answers as the host does.
+func (h *standInHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case r.URL.Path == "/readyz" && h.fault == "deaf":
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case r.URL.Path == "/v1/journeys":
+		fmt.Fprintf(w, `{"recent":[%s],"slowest":[]}`, strings.Join(h.journeys, ","))
+	}
+}
+
+func (h *standInHost) step(ctx context.Context) error {
+	log, err := verdict.Read(ctx, h.settings.Source.Brokers, h.settings.Source.Topic)
+	if err != nil {
+		return err
+	}
+	tx, err := h.conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if err := h.load(ctx, tx); err != nil {
+		return err
+	}
+	want := log.Snapshot()
+	if h.fault == "stuck" && want > 100 || want == h.snapshot {
+		return nil
+	}
+	if h.fault == "exit" && want > 100 {
+		os.Exit(3)
+	}
+	if err := h.useGuest(ctx, tx); err != nil {
+		return err
+	}
+	if err := h.install(ctx, tx, log, want); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// load reads where the host before was, and the accounts.
+func (h *standInHost) load(ctx context.Context, tx pgx.Tx) error {
+	var snapshot int64
+	err := tx.QueryRow(ctx, "select version from cohort_snapshot").Scan(&snapshot)
+	if err != nil || len(h.opening.Accounts) > 0 {
+		return err
+	}
+	h.snapshot = talos.Version(snapshot)
+	rows, err := tx.Query(ctx, "select number from bank_accounts")
+	if err == nil {
+		h.opening.Accounts, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	return err
+}
+
+// useGuest notes in the history that another guest converts from here on.
+func (h *standInHost) useGuest(ctx context.Context, tx pgx.Tx) error {
+	module, err := os.ReadFile(filepath.Join(h.settings.Guests.Directory, guestName+".wasm"))
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(module)
+	h.digest = hex.EncodeToString(sum[:])
+	if h.fault == "wrong" {
+		h.digest = strings.Repeat("0", 64)
+	}
+	_, err = tx.Exec(ctx, `insert into ichor.guest_history select $1, $2, false, $3
+		where not exists (select from ichor.guest_history where digest = $3)`, guestName, int64(h.snapshot)+1, h.digest)
+	return err
+}
+
+func (h *standInHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, want talos.Version) error {
+	rows, _ := log.Replay(h.opening)
+	if h.fault == "wrong" {
+		rows[h.opening.Accounts[0]].Amount.Sub(rows[h.opening.Accounts[0]].Amount, big.NewRat(1, 100_000))
+	}
+	for account, row := range rows {
+		_, err := tx.Exec(ctx, "update bank_accounts set amount = $1::text::numeric, version = $2 where number = $3",
+			row.Amount.FloatString(5), int64(row.Version), account)
+		if err != nil {
+			return err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range log.Versions() {
+		if v > h.snapshot && v <= want {
+			h.journeys = append(h.journeys, fmt.Sprintf(`{"version":%d,"guest":%q,"events":[{"event":"ReplicatorCandidateReceived","at_ns":1000000},`+
+				`{"event":"InstallerStatemapInstallationComplete","at_ns":3000000},{"event":"SnapshotPersisted","at_ns":4000000}]}`, v, h.digest))
+		}
+	}
+	h.journeys = slices.Clone(h.journeys[max(0, len(h.journeys)-journeysAsked):])
+	h.snapshot = want
+	_, err := tx.Exec(ctx, "update cohort_snapshot set version = $1", int64(want))
+	return err
+}

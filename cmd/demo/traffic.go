@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// traffic is the workload while it runs, with the disturbances beside it.
+type traffic struct {
+	options options
+	stage   *stage
+	host    *host
+	guests  *guestFiles
+	gauge   *gauge
+	screen  *screen
+	begun   time.Time
+
+	mu     sync.Mutex
+	counts workload.Counts
+	busy   int // disturbances that are not over
+}
+
+// run makes the traffic and the disturbances. It returns when all messages are in the log and
+// all disturbances are over, or with the first error of any of them.
+func (t *traffic) run(ctx context.Context) error {
+	generator, err := workload.New(workload.Options{
+		Seed: t.options.Seed, Accounts: t.options.Accounts, Prune: t.options.Prune, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.begun = time.Now()
+	disturbances := []func(context.Context) error{t.kill, t.swap}
+	t.busy = len(disturbances)
+	var group sync.WaitGroup
+	for _, disturb := range disturbances {
+		group.Go(func() {
+			if err := disturb(ctx); err != nil {
+				cancel(err)
+			}
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.busy--
+		})
+	}
+	err = workload.Produce(ctx, generator, workload.Target{
+		Brokers: []string{t.stage.brokers()}, Topic: topic, Rate: t.options.Rate, Until: t.enough, Progress: t.show,
+	})
+	if err != nil {
+		cancel(err)
+	}
+	group.Wait()
+	t.screen.end()
+	return context.Cause(ctx)
+}
+
+// enough ends the workload when it is as long as was asked, and nothing disturbs it any more:
+// what is killed or swapped must be so under load.
+func (t *traffic) enough(counts workload.Counts) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts = counts
+	return t.busy == 0 && t.shareLocked() >= 1
+}
+
+// share returns how much of the workload is done, at least 1 when all of it is.
+func (t *traffic) share() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shareLocked()
+}
+
+func (t *traffic) shareLocked() float64 {
+	share := 1.0
+	if t.options.Transfers > 0 {
+		share = min(share, float64(t.counts.Transfers)/float64(t.options.Transfers))
+	}
+	if t.options.For > 0 {
+		share = min(share, float64(time.Since(t.begun))/float64(t.options.For))
+	}
+	return share
+}
+
+func (t *traffic) show(counts workload.Counts) {
+	snapshot, _ := t.gauge.read()
+	text := fmt.Sprintf("%d transfers committed, snapshot %v", counts.Transfers, snapshot)
+	if t.options.Kill > 0 {
+		text += fmt.Sprintf(", killed %d times", t.host.restarts())
+	}
+	t.screen.progress(t.share(), text)
+}
+
+// turn waits until the n-th of m disturbances is due: they are spread over the workload.
+func (t *traffic) turn(ctx context.Context, n, m int) error {
+	for t.share() < float64(n)/float64(m+1) {
+		if err := t.host.check(); err != nil {
+			return err
+		}
+		if err := sleep(ctx, gaugeEvery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill kills the host as often as was asked, each time after it has installed something.
+func (t *traffic) kill(ctx context.Context) error {
+	for n := range t.options.Kill {
+		if err := t.turn(ctx, n+1, t.options.Kill); err != nil {
+			return err
+		}
+		before, _ := t.gauge.read()
+		if err := t.progress(ctx, before); err != nil {
+			return err
+		}
+		if err := t.host.killAndStart(); err != nil {
+			return err
+		}
+		before, _ = t.gauge.read()
+		if err := t.progress(ctx, before); err != nil {
+			return err
+		}
+		t.screen.say("killed the host at snapshot %v; it installs again", before)
+	}
+	return nil
+}
+
+// progress waits until the snapshot is beyond a version.
+func (t *traffic) progress(ctx context.Context, version talos.Version) error {
+	err := t.gauge.wait(ctx, t.options.Settle, func(now talos.Version) bool { return now > version || t.host.check() != nil })
+	if ended := t.host.check(); ended != nil {
+		return ended
+	}
+	if err != nil {
+		return fmt.Errorf("%w; the host's log ends:\n%s", err, t.host.tail())
+	}
+	return nil
+}
+
+// swap replaces the guest as often as was asked, each time after the one before is in use.
+func (t *traffic) swap(ctx context.Context) error {
+	for n := range t.options.Swap {
+		if err := t.turn(ctx, n+1, t.options.Swap); err != nil {
+			return err
+		}
+		digest, err := t.guests.place()
+		if err != nil {
+			return err
+		}
+		from, err := t.inUse(ctx, digest)
+		if err != nil {
+			return err
+		}
+		t.screen.say("swapped the guest: %.12s converts from version %v on", digest, from)
+	}
+	return nil
+}
+
+// inUse waits until the history names a guest, and returns the version it begins with.
+func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, error) {
+	for begun := time.Now(); ; {
+		uses, err := readHistory(ctx, t.stage.dsn)
+		if err != nil {
+			return 0, err
+		}
+		for _, u := range uses {
+			if u.digest == digest && !u.only {
+				return u.from, nil
+			}
+		}
+		if err := t.host.check(); err != nil {
+			return 0, err
+		}
+		if time.Since(begun) > t.options.Settle {
+			return 0, fmt.Errorf("the host did not take guest %.12s within %v; its log ends:\n%s", digest, t.options.Settle, t.host.tail())
+		}
+		if err := sleep(ctx, 2*gaugeEvery); err != nil {
+			return 0, err
+		}
+	}
+}
