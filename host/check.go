@@ -101,7 +101,7 @@ func (g *guests) check(ctx context.Context, name string) Finding {
 		f.Err = err
 		return f
 	}
-	defer generation.Close(ctx)
+	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
 	return f
 }

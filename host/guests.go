@@ -160,7 +160,7 @@ func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, e
 	}
 	// BEFORE anything it converts is installed, the module is durable.
 	if err := g.store.StoreModule(ctx, name, l.digest, wasm); err != nil {
-		generation.Close(ctx)
+		g.free(generation)
 		return nil, err
 	}
 	g.mu.Lock()
@@ -207,7 +207,7 @@ func (g *guests) retire(id int32) {
 	l := g.byID[id]
 	delete(g.byID, id)
 	g.mu.Unlock()
-	l.generation.Close(context.Background())
+	g.free(l.generation)
 }
 
 // close closes every generation.
@@ -217,7 +217,15 @@ func (g *guests) close() {
 	g.byID = map[int32]*loaded{}
 	g.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		all[id].generation.Close(context.Background())
+		g.free(all[id].generation)
+	}
+}
+
+// free closes a generation after its last call. It has nothing to wait for long: a call is
+// bounded.
+func (g *guests) free(generation *guest.Generation) {
+	if err := generation.Close(context.Background()); err != nil {
+		g.log.Warn("a guest was not closed cleanly", "guest", generation.Name(), "digest", generation.Digest().Short(), "error", err)
 	}
 }
 

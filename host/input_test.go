@@ -19,17 +19,6 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 )
 
-// figure returns the line of a metric.
-func (r *running) figure(name string) string {
-	r.b.t.Helper()
-	for line := range strings.Lines(r.get("/metrics")) {
-		if strings.HasPrefix(line, name+" ") || strings.HasPrefix(line, name+"{") && strings.HasPrefix(line, name) {
-			return strings.TrimSpace(line)
-		}
-	}
-	return ""
-}
-
 func (r *running) get(path string) string {
 	r.b.t.Helper()
 	answer, err := http.Get("http://" + r.Address() + path)

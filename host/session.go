@@ -35,7 +35,7 @@ type session struct {
 	shown  int64 // when the status was last shown
 
 	quit context.CancelCauseFunc // ends every goroutine of the session at once
-	hard context.Context
+	hard context.Context         //nolint:containedctx // what the context bounds is the session itself
 	wg   sync.WaitGroup
 }
 

@@ -183,3 +183,31 @@ func TestAJourneyHasEveryEventInOrder(t *testing.T) {
 type observer chan *timing.Journey
 
 func (o observer) Observe(j *timing.Journey) { o <- j }
+
+// What a guest was given before the host went down is converted by it after the restart too,
+// although its file is gone: the module is in the database.
+func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {
+	b := newBank(t, 3)
+	b.exec("alter table bank_accounts add constraint low check (number <> '0001' or amount < 100003)")
+	b.send(message("Other", "position 0"))
+	v := b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0002", deposit("0002", 5)))
+	b.send(commit(v, 0), commit(v+1, 0))
+	r := b.start()
+	b.eventually(fmt.Sprintf("(%d)", v+1), "select version from ichor.ledger") // ahead of what is held
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("alter table bank_accounts drop constraint low")
+	old, next := guesttest.Banking(t), stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.start()
+	b.eventually("(100005.00000) (100005.00000)", "select amount from bank_accounts where number < '0003' order by number")
+	w := b.transfers(2, 1)
+	b.eventually(fmt.Sprintf("(%d)", w), "select version from cohort_snapshot")
+	for version, digest := range map[int]string{v: guest.DigestOf(old).String(), v + 1: guest.DigestOf(old).String(), w: guest.DigestOf(next).String()} {
+		if got := b.historyAt(talos.Version(version)); got != digest {
+			t.Errorf("the history says that %d was converted by %s, want %s", version, got, digest)
+		}
+	}
+	b.eventually("", "select version from ichor.ledger")
+}

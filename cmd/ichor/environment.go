@@ -11,7 +11,7 @@ import (
 // environment reads the reference replicator's variables as aliases, so that the environment
 // of a Talos deployment starts Ichor. They win over the file. Those that mean nothing here
 // are named in one warning.
-func (s *settings) environment(environ []string) error {
+func (s *settings) environment(environ []string) {
 	env := map[string]string{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -45,7 +45,6 @@ func (s *settings) environment(environ []string) error {
 	if dead := withoutMeaning(env); len(dead) > 0 {
 		fmt.Fprintf(os.Stderr, "ichor: these settings of the reference mean nothing here: %s\n", strings.Join(dead, ", "))
 	}
-	return nil
 }
 
 func postgresURL(env map[string]string) string {

@@ -166,9 +166,7 @@ func readSettings(path string) (settings, error) {
 			return s, fmt.Errorf("settings: %s: %w", path, err)
 		}
 	}
-	if err := s.environment(os.Environ()); err != nil {
-		return s, err
-	}
+	s.environment(os.Environ())
 	return s, nil
 }
 

@@ -38,7 +38,7 @@ func TestClassify(t *testing.T) {
 	why := errors.New("why")
 	ctx, stop := context.WithCancelCause(t.Context())
 	stop(why)
-	if got := l.classify(ctx, errors.New("anything")); got != why {
+	if got := l.classify(ctx, errors.New("anything")); !errors.Is(got, why) {
 		t.Errorf("%v, want the context's cause", got)
 	}
 }

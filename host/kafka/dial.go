@@ -157,7 +157,7 @@ func (c *conn) SetDeadline(t time.Time) error {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if err != nil && n == 0 && c.phase == authenticating && !isTimeout(err) {
-		// Not wrapped: kafka-go would take an io.EOF inside for a cut answer and drop the rest.
+		//nolint:errorlint // Not wrapped: kafka-go would take an io.EOF inside for a cut answer and drop the rest.
 		err = &RefusedError{What: "user and password", Cause: fmt.Errorf("the broker hung up: %v", err)}
 	}
 	return n, err

@@ -34,7 +34,7 @@ type Log struct {
 	mu        sync.Mutex
 	transport *kafkago.Transport
 	// life ends with Close; kafka-go's transport takes its context as a field.
-	life context.Context
+	life context.Context //nolint:containedctx // what the context bounds is the log itself
 	end  context.CancelFunc
 }
 

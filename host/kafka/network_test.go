@@ -101,7 +101,7 @@ func TestCoordinatorStillLoading(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, s.topic))
 	s.must(err)
 	t.Cleanup(cluster.Close)
-	refusals := []error{kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.CoordinatorNotAvailable}
+	refusals := []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.NotCoordinator, kerr.CoordinatorNotAvailable}
 	asked := 0
 	cluster.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -112,7 +112,7 @@ func TestCoordinatorStillLoading(t *testing.T) {
 		resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 		for _, rt := range req.(*kmsg.OffsetCommitRequest).Topics {
 			p := kmsg.NewOffsetCommitResponseTopicPartition()
-			p.ErrorCode = refusals[asked-1].(*kerr.Error).Code
+			p.ErrorCode = refusals[asked-1].Code
 			resp.Topics = append(resp.Topics, kmsg.OffsetCommitResponseTopic{Topic: rt.Topic, Partitions: []kmsg.OffsetCommitResponseTopicPartition{p}})
 		}
 		return resp, nil, true

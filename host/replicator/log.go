@@ -81,10 +81,10 @@ func (c *Core) skip(ev *Candidate) {
 
 // onDecision notes what the certifier said. The first decision in the log about a version binds.
 func (c *Core) onDecision(ev *Decision) {
-	switch {
-	case ev.Outcome == talos.Committed:
+	switch ev.Outcome {
+	case talos.Committed:
 		c.stats.Committed++
-	case ev.Outcome == talos.Aborted:
+	case talos.Aborted:
 		c.stats.Aborted++
 	}
 	if ev.Duplicate {

@@ -78,7 +78,6 @@ type world struct {
 	asked   []Action
 	calm    bool // no faults any more
 	nextGen int32
-	gens    [][]Cut
 }
 
 func playWorld(seed uint64, met map[string]int) (err error) {
