@@ -186,10 +186,10 @@ func TestOutputAddresses(t *testing.T) {
 // FuzzOutput gives the decoder any memory: it may refuse, but what it accepts can be walked
 // to its last byte.
 func FuzzOutput(f *testing.F) {
-	memory, ptr, length := outputMemory(someOutput)
+	memory, ptr, length := layOut(someOutput, 160, 256, 512) // small, to be quick
 	f.Add(memory, ptr, length, 4)
 	f.Add(memory[:ptr+length], ptr, length, 4)
-	empty, ptr, length := outputMemory(func(*OutputBuilder) {})
+	empty, ptr, length := layOut(func(*OutputBuilder) {}, 160, 256, 320)
 	f.Add(empty, ptr, length, 0)
 	f.Fuzz(func(t *testing.T, memory []byte, ptr, length uint32, want int) {
 		out, err := OpenOutput(memory, ptr, length, want, testLimits())

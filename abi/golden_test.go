@@ -111,8 +111,11 @@ func inputText(t testing.TB, frame []byte) string {
 
 // outputMemory is an instance's memory of 4 KiB: some text at 100, an output frame behind it.
 func outputMemory(build func(*OutputBuilder)) (memory []byte, ptr, length uint32) {
-	const text, frame = 1024, 2048
-	memory = make([]byte, 4096)
+	return layOut(build, 1024, 2048, 4096)
+}
+
+func layOut(build func(*OutputBuilder), text, frame, size uint32) (memory []byte, ptr, length uint32) {
+	memory = make([]byte, size)
 	copy(memory[100:], "0017 0042 25.5 1042")
 	var b OutputBuilder
 	b.Reset()

@@ -98,6 +98,9 @@ type Record struct {
 	stride int    // of tokens
 }
 
+// Frame returns the frame that the record's references count from.
+func (r *Record) Frame() []byte { return r.frame }
+
 // Version returns the candidate's version.
 func (r *Record) Version() uint64 { return le.Uint64(r.row[RecVersion:]) }
 

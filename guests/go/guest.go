@@ -14,6 +14,7 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/ichor-replicator/ichor/abi"
 )
@@ -49,7 +50,7 @@ func Reject(code uint32, format string, args ...any) error {
 type Program struct {
 	manifest []byte
 	convert  Convert
-	items    []item
+	items    []abi.Record
 	out      Statements
 }
 
@@ -70,7 +71,8 @@ func (p *Program) Run(frame []byte, base uint32, address func([]byte) uint32) []
 	if err != nil {
 		panic(err)
 	}
-	p.load(in, base)
+	p.load(in)
+	p.out.shift = uintptr(base) - uintptr(unsafe.Pointer(unsafe.SliceData(frame)))
 	out := &p.out.build
 	out.Reset()
 	for first := 0; first < len(p.items); {
@@ -84,21 +86,20 @@ func (p *Program) Run(frame []byte, base uint32, address func([]byte) uint32) []
 	return out.Finish(address)
 }
 
-func (p *Program) load(in abi.Input, base uint32) {
+func (p *Program) load(in abi.Input) {
 	n := in.Len()
 	if cap(p.items) < n {
-		p.items = make([]item, n+n/2)
+		p.items = make([]abi.Record, n+n/2)
 	}
 	p.items = p.items[:n]
 	for i := range p.items {
-		in.Load(i, &p.items[i].Record)
-		p.items[i].base = base
+		in.Load(i, &p.items[i])
 	}
 }
 
 // version converts one version. Its statements stand at its first record; the others say
 // OK with none.
-func (p *Program) version(items []item) {
+func (p *Program) version(items []abi.Record) {
 	out := &p.out.build
 	out.Begin()
 	err := p.convert(Version{items}, &p.out)

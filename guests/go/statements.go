@@ -11,25 +11,29 @@ import (
 // Statements takes what a version becomes.
 type Statements struct {
 	build abi.OutputBuilder
+	// shift, added to a pointer into the input frame, gives the address that the host knows
+	// it by: in WebAssembly the same, hence 0; in a native test the frame only stands for a
+	// part of a memory.
+	shift uintptr
 }
 
 // Arg is the value of one parameter: null, a reference to bytes of the input, or text that
 // the guest made. Values are in Postgres's text format.
+//
+// It is three words small on purpose: the compiler keeps it in registers, where a larger
+// one would be moved by a call out of the module for each copy.
 type Arg struct {
+	text   *byte
+	length uint32
 	kind   argKind
-	offset uint32 // argRef
-	length uint32 // argRef, argText
-	text   *byte  // argText
-	n      int64  // argInt
 }
 
 type argKind uint32
 
 const (
-	argNull argKind = iota
-	argRef
-	argText
-	argInt
+	argNull  argKind = iota
+	argInput         // text is within the input frame
+	argMade          // text is the guest's: it is copied
 )
 
 // Null is SQL's null; so is the zero Arg.
@@ -37,40 +41,45 @@ func Null() Arg { return Arg{} }
 
 // Bytes is text that the guest made. It is copied by Exec and must not change before.
 func Bytes(text []byte) Arg {
-	return Arg{kind: argText, text: unsafe.SliceData(text), length: uint32(len(text))}
+	return Arg{unsafe.SliceData(text), uint32(len(text)), argMade}
 }
 
 // String is text that the guest made.
 func String(text string) Arg {
-	return Arg{kind: argText, text: unsafe.StringData(text), length: uint32(len(text))}
+	return Arg{unsafe.StringData(text), uint32(len(text)), argMade}
 }
 
-// Int is a whole number.
-func Int(n int64) Arg { return Arg{kind: argInt, n: n} }
+// Int is a whole number. It allocates its text, if it has more than two digits.
+func Int(n int64) Arg { return String(strconv.FormatInt(n, 10)) }
+
+// input is bytes of the input frame, which hold until Convert returns and longer.
+func input(frame []byte, r abi.Ref) Arg {
+	text := frame[r.Offset:]
+	if uint64(r.Length) > uint64(len(text)) {
+		panic("a reference ends behind its frame")
+	}
+	return Arg{unsafe.SliceData(text), r.Length, argInput}
+}
 
 // Exec adds a statement: a template of the manifest and a value for each parameter.
 func (s *Statements) Exec(template uint32, args ...Arg) {
 	rows := s.build.Statement(template, len(args))
 	for i := range args {
 		switch a := &args[i]; a.kind {
-		case argRef:
-			rows.Ref(i, abi.Ref{Offset: a.offset, Length: a.length})
+		case argInput:
+			rows.Ref(i, abi.Ref{Offset: uint32(uintptr(unsafe.Pointer(a.text)) + s.shift), Length: a.length})
 		case argNull:
 			rows.Null(i)
 		default:
-			s.text(rows, i, a)
+			s.made(rows, i, a)
 		}
 	}
 }
 
-// text adds a value that the guest made.
-func (s *Statements) text(rows abi.Arguments, i int, a *Arg) {
+// made adds a value that the guest made.
+func (s *Statements) made(rows abi.Arguments, i int, a *Arg) {
 	from := len(s.build.Tail())
-	if a.kind == argInt {
-		s.build.SetTail(strconv.AppendInt(s.build.Tail(), a.n, 10))
-	} else {
-		s.build.SetTail(append(s.build.Tail(), unsafe.Slice(a.text, a.length)...))
-	}
+	s.build.SetTail(append(s.build.Tail(), unsafe.Slice(a.text, a.length)...))
 	s.build.Text(rows, i, from)
 }
 

@@ -80,7 +80,7 @@ func (g *Generation) narrow(s *slot, results []Conversion, fault *Fault) (from, 
 		return b.to, b.to
 	}
 	g.log.Warn("guest call failed, narrowing down", "from", results[b.units[0].record].Version, "versions", len(b.units), "fault", fault)
-	return b.to, b.to
+	return b.units[0].record, b.units[len(b.units)-1].record + 1
 }
 
 // convertBatch makes one guest call and keeps what it answers.

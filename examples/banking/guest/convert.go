@@ -27,8 +27,8 @@ func convert(v guest.Version, out *guest.Statements) error {
 	if v.Len() > 1 {
 		return convertSeveral(v, out)
 	}
-	m, err := read(v.Item(0))
-	if err != nil {
+	var m movement
+	if err := m.read(v.Item(0)); err != nil {
 		return err
 	}
 	switch m.action {
@@ -43,10 +43,10 @@ func convert(v guest.Version, out *guest.Statements) error {
 }
 
 func convertSeveral(v guest.Version, out *guest.Statements) error {
+	var m movement
 	numbers, amounts := []byte{'{'}, []byte{'{'}
 	for i := range v.Len() {
-		m, err := read(v.Item(i))
-		if err != nil {
+		if err := m.read(v.Item(i)); err != nil {
 			return err
 		}
 		if m.from.Exists() {

@@ -20,9 +20,10 @@ type movement struct {
 	amount   guest.Value
 }
 
-func read(item guest.Item) (m movement, err error) {
+// read fills m from an item; a pointer, since in WebAssembly a copy of it is a call.
+func (m *movement) read(item guest.Item) error {
 	p := item.Payload()
-	m.amount = p.Field("amount")
+	m.from, m.to, m.amount = guest.Value{}, guest.Value{}, p.Field("amount")
 	from, to := "from", "to"
 	switch string(item.Action()) {
 	case "TRANSFER":
@@ -34,21 +35,22 @@ func read(item guest.Item) (m movement, err error) {
 		m.action = withdraw
 		m.from, from = either(p, "account", "from")
 	default:
-		return m, guest.Reject(codeAction, "item %d: unknown action %q", item.Index(), item.Action())
+		return guest.Reject(codeAction, "item %d: unknown action %q", item.Index(), item.Action())
 	}
 	if p.Type() != abi.TokenObject {
-		return m, wrong(item, codeType, "the payload", "is not an object")
+		return wrong(item, codeType, "the payload", "is not an object")
 	}
 	if m.action != deposit {
-		err = account(item, from, m.from)
+		if err := account(item, from, m.from); err != nil {
+			return err
+		}
 	}
-	if err == nil && m.action != withdraw {
-		err = account(item, to, m.to)
+	if m.action != withdraw {
+		if err := account(item, to, m.to); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = decimal(item, m.amount)
-	}
-	return m, err
+	return decimal(item, m.amount)
 }
 
 // either returns the field of the first name, or of the second if there is no first.
