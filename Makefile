@@ -1,0 +1,98 @@
+# Needs Go; each target says what else it needs where that is missing. `make` lists the targets.
+
+MAKEFLAGS += --no-print-directory
+SHELL     := /bin/bash
+
+# The version is stamped by hand, so that a checkout whose owner is another user builds too.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+export GOFLAGS += -buildvcs=false
+
+STAMP   := -X github.com/ichor-replicator/ichor/host.version=$(VERSION)
+CROSS   := linux/amd64 linux/arm64 darwin/arm64
+CODE    := abi cmd examples guests host
+say      = @printf '== %s\n' "$(1)"
+
+# The packages that start goroutines, or that others call from several.
+RACE    := ./host ./host/admin ./host/guest/... ./host/installer/... ./host/kafka/... ./host/timing ./cmd/...
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test race test-kafka check build cross vet format fmt lint tidy clean-tree bench image image-check tools ichor clean go
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: go ## everything on one machine and a verdict; KILL=n SWAP=n FOR=30s RATE=n ACCOUNTS=n TRANSFERS=n JSON=1
+	@go run ./cmd/demo $(if $(KILL),--kill $(KILL)) $(if $(SWAP),--swap $(SWAP)) $(if $(FOR),--for $(FOR)) \
+		$(if $(RATE),--rate $(RATE)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(TRANSFERS),--transfers $(TRANSFERS)) $(if $(JSON),--json)
+
+ichor: go ## the host, one static binary: ./ichor
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
+
+test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
+	@go test $(TESTFLAGS) ./...
+	@if [ -n "$$CI" ] || command -v "$$(go env CC)" >/dev/null; then $(MAKE) race; \
+	else echo "race detector left out: it needs a C compiler (apt-get install gcc)"; fi
+
+race: go
+	$(call say,race)
+	@CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACE)
+
+test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
+	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "ichor: no $$tool: test-kafka starts an Apache Kafka (apt-get install default-jre-headless maven)" >&2; exit 3; }; done
+	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
+	ICHOR_KAFKA=apache go test ./host -run RecordedTopics -count=1
+	ICHOR_KAFKA=apache go test ./cmd/ichor -run Killed -count=1
+
+check: build cross vet format lint tidy race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+
+build: go
+	$(call say,build)
+	@go build ./...
+
+cross: go
+	@for target in $(CROSS); do echo "== build for $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build ./... || exit 1; done
+
+vet: go
+	$(call say,vet)
+	@go vet ./...
+
+format:
+	$(call say,format)
+	@files=$$(gofmt -l $(CODE)); test -z "$$files" || { echo "not formatted (make fmt mends it):" $$files >&2; exit 1; }
+
+fmt: ## format the code
+	@gofmt -w $(CODE)
+
+lint: go ## golangci-lint with .golangci.yml
+	$(call say,lint)
+	@tool=$$(.ci/tool golangci-lint) && "$$tool" run ./...
+
+tidy: go
+	$(call say,tidy)
+	@go mod tidy -diff
+	@cd .ci/tools && go mod tidy -diff
+
+clean-tree:
+	$(call say,clean tree)
+	@git rev-parse --git-dir >/dev/null || { echo "ichor: no git checkout, so nobody can say whether it is clean" >&2; exit 3; }
+	@changes=$$(git status --porcelain); test -z "$$changes" || { printf 'the tree is not clean:\n%s\n' "$$changes" >&2; exit 1; }
+
+bench: go ## the benchmark ladder; JSON=1 QUICK=1
+	@go run ./cmd/bench $(if $(JSON),--json) $(if $(QUICK),--quick)
+
+image: ## the container image, by docker or buildah; GO_IMAGE=… builds from another base, stand-in from this machine's Go
+	@GO_IMAGE="$(GO_IMAGE)" VERSION="$(VERSION)" .ci/image build
+
+image-check: ## build the image and run it read-only, without privileges
+	@GO_IMAGE="$(GO_IMAGE)" VERSION="$(VERSION)" .ci/image check
+
+tools: go ## build the tools of .ci/tools into the user's cache (4 minutes the first time)
+	@for tool in golangci-lint benchstat; do .ci/tool $$tool; done
+
+clean: ## remove what make built here
+	@rm -rf ichor .build
+
+go:
+	@command -v go >/dev/null || { echo "ichor: no go command: install Go 1.26 or newer (https://go.dev/dl)" >&2; exit 3; }
+	@said=$$(go list -m 2>&1) || { printf 'ichor: this go is too old or broken: install Go 1.26 or newer (https://go.dev/dl)\n%s\n' "$$said" >&2; exit 3; }

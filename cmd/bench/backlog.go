@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+const (
+	backlogTopic = "backlog.certification"
+	sentAtOnce   = 2_000
+)
+
+// transfer is what one version installs.
+type transfer struct {
+	version  talos.Version
+	from, to string
+	amount   string
+}
+
+// backlog is a topic that is full before the host starts.
+type backlog struct {
+	log       *verdict.Log
+	last      talos.Version // the snapshot when all is installed
+	transfers []transfer    // of the committed versions, in their order
+}
+
+// fill sends candidates and their decisions to the backlog's topic. All are single transfers, so
+// that each version is one statement of the guest's first template.
+func (s *stage) fill(ctx context.Context, o options) (*backlog, error) {
+	if err := s.broker.CreateTopic(ctx, backlogTopic, 1, nil); err != nil {
+		return nil, err
+	}
+	generator, err := workload.New(workload.Options{Seed: o.Seed, Accounts: o.Accounts, Plain: true})
+	if err != nil {
+		return nil, err
+	}
+	producer, err := s.broker.NewProducer(backlogTopic, kafkatest.Uncompressed)
+	if err != nil {
+		return nil, err
+	}
+	defer producer.Close()
+	b := &backlog{log: verdict.NewLog()}
+	candidates := map[talos.Version]transfer{}
+	for ended := false; !ended; {
+		var messages []kafkatest.Message
+		for len(messages) < sentAtOnce {
+			if generator.Counts().Candidates >= o.Candidates {
+				generator.Finish()
+			}
+			m, more := generator.Next()
+			if ended = !more; ended {
+				break
+			}
+			if err := b.add(m, candidates); err != nil {
+				return nil, err
+			}
+			messages = append(messages, messageOf(m))
+		}
+		if _, err := producer.Produce(ctx, messages...); err != nil {
+			return nil, err
+		}
+	}
+	b.last = b.log.Snapshot()
+	for _, v := range b.log.Versions() {
+		if b.log.Class(v) == verdict.Installable {
+			b.transfers = append(b.transfers, candidates[v])
+		}
+	}
+	return b, nil
+}
+
+// add notes a message, and what it asks for if it is a candidate.
+func (b *backlog) add(m workload.Message, candidates map[talos.Version]transfer) error {
+	kind := kindOf(m)
+	if err := b.log.Add(verdict.Record{Position: m.Position, MessageType: kind, Value: m.Value}); err != nil || kind != "Candidate" {
+		return err
+	}
+	var c struct {
+		Statemap []struct {
+			Transfer struct {
+				From, To string
+				Amount   json.RawMessage
+			} `json:"TRANSFER"`
+		}
+	}
+	if err := json.Unmarshal(m.Value, &c); err != nil || len(c.Statemap) != 1 || c.Statemap[0].Transfer.From == "" {
+		return fmt.Errorf("the candidate at %v is no single transfer (%w): %s", m.Position, err, m.Value)
+	}
+	t := c.Statemap[0].Transfer
+	amount := string(t.Amount)
+	if amount[0] == '"' {
+		amount = amount[1 : len(amount)-1]
+	}
+	version := talos.Version(m.Position)
+	candidates[version] = transfer{version, t.From, t.To, amount}
+	return nil
+}
+
+// between counts the versions that install something, above one and up to another.
+func (b *backlog) between(above, upTo talos.Version) int {
+	n := 0
+	for i := range b.transfers {
+		if v := b.transfers[i].version; v > above && v <= upTo {
+			n++
+		}
+	}
+	return n
+}
+
+func kindOf(m workload.Message) string {
+	for _, h := range m.Headers {
+		if h.Name == "messageType" {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+func messageOf(m workload.Message) kafkatest.Message {
+	out := kafkatest.Message{Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, kafkatest.Header(h))
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// measure measures everything and leaves nothing behind.
+func measure(ctx context.Context, o options, out io.Writer) (r *report, err error) {
+	begun := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Fprintf(out, "%5.1f s  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
+	}
+	say("starting a broker and a database, building the guest and the host")
+	s, err := openStage(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	sql, err := guestSQL(s.root)
+	if err != nil {
+		return nil, err
+	}
+	say("filling a topic with %d candidates and their decisions", o.Candidates)
+	b, err := s.fill(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	r = &report{Candidates: o.Candidates, Versions: len(b.transfers), Rounds: o.Rounds}
+	if err := r.Machine.read(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := s.rounds(ctx, o, b, sql, r, say); err != nil {
+		return nil, err
+	}
+	if o.For > 0 {
+		say("a steady load of %.0f candidates a second for %v", o.Rate, o.For)
+		load, err := s.load(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		r.underLoad(o, load)
+	}
+	return r, nil
+}
+
+// rounds lets the host and the rungs take turns on the same server, so that what disturbs the
+// machine for a while disturbs all of them.
+func (s *stage) rounds(ctx context.Context, o options, b *backlog, sql string, r *report, say func(string, ...any)) error {
+	var ways []whole
+	rates := make([][]float64, len(rungs))
+	for n := range o.Rounds {
+		w, err := s.install(ctx, b, o)
+		if err != nil {
+			return err
+		}
+		ways = append(ways, w)
+		say("round %d: the host, %.0f versions/s", n+1, w.rate)
+		for i, one := range rungs {
+			rate, err := s.climb(ctx, one, sql, b.transfers)
+			if err != nil {
+				return err
+			}
+			rates[i] = append(rates[i], rate)
+			say("round %d: %s, %.0f versions/s", n+1, one.Name, rate)
+		}
+	}
+	r.throughput(ways, rates)
+	return nil
+}
+
+// median returns the middle of the values, the lower one of two; there must be one at least.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(len(sorted)-1)/2]
+}
+
+// machine is where the figures come from.
+type machine struct {
+	CPUs       int    `json:"cpus"`
+	Go         string `json:"go"`
+	OS         string `json:"os"`
+	PostgreSQL string `json:"postgresql"`
+	Fsync      string `json:"fsync"`
+	SyncCommit string `json:"synchronous_commit"`
+}
+
+func (m *machine) read(ctx context.Context, s *stage) error {
+	m.CPUs, m.Go, m.OS = runtime.NumCPU(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH
+	conn, err := pgx.Connect(ctx, s.postgres.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	err = conn.QueryRow(ctx, "select current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')").
+		Scan(&m.PostgreSQL, &m.Fsync, &m.SyncCommit)
+	return errors.Join(err, conn.Close(ctx))
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// The aims stand next to the figures; nothing fails by them.
+const (
+	aimFifty   = 4.0 // times the rung of 50 connections
+	aimBest    = 0.6 // of the best rung of one connection
+	aimPeakMiB = 200.0
+	aimP99     = 20.0 // ms, from candidate to installed
+	aimAge     = 50.0 // ms
+)
+
+// report is what was measured.
+type report struct {
+	Candidates int `json:"candidates"`
+	Versions   int `json:"versions"` // of them committed and installed
+	Rounds     int `json:"rounds"`
+
+	Rate       float64   `json:"versions_per_s"`
+	Rates      []float64 `json:"versions_per_s_each"`
+	RatioFifty float64   `json:"ratio_50_connections"`
+	RatioBest  float64   `json:"ratio_best_rung"`
+	PeakMiB    float64   `json:"peak_mib"`
+	CPU        float64   `json:"host_cpus_busy"`
+	Group      float64   `json:"versions_a_transaction"`
+	StartMs    float64   `json:"start_ms"`
+	Rungs      []rung    `json:"rungs"`
+
+	LoadRate       float64 `json:"load_candidates_per_s"`
+	LoadCPU        float64 `json:"load_host_cpus_busy"`
+	Journeys       int     `json:"journeys"`
+	P50            float64 `json:"p50_ms"`
+	P99            float64 `json:"p99_ms"`
+	DecisionP50    float64 `json:"decision_to_installed_p50_ms"`
+	DecisionP99    float64 `json:"decision_to_installed_p99_ms"`
+	AgeSamples     int     `json:"snapshot_age_samples"`
+	SnapshotAgeP50 float64 `json:"snapshot_age_p50_ms"`
+	SnapshotAgeP99 float64 `json:"snapshot_age_p99_ms"`
+
+	Machine machine `json:"machine"`
+
+	leftOut time.Duration
+}
+
+// throughput fills in what the rounds gave: medians, the ratios' of the ratios within a round, and
+// the highest peak.
+func (r *report) throughput(ways []whole, rates [][]float64) {
+	var cpu, start, group, fifty, single []float64
+	for _, w := range ways {
+		r.Rates, cpu, start = append(r.Rates, w.rate), append(cpu, w.cpu), append(start, millis(w.start))
+		group = append(group, w.group)
+		r.PeakMiB = max(r.PeakMiB, w.peakMiB)
+	}
+	r.Rate, r.CPU, r.StartMs, r.Group = median(r.Rates), median(cpu), median(start), median(group)
+	r.Rungs = slices.Clone(rungs)
+	for i := range r.Rungs {
+		r.Rungs[i].Rate = median(rates[i])
+	}
+	for round, w := range ways {
+		best := 0.0
+		for i, one := range rungs {
+			if one.Connections == 1 {
+				best = max(best, rates[i][round])
+			}
+		}
+		fifty, single = append(fifty, w.rate/rates[fiftyConnections][round]), append(single, w.rate/best)
+	}
+	r.RatioFifty, r.RatioBest = median(fifty), median(single)
+}
+
+// underLoad fills in what the steady load gave.
+func (r *report) underLoad(o options, s steady) {
+	r.leftOut = o.leaveOut()
+	r.LoadRate, r.LoadCPU = float64(s.candidates)/s.took.Seconds(), s.cpu
+	j := s.journeys
+	r.Journeys, r.P50, r.P99 = j.journeys, millis(j.candidate50), millis(j.candidate99)
+	r.DecisionP50, r.DecisionP99 = millis(j.decision50), millis(j.decision99)
+	r.AgeSamples, r.SnapshotAgeP50, r.SnapshotAgeP99 = len(s.ages), millis(percentile(s.ages, 50)), millis(percentile(s.ages, 99))
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// print writes the report for a person.
+func (r *report) print(out io.Writer) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(out, "  %-44s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	m := r.Machine
+	fmt.Fprintf(out, "\n%d processors, %s, %s, PostgreSQL %s, fsync %s, synchronous_commit %s\n", m.CPUs, m.OS, m.Go, m.PostgreSQL, m.Fsync, m.SyncCommit)
+	fmt.Fprintf(out, "A backlog of %d candidates, %d versions to install; median of %d:\n", r.Candidates, r.Versions, r.Rounds)
+	for _, one := range r.Rungs {
+		line(one.Name, "%8.0f versions/s", one.Rate)
+	}
+	line("the host, topic to snapshot", "%8.0f versions/s", r.Rate)
+	line("  to 50 connections", "%8.2f ×    aim: at least %.0f ×", r.RatioFifty, aimFifty)
+	line("  to the best rung of one connection", "%8.0f %%    aim: at least %.0f %%", 100*r.RatioBest, 100*aimBest)
+	line("  peak memory", "%8.0f MiB  aim: at most %.0f MiB", r.PeakMiB, aimPeakMiB)
+	line("  versions a transaction", "%8.0f", r.Group)
+	line("  processors busy with the host", "%8.2f", r.CPU)
+	line("  start of the process to the first install", "%8.0f ms", r.StartMs)
+	fmt.Fprintln(out, "  What the host installed equals a serial replay of the log, each time.")
+	if r.AgeSamples == 0 {
+		return
+	}
+	fmt.Fprintf(out, "Under %.0f candidates/s, without its first %v:\n", r.LoadRate, r.leftOut)
+	line("candidate to installed, p50", "%8.1f ms", r.P50)
+	line("candidate to installed, p99", "%8.1f ms   aim: below %.0f ms", r.P99, aimP99)
+	line("decision to installed, p50, p99", "%8.1f ms, %.1f ms", r.DecisionP50, r.DecisionP99)
+	line("snapshot age, p50", "%8.1f ms", r.SnapshotAgeP50)
+	line("snapshot age, p99", "%8.1f ms   aim: below %.0f ms", r.SnapshotAgeP99, aimAge)
+	line("processors busy with the host", "%8.2f", r.LoadCPU)
+	fmt.Fprintf(out, `  The first three are the host's own of %d versions, from reading to commit. The snapshot's age is
+  sampled by a reader of the database, %d times, every %v: now less the instant at which
+  the oldest version above cohort_snapshot could have been covered, because it and all candidates
+  before it were decided in the log; 0 when there is none.
+`, r.Journeys, r.AgeSamples, sampleEvery)
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+const (
+	steadyTopic = "steady.certification"
+	sampleEvery = 5 * time.Millisecond // of the snapshot's age
+	paceEvery   = time.Millisecond     // messages that are due together go together
+)
+
+// steady is what a steady load showed.
+type steady struct {
+	candidates int
+	took       time.Duration // in which they were sent
+	journeys   latencies
+	ages       []time.Duration
+	cpu        float64 // processors that the host kept busy
+}
+
+// load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host.
+func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
+	database, err := s.bank(ctx)
+	if err != nil {
+		return out, err
+	}
+	if err := s.broker.CreateTopic(ctx, steadyTopic, 1, nil); err != nil {
+		return out, err
+	}
+	h, err := s.startHost(ctx, steadyTopic, database, o)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, h.stop()) }()
+	if err := h.ready(ctx, o.Patience); err != nil {
+		return out, err
+	}
+	conn, err := pgx.Connect(ctx, h.dsn)
+	if err != nil {
+		return out, err
+	}
+	defer conn.Close(context.Background())
+	ages := &ages{leaveOut: o.leaveOut()}
+	journeys := newJourneys(h.address, o.leaveOut())
+	sampling, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var samplers sync.WaitGroup
+	samplers.Go(func() { stop(ages.sample(sampling, conn)) })
+	samplers.Go(func() { stop(journeys.sample(sampling)) })
+	before, err := h.usage()
+	if err == nil {
+		out.candidates, out.took, err = s.send(sampling, o, ages)
+	}
+	after, failed := h.usage()
+	stop(errSampled)
+	samplers.Wait()
+	if cause := context.Cause(sampling); !errors.Is(cause, errSampled) {
+		err = errors.Join(err, cause)
+	}
+	if err = errors.Join(err, failed); err != nil {
+		return out, err
+	}
+	out.ages, out.journeys = ages.taken, journeys.summary()
+	out.cpu = (after.cpu - before.cpu).Seconds() / out.took.Seconds()
+	_, _, err = h.await(ctx, conn, ages.last(), o.Patience)
+	return out, err
+}
+
+// errSampled ends the sampling when the load is over.
+var errSampled = errors.New("the load is over")
+
+// send sends what is due, and waits, until the time is over and every candidate is decided.
+func (s *stage) send(ctx context.Context, o options, ages *ages) (candidates int, took time.Duration, err error) {
+	generator, err := workload.New(workload.Options{
+		Seed: o.Seed, Accounts: o.Accounts, Plain: true, MaxDelay: o.Delay, Now: time.Now,
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	producer, err := s.broker.NewProducer(steadyTopic, kafkatest.Uncompressed)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer producer.Close()
+	begun := time.Now()
+	for ended := false; !ended; {
+		passed := time.Since(begun)
+		due := int(passed.Seconds() * o.Rate)
+		if passed >= o.For {
+			generator.Finish()
+			due = generator.Counts().Candidates + 1 + o.Delay // the closing one and what is owed
+		}
+		var messages []kafkatest.Message
+		var sent []workload.Message
+		for generator.Counts().Candidates < due {
+			m, more := generator.Next()
+			if ended = !more; ended {
+				break
+			}
+			sent, messages = append(sent, m), append(messages, messageOf(m))
+		}
+		if err := ages.send(time.Now(), sent); err != nil {
+			return 0, 0, err
+		}
+		if _, err := producer.Produce(ctx, messages...); err != nil {
+			return 0, 0, errors.Join(err, context.Cause(ctx))
+		}
+		if err := sleep(ctx, paceEvery); err != nil {
+			return 0, 0, err
+		}
+	}
+	return generator.Counts().Candidates, time.Since(begun), nil
+}
+
+// ages follows how long the snapshot lags behind what it could be. A version is ripe when it and
+// every candidate before it is decided; the age of the snapshot is how long ago the oldest ripe
+// version above it became ripe, and 0 when there is none. A version is taken to be ripe at the
+// instant before its last decision was given to the broker, so that ages are never too low.
+type ages struct {
+	leaveOut time.Duration
+
+	mu        sync.Mutex
+	begun     time.Time
+	undecided map[talos.Version]bool
+	order     []talos.Version // candidates that are not ripe, ascending
+	ripe      []ripening      // above the snapshot, ascending
+	newest    talos.Version   // the newest that ever was ripe
+	taken     []time.Duration
+}
+
+type ripening struct {
+	version talos.Version
+	at      time.Time
+}
+
+// send notes messages that are about to be sent.
+func (a *ages) send(at time.Time, messages []workload.Message) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.begun.IsZero() {
+		a.begun, a.undecided = at, map[talos.Version]bool{}
+	}
+	for _, m := range messages {
+		switch kindOf(m) {
+		case "Candidate":
+			version := talos.Version(m.Position)
+			if version == 0 {
+				continue // a version of 0 is none: the certifier's first message is never installed
+			}
+			a.undecided[version] = true
+			a.order = append(a.order, version)
+		case "Decision":
+			var d talos.Decision
+			if err := talos.DecodeDecision(m.Value, &d); err != nil {
+				return fmt.Errorf("the decision at %v: %w", m.Position, err)
+			}
+			delete(a.undecided, d.Version)
+		}
+	}
+	for len(a.order) > 0 && !a.undecided[a.order[0]] {
+		a.newest = a.order[0]
+		a.ripe = append(a.ripe, ripening{a.newest, at})
+		a.order = a.order[1:]
+	}
+	return nil
+}
+
+// last returns the newest version that ever was ripe.
+func (a *ages) last() talos.Version {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.newest
+}
+
+// see notes the snapshot as it was at an instant.
+func (a *ages) see(snapshot talos.Version, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.ripe) > 0 && a.ripe[0].version <= snapshot {
+		a.ripe = a.ripe[1:]
+	}
+	if a.begun.IsZero() || at.Sub(a.begun) < a.leaveOut {
+		return
+	}
+	age := time.Duration(0)
+	if len(a.ripe) > 0 {
+		age = max(0, at.Sub(a.ripe[0].at))
+	}
+	a.taken = append(a.taken, age)
+}
+
+// sample reads the snapshot until the context ends. The instant is that before the reading, so
+// what became ripe meanwhile is not held against the host.
+func (a *ages) sample(ctx context.Context, conn *pgx.Conn) error {
+	ticker := time.NewTicker(sampleEvery)
+	defer ticker.Stop()
+	for {
+		at := time.Now()
+		var snapshot int64
+		err := conn.QueryRow(context.WithoutCancel(ctx), "select version from cohort_snapshot where id = 'SINGLETON'").Scan(&snapshot)
+		if err != nil {
+			return fmt.Errorf("sample the snapshot: %w", err)
+		}
+		a.see(talos.Version(snapshot), at)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}

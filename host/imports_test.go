@@ -1,0 +1,403 @@
+package host_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is allowed is in the tables below; they are read beside the files themselves, so a
+// cached result is never older than the code. A new package, a new import or a new dependency
+// needs a line here, and its reason in RATIONALE.md.
+
+const (
+	module = "github.com/ichor-replicator/ichor/"
+	root   = ".." // of the repository, from this folder
+)
+
+// imports says which of our packages each of our packages may import. Arrows point one way:
+// cmd → host → the stages → the words; the stages never import one another.
+var imports = map[string][]string{
+	"abi":                 {},
+	"guests/go":           {"abi"},
+	"guests/go/guesttest": {"abi", "guests/go"},
+	"host/ring":           {},
+	"host/talos":          {},
+
+	"host/timing":     {"host/talos"},
+	"host/suffix":     {"host/ring", "host/talos"},
+	"host/queue":      {"host/ring", "host/talos", "host/timing"},
+	"host/replicator": {"host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
+
+	"host/kafka":     {"host/talos"},
+	"host/guest":     {"abi", "host/talos"},
+	"host/installer": {"host/talos"},
+	"host/admin":     {"host/talos", "host/timing"},
+	"host": {"abi", "host/admin", "host/guest", "host/installer", "host/kafka", "host/queue",
+		"host/replicator", "host/suffix", "host/talos", "host/timing"},
+
+	"host/talos/talostest":       {"host/talos"},
+	"host/kafka/kafkatest":       {},
+	"host/installer/pgtest":      {},
+	"host/guest/guesttest":       {},
+	"host/guest/guesttest/deeds": {"guests/go"},
+
+	"examples/banking/guest":            {"abi", "guests/go"},
+	"examples/banking/workload":         {"host/talos"},
+	"examples/banking/workload/verdict": {"host/talos"},
+
+	"cmd/ichor": {"host", "host/guest", "host/installer", "host/kafka"},
+	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
+		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
+	"cmd/bench": {"examples/banking/workload", "host/guest/guesttest", "host/installer/pgtest",
+		"host/kafka/kafkatest", "host/talos"},
+}
+
+// testers may be imported by every test, and by the demonstration and the benchmarks.
+var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
+
+// testImports is what the tests of a package may import beyond that and its own imports.
+var testImports = map[string][]string{
+	"host/guest":                        {"guests/go"}, // a guest that was built in, to compare with
+	"examples/banking/workload/verdict": {"examples/banking/workload"},
+	"cmd/demo":                          {"host/admin", "host/timing"}, // it asks the real listener
+}
+
+// doors says who may import an outside dependency; its tests may too. Packages that are not of
+// the host come after the one door in it.
+var doors = map[string][]string{
+	"github.com/segmentio/kafka-go":              {"host/kafka"},
+	"github.com/cespare/xxhash/v2":               {"host/kafka"},
+	"github.com/tetratelabs/wazero":              {"host/guest"},
+	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
+	"github.com/fsnotify/fsnotify":               {"host"},
+	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "cmd/ichor"},
+	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/demo", "cmd/bench"},
+	"github.com/goccy/go-yaml":                   {"cmd/ichor", "cmd/demo", "cmd/bench"},
+	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/workload", "examples/banking/workload/verdict"},
+	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
+	"golang.org/x/sys":                           {},
+	"github.com/prometheus/client_model":         {},
+	"github.com/prometheus/common":               {},
+	"pgregory.net/rapid":                         {},
+	"go.uber.org/goleak":                         {},
+	"github.com/twmb/franz-go/pkg/kfake":         {"host/kafka/kafkatest"},
+	"github.com/twmb/franz-go/pkg/kmsg":          {"host/kafka/kafkatest"},
+}
+
+// testDoors says whose tests alone may import one.
+var testDoors = map[string][]string{
+	"github.com/jackc/pgx/v5":             {"host", "examples/banking/workload", "cmd/ichor"},
+	"github.com/prometheus/client_golang": {"cmd/demo"},
+	"github.com/twmb/franz-go":            {"host/kafka", "host"},
+	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
+	"github.com/twmb/franz-go/pkg/kmsg":   {"host/kafka"},
+	"github.com/prometheus/client_model":  {"host", "host/admin", "host/guest", "host/kafka"},
+	"github.com/prometheus/common":        {"host", "host/admin", "host/guest", "host/kafka"},
+	"pgregory.net/rapid":                  {"*"},
+	"go.uber.org/goleak":                  {"*"},
+}
+
+// neverShipped must not be reachable from the host's binary.
+var neverShipped = []string{
+	"github.com/twmb/franz-go", "github.com/fergusstrange/embedded-postgres", "testing",
+	module + "host/kafka/kafkatest", module + "host/installer/pgtest", module + "host/guest/guesttest",
+	module + "host/talos/talostest", module + "guests", module + "examples",
+}
+
+// standardOnly are the packages that import nothing from outside, and pure those among them
+// that decide: the same events give the same answers, so they have no clock, no goroutine and
+// no way out.
+var (
+	standardOnly = []string{"abi", "guests/go", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
+	pure         = []string{"host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
+	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
+)
+
+// goroutines is how many are started where in the host; DESIGN.md says what each does.
+var goroutines = map[string]int{
+	"host":       5, // fetch, lane, convert, errands, watch
+	"host/admin": 1, // the listener
+}
+
+const (
+	longestFile     = 600
+	longestFunction = 70
+)
+
+// longer are the functions that may be longer, with the reason.
+var longer = map[string]string{}
+
+// top is everything that may stand at the top of the repository and does not begin with a dot.
+var top = []string{
+	"Dockerfile", "LICENSE", "Makefile", "README.md", "go.mod", "go.sum",
+	"abi", "cmd", "examples", "guests", "host",
+	"ichor", // the binary that make builds
+}
+
+// source is one parsed file.
+type source struct {
+	name   string // from the root
+	folder string
+	test   bool
+	lines  int
+	set    *token.FileSet
+	tree   *ast.File
+}
+
+// imports returns the paths that the file imports.
+func (s *source) imports() []string {
+	var paths []string
+	for _, spec := range s.tree.Imports {
+		paths = append(paths, strings.Trim(spec.Path.Value, "`\""))
+	}
+	return paths
+}
+
+// sources parses every Go file of the module, whatever system it is for.
+func sources(t *testing.T) []*source {
+	t.Helper()
+	var all []*source
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && (entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && file != root):
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(file, ".go"):
+			return nil
+		}
+		s, err := parse(file)
+		all = append(all, s)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func parse(file string) (*source, error) {
+	name, err := filepath.Rel(root, file)
+	if err != nil {
+		return nil, err
+	}
+	name = filepath.ToSlash(name)
+	s := &source{name: name, folder: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), set: token.NewFileSet()}
+	s.tree, err = parser.ParseFile(s.set, file, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err == nil {
+		s.lines = s.set.File(s.tree.FileStart).LineCount()
+	}
+	return s, err
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		allowed, known := imports[s.folder]
+		if !known && !seen[s.folder] {
+			t.Errorf("package %s is not in the table of imports", s.folder)
+		}
+		seen[s.folder] = true
+		if s.test {
+			allowed = slices.Concat(allowed, testImports[s.folder], testers, []string{s.folder})
+		}
+		for _, p := range s.imports() {
+			ours, ok := strings.CutPrefix(p, module)
+			if ok && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, which the table does not allow", s.name, ours)
+			}
+		}
+	}
+	for folder := range imports {
+		if !seen[folder] {
+			t.Errorf("the table of imports has %s, which does not exist", folder)
+		}
+	}
+}
+
+func TestEachDependencyHasOneDoor(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, p := range s.imports() {
+			first, _, _ := strings.Cut(p, "/")
+			if !strings.Contains(first, ".") || strings.HasPrefix(p, module) {
+				continue
+			}
+			dependency := within(p, slices.Collect(maps.Keys(doors)))
+			open := slices.Contains(doors[dependency], s.folder)
+			if s.test {
+				extra := testDoors[dependency]
+				open = open || slices.Contains(extra, s.folder) || slices.Contains(extra, "*")
+			}
+			switch {
+			case dependency == "":
+				t.Errorf("%s imports %s, which has no door", s.name, p)
+			case !open:
+				t.Errorf("%s imports %s, whose doors are %v", s.name, p, doors[dependency])
+			}
+		}
+	}
+}
+
+// within returns the longest of the paths that p lies in, or "".
+func within(p string, paths []string) string {
+	longest := ""
+	for _, q := range paths {
+		if (p == q || strings.HasPrefix(p, q+"/")) && len(q) > len(longest) {
+			longest = q
+		}
+	}
+	return longest
+}
+
+// shipped returns the folders of our packages that the host's binary is made of, each with one
+// that imports it.
+func shipped(all []*source) map[string]string {
+	reached := map[string]string{"cmd/ichor": "the command"}
+	for grown := true; grown; {
+		grown = false
+		for _, s := range all {
+			if s.test || reached[s.folder] == "" {
+				continue
+			}
+			for _, p := range s.imports() {
+				if ours, ok := strings.CutPrefix(p, module); ok && reached[ours] == "" {
+					reached[ours], grown = s.folder, true
+				}
+			}
+		}
+	}
+	return reached
+}
+
+func TestBinaryCarriesNoBrokerAndNoDatabase(t *testing.T) {
+	all := sources(t)
+	reached := shipped(all)
+	if len(reached) < 10 {
+		t.Fatalf("the binary is made of %v only: this test does not see what it should", reached)
+	}
+	for _, s := range all {
+		if s.test || reached[s.folder] == "" {
+			continue
+		}
+		for _, p := range s.imports() {
+			if found := within(p, neverShipped); found != "" {
+				t.Errorf("%s, which %s imports, imports %s: the host's binary must not have it", s.name, reached[s.folder], p)
+			}
+		}
+	}
+}
+
+func TestCoreIsPure(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test {
+			continue
+		}
+		for _, p := range s.imports() {
+			first, _, _ := strings.Cut(p, "/")
+			if strings.Contains(first, ".") && !strings.HasPrefix(p, module) && slices.Contains(standardOnly, s.folder) {
+				t.Errorf("%s imports %s: only the standard library is allowed here", s.name, p)
+			}
+			if slices.Contains(impure, p) && slices.Contains(pure, s.folder) {
+				t.Errorf("%s imports %s: the same events must give the same answers", s.name, p)
+			}
+		}
+		if slices.Contains(pure, s.folder) {
+			randomIsSeeded(t, s)
+		}
+	}
+}
+
+// randomIsSeeded checks that a pure package draws from a source that it was given a seed for.
+func randomIsSeeded(t *testing.T, s *source) {
+	t.Helper()
+	ast.Inspect(s.tree, func(n ast.Node) bool {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if of, ok := selector.X.(*ast.Ident); ok && of.Name == "rand" && !slices.Contains([]string{"New", "NewPCG", "Rand", "PCG"}, selector.Sel.Name) {
+			t.Errorf("%s uses rand.%s, which has no seed", s.name, selector.Sel.Name)
+		}
+		return true
+	})
+}
+
+func TestGoroutinesAreListed(t *testing.T) {
+	all := sources(t)
+	reached := shipped(all)
+	started := map[string]int{}
+	for _, s := range all {
+		if s.test || reached[s.folder] == "" {
+			continue
+		}
+		ast.Inspect(s.tree, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				started[s.folder]++
+			case *ast.CallExpr:
+				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Go" {
+					started[s.folder]++
+				}
+			}
+			return true
+		})
+	}
+	if !maps.Equal(started, goroutines) {
+		t.Errorf("goroutines are started at %v, the table says %v: bring it and DESIGN.md up to date", started, goroutines)
+	}
+}
+
+func TestNothingHappensAtImport(t *testing.T) {
+	all := sources(t)
+	reached := shipped(all)
+	for _, s := range all {
+		for _, d := range s.tree.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if ok && f.Recv == nil && f.Name.Name == "init" && !s.test && reached[s.folder] != "" {
+				t.Errorf("%s has an init function: construct it where it is needed", s.name)
+			}
+		}
+	}
+}
+
+func TestFilesAndFunctionsAreShort(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.lines > longestFile {
+			t.Errorf("%s has %d lines, more than %d: one noun, one file", s.name, s.lines, longestFile)
+		}
+		if s.test {
+			continue
+		}
+		for _, d := range s.tree.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			lines := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1
+			if name := s.folder + "." + f.Name.Name; lines > longestFunction && longer[name] == "" {
+				t.Errorf("%s: %s has %d lines, more than %d", s.name, name, lines, longestFunction)
+			}
+		}
+	}
+}
+
+func TestTopOfTheRepository(t *testing.T) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(top, e.Name()) {
+			t.Errorf("%s stands at the top of the repository: it belongs into one of %v", e.Name(), top)
+		}
+	}
+}
