@@ -56,11 +56,11 @@ func (in *Input) checkTokens(r Record) error {
 		t := r.Token(i)
 		switch {
 		case t.Key.end() > uint64(len(in.frame)) || t.Value.end() > uint64(len(in.frame)):
-			return badRow("input", "token", int(i), "reference ends behind the frame")
+			return badRow("input", "token", i, "reference ends behind the frame")
 		case t.Next <= uint32(i) || t.Next > uint32(r.TokenCount()):
-			return badRow("input", "token", int(i), "next does not move on")
+			return badRow("input", "token", i, "next does not move on")
 		case t.Type < TokenNull || t.Type > TokenObject:
-			return badRow("input", "token", int(i), "unknown type")
+			return badRow("input", "token", i, "unknown type")
 		}
 	}
 	return nil
