@@ -57,7 +57,7 @@ var imports = map[string][]string{
 	"cmd/ichor": {"host", "host/guest", "host/installer", "host/kafka"},
 	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
-	"cmd/bench": {"examples/banking/workload", "host/guest/guesttest", "host/installer/pgtest",
+	"cmd/bench": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/installer/pgtest",
 		"host/kafka/kafkatest", "host/talos"},
 }
 

@@ -128,7 +128,7 @@ func work(ctx context.Context, conn *pgconn.PgConn, group int, transfers []trans
 		end := int(next.Add(int64(group)))
 		begin := end - group
 		if begin >= len(transfers) || ctx.Err() != nil {
-			return nil
+			return ctx.Err()
 		}
 		var batch pgconn.Batch
 		if group > 1 {

@@ -41,6 +41,9 @@ func run(args []string, out, errors io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	r, err := measure(ctx, *o, out)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
 	if err != nil {
 		fmt.Fprintln(errors, "bench:", err)
 		return exitFailed
