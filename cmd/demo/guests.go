@@ -38,6 +38,9 @@ func (g *guestFiles) place() (digest string, err error) {
 	return digest, nil
 }
 
+// newest returns the digest of the guest that was placed last; there is one from the beginning.
+func (g *guestFiles) newest() string { return g.made[len(g.made)-1] }
+
 // stamped returns the module with a custom section more, which no engine runs.
 //
 //	0x00 | size | length of name | name | text

@@ -150,6 +150,10 @@ func (t *traffic) swap(ctx context.Context) error {
 		if err := t.turn(ctx, n+1, t.options.Swap); err != nil {
 			return err
 		}
+		// A guest that is replaced before it converted anything is not in the history.
+		if _, err := t.inUse(ctx, t.guests.newest()); err != nil {
+			return err
+		}
 		digest, err := t.guests.place()
 		if err != nil {
 			return err
