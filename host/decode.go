@@ -19,19 +19,36 @@ type decoder struct {
 	last     talos.Anchor
 }
 
-// decode returns the events of a batch, ended by ReadTo. Each record is counted once, by what
-// it is.
-func (d *decoder) decode(b kafka.Batch) []replicator.Event {
-	events := make([]replicator.Event, 0, len(b.Records)+1)
-	for i := range b.Records {
-		r := &b.Records[i]
-		if ev := d.record(r); ev != nil {
-			events = append(events, ev)
-		}
-		d.last = talos.Anchor{Position: r.Position, Hash: kafka.Hash(r)}
-	}
+// sliceMax is how many records the core is given at once: it must not keep a lane waiting for
+// its next group while it takes in a whole fetch.
+const sliceMax = 512
+
+// decode calls deliver with the events of a batch, in slices that each end with ReadTo. Each
+// record is counted once, by what it is.
+func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) error {
 	d.metrics.passed(b)
-	return append(events, &replicator.ReadTo{Next: b.Next, Anchor: d.last, End: b.StableEnd})
+	for records := b.Records; ; {
+		n := min(len(records), sliceMax)
+		events := make([]replicator.Event, 0, n+1)
+		for i := range records[:n] {
+			r := &records[i]
+			if ev := d.record(r); ev != nil {
+				events = append(events, ev)
+			}
+			d.last = talos.Anchor{Position: r.Position, Hash: kafka.Hash(r)}
+		}
+		records = records[n:]
+		next := d.last.Position + 1
+		if len(records) == 0 {
+			next = b.Next
+		}
+		if err := deliver(append(events, &replicator.ReadTo{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
+			return err
+		}
+		if len(records) == 0 {
+			return nil
+		}
+	}
 }
 
 func (d *decoder) record(r *kafka.Record) replicator.Event {

@@ -39,7 +39,7 @@ func (s *session) follow(from talos.Position, sought bool) (talos.Position, bool
 	d := decoder{routes: s.guests.index, unrouted: s.opts.Guests.Unrouted, metrics: s.metrics, log: s.log, last: talos.NoAnchor}
 	err := s.source.Follow(ctx, from, func(b kafka.Batch) error {
 		s.health.source(nil, b)
-		return s.deliver(ctx, d.decode(b))
+		return d.decode(b, func(events []replicator.Event) error { return s.deliver(ctx, events) })
 	}, func(err error) {
 		s.health.source(err, kafka.Batch{})
 	})

@@ -96,7 +96,7 @@ func (s *session) loop(ctx context.Context) {
 	var deadline <-chan time.Time
 	for s.stop == nil {
 		batches := s.batches
-		if s.paused {
+		if s.paused || len(s.answers) > 0 { // a lane that waits goes before the log
 			batches = nil
 		}
 		select {
