@@ -12,12 +12,18 @@ import (
 func (s *session) install(number int, jobs <-chan replicator.Action) {
 	lane := s.installer.Lane(number)
 	defer lane.Close()
+	installed := false // by the job before
 	for {
 		select {
 		case <-s.hard.Done():
 			return
 		case job := <-jobs:
-			s.answer(s.job(lane, number, job))
+			if a, ok := job.(*replicator.Install); ok && a.Group.Chained && !installed {
+				continue // what it follows was not committed: the core knows by that
+			}
+			ev := s.job(lane, number, job)
+			_, installed = ev.(*replicator.Installed)
+			s.answer(ev)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func newSession(h *Host, core *replicator.Core, from talos.Position) *session {
 	s := &session{
 		Host: h, core: core, from: from,
 		batches:  make(chan []replicator.Event, 1),
-		answers:  make(chan []replicator.Event, lanes+conversions+2),
+		answers:  make(chan []replicator.Event, 2*lanes+conversions+2),
 		lanes:    make([]chan replicator.Action, lanes),
 		converts: make(chan *replicator.Convert, conversions),
 		refetch:  make(chan []talos.Version, 1),
@@ -76,7 +76,7 @@ func (s *session) run(ctx context.Context) replicator.Stop {
 	defer s.quit(errEnded)
 	s.wg.Go(s.fetch)
 	for i := range s.lanes {
-		s.lanes[i] = make(chan replicator.Action, 1)
+		s.lanes[i] = make(chan replicator.Action, 2) // a group and one that is chained to it
 		s.wg.Go(func() { s.install(i, s.lanes[i]) })
 	}
 	for range cap(s.converts) {

@@ -12,6 +12,10 @@ type Group struct {
 	Entries  []*Entry // in version order
 	Frontier bool
 
+	// Chained says that it follows a frontier group that is still in flight, on the same
+	// connection: it must not be begun unless that one was committed.
+	Chained bool
+
 	// Of a frontier group: the snapshot before and after, the resume point with its anchor, and
 	// how many ledger rows the new snapshot passes.
 	From, Snapshot talos.Version
@@ -19,8 +23,9 @@ type Group struct {
 	Anchor         talos.Anchor
 	Ledgered       int
 
-	bytes int
-	most  int // the least limit of its entries
+	bytes  int
+	most   int    // the least limit of its entries
+	before *Group // the one in flight that it is chained to
 }
 
 // Limits bound a group.
@@ -39,12 +44,60 @@ type Beyond struct {
 // NextFrontier takes the run that starts at the frontier, if its first entry may go now, and
 // returns nil otherwise or while another frontier group is in flight.
 func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
-	f := q.Frontier()
-	if q.advance || f == nil || f.state != Awaiting || f.notBefore > now {
+	if q.tip != nil {
 		return nil
 	}
-	g := &Group{Frontier: true, From: q.snapshot, most: lim.Entries}
-	end := q.settled
+	g := &Group{Frontier: true, From: q.snapshot}
+	if !q.run(g, q.settled, now, lim, beyond) {
+		return nil
+	}
+	return g
+}
+
+// NextChained takes the run that starts behind the frontier group in flight, if it fills a
+// group, and returns nil otherwise. What it depends on may be in that group: the two are safe
+// because the same connection takes them in order, and because the second compares the
+// snapshot that the first sets. A smaller run waits, and goes with what arrives meanwhile.
+func (q *Queue) NextChained(now int64, lim Limits, beyond Beyond) *Group {
+	if q.tip == nil || q.tip.before != nil {
+		return nil
+	}
+	from := q.entries.Search(func(e *Entry) bool { return e.Version > q.tip.Snapshot })
+	if q.entries.Len()-from < lim.Entries {
+		return nil
+	}
+	g := &Group{Frontier: true, Chained: true, From: q.tip.Snapshot}
+	if !q.fills(from, now, lim) || !q.run(g, from, now, lim, beyond) {
+		return nil
+	}
+	return g
+}
+
+// fills reports whether the run from an index on reaches the limits of a group.
+func (q *Queue) fills(from int, now int64, lim Limits) bool {
+	entries, bytes := 0, 0
+	for i := from; i < q.entries.Len(); i++ {
+		e := q.entries.At(i)
+		if e.state == Installed {
+			continue
+		}
+		if e.state != Awaiting || e.notBefore > now || e.limit > 0 {
+			return false
+		}
+		entries++
+		bytes += e.bytes
+		if entries >= lim.Entries || bytes >= lim.Bytes {
+			return true
+		}
+	}
+	return false
+}
+
+// run fills a frontier group with the run that starts at an index and takes it; false when
+// its first unsettled entry can not go now.
+func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bool {
+	g.most = lim.Entries
+	end := from
 	for ; end < q.entries.Len(); end++ {
 		e := q.entries.At(end)
 		if e.state == Installed {
@@ -54,9 +107,12 @@ func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
 			break
 		}
 	}
-	q.carry(g, end, beyond)
+	if len(g.Entries) == 0 {
+		return false
+	}
+	q.carry(g, from, end, beyond)
 	q.take(g)
-	return g
+	return true
 }
 
 // NextAhead takes entries from beyond the frontier whose gate lies below it, and returns nil
@@ -96,11 +152,11 @@ func (q *Queue) NextAhead(now int64, lim Limits) *Group {
 // Flush returns a frontier group without entries that carries the snapshot over what has
 // settled and the resume point to where it is now; nil while a frontier group is in flight.
 func (q *Queue) Flush(beyond Beyond) *Group {
-	if q.advance {
+	if q.tip != nil {
 		return nil
 	}
 	g := &Group{Frontier: true, From: q.snapshot}
-	q.carry(g, q.settled, beyond)
+	q.carry(g, 0, q.settled, beyond)
 	q.take(g)
 	return g
 }
@@ -181,13 +237,17 @@ func (q *Queue) promote(f *Entry) {
 	}
 }
 
-// carry computes what a frontier group that settles entries[:end] makes durable.
-func (q *Queue) carry(g *Group, end int, beyond Beyond) {
-	g.Snapshot = q.snapshot
+// carry computes what a frontier group makes durable that settles the entries up to an end;
+// those below from are another's.
+func (q *Queue) carry(g *Group, from, end int, beyond Beyond) {
+	g.Snapshot = g.From
 	if end > 0 {
-		g.Snapshot = q.entries.At(end - 1).Version
+		g.Snapshot = max(g.From, q.entries.At(end-1).Version)
 	}
-	for i := range end {
+	if !g.Chained {
+		from = 0 // what had settled before the run is carried along
+	}
+	for i := from; i < end; i++ {
 		if e := q.entries.At(i); e.Ahead {
 			g.Ledgered++
 		}
@@ -200,15 +260,25 @@ func (q *Queue) carry(g *Group, end int, beyond Beyond) {
 }
 
 func (q *Queue) take(g *Group) {
-	q.advance = q.advance || g.Frontier
+	if g.Frontier {
+		g.before, q.tip = q.tip, g
+	}
 	for _, e := range g.Entries {
 		e.state = InFlight
 	}
 }
 
+// release lets the next frontier group begin. Of two that are chained, the first may be done
+// while the second is in flight, and the second is undone before the first.
 func (q *Queue) release(g *Group) {
-	if g.Frontier {
-		q.advance = false
+	switch {
+	case !g.Frontier:
+	case q.tip == g:
+		q.tip = g.before
+	case q.tip.before == g:
+		q.tip.before = nil
+	default:
+		panic(fmt.Sprintf("queue: the group from snapshot %d is not in flight", g.From))
 	}
 }
 

@@ -28,7 +28,7 @@ type Queue struct {
 	blocked heap // awaiting entries by gate
 	ready   heap // awaiting entries by version whose gate has passed
 	keys    map[uint64]touch
-	advance bool // a frontier group is in flight
+	tip     *Group // the last frontier group in flight; it may be chained to one before
 
 	bites uint64
 }

@@ -19,7 +19,8 @@ type Connect struct {
 }
 
 // Install asks a lane for one transaction; answered by Installed, Failed or LaneDown. The
-// group's entries may be read until then.
+// group's entries may be read until then. A lane may have two: the second group is Chained, and
+// the lane drops it without an answer unless the job before it was an Install that succeeded.
 type Install struct {
 	Lane  int
 	Group *queue.Group

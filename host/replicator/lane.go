@@ -11,6 +11,7 @@ import (
 type lane struct {
 	state    laneState
 	group    *queue.Group // in flight or in doubt
+	next     *queue.Group // chained to it
 	rows     []Poisoned   // being recorded, or to be recorded again
 	failures int          // to connect, in a row
 	connect  int64        // when to try to connect again
@@ -70,6 +71,10 @@ func (c *Core) dispatch() {
 			c.employ(i)
 		}
 	}
+	// What lanes can do side by side goes before what one can do next.
+	for i := range c.lanes {
+		c.chain(i)
+	}
 }
 
 func (c *Core) employ(i int) {
@@ -87,14 +92,39 @@ func (c *Core) employ(i int) {
 		return
 	}
 	l.state, l.group = laneBusy, g
+	if g.Frontier {
+		c.flushAt = 0
+	}
+	c.begin(i, g)
+}
+
+// chain gives a lane whose frontier group is in flight the next one, if it is a full one: the
+// lane begins it the moment the first is committed, and drops it in silence if that is not.
+func (c *Core) chain(i int) {
+	l := &c.lanes[i]
+	if c.draining || c.stopped || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
+		return
+	}
+	if g := c.queue.NextChained(c.now, c.opts.limits(), c.beyond()); g != nil {
+		l.next = g
+		c.begin(i, g)
+	}
+}
+
+func (c *Core) begin(i int, g *queue.Group) {
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.QueueStatemapSent, c.now)
 		e.Journey.Attempts++
 	}
-	if g.Frontier {
-		c.flushAt = 0
-	}
 	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g)})
+}
+
+// unchain takes back the group that was chained to one which did not become durable.
+func (c *Core) unchain(l *lane) {
+	if l.next != nil {
+		c.queue.Undone(l.next)
+		l.next = nil
+	}
 }
 
 func (c *Core) nextGroup() *queue.Group {
@@ -134,7 +164,10 @@ func (c *Core) onInstalled(ev *Installed) {
 // both are durable already.
 func (c *Core) installed(l *lane, ev *Installed) {
 	g := l.group
-	l.group = nil
+	l.group, l.next = l.next, nil
+	if l.group != nil {
+		l.state = laneBusy
+	}
 	c.recorded(g)
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.InstallerStatemapReceived, ev.Received)
@@ -167,6 +200,7 @@ func (c *Core) installed(l *lane, ev *Installed) {
 
 func (c *Core) onFailed(ev *Failed) {
 	l := &c.lanes[ev.Lane]
+	c.unchain(l)
 	c.stats.Failures[ev.Failure.Class]++
 	switch ev.Failure.Class {
 	case Fenced:
@@ -243,6 +277,7 @@ func (c *Core) split(g *queue.Group, ev *Failed) {
 
 func (c *Core) onLaneDown(ev *LaneDown) {
 	l := &c.lanes[ev.Lane]
+	c.unchain(l)
 	if ev.Failure.Class == Fenced {
 		c.stop(LostEpoch, ev.Failure)
 		return

@@ -35,7 +35,7 @@ type player struct {
 	pos   talos.Position
 	out   strings.Builder
 	tasks []*Convert
-	busy  map[int]Action
+	busy  map[int][]Action
 	snap  talos.Version
 	mute  bool
 }
@@ -150,7 +150,7 @@ func (p *player) begin(named map[string]string) {
 		start.Resume = talos.Position(p.num(r))
 	}
 	p.core, p.snap, p.pos = New(opts, start), start.Snapshot, start.Resume-1
-	p.busy, p.tasks = map[int]Action{}, nil
+	p.busy, p.tasks = map[int][]Action{}, nil
 	p.mute = true
 	p.step(&Tick{})
 	for lane := range opts.Lanes {
@@ -265,7 +265,7 @@ func (p *player) up(named map[string]string, words []string) {
 
 func (p *player) down(_ map[string]string, words []string) {
 	lane := int(p.num(words[0]))
-	delete(p.busy, lane)
+	p.busy[lane] = nil
 	ev := &LaneDown{Lane: lane, InDoubt: slices.Contains(words, "doubt"),
 		Failure: Failure{Class: Transient, Kind: "connection", Message: "reset"}}
 	if slices.Contains(words, "fenced") {
@@ -275,16 +275,18 @@ func (p *player) down(_ map[string]string, words []string) {
 }
 
 func (p *player) installed(lane int) {
-	if a, ok := p.busy[lane].(*Install); ok && a.Group.Frontier {
-		p.snap = a.Group.Snapshot
+	if len(p.busy[lane]) > 0 {
+		if a, ok := p.busy[lane][0].(*Install); ok && a.Group.Frontier {
+			p.snap = a.Group.Snapshot
+		}
+		p.busy[lane] = p.busy[lane][1:]
 	}
-	delete(p.busy, lane)
 	p.step(&Installed{Lane: lane, Received: p.now, Begin: p.now, Complete: p.now})
 }
 
 func (p *player) failed(named map[string]string, words []string) {
 	ev := &Failed{Lane: int(p.num(words[0]))}
-	delete(p.busy, ev.Lane)
+	p.busy[ev.Lane] = nil
 	for c := range Classes {
 		if Class(c).String() == words[1] {
 			ev.Failure = Failure{Class: Class(c), Kind: "sql", Code: map[Class]string{Contention: "40001", Poison: "23514", Transient: "53100", Fenced: "IC001", Broken: "IC003"}[Class(c)]}
@@ -322,9 +324,9 @@ func (p *player) settle(map[string]string, []string) {
 		switch {
 		case len(p.tasks) > 0:
 			p.converted(nil, nil)
-		case len(p.busy) > 0:
+		case p.working():
 			for lane := range len(p.core.lanes) {
-				if p.busy[lane] != nil {
+				if len(p.busy[lane]) > 0 {
 					p.installed(lane)
 					break
 				}
@@ -336,6 +338,15 @@ func (p *player) settle(map[string]string, []string) {
 			return
 		}
 	}
+}
+
+func (p *player) working() bool {
+	for _, actions := range p.busy {
+		if len(actions) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *player) status() {
@@ -357,9 +368,9 @@ func (p *player) step(ev Event) {
 		case *Convert:
 			p.tasks = append(p.tasks, a)
 		case *Install:
-			p.busy[a.Lane] = a
+			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		case *Quarantine:
-			p.busy[a.Lane] = a
+			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		}
 		if line := describe(a); line != "" {
 			p.printf("%s", line)
@@ -419,6 +430,9 @@ func describeGroup(lane int, g *queue.Group) string {
 		return fmt.Sprintf("install lane %d ahead: %s", lane, list)
 	case len(versions) == 0:
 		list = "nothing"
+	}
+	if g.Chained {
+		list += " (chained)"
 	}
 	s := fmt.Sprintf("install lane %d: %s; snapshot %d to %d, resume %d", lane, list, g.From, g.Snapshot, g.Resume)
 	if g.Ledgered > 0 {

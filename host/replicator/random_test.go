@@ -35,7 +35,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention"} {
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention", "chained"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -228,7 +228,7 @@ func (w *world) turn() {
 		w.step(&GuestArmed{Generation: w.nextGen})
 		w.nextGen++
 	case len(w.asked) > 0 && w.r.IntN(3) > 0:
-		k := w.r.IntN(len(w.asked))
+		k := w.first(w.r.IntN(len(w.asked)))
 		a := w.asked[k]
 		w.asked = slices.Delete(w.asked, k, k+1)
 		w.answer(a)
@@ -311,7 +311,32 @@ func (w *world) connect(a *Connect) {
 	w.step(ev)
 }
 
+// first returns the action that a lane would come to before the k-th: it takes its jobs in order.
+func (w *world) first(k int) int {
+	a, ok := w.asked[k].(*Install)
+	if !ok || !a.Group.Chained {
+		return k
+	}
+	for i, earlier := range w.asked[:k] {
+		if b, ok := earlier.(*Install); ok && b.Lane == a.Lane {
+			return i
+		}
+	}
+	return k
+}
+
+// drop lets a lane drop the group that is chained to one which failed.
+func (w *world) drop(lane int) {
+	w.asked = slices.DeleteFunc(w.asked, func(a Action) bool {
+		i, ok := a.(*Install)
+		return ok && i.Lane == lane && i.Group.Chained
+	})
+}
+
 func (w *world) install(a *Install) {
+	if a.Group.Chained {
+		w.met["chained"]++
+	}
 	lost := &LaneDown{Lane: a.Lane, Failure: Failure{Kind: "connection"}}
 	switch {
 	case w.chance(4):
@@ -319,10 +344,12 @@ func (w *world) install(a *Install) {
 		if lost.InDoubt {
 			w.met["doubt, not committed"]++
 		}
+		w.drop(a.Lane)
 		w.step(lost)
 		return
 	case w.chance(4):
 		w.met["contention"]++
+		w.drop(a.Lane)
 		w.step(&Failed{Lane: a.Lane, Failure: Failure{Class: Contention, Kind: "sql"}})
 		return
 	}
@@ -335,6 +362,7 @@ func (w *world) install(a *Install) {
 			if len(a.Group.Entries) > 1 {
 				w.met["split"]++
 			}
+			w.drop(a.Lane)
 			w.step(ev)
 			return
 		}
@@ -343,6 +371,7 @@ func (w *world) install(a *Install) {
 	if w.chance(4) {
 		w.met["doubt, committed"]++
 		lost.InDoubt = true
+		w.drop(a.Lane)
 		w.step(lost)
 		return
 	}

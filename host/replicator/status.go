@@ -1,6 +1,9 @@
 package replicator
 
-import "github.com/ichor-replicator/ichor/host/talos"
+import (
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
 
 // Stats counts what the core has seen and done since it was made.
 type Stats struct {
@@ -105,8 +108,10 @@ func (c *Core) Status() Status {
 		} else if l.failure.Kind != "" {
 			s.Failure = l.failure
 		}
-		if l.group != nil {
-			s.InFlight += len(l.group.Entries)
+		for _, g := range [2]*queue.Group{l.group, l.next} {
+			if g != nil {
+				s.InFlight += len(g.Entries)
+			}
 		}
 	}
 	c.explain(&s)
