@@ -19,10 +19,13 @@ import (
 
 // rung is one way to install with the bare database client.
 type rung struct {
-	Name        string  `json:"name"`
-	Connections int     `json:"connections"`
-	Group       int     `json:"versions_a_transaction"`
-	Rate        float64 `json:"versions_per_s"`
+	Name        string `json:"name"`
+	Connections int    `json:"connections"`
+	Group       int    `json:"versions_a_transaction"`
+	// Steps sends BEGIN, the statement and COMMIT one after the other, as an installer does
+	// whose versions may have several statements; else all goes in one round trip.
+	Steps bool    `json:"steps"`
+	Rate  float64 `json:"versions_per_s"`
 
 	share float64 // how much of the backlog it is given: the slow ones need not have all
 }
@@ -30,14 +33,18 @@ type rung struct {
 // rungs are the ladder. A rung of several connections takes versions as they come, without
 // regard for what they depend on: it may leave other balances, but it does the same work.
 var rungs = []rung{
-	{Name: "one transaction a version, 1 connection", Connections: 1, Group: 1, share: 0.05},
-	{Name: "one transaction a version, 50 connections", Connections: 50, Group: 1, share: 0.25},
+	{Name: "one transaction a version, 1 connection", Connections: 1, Group: 1, Steps: true, share: 0.05},
+	{Name: "one transaction a version, 50 connections", Connections: 50, Group: 1, Steps: true, share: 0.25},
+	{Name: "one bare statement a version, 50 connections", Connections: 50, Group: 1, share: 0.25},
 	{Name: "groups of 100, 1 connection", Connections: 1, Group: 100, share: 0.5},
 	{Name: "groups of 1,000, 1 connection", Connections: 1, Group: 1000, share: 1},
 }
 
 // The rungs that the host is compared with.
-const fiftyConnections = 1
+const (
+	fiftyConnections = 1
+	fiftyStatements  = 2
+)
 
 // guestSQL returns the statement that the banking guest makes of a transfer.
 func guestSQL(root string) (string, error) {
@@ -89,7 +96,7 @@ func (s *stage) climb(ctx context.Context, r rung, sql string, transfers []trans
 	begun := time.Now()
 	for _, conn := range conns {
 		all.Go(func() {
-			if err := work(ctx, conn.PgConn(), r.Group, transfers, &next); err != nil {
+			if err := work(ctx, conn.PgConn(), r, transfers, &next); err != nil {
 				cancel(err)
 			}
 		})
@@ -121,28 +128,44 @@ func (s *stage) connect(ctx context.Context, database, sql string) (*pgx.Conn, e
 	return conn, nil
 }
 
-// work takes groups of transfers until there are no more, each in one transaction that is
-// pipelined: one write, one wait.
-func work(ctx context.Context, conn *pgconn.PgConn, group int, transfers []transfer, next *atomic.Int64) error {
+// work takes groups of transfers until there are no more, each in one transaction; unless the
+// rung goes in steps it is pipelined: one write, one wait.
+func work(ctx context.Context, conn *pgconn.PgConn, r rung, transfers []transfer, next *atomic.Int64) error {
 	for {
-		end := int(next.Add(int64(group)))
-		begin := end - group
+		end := int(next.Add(int64(r.Group)))
+		begin := end - r.Group
 		if begin >= len(transfers) || ctx.Err() != nil {
 			return ctx.Err()
 		}
 		var batch pgconn.Batch
-		if group > 1 {
+		if r.Group > 1 || r.Steps {
 			batch.ExecPrepared("begin", nil, nil, nil)
+		}
+		if err := r.step(ctx, conn, &batch); err != nil {
+			return err
 		}
 		for _, t := range transfers[begin:min(end, len(transfers))] {
 			version := strconv.AppendUint(nil, uint64(t.version), 10)
 			batch.ExecPrepared("transfer", [][]byte{[]byte(t.from), []byte(t.to), []byte(t.amount), version}, nil, nil)
 		}
-		if group > 1 {
+		if err := r.step(ctx, conn, &batch); err != nil {
+			return err
+		}
+		if r.Group > 1 || r.Steps {
 			batch.ExecPrepared("commit", nil, nil, nil)
 		}
 		if _, err := conn.ExecBatch(ctx, &batch).ReadAll(); err != nil {
 			return err
 		}
 	}
+}
+
+// step sends what the batch has so far and waits for the answer, if the rung goes in steps.
+func (r rung) step(ctx context.Context, conn *pgconn.PgConn, batch *pgconn.Batch) error {
+	if !r.Steps {
+		return nil
+	}
+	_, err := conn.ExecBatch(ctx, batch).ReadAll()
+	*batch = pgconn.Batch{}
+	return err
 }

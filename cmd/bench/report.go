@@ -25,6 +25,7 @@ type report struct {
 	Rate       float64   `json:"versions_per_s"`
 	Rates      []float64 `json:"versions_per_s_each"`
 	RatioFifty float64   `json:"ratio_50_connections"`
+	RatioBare  float64   `json:"ratio_50_connections_bare_statements"`
 	RatioBest  float64   `json:"ratio_best_rung"`
 	PeakMiB    float64   `json:"peak_mib"`
 	CPU        float64   `json:"host_cpus_busy"`
@@ -51,7 +52,7 @@ type report struct {
 // throughput fills in what the rounds gave: medians, the ratios' of the ratios within a round, and
 // the highest peak.
 func (r *report) throughput(ways []whole, rates [][]float64) {
-	var cpu, start, group, fifty, single []float64
+	var cpu, start, group, fifty, bare, single []float64
 	for _, w := range ways {
 		r.Rates, cpu, start = append(r.Rates, w.rate), append(cpu, w.cpu), append(start, millis(w.start))
 		group = append(group, w.group)
@@ -70,8 +71,9 @@ func (r *report) throughput(ways []whole, rates [][]float64) {
 			}
 		}
 		fifty, single = append(fifty, w.rate/rates[fiftyConnections][round]), append(single, w.rate/best)
+		bare = append(bare, w.rate/rates[fiftyStatements][round])
 	}
-	r.RatioFifty, r.RatioBest = median(fifty), median(single)
+	r.RatioFifty, r.RatioBare, r.RatioBest = median(fifty), median(bare), median(single)
 }
 
 // underLoad fills in what the steady load gave.
@@ -99,6 +101,7 @@ func (r *report) print(out io.Writer) {
 	}
 	line("the host, topic to snapshot", "%8.0f versions/s", r.Rate)
 	line("  to 50 connections", "%8.2f ×    aim: at least %.0f ×", r.RatioFifty, aimFifty)
+	line("  to 50 connections with bare statements", "%8.2f ×", r.RatioBare)
 	line("  to the best rung of one connection", "%8.0f %%    aim: at least %.0f %%", 100*r.RatioBest, 100*aimBest)
 	line("  peak memory", "%8.0f MiB  aim: at most %.0f MiB", r.PeakMiB, aimPeakMiB)
 	line("  versions a transaction", "%8.0f", r.Group)
