@@ -30,6 +30,7 @@ type guests struct {
 
 	mu        sync.Mutex
 	byID      map[int32]*loaded
+	spare     map[string]*guest.Generation // loaded by prepare and not in use yet, by digest
 	nextID    int32
 	newest    []string // the digest that was last armed, by guest
 	templates map[templateKey]*installer.Template
@@ -66,15 +67,46 @@ func newGuests(opts GuestOptions, store *installer.Installer, metrics *guest.Met
 	names, index := opts.routes()
 	return &guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log,
-		byID: map[int32]*loaded{}, newest: make([]string, len(names)),
+		byID: map[int32]*loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
 		templates: map[templateKey]*installer.Template{}, rejected: map[string]Rejection{},
 	}
 }
 
-// start loads the guests that the routes name, and those that the history asks for, and
-// returns which generation converts what.
-func (g *guests) start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
+// prepare loads the guests that the routes name, so that start finds them.
+func (g *guests) prepare(ctx context.Context) error {
 	g.close() // of a session before
+	for _, name := range g.names {
+		wasm, err := g.read(name)
+		if err != nil {
+			return err
+		}
+		generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		g.spare[name+generation.Digest().String()] = generation
+		g.mu.Unlock()
+	}
+	return nil
+}
+
+// take returns the generation of a module, as prepare loaded it or else loaded now.
+func (g *guests) take(ctx context.Context, name string, wasm []byte) (*guest.Generation, error) {
+	key := name + guest.DigestOf(wasm).String()
+	g.mu.Lock()
+	generation := g.spare[key]
+	delete(g.spare, key)
+	g.mu.Unlock()
+	if generation != nil {
+		return generation, nil
+	}
+	return guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
+}
+
+// start returns which generation of each guest converts what: those of the files, and those
+// that the history asks for.
+func (g *guests) start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
 	cuts := make([][]replicator.Cut, len(g.names))
 	for i, name := range g.names {
 		wasm, err := g.read(name)
@@ -150,7 +182,7 @@ func (g *guests) plan(ctx context.Context, index int32, wasm []byte, state insta
 // load brings a module up beside whatever runs, and keeps it where every host finds it.
 func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, error) {
 	name := g.names[index]
-	generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
+	generation, err := g.take(ctx, name, wasm)
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +245,12 @@ func (g *guests) retire(id int32) {
 // close closes every generation.
 func (g *guests) close() {
 	g.mu.Lock()
-	all := g.byID
-	g.byID = map[int32]*loaded{}
+	all, spare := g.byID, g.spare
+	g.byID, g.spare = map[int32]*loaded{}, map[string]*guest.Generation{}
 	g.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(spare)) {
+		g.free(spare[key])
+	}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		g.free(all[id].generation)
 	}

@@ -338,3 +338,23 @@ func TestACohortWithoutARoute(t *testing.T) {
 		})
 	}
 }
+
+// A host that can not run must not end the one that does.
+func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	owner := b.start()
+	owner.shows("/readyz", `"ready":true`)
+	bad := *b
+	bad.guests = t.TempDir()
+	bad.options.Guests.Directory = bad.guests
+	bad.install("banking", []byte("no module"))
+	var refused *guest.LoadError
+	if err := bad.start().ended(); !errors.As(err, &refused) {
+		t.Errorf("%v", err)
+	}
+	v := b.send(candidate(1, "0001", deposit("0001", 5)))
+	b.send(commit(v, 0))
+	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0001'")
+	b.eventually("(1)", "select epoch from ichor.state")
+}

@@ -14,21 +14,12 @@ import (
 // started is what a session begins with.
 type started struct{ core replicator.Start }
 
-// start takes the cohort over: it waits for the log and the database, takes the epoch, and
-// checks that the log is the one that the database was left with.
+// start takes the cohort over. Everything that can refuse is asked BEFORE the epoch is taken: a
+// host with a wrong topic or a bad guest must not end the one that works.
 func (h *Host) start(ctx context.Context) (started, error) {
-	var facts kafka.Facts
-	err := h.insist(ctx, PhaseSource, func() (err error) {
-		facts, err = h.source.Facts(ctx)
-		return err
-	}, func(err error) bool { return kafka.ClassOf(err).Retryable() })
+	facts, err := h.prepare(ctx)
 	if err != nil {
-		return started{}, fmt.Errorf("source: %w", err)
-	}
-	if h.opts.Database.Init {
-		if err := h.insist(ctx, PhaseDatabase, func() error { return h.installer.Init(ctx) }, installer.IsTransient); err != nil {
-			return started{}, fmt.Errorf("database: %w", err)
-		}
+		return started{}, err
 	}
 	var state installer.State
 	err = h.insist(ctx, PhaseDatabase, func() (err error) {
@@ -39,7 +30,7 @@ func (h *Host) start(ctx context.Context) (started, error) {
 		return started{}, fmt.Errorf("database: %w", err)
 	}
 	h.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", h.opts.Database.Owner)
-	resume, err := h.checkLog(ctx, state)
+	resume, err := h.checkLog(ctx, state) // the owner before may have gone on meanwhile
 	if err != nil {
 		return started{}, fmt.Errorf("source: %w", err)
 	}
@@ -50,6 +41,39 @@ func (h *Host) start(ctx context.Context) (started, error) {
 	return started{core: replicator.Start{
 		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Guests: cuts,
 	}}, nil
+}
+
+// prepare waits for the log and the database, and makes sure that the log is the one that the
+// database was left with and that the guests can be loaded.
+func (h *Host) prepare(ctx context.Context) (kafka.Facts, error) {
+	var facts kafka.Facts
+	err := h.insist(ctx, PhaseSource, func() (err error) {
+		facts, err = h.source.Facts(ctx)
+		return err
+	}, func(err error) bool { return kafka.ClassOf(err).Retryable() })
+	if err != nil {
+		return facts, fmt.Errorf("source: %w", err)
+	}
+	if h.opts.Database.Init {
+		if err := h.insist(ctx, PhaseDatabase, func() error { return h.installer.Init(ctx) }, installer.IsTransient); err != nil {
+			return facts, fmt.Errorf("database: %w", err)
+		}
+	}
+	var state installer.State
+	err = h.insist(ctx, PhaseDatabase, func() (err error) {
+		state, err = h.installer.Read(ctx)
+		return err
+	}, installer.IsTransient)
+	if err != nil {
+		return facts, fmt.Errorf("database: %w", err)
+	}
+	if _, err := h.checkLog(ctx, state); err != nil {
+		return facts, fmt.Errorf("source: %w", err)
+	}
+	if err := h.guests.prepare(ctx); err != nil {
+		return facts, fmt.Errorf("guests: %w", err)
+	}
+	return facts, nil
 }
 
 // insist tries until it succeeds, as long as waiting may help, and shows the reason meanwhile.

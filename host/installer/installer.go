@@ -282,7 +282,12 @@ func load(ctx context.Context, conn *pgx.Conn, s *State) error {
 	err := conn.QueryRow(ctx, `select epoch, snapshot, resume, anchor_position, anchor_hash, cluster, topic,
 		(select version from public.cohort_snapshot where id = 'SINGLETON') from ichor.state`).
 		Scan(&s.Epoch, &snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, &cohort)
-	if errors.Is(err, pgx.ErrNoRows) {
+	if errors.Is(err, pgx.ErrNoRows) { // no host has run on it yet
+		s.Anchor = talos.NoAnchor
+		err = conn.QueryRow(ctx, "select version from public.cohort_snapshot where id = 'SINGLETON'").Scan(&s.Snapshot)
+		if err != nil {
+			return failure(err, "read cohort_snapshot")
+		}
 		return nil
 	}
 	if err != nil {

@@ -327,6 +327,15 @@ func TestADatabaseThatServedTheReferenceIsTakenOver(t *testing.T) {
 	b := newBase(t)
 	b.exec("create table cohort_snapshot (id char(9) primary key, version bigint not null)")
 	b.exec("insert into cohort_snapshot values ('SINGLETON', 1234)")
+	if s, err := b.installer(1).Read(t.Context()); err == nil {
+		t.Errorf("a database without the schema is read: %+v", s)
+	}
+	if err := b.installer(1).Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := b.installer(1).Read(t.Context()); err != nil || s.Snapshot != 1234 || s.Epoch != 0 || s.Anchor != talos.NoAnchor {
+		t.Errorf("before the first host: %+v, %v", s, err)
+	}
 	_, s := b.take(1)
 	if s.Snapshot != 1234 || s.HasResume {
 		t.Errorf("%+v", s)
