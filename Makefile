@@ -2,6 +2,7 @@
 
 MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
+MODULES   ?= 100000
 
 # The version is stamped by hand, so that a checkout whose owner is another user builds too.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -16,7 +17,7 @@ say      = @printf '== %s\n' "$(1)"
 RACE    := ./host ./host/admin ./host/guest/... ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race test-kafka check build cross vet format fmt lint tidy clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo test race test-kafka test-fuel check build cross vet format fmt lint tidy clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +43,13 @@ test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
 	ICHOR_KAFKA=apache go test ./host -run RecordedTopics -count=1
 	ICHOR_KAFKA=apache go test ./cmd/ichor -run Killed -count=1
+
+test-fuel: go ## guests with fuel and without, on MODULES generated modules (100000: 5 minutes); needs cargo
+	@command -v cargo >/dev/null || { echo "ichor: no cargo: test-fuel builds a generator of modules (rustup, or apt-get install cargo); make test has 500 of its modules" >&2; exit 3; }
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		CARGO_TARGET_DIR="$$folder" cargo build --quiet --release --locked --manifest-path host/guest/fuel/testdata/smith/Cargo.toml && \
+		"$$folder/release/smith" 0 $(MODULES) >"$$folder/modules" && \
+		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$folder/modules"
 
 check: build cross vet format lint tidy race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 

@@ -38,11 +38,14 @@ var imports = map[string][]string{
 	"host/replicator": {"host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
 
 	"host/kafka":     {"host/talos"},
-	"host/guest":     {"abi", "host/talos"},
+	"host/guest":     {"abi", "host/guest/fuel", "host/guest/wasm", "host/talos"},
 	"host/installer": {"host/talos"},
 	"host/admin":     {"host/talos", "host/timing"},
 	"host": {"abi", "host/admin", "host/guest", "host/installer", "host/kafka", "host/queue",
 		"host/replicator", "host/suffix", "host/talos", "host/timing"},
+
+	"host/guest/wasm": {},
+	"host/guest/fuel": {"host/guest/wasm"},
 
 	"host/talos/talostest":       {"host/talos"},
 	"host/kafka/kafkatest":       {},
@@ -67,6 +70,7 @@ var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/inst
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
 	"host/guest":                        {"guests/go"}, // a guest that was built in, to compare with
+	"host/guest/fuel":                   {"abi"},       // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"cmd/demo":                          {"host/admin", "host/timing"}, // it asks the real listener
 }
@@ -95,6 +99,7 @@ var doors = map[string][]string{
 
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
+	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "examples/banking/workload", "cmd/ichor"},
 	"github.com/prometheus/client_golang": {"cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
@@ -117,8 +122,8 @@ var neverShipped = []string{
 // that decide: the same events give the same answers, so they have no clock, no goroutine and
 // no way out.
 var (
-	standardOnly = []string{"abi", "guests/go", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
-	pure         = []string{"host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
+	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
+	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
 	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
 )
 

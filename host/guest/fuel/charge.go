@@ -1,0 +1,101 @@
+package fuel
+
+import "github.com/ichor-replicator/ichor/host/guest/wasm"
+
+// charger writes charges into one body: the global and the import by their indices, and
+// the two locals that are ours.
+type charger struct {
+	fuel, yield uint32
+	left, size  uint64
+}
+
+// empty is the type of a block without values.
+const empty = 0x40
+
+// fixed charges a constant:
+//
+//	fuel -= units
+//
+// and, checked, goes on with
+//
+//	if fuel >= 0 {} else { yield() }
+//
+// in this order, because the compiler then puts the call out of the way: it halves what
+// fuel costs.
+func (c *charger) fixed(out []byte, units int64, checked bool) []byte {
+	out = number(append(out, byte(wasm.OpGlobalGet)), uint64(c.fuel))
+	out = signed(append(out, byte(wasm.OpI64Const)), units)
+	if checked {
+		return c.take(out)
+	}
+	out = append(out, byte(wasm.OpI64Sub))
+	return number(append(out, byte(wasm.OpGlobalSet)), uint64(c.fuel))
+}
+
+// sized charges what the operation that follows costs, by its size, which is an i32 on top
+// of the stack and stays there.
+func (c *charger) sized(out []byte, op wasm.Opcode) []byte {
+	out = number(append(out, byte(wasm.OpLocalTee)), c.size)
+	out = number(append(out, byte(wasm.OpGlobalGet)), uint64(c.fuel))
+	out = number(append(out, byte(wasm.OpLocalGet)), c.size)
+	out = append(out, byte(wasm.OpI64ExtendU))
+	if factor := costOf(op); factor > 1 {
+		out = append(signed(append(out, byte(wasm.OpI64Const)), factor), byte(wasm.OpI64Mul))
+	}
+	return c.take(out)
+}
+
+// costOf returns the units for each of what an operation's size counts.
+func costOf(op wasm.Opcode) int64 {
+	switch op {
+	case wasm.OpMemoryGrow:
+		return costPage
+	case wasm.OpTableGrow, wasm.OpTableFill, wasm.OpTableCopy, wasm.OpTableInit:
+		return costElement
+	}
+	return 1
+}
+
+// take subtracts and checks: the global's value and the units are on the stack.
+func (c *charger) take(out []byte) []byte {
+	out = append(out, byte(wasm.OpI64Sub))
+	out = number(append(out, byte(wasm.OpLocalTee)), c.left)
+	out = number(append(out, byte(wasm.OpGlobalSet)), uint64(c.fuel))
+	out = number(append(out, byte(wasm.OpLocalGet)), c.left)
+	out = append(out, byte(wasm.OpI64Const), 0, byte(wasm.OpI64GeS), byte(wasm.OpIf), empty, byte(wasm.OpElse))
+	out = number(append(out, byte(wasm.OpCall)), uint64(c.yield))
+	return append(out, byte(wasm.OpEnd))
+}
+
+// number appends an unsigned LEB128 number.
+func number(out []byte, n uint64) []byte {
+	for n >= 0x80 {
+		out = append(out, byte(n)|0x80)
+		n >>= 7
+	}
+	return append(out, byte(n))
+}
+
+// signed appends a signed LEB128 number.
+func signed(out []byte, n int64) []byte {
+	for n < -0x40 || n >= 0x40 {
+		out = append(out, byte(n)|0x80)
+		n >>= 7
+	}
+	return append(out, byte(n)&0x7f)
+}
+
+// leading reads the unsigned LEB128 number that a decoded list begins with.
+func leading(b []byte) (n uint64, length int) {
+	for shift := 0; ; shift += 7 {
+		n |= uint64(b[length]&0x7f) << shift
+		if length++; b[length-1] < 0x80 {
+			return n, length
+		}
+	}
+}
+
+// name appends a name as the format has it.
+func name(out []byte, text string) []byte {
+	return append(number(out, uint64(len(text))), text...)
+}

@@ -1,0 +1,77 @@
+// Package fuel makes WebAssembly modules stoppable. Native code of a guest cannot be
+// preempted: a loop in it holds up the host's garbage collector, and with it every
+// goroutine, for as long as it runs. So a module is rewritten before it is compiled: it
+// counts down a global at the entry of each function and at the head of each loop, and
+// calls an import of the host's when the global is below zero. There the host is on safe
+// ground again; it lets the guest go on with another slice, or ends the call.
+//
+// The count is exact and repeatable: the same module with the same input burns the same
+// fuel on every machine. One unit is about one instruction; see the costs below.
+package fuel
+
+import "errors"
+
+// The names that a rewritten module has and an original must not have.
+const (
+	ImportModule = "ichor_fuel" // the import is ImportModule.ImportYield, () → ()
+	ImportYield  = "yield"
+	ExportGlobal = "ichor_fuel" // the export, a mutable i64: what is left of the slice
+)
+
+// What is charged beyond one unit an instruction. A function and a loop are charged, each
+// time they are entered, with the longest way through them that enters no other loop.
+const (
+	longestWay = 128 // units that are charged at once, but for a longer block
+
+	costCall = 8 // more, for the frame of a call, and for the way into the function if it is no longer
+
+	// Operations that take a size; a byte of memory.fill, .copy and .init is one unit.
+	costPage    = 8192 // memory.grow, a page of 64 KiB
+	costElement = 16   // table.grow, .fill, .copy and .init, an element
+)
+
+// Limits bound a call. Budget is what it may burn in all, Slice what it may burn before it
+// yields again, and Largest what a single operation may cost, which nothing can stop once
+// it runs; all in units.
+type Limits struct{ Budget, Slice, Largest int64 }
+
+// Meter divides the fuel of a call into slices. A meter belongs to one instance; whoever
+// calls the guest sets the exported global to what Begin and Yield return.
+type Meter struct {
+	limits Limits
+	left   int64 // of the budget, not yet handed out
+}
+
+// Begin starts a call and returns its first slice.
+func (m *Meter) Begin(limits Limits) int64 {
+	m.limits, m.left = limits, limits.Budget
+	return m.next()
+}
+
+// The errors of Yield; the call has to be ended.
+var (
+	ErrSpent    = errors.New("its fuel is spent")
+	ErrTooLarge = errors.New("a single operation costs too much")
+)
+
+// Yield is called when the global is below zero: global is its value. It returns the next
+// slice, or ErrSpent or ErrTooLarge.
+func (m *Meter) Yield(global int64) (next int64, err error) {
+	m.left += global
+	switch {
+	case global < -m.limits.Largest:
+		return 0, ErrTooLarge
+	case m.left <= 0:
+		return 0, ErrSpent
+	}
+	return m.next(), nil
+}
+
+// Used returns what the call has burnt, with the global at this value.
+func (m *Meter) Used(global int64) int64 { return m.limits.Budget - m.left - global }
+
+func (m *Meter) next() int64 {
+	n := min(m.left, m.limits.Slice)
+	m.left -= n
+	return n
+}

@@ -1,0 +1,270 @@
+package wasm
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// header is the magic number and the version of the format.
+var header = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
+
+// Decode reads a binary's sections. The module refers to the bytes: they must not change.
+// Every error is a *FormatError.
+func Decode(binary []byte) (*Module, error) {
+	if !bytes.HasPrefix(binary, header) {
+		return nil, &FormatError{At: 0, What: "it does not begin as a WebAssembly module of version 1"}
+	}
+	m := &Module{Bytes: binary}
+	c := &cursor{b: binary, at: len(header)}
+	last := Custom
+	for c.more() {
+		at := c.at
+		id := SectionID(c.byte())
+		size := c.u32()
+		body := c.at
+		c.bytes(size)
+		if c.err != nil {
+			return nil, c.err
+		}
+		s := Section{ID: id, At: body, End: c.at}
+		switch {
+		case id == Custom:
+		case int(id) >= len(order):
+			return nil, &FormatError{At: at, What: "an unknown section"}
+		case last != Custom && !last.Before(id):
+			return nil, &FormatError{At: at, What: "a section stands twice or out of order"}
+		default:
+			last = id
+		}
+		if err := m.section(&s); err != nil {
+			return nil, err
+		}
+		m.Sections = append(m.Sections, s)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	if len(m.Functions) != len(m.Bodies) {
+		return nil, &FormatError{At: len(binary), What: "the numbers of functions and of bodies differ"}
+	}
+	if err := m.checkIndices(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// checkIndices reports an index in the sections that is the index of nothing. Those in
+// the code are their reader's to check.
+func (m *Module) checkIndices() error {
+	functions, globals := m.Count(KindFunction), m.Count(KindGlobal)
+	var err error
+	check := func(at int, what string, index uint32, count int) {
+		if err == nil && uint64(index) >= uint64(count) {
+			err = &FormatError{At: at, What: fmt.Sprintf("%s %d does not exist", what, index)}
+		}
+	}
+	for i := range m.Imports {
+		if m.Imports[i].Kind == KindFunction {
+			check(0, "type", m.Imports[i].Type, len(m.Types))
+		}
+	}
+	for i := range m.Functions {
+		check(0, "type", m.Functions[i], len(m.Types))
+	}
+	for i := range m.Exports {
+		e := &m.Exports[i]
+		switch e.Kind {
+		case KindFunction:
+			check(0, "function", e.Index, functions)
+		case KindGlobal:
+			check(0, "global", e.Index, globals)
+		}
+	}
+	for _, s := range m.Sections {
+		m.References(s, func(f FunctionReference) { check(f.At, "function", f.Function, functions) })
+	}
+	return err
+}
+
+// section reads what is in one section.
+func (m *Module) section(s *Section) error {
+	c := &cursor{b: m.Bytes[:s.End], at: s.At}
+	switch s.ID {
+	case Custom:
+		s.Name = c.name()
+		c.at = s.End
+	case Types:
+		m.types(c)
+	case Imports:
+		m.imports(c)
+	case Functions:
+		n := c.count("functions")
+		m.Functions = make([]uint32, n)
+		for i := range m.Functions {
+			m.Functions[i] = c.u32()
+		}
+	case Tables:
+		for range c.count("tables") {
+			m.Tables = append(m.Tables, c.table())
+		}
+	case Memories:
+		for range c.count("memories") {
+			m.Memories = append(m.Memories, c.limits(1))
+		}
+	case Globals:
+		m.Globals = c.count("globals")
+		for range m.Globals {
+			m.global(c)
+		}
+	case Exports:
+		m.exports(c)
+	case Start:
+		index := c.u32()
+		m.Start = &index
+	case Elements:
+		m.Elements = c.count("element segments")
+		for range m.Elements {
+			m.element(c, nil)
+		}
+	case DataCount:
+		c.u32()
+	case Code:
+		m.code(c)
+	case Data:
+		m.Data = c.count("data segments")
+		c.at = s.End // read by the compiler, changed by nobody
+	}
+	if c.err != nil {
+		return c.err
+	}
+	if c.at != s.End {
+		return &FormatError{At: c.at, What: "a section is longer than what it holds"}
+	}
+	return nil
+}
+
+func (m *Module) types(c *cursor) {
+	n := c.count("types")
+	m.Types = make([]FuncType, n)
+	for i := range m.Types {
+		if at := c.at; c.byte() != 0x60 {
+			c.fail(at, "a type that is not a function's")
+			return
+		}
+		m.Types[i] = FuncType{Params: c.valueTypes(), Results: c.valueTypes()}
+	}
+}
+
+func (c *cursor) valueTypes() []byte {
+	at := c.at
+	types := c.bytes(c.u32())
+	for i, t := range types {
+		if !ValueType(t).valid() {
+			c.fail(at+i, "an unknown value type 0x%02x", t)
+			return nil
+		}
+	}
+	return types
+}
+
+func (m *Module) imports(c *cursor) {
+	for range c.count("imports") {
+		i := Import{Module: c.name(), Name: c.name()}
+		at := c.at
+		i.Kind = Kind(c.byte())
+		switch i.Kind {
+		case KindFunction:
+			i.Type = c.u32()
+		case KindTable:
+			i.Limits = c.table().Limits
+		case KindMemory:
+			i.Limits = c.limits(1)
+		case KindGlobal:
+			c.globalType()
+		default:
+			c.fail(at, "an import of an unknown kind")
+		}
+		m.Imports = append(m.Imports, i)
+	}
+}
+
+func (c *cursor) table() Table {
+	at := c.at
+	t := Table{Element: ValueType(c.byte())}
+	if t.Element != FuncRef && t.Element != ExternRef {
+		c.fail(at, "a table of no references")
+	}
+	t.Limits = c.limits(1)
+	return t
+}
+
+// limits reads the limits of a memory or a table; flags above highest are of a later
+// specification: shared and 64-bit memories.
+func (c *cursor) limits(highest byte) (l Limits) {
+	at := c.at
+	flags := c.byte()
+	if flags > highest {
+		c.fail(at, "limits of an unknown form 0x%02x: no shared and no 64-bit memory is known here", flags)
+		return l
+	}
+	l.Min = c.u32()
+	if l.HasMax = flags == 1; l.HasMax {
+		l.Max = c.u32()
+	}
+	return l
+}
+
+func (c *cursor) globalType() {
+	at := c.at
+	if t := ValueType(c.byte()); !t.valid() {
+		c.fail(at, "a global of an unknown type")
+	}
+	at = c.at
+	if c.byte() > 1 {
+		c.fail(at, "a global that is neither constant nor mutable")
+	}
+}
+
+func (m *Module) global(c *cursor) {
+	c.globalType()
+	m.constant(c, nil)
+}
+
+func (m *Module) exports(c *cursor) {
+	for range c.count("exports") {
+		e := Export{Name: c.name()}
+		at := c.at
+		if e.Kind = Kind(c.byte()); e.Kind > KindGlobal {
+			c.fail(at, "an export of an unknown kind")
+		}
+		e.Index = c.u32()
+		m.Exports = append(m.Exports, e)
+	}
+}
+
+func (m *Module) code(c *cursor) {
+	n := c.count("bodies")
+	m.Bodies = make([]Body, n)
+	for i := range m.Bodies {
+		size := c.u32()
+		b := Body{At: c.at}
+		c.bytes(size)
+		b.End = c.at
+		inner := &cursor{b: c.b[:b.End], at: b.At}
+		b.Groups = uint32(inner.count("local declarations"))
+		for range b.Groups {
+			b.Locals += uint64(inner.u32())
+			if at := inner.at; !ValueType(inner.byte()).valid() {
+				inner.fail(at, "a local of an unknown type")
+			}
+		}
+		if inner.err != nil && c.err == nil {
+			c.err = inner.err
+		}
+		if c.err != nil {
+			return
+		}
+		b.Code = inner.at
+		m.Bodies[i] = b
+	}
+}
