@@ -108,7 +108,7 @@ func TestAFileThatIsNoGuestChangesNothing(t *testing.T) {
 	last := b.transfers(0, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	b.install("banking", []byte("no module"))
-	r.shows("/status", `"reason":"guest banking refused at verify`)
+	r.shows("/status", `"reason":"guest banking refused at scan`)
 	last = b.transfers(10, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	b.eventually("(1)", "select count(*) from ichor.guest_history")

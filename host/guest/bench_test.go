@@ -19,15 +19,9 @@ const batch = 64
 // nothing of. The figure to look at is ns/version.
 func BenchmarkBoundary(b *testing.B) {
 	b.Run("transfer/guest", func(b *testing.B) {
-		benchGuest(b, guesttest.Banking(b), "TRANSFER", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch, CallTimeout: -1})
-	})
-	b.Run("transfer/guest-interruptible", func(b *testing.B) {
 		benchGuest(b, guesttest.Banking(b), "TRANSFER", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch})
 	})
 	b.Run("three/guest", func(b *testing.B) {
-		benchGuest(b, guesttest.Deeds(b), "THREE", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch, CallTimeout: -1})
-	})
-	b.Run("three/guest-interruptible", func(b *testing.B) {
 		benchGuest(b, guesttest.Deeds(b), "THREE", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch})
 	})
 	b.Run("three/native", benchNative)

@@ -89,7 +89,7 @@ func (g *Generation) convertBatch(ctx context.Context, s *slot, records []Record
 	if len(b.units) == 0 {
 		return nil
 	}
-	s.in.prepare(&records[b.units[0].record])
+	s.in.prepare(&records[b.units[0].record], s.build.Records())
 	begin, started := g.options.Clock(), time.Now()
 	out, err := s.in.run(ctx, &s.build, g.limits)
 	took := time.Since(started)

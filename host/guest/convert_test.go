@@ -14,7 +14,7 @@ import (
 )
 
 func TestDeeds(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, MemoryPages: 512})
+	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, MemoryPages: 512, FuelCall: 1 << 30})
 	tests := []struct {
 		name  string
 		items []talos.Item
@@ -197,7 +197,7 @@ func TestConversionBytes(t *testing.T) {
 func TestCloseWaitsForCalls(t *testing.T) {
 	called := make(chan struct{}, 2)
 	clock := func() int64 { called <- struct{}{}; return 1 }
-	g := mustLoad(t, "hostile", fixture(t, "loops"), guest.Options{Instances: 1, CallTimeout: time.Hour, Clock: clock})
+	g := mustLoad(t, "hostile", fixture(t, "loops"), guest.Options{Instances: 1, FuelCall: 1 << 40, Clock: clock})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {

@@ -16,7 +16,7 @@ const (
 	FaultBadFrame   FaultKind = "bad_frame"  // its answer is no output frame
 	FaultBounds     FaultKind = "bounds"     // it returned an address outside its memory
 	FaultMemory     FaultKind = "memory"     // it refused room for the input, or outgrew its limit
-	FaultTimeout    FaultKind = "timeout"    // the call lasted longer than Options.CallTimeout
+	FaultFuel       FaultKind = "fuel"       // it burnt more fuel than the call had
 	FaultSleep      FaultKind = "sleep"      // it waits for time to pass
 	FaultRefused    FaultKind = "refused"    // convert returned 0
 	FaultUndeclared FaultKind = "undeclared" // a template or an argument count that its manifest does not have
@@ -50,8 +50,9 @@ type Step string
 // The steps, in their order.
 const (
 	StepVerify      Step = "verify"      // is it a WebAssembly module of a bearable size
+	StepScan        Step = "scan"        // imports, exports and limits, before anything is compiled
+	StepFuel        Step = "fuel"        // rewriting, so that it can be stopped
 	StepCompile     Step = "compile"     // to machine code; this validates it
-	StepSignatures  Step = "signatures"  // imports, exports, memory
 	StepInstantiate Step = "instantiate" // one instance, _initialize
 	StepDescribe    Step = "describe"    // the manifest
 	StepVectors     Step = "vectors"     // the manifest's examples

@@ -160,7 +160,7 @@ func (s *slot) discard() {
 func (g *Generation) instanceOf(m api.Module) *instance {
 	in, found := g.instances.Load(m)
 	if !found {
-		panic(&ended{FaultInstance, "a host function was called by a module that is not ours"})
+		panic(&ended{kind: FaultInstance, detail: "a host function was called by a module that is not ours"})
 	}
 	return in.(*instance)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
 // hostName names an import.
@@ -40,6 +41,7 @@ func hostFunctions() map[hostName]hostFunction {
 type ended struct {
 	kind   FaultKind
 	detail string
+	cause  error // nil but for fuel
 }
 
 // Error implements error.
@@ -61,6 +63,9 @@ func (g *Generation) instantiateHost(ctx context.Context) error {
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.sig.params, f.sig.results).Export(name.function)
 	}
+	yield := func(ctx context.Context, caller api.Module, _ []uint64) { g.instanceOf(caller).yield(ctx) }
+	builders[fuel.ImportModule] = g.runtime.NewHostModuleBuilder(fuel.ImportModule).NewFunctionBuilder().
+		WithGoModuleFunction(api.GoModuleFunc(yield), nil, nil).Export(fuel.ImportYield)
 	for _, module := range slices.Sorted(maps.Keys(builders)) {
 		if _, err := builders[module].Instantiate(ctx); err != nil {
 			return err
@@ -78,13 +83,13 @@ func hostLog(in *instance, stack []uint64) {
 // hostAbort is ichor_v1.abort(ptr, len).
 func hostAbort(in *instance, stack []uint64) {
 	text := in.read(uint32(stack[0]), min(uint32(stack[1]), abi.MaxMessage))
-	panic(&ended{FaultAbort, clean(text)})
+	panic(&ended{kind: FaultAbort, detail: clean(text)})
 }
 
 // assemblyScriptAbort is env.abort(message, file, line, column); the strings are UTF-16 in
 // objects of its own runtime, so only the place is told.
 func assemblyScriptAbort(_ *instance, stack []uint64) {
-	panic(&ended{FaultAbort, fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
+	panic(&ended{kind: FaultAbort, detail: fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
 }
 
 // read returns bytes of the guest's memory that a host function was given; what does not
@@ -92,19 +97,19 @@ func assemblyScriptAbort(_ *instance, stack []uint64) {
 func (in *instance) read(ptr, length uint32) []byte {
 	b, ok := in.memory.Read(ptr, length)
 	if !ok {
-		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 	return b
 }
 
 func (in *instance) put32(ptr, value uint32) {
 	if !in.memory.WriteUint32Le(ptr, value) {
-		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 }
 
 func (in *instance) put64(ptr uint32, value uint64) {
 	if !in.memory.WriteUint64Le(ptr, value) {
-		panic(&ended{FaultBounds, "a host function was given an address outside the memory"})
+		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
 // instance is one memory of a guest, for one goroutine at a time.
@@ -23,13 +24,16 @@ type instance struct {
 	now        int64 // what the guest's clock says
 	random     *rand.ChaCha8
 	naps       int // times that the guest slept in this call
+	fuel       api.MutableGlobal
+	meter      fuel.Meter
+	budget     int64 // of the calls that follow, until another is set
 	stack      [2]uint64
 }
 
 // newInstance instantiates the compiled guest and runs _initialize. Its errors are
 // *Fault, or the context's.
 func (g *Generation) newInstance(ctx context.Context, reason string) (*instance, error) {
-	module, err := g.runtime.InstantiateModule(ctx, g.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	module, err := g.runtime.InstantiateModule(withReservedMemory(ctx), g.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -39,8 +43,9 @@ func (g *Generation) newInstance(ctx context.Context, reason string) (*instance,
 	in := &instance{
 		generation: g, module: module, memory: module.ExportedMemory(abi.ExportMemory),
 		alloc: module.ExportedFunction(abi.ExportAlloc), convert: module.ExportedFunction(abi.ExportConvert),
-		random: seed(g.digest, 0), log: g.newLog(),
+		random: seed(g.digest, 0), log: g.newLog(), budget: g.options.FuelStart,
 	}
+	in.fuel = module.ExportedGlobal(fuel.ExportGlobal).(api.MutableGlobal) // the rewriter made it
 	g.instances.Store(module, in)
 	g.metrics.instances.WithLabelValues(g.name, reason).Inc()
 	if start := module.ExportedFunction(abi.ExportInitialize); start != nil {
@@ -58,36 +63,42 @@ func (in *instance) close() {
 	_ = in.module.Close(context.Background())
 }
 
-// call calls an export within the call timeout. Its errors are *Fault, or ctx's own.
+// call calls an export within a budget of fuel. Its errors are *Fault, or ctx's own.
 func (in *instance) call(ctx context.Context, name string, f api.Function, stack []uint64) error {
 	in.log.begin()
 	in.naps = 0
-	limited := ctx
-	if timeout := in.generation.options.CallTimeout; timeout > 0 {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	err := f.CallWithStack(limited, stack)
+	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
+	err := f.CallWithStack(ctx, stack)
 	in.log.end()
 	if err == nil {
 		return nil
 	}
-	return in.fault(ctx, limited, name, err)
+	return in.fault(ctx, name, err)
+}
+
+// yield is called by the guest when a slice of fuel is burnt. Here, and in the other host
+// functions, the host's collector can stop the goroutine.
+func (in *instance) yield(ctx context.Context) {
+	if err := ctx.Err(); err != nil {
+		panic(err)
+	}
+	next, err := in.meter.Yield(int64(in.fuel.Get()))
+	if err != nil {
+		panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+	}
+	in.fuel.Set(uint64(next))
 }
 
 // fault turns the error of a call into a *Fault. What the guest logged first explains most
 // of them: a panic of Go's says its reason before it traps.
-func (in *instance) fault(ctx, limited context.Context, name string, err error) error {
+func (in *instance) fault(ctx context.Context, name string, err error) error {
 	f := &Fault{Kind: FaultTrap, During: name, Detail: clean([]byte(firstLine(err.Error()))), Err: err}
 	var end *ended
 	switch {
 	case errors.As(err, &end):
-		f.Kind, f.Detail, f.Err = end.kind, end.detail, nil
+		f.Kind, f.Detail, f.Err = end.kind, end.detail, end.cause
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case limited.Err() != nil:
-		f.Kind, f.Detail, f.Err = FaultTimeout, fmt.Sprintf("no answer within %s", in.generation.options.CallTimeout), limited.Err()
 	}
 	if in.log.first != "" {
 		f.Detail += "; it said: " + in.log.first
@@ -163,9 +174,11 @@ func (in *instance) place(b *abi.InputBuilder, ptr, size uint32) error {
 	return nil
 }
 
-// prepare sets what the guest may know of the world during the next call: the time of its
-// first candidate, and randomness that comes from it.
-func (in *instance) prepare(first *Record) {
+// prepare sets what the guest may know of the world during the next call, the time of its
+// first candidate and randomness that comes from it, and the fuel for so many items.
+func (in *instance) prepare(first *Record, items int) {
+	o := &in.generation.options
+	in.budget = o.FuelCall + int64(items)*o.FuelItem
 	in.now = first.Time
 	in.random = seed(in.generation.digest, uint64(first.Version))
 }

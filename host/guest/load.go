@@ -12,10 +12,10 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
-// Load makes a generation of a binary: it verifies and compiles it, compares its imports
-// and exports with the contract, instantiates it, reads its manifest, runs the manifest's
+// Load makes a generation of a binary: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, runs the manifest's
 // vectors, and warms the pool. It returns a *LoadError, naming what to do, if the guest is
 // at fault; ctx's error if it ended; another error if the options or the cache are bad.
 // The caller must Close the generation.
@@ -24,9 +24,6 @@ func Load(ctx context.Context, name string, wasm []byte, options Options, log *s
 		return nil, err
 	}
 	options.setDefaults()
-	if err := verify(name, wasm); err != nil {
-		return nil, err
-	}
 	g := &Generation{
 		name: name, digest: DigestOf(wasm), options: options, metrics: metrics, own: metrics.of(name),
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
@@ -51,8 +48,7 @@ func (g *Generation) openRuntime(ctx context.Context) error {
 	config := wazero.NewRuntimeConfigCompiler().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(g.options.MemoryPages).
-		WithDebugInfoEnabled(false).
-		WithCloseOnContextDone(g.options.CallTimeout > 0)
+		WithDebugInfoEnabled(false)
 	if dir := g.options.CacheDir; dir != "" {
 		if err := privateDir(dir); err != nil {
 			return err
@@ -85,13 +81,17 @@ func privateDir(dir string) error {
 }
 
 // start takes the steps of loading, in their order.
-func (g *Generation) start(ctx context.Context, wasm []byte) error {
-	var err error
-	if g.compiled, err = g.runtime.CompileModule(ctx, wasm); err != nil {
-		return g.refuse(StepCompile, "it is not a valid module, or its memory is over the limit", "", err)
-	}
-	if err := checkSignatures(g.name, g.compiled); err != nil {
+func (g *Generation) start(ctx context.Context, binary []byte) error {
+	module, err := g.scan(binary)
+	if err != nil {
 		return err
+	}
+	fueled, err := fuel.Rewrite(module)
+	if err != nil {
+		return g.refuse(StepFuel, "it cannot be given fuel", "", err)
+	}
+	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err != nil {
+		return g.refuse(StepCompile, "it is not a valid module", "", err)
 	}
 	if err := g.instantiateHost(ctx); err != nil {
 		return fmt.Errorf("make host modules: %w", err)

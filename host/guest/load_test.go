@@ -174,7 +174,7 @@ func TestResultsOutliveTheGeneration(t *testing.T) {
 // TestPoolWaitEndsWithItsContext occupies the one instance by a loop.
 func TestPoolWaitEndsWithItsContext(t *testing.T) {
 	called := make(chan struct{}, 2)
-	g := mustLoad(t, "hostile", fixture(t, "loops"), guest.Options{Instances: 1, CallTimeout: time.Hour, Clock: func() int64 { called <- struct{}{}; return 1 }})
+	g := mustLoad(t, "hostile", fixture(t, "loops"), guest.Options{Instances: 1, FuelCall: 1 << 40, Clock: func() int64 { called <- struct{}{}; return 1 }})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {

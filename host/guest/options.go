@@ -22,10 +22,15 @@ const (
 	DefaultLogLine        = 1 << 10
 	DefaultLogCall        = 64 << 10
 	DefaultLogRate        = 20
-	DefaultCallTimeout    = 10 * time.Second
+	DefaultFuelStart      = 200_000_000
+	DefaultFuelCall       = 20_000_000
+	DefaultFuelItem       = 500_000
 
-	batchFirst    = 64    // versions of a batch while the cost is not known
-	memoryPagesAt = 65536 // the most that a 32-bit memory can have
+	fuelMost      = 1 << 40 // so that no sum overflows
+	fuelSlice     = 100_000 // 0.1 to 0.3 ms between two looks at the context
+	fuelLargest   = 1 << 23 // 8 MiB of memory.fill at once, some 10 ms
+	batchFirst    = 64      // versions of a batch while the cost is not known
+	memoryPagesAt = 65536   // the most that a 32-bit memory can have
 )
 
 // Options are a generation's limits. A zero field means its default.
@@ -57,9 +62,12 @@ type Options struct {
 	LogLine int
 	LogCall int
 	LogRate int
-	// CallTimeout ends a call that lasts longer. Negative means never; see RATIONALE.md,
-	// "Why is a call interruptible although it is slower?".
-	CallTimeout time.Duration
+	// FuelStart bounds what an instance may burn to come up and to describe itself, FuelCall
+	// and FuelItem what a call may: so much, and so much more for each item of its batch. A
+	// unit is about an instruction; a million last one to three milliseconds.
+	FuelStart int64
+	FuelCall  int64
+	FuelItem  int64
 	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
 	Clock func() int64
 }
@@ -83,15 +91,21 @@ func (o *Options) setDefaults() {
 	if o.BatchTime == 0 {
 		o.BatchTime = DefaultBatchTime
 	}
-	if o.CallTimeout == 0 {
-		o.CallTimeout = DefaultCallTimeout
-	}
+	setFuel(&o.FuelStart, DefaultFuelStart)
+	setFuel(&o.FuelCall, DefaultFuelCall)
+	setFuel(&o.FuelItem, DefaultFuelItem)
 	if o.Clock == nil {
 		o.Clock = func() int64 { return time.Now().UnixNano() }
 	}
 }
 
 func setInt(field *int, value int) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+func setFuel(field *int64, value int64) {
 	if *field == 0 {
 		*field = value
 	}
@@ -117,6 +131,9 @@ func (o Options) Validate() error {
 	check("LogLine", o.LogLine, 16, 1<<16)
 	check("LogCall", o.LogCall, 16, 1<<20)
 	check("LogRate", o.LogRate, 1, 1<<20)
+	check("FuelStart", int(o.FuelStart), 1, fuelMost)
+	check("FuelCall", int(o.FuelCall), 1, fuelMost)
+	check("FuelItem", int(o.FuelItem), 1, fuelMost)
 	check("BatchTime", int(o.BatchTime), 1, int(time.Minute))
 	return errors.Join(errs...)
 }

@@ -65,7 +65,7 @@ func wasiFunctions() map[string]hostFunction {
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func procExit(_ *instance, stack []uint64) {
-	panic(&ended{FaultExit, "proc_exit(" + decimal(uint64(uint32(stack[0]))) + ")"})
+	panic(&ended{kind: FaultExit, detail: "proc_exit(" + decimal(uint64(uint32(stack[0]))) + ")"})
 }
 
 // clockTimeGet stands still within a call: at the time of its first candidate, or at a
@@ -90,7 +90,7 @@ func clockResGet(in *instance, stack []uint64) {
 // passes, and is stopped.
 func pollOneoff(in *instance, stack []uint64) {
 	if in.naps++; in.naps > maxNaps {
-		panic(&ended{FaultSleep, "it sleeps, but within a call time stands still"})
+		panic(&ended{kind: FaultSleep, detail: "it sleeps, but within a call time stands still"})
 	}
 	in.put32(uint32(stack[3]), 0)
 	stack[0] = wasiOK

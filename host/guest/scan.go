@@ -1,0 +1,231 @@
+package guest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/wasm"
+)
+
+// The most that a module may declare; real ones stay far below. Each bounds what a compiler
+// or an instance takes for a few bytes of the binary.
+const (
+	maxTypes     = 10_000
+	maxFunctions = 100_000
+	maxBody      = 1 << 20 // bytes of one function
+	maxLocals    = 20_000  // of one function, and parameters
+	maxLabels    = 20_000  // of one br_table
+	maxDepth     = 10_000  // of blocks in one another
+	maxTables    = 8
+	maxElements  = 1 << 20 // that tables have from the beginning
+	maxGlobals   = 10_000
+	maxSegments  = 100_000
+	maxExports   = 10_000
+)
+
+// scan looks at the binary before anything is compiled: its size, its format, what it
+// imports and exports and of which types, and how much it asks for. It returns a *LoadError
+// that names the rule, the place and what to do.
+func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
+	s := scanner{guest: g.name, pages: g.options.MemoryPages}
+	if err := s.preamble(bytes); err != nil {
+		return nil, err
+	}
+	m, err := wasm.Decode(bytes)
+	if err != nil {
+		return nil, &LoadError{Guest: g.name, Step: StepScan, What: "it is not a valid module", Hint: "was it still being written? move a finished file into place", Err: err}
+	}
+	s.m = m
+	for _, check := range []func() error{s.start, s.counts, s.memory, s.tables, s.code, s.imports, s.exports} {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// scanner holds what the checks look at.
+type scanner struct {
+	guest string
+	pages uint32
+	m     *wasm.Module
+}
+
+func (s *scanner) refuse(hint, format string, args ...any) error {
+	return &LoadError{Guest: s.guest, Step: StepScan, What: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+const preambleSize = 8
+
+func (s *scanner) preamble(b []byte) error {
+	switch {
+	case len(b) == 0:
+		return s.refuse("was it still being written? move a finished file into place", "the file is empty")
+	case len(b) > abi.MaxModule:
+		return s.refuse("strip debug information, -ldflags=-s -w in Go", "%d bytes, at most %d are allowed", len(b), abi.MaxModule)
+	case len(b) < preambleSize || string(b[:4]) != "\x00asm":
+		return s.refuse("it should begin with the bytes 00 61 73 6d; text form is turned into binary by wat2wasm", "it is not a WebAssembly binary")
+	case binary.LittleEndian.Uint32(b[4:]) == 0x0001000d:
+		return s.refuse("build a core module: the contract is "+abi.ExportMarker, "it is a component")
+	case binary.LittleEndian.Uint32(b[4:]) != 1:
+		return s.refuse("build it for WebAssembly 1 or 2", "binary version %d, want 1", binary.LittleEndian.Uint32(b[4:]))
+	}
+	return nil
+}
+
+// start refuses a start section: it would run code before the host watches it.
+func (s *scanner) start() error {
+	if s.m.Start != nil {
+		return s.refuse("export _initialize instead; asc has --exportStart _initialize", "it has a start section, function %d", *s.m.Start)
+	}
+	return nil
+}
+
+func (s *scanner) counts() error {
+	for _, c := range []struct {
+		what    string
+		n, most int
+	}{
+		{"types", len(s.m.Types), maxTypes},
+		{"functions", len(s.m.Functions), maxFunctions},
+		{"globals", s.m.Globals, maxGlobals},
+		{"exports", len(s.m.Exports), maxExports},
+		{"element segments", s.m.Elements, maxSegments},
+		{"data segments", s.m.Data, maxSegments},
+	} {
+		if c.n > c.most {
+			return s.refuse("a guest is a small program; what was linked into it?", "%d %s, at most %d are allowed", c.n, c.what, c.most)
+		}
+	}
+	return nil
+}
+
+func (s *scanner) memory() error {
+	if len(s.m.Memories) != 1 && s.m.Imported(wasm.KindMemory) == 0 {
+		return s.refuse("a guest has one memory of its own, exported as "+abi.ExportMemory, "it has %d memories", len(s.m.Memories))
+	}
+	for _, limits := range s.m.Memories {
+		if limits.Min > s.pages {
+			return s.refuse("give the linker a smaller initial memory and stack, or raise the limit of guest memory", "it begins with %d pages of memory, the limit is %d pages of 64 KiB", limits.Min, s.pages)
+		}
+	}
+	return nil
+}
+
+func (s *scanner) tables() error {
+	if len(s.m.Tables) > maxTables {
+		return s.refuse("one table is what compilers make", "%d tables, at most %d are allowed", len(s.m.Tables), maxTables)
+	}
+	elements := uint64(0)
+	for _, t := range s.m.Tables {
+		elements += uint64(t.Limits.Min)
+	}
+	if elements > maxElements {
+		return s.refuse("a table holds the functions that are called indirectly; so many are no program", "its tables begin with %d elements, at most %d are allowed", elements, maxElements)
+	}
+	return nil
+}
+
+// imports compares everything imported with what the host offers.
+func (s *scanner) imports() error {
+	offered := hostFunctions()
+	for i := range s.m.Imports {
+		f := &s.m.Imports[i]
+		want, found := offered[hostName{f.Module, f.Name}]
+		switch {
+		case f.Kind == wasm.KindMemory:
+			return s.refuse("define and export the memory; clang: drop --import-memory", "it imports a memory, %s.%s", f.Module, f.Name)
+		case f.Kind != wasm.KindFunction:
+			return s.refuse("a guest imports functions alone", "it imports a %s, %s.%s", f.Kind, f.Module, f.Name)
+		case !found:
+			return s.refuse("a guest has "+abi.ImportHost+".log, "+abi.ImportHost+".abort and a small part of "+abi.ImportWASI+": no files, no sockets, no environment", "it imports %s.%s, which no host offers", f.Module, f.Name)
+		case !want.sig.equal(s.m.Types[f.Type]):
+			return s.refuse("see the table of imports in ABI.md", "it imports %s.%s as %s, the host's is %s", f.Module, f.Name, typeText(s.m.Types[f.Type]), want.sig)
+		}
+	}
+	return nil
+}
+
+// exports compares everything that the contract asks for with what is exported.
+func (s *scanner) exports() error {
+	exported := make(map[string]*wasm.Export, len(s.m.Exports))
+	for i := range s.m.Exports {
+		exported[s.m.Exports[i].Name] = &s.m.Exports[i]
+	}
+	if exported[abi.ExportStart] != nil {
+		return s.refuse("Go: -buildmode=c-shared; clang: -mexec-model=reactor", "it exports %s: it is a command, not a reactor", abi.ExportStart)
+	}
+	if memory := exported[abi.ExportMemory]; memory == nil || memory.Kind != wasm.KindMemory {
+		return s.refuse("a guest exports its one memory by this name", "export %s is missing", abi.ExportMemory)
+	}
+	for _, want := range contract() {
+		got := exported[want.name]
+		switch {
+		case got == nil && want.optional:
+		case got == nil || got.Kind != wasm.KindFunction:
+			return s.refuse("a guest exports "+exportNames(), "export %s is missing", want.name)
+		default:
+			if t, _ := s.m.FuncType(got.Index); !want.sig.equal(t) {
+				return s.refuse("see the table of exports in ABI.md", "export %s is %s, want %s", want.name, typeText(t), want.sig)
+			}
+		}
+	}
+	return nil
+}
+
+func exportNames() string {
+	names := []string{abi.ExportMemory}
+	for _, e := range contract() {
+		if !e.optional {
+			names = append(names, e.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// code looks at every function: its size, its locals, its tables of branches. It reads all
+// instructions, so one that is not of WebAssembly 2.0 is found here.
+func (s *scanner) code() error {
+	imported := s.m.Imported(wasm.KindFunction)
+	var r wasm.Reader
+	for i := range s.m.Bodies {
+		b := &s.m.Bodies[i]
+		function := imported + i
+		locals := b.Locals + uint64(len(s.m.Types[s.m.Functions[i]].Params))
+		switch {
+		case b.End-b.At > maxBody:
+			return s.refuse("split it; a compiler's time grows faster than a function", "function %d has %d bytes of code, at most %d are allowed", function, b.End-b.At, maxBody)
+		case locals > maxLocals:
+			return s.refuse("split it", "function %d has %d locals, at most %d are allowed", function, locals, maxLocals)
+		}
+		if err := s.body(&r, b, function); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scanner) body(r *wasm.Reader, b *wasm.Body, function int) error {
+	var i wasm.Instruction
+	depth := 0
+	for r.Open(s.m, b); r.Next(&i); {
+		switch i.Op {
+		case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
+			if depth++; depth > maxDepth {
+				return s.refuse("split it", "function %d has blocks deeper than %d at byte %d", function, maxDepth, i.At)
+			}
+		case wasm.OpEnd:
+			depth--
+		case wasm.OpBrTable:
+			if len(i.Labels) > maxLabels {
+				return s.refuse("split it", "function %d has a br_table of %d labels at byte %d, at most %d are allowed", function, len(i.Labels), i.At, maxLabels)
+			}
+		}
+	}
+	if err := r.Err(); err != nil {
+		return &LoadError{Guest: s.guest, Step: StepScan, What: fmt.Sprintf("function %d cannot be read", function), Hint: "switch off features beyond WebAssembly 2.0: threads, tail calls, relaxed SIMD, exceptions, garbage collection", Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package guest_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/fuel"
+)
+
+// endless are the guests that never end by themselves.
+var endless = []string{
+	"loops", "calls_a_tree_of_2_to_the_45", "fills_its_memory_without_end", "copies_its_memory_without_end",
+	"grows_without_end", "grows_a_table_without_end", "loops_in_alloc",
+}
+
+// TestEndlessGuestsStop gives each of them fuel for a while, during which the collector
+// must get its turn again and again: beside code that cannot be preempted its first run
+// would last until the call is over.
+func TestEndlessGuestsStop(t *testing.T) {
+	for _, deed := range endless {
+		t.Run(deed, func(t *testing.T) {
+			g := mustLoad(t, "hostile", fixture(t, deed), guest.Options{Instances: 1, FuelCall: 200_000_000})
+			collections, begun := collect(t), time.Now()
+			c := convert(t, g, record(42, item("A", `1`)))[0]
+			if c.Reject == nil || c.Reject.Class != guest.ClassFault || c.Reject.Fault.Kind != guest.FaultFuel || !errors.Is(c.Reject.Fault, fuel.ErrSpent) {
+				t.Fatalf("it became %s, want a fault of fuel", say(&c))
+			}
+			took := time.Since(begun)
+			if n, longest := collections(); n < 2 && took > 100*time.Millisecond {
+				t.Errorf("the collector ran %d times in %s, and was held up %s", n, took, longest)
+			}
+		})
+	}
+}
+
+// TestDeepRecursion has fuel to spare: the stack ends first.
+func TestDeepRecursion(t *testing.T) {
+	g := mustLoad(t, "hostile", fixture(t, "calls_itself_without_end"), guest.Options{Instances: 1, FuelCall: 1 << 40})
+	c := convert(t, g, record(42, item("A", `1`)))[0]
+	if c.Reject == nil || c.Reject.Fault == nil || c.Reject.Fault.Kind != guest.FaultTrap || !strings.Contains(c.Reject.Message, "stack overflow") {
+		t.Errorf("it became %s, want a stack overflow", say(&c))
+	}
+}
+
+// TestGuestsThatDoNotComeUp loop before there is anything to convert.
+func TestGuestsThatDoNotComeUp(t *testing.T) {
+	for _, test := range []struct {
+		deed string
+		step guest.Step
+	}{{"loops_in_initialize", guest.StepInstantiate}, {"loops_in_describe", guest.StepDescribe}} {
+		t.Run(test.deed, func(t *testing.T) {
+			collections := collect(t)
+			_, err := load(t, "hostile", fixture(t, test.deed), guest.Options{Instances: 1})
+			checkLoadError(t, err, test.step, "of 200000000 units: its fuel is spent")
+			if n, longest := collections(); n < 2 {
+				t.Errorf("the collector ran %d times beside it, and was held up %s", n, longest)
+			}
+		})
+	}
+}
+
+// collect runs the garbage collector again and again until the function that it returns is
+// called, which says how often it ran and how long a run took at most.
+func collect(tb testing.TB) func() (int, time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	type result struct {
+		n       int
+		longest time.Duration
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		for ctx.Err() == nil {
+			begun := time.Now()
+			runtime.GC()
+			r.longest = max(r.longest, time.Since(begun))
+			r.n++
+		}
+		done <- r
+	}()
+	tb.Cleanup(cancel)
+	return func() (int, time.Duration) {
+		cancel()
+		r := <-done
+		return r.n, r.longest
+	}
+}
+
+// BenchmarkStop stops each of them with the fuel that is the default, while the collector
+// runs all the time, and reports what that took: the call, and the collector's longest run.
+func BenchmarkStop(b *testing.B) {
+	for _, deed := range endless {
+		b.Run(deed, func(b *testing.B) {
+			g := mustLoad(b, "hostile", fixture(b, deed), guest.Options{Instances: 1})
+			var longest time.Duration
+			collections := collect(b)
+			for b.Loop() {
+				begun := time.Now()
+				convert(b, g, record(42, item("A", `1`)))
+				longest = max(longest, time.Since(begun))
+			}
+			n, held := collections()
+			b.ReportMetric(float64(longest.Microseconds())/1000, "longest-call-ms")
+			b.ReportMetric(float64(held.Microseconds())/1000, "longest-collection-ms")
+			b.ReportMetric(float64(n), "collections")
+		})
+	}
+}
