@@ -22,7 +22,7 @@ type Options struct {
 // The defaults, and the core's fixed times in nanoseconds.
 const (
 	DefaultLanes         = 1
-	DefaultGroupMax      = 256
+	DefaultGroupMax      = 512
 	DefaultGroupBytesMax = 1 << 20
 	DefaultConversions   = 2
 	DefaultConvertMax    = 256
