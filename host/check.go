@@ -31,30 +31,31 @@ func Check(ctx context.Context, opts Options, timeout time.Duration) []Finding {
 	quiet := slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	state, database := checkDatabase(ctx, opts, quiet)
+	store, state, database := checkDatabase(ctx, opts, quiet)
 	findings = append(findings, checkTopic(ctx, opts, quiet, state), database)
 	metrics := guest.NewMetrics(prometheus.NewRegistry())
-	g := newGuests(opts.Guests, nil, metrics, quiet)
+	g := newGuests(opts.Guests, store, metrics, quiet)
 	for _, name := range g.names {
 		findings = append(findings, g.check(ctx, name))
 	}
 	return findings
 }
 
-func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*installer.State, Finding) {
+// checkDatabase returns no store when the database cannot be asked.
+func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*installer.Installer, *installer.State, Finding) {
 	f := Finding{What: "database"}
 	in, err := installer.New(opts.Database.Options, log)
 	if err != nil {
 		f.Err = err
-		return nil, f
+		return nil, nil, f
 	}
 	state, err := in.Read(ctx)
 	if err != nil {
 		f.Err = err
-		return nil, f
+		return nil, nil, f
 	}
 	f.Note = fmt.Sprintf("snapshot %d", state.Snapshot)
-	return &state, f
+	return in, &state, f
 }
 
 func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *installer.State) Finding {
@@ -102,6 +103,9 @@ func (g *guests) check(ctx context.Context, name string) Finding {
 		return f
 	}
 	defer g.free(generation)
+	if g.store != nil {
+		f.Err = tryTemplates(ctx, g.store, generation)
+	}
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
 	return f
 }

@@ -190,6 +190,10 @@ func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, e
 		guest: index, name: name, digest: generation.Digest().String(), version: generation.Manifest().Version,
 		generation: generation, templates: map[uint32]*installer.Template{},
 	}
+	if err := tryTemplates(ctx, g.store, generation); err != nil {
+		g.free(generation)
+		return nil, err
+	}
 	// BEFORE anything it converts is installed, the module is durable.
 	if err := g.store.StoreModule(ctx, name, l.digest, wasm); err != nil {
 		g.free(generation)
@@ -214,6 +218,20 @@ func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, e
 	delete(g.rejected, name)
 	g.log.Info("guest loaded", "guest", name, "digest", generation.Digest().Short(), "version", l.version)
 	return l, nil
+}
+
+// tryTemplates gives a guest's templates to the database.
+func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) error {
+	var declared []installer.Declared
+	for _, t := range generation.Templates() {
+		declared = append(declared, installer.Declared{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})
+	}
+	err := store.Try(ctx, declared)
+	var refused *installer.TemplateError
+	if errors.As(err, &refused) {
+		return &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
+	}
+	return err
 }
 
 // get returns a generation that is in use, or nil.

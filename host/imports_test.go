@@ -38,14 +38,15 @@ var imports = map[string][]string{
 	"host/replicator": {"host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
 
 	"host/kafka":     {"host/talos"},
-	"host/guest":     {"abi", "host/guest/fuel", "host/guest/wasm", "host/talos"},
+	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
 	"host/installer": {"host/talos"},
 	"host/admin":     {"host/talos", "host/timing"},
 	"host": {"abi", "host/admin", "host/guest", "host/installer", "host/kafka", "host/queue",
 		"host/replicator", "host/suffix", "host/talos", "host/timing"},
 
-	"host/guest/wasm": {},
-	"host/guest/fuel": {"host/guest/wasm"},
+	"host/guest/wasm":      {},
+	"host/guest/fuel":      {"host/guest/wasm"},
+	"host/guest/sqlpolicy": {"abi"},
 
 	"host/talos/talostest":       {"host/talos"},
 	"host/kafka/kafkatest":       {},
@@ -81,6 +82,7 @@ var doors = map[string][]string{
 	"github.com/segmentio/kafka-go":              {"host/kafka"},
 	"github.com/cespare/xxhash/v2":               {"host/kafka"},
 	"github.com/tetratelabs/wazero":              {"host/guest"},
+	"github.com/wasilibs/go-pgquery":             {"host/guest/sqlpolicy"},
 	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
 	"github.com/fsnotify/fsnotify":               {"host"},
 	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "cmd/ichor"},
@@ -100,7 +102,7 @@ var doors = map[string][]string{
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
-	"github.com/jackc/pgx/v5":             {"host", "examples/banking/workload", "cmd/ichor"},
+	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "examples/banking/workload", "cmd/ichor"},
 	"github.com/prometheus/client_golang": {"cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
@@ -131,6 +133,7 @@ var (
 var goroutines = map[string]int{
 	"host":       5, // fetch, lane, convert, errands, watch
 	"host/admin": 1, // the listener
+	"host/guest": 1, // brings the SQL parser up, once
 }
 
 const (

@@ -300,9 +300,26 @@ func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
 	}
 }
 
+// What a guest declares is put to the database before a record of the topic is: a table that is not
+// there is said at the start, not by the first version that needs it.
+func TestAGuestWhoseTableIsNotThereIsRefused(t *testing.T) {
+	b := newBank(t, 3)
+	b.install("deeds", guesttest.Deeds(t))
+	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	err := b.start().ended()
+	var refused *guest.LoadError
+	if !errors.As(err, &refused) || refused.Step != guest.StepDatabase {
+		t.Fatalf("%v", err)
+	}
+	if !strings.Contains(err.Error(), `relation "deeds" does not exist`) {
+		t.Errorf("it does not say what is missing: %v", err)
+	}
+}
+
 func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
 	b := newBank(t, 3)
 	b.install("deeds", guesttest.Deeds(t))
+	b.exec("create table deeds (a text, b text, c bigint)")
 	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
 	b.send(message("Other", "position 0"))
 	bad := candidate(1, "0001", `[{"PANIC":{}}]`)

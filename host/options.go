@@ -123,6 +123,10 @@ func (o *Options) Fill() {
 		o.Core.Lanes = replicator.DefaultLanes
 	}
 	o.Database.Lanes = o.Core.Lanes
+	if o.Guests.Limits.SQL.Schema == "" {
+		first, _, _ := strings.Cut(o.Database.SearchPath, ",")
+		o.Guests.Limits.SQL.Schema = strings.Trim(first, ` "`)
+	}
 	if o.Database.Owner == "" {
 		name, err := os.Hostname()
 		if err != nil {

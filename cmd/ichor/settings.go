@@ -67,6 +67,23 @@ type guestSettings struct {
 	Unrouted  string       `yaml:"unrouted"`
 	CacheDir  string       `yaml:"cache_directory"`
 	Memory    size         `yaml:"memory"`
+	Fuel      fuelSettings `yaml:"fuel"`
+	SQL       sqlSettings  `yaml:"sql"`
+}
+
+// fuelSettings bound what a guest may burn; a unit is about an instruction.
+type fuelSettings struct {
+	Start int64 `yaml:"start"`
+	Call  int64 `yaml:"call"`
+	Item  int64 `yaml:"item"`
+}
+
+// sqlSettings say what guests may declare beyond, and short of, the built-in list.
+type sqlSettings struct {
+	Relations []string `yaml:"relations"`
+	Functions []string `yaml:"functions"`
+	Types     []string `yaml:"types"`
+	Unbounded bool     `yaml:"unbounded"`
 }
 
 type installerSettings struct {
@@ -220,6 +237,10 @@ func (s *settings) options() (host.Options, error) {
 	o.Guests = host.GuestOptions{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: host.UnroutedPolicy(s.Guests.Unrouted)}
 	o.Guests.Limits.CacheDir = s.Guests.CacheDir
 	o.Guests.Limits.MemoryPages = uint32(s.Guests.Memory / (64 << 10))
+	o.Guests.Limits.FuelStart, o.Guests.Limits.FuelCall, o.Guests.Limits.FuelItem = s.Guests.Fuel.Start, s.Guests.Fuel.Call, s.Guests.Fuel.Item
+	sql := s.Guests.SQL
+	o.Guests.Limits.SQL.Relations, o.Guests.Limits.SQL.Functions = sql.Relations, sql.Functions
+	o.Guests.Limits.SQL.Types, o.Guests.Limits.SQL.Unbounded = sql.Types, sql.Unbounded
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)
 	o.HTTP.Listen = s.HTTP.Listen

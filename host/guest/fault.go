@@ -55,7 +55,9 @@ const (
 	StepCompile     Step = "compile"     // to machine code; this validates it
 	StepInstantiate Step = "instantiate" // one instance, _initialize
 	StepDescribe    Step = "describe"    // the manifest
+	StepSQL         Step = "sql"         // its templates, by the policy
 	StepVectors     Step = "vectors"     // the manifest's examples
+	StepDatabase    Step = "database"    // its templates, tried by the host on the database
 )
 
 // LoadError is why a guest is not loaded: which one, at which step, what was found, and

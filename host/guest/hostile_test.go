@@ -46,6 +46,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"describes_out_of_range", guest.StepDescribe, "lies outside the memory"},
 		{"describes_at_length", guest.StepDescribe, "at most 1048576 are allowed"},
 		{"describes_rubbish", guest.StepDescribe, "its manifest is refused"},
+		{"declares_a_commit", guest.StepSQL, "its SQL is refused: template 1 t: 2 statements (one template, one statement)"},
 		{"fails_on_the_empty_batch", guest.StepVectors, "guest fault trap in ichor_convert"},
 	}
 	for _, test := range tests {

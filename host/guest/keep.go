@@ -1,11 +1,10 @@
 package guest
 
 import (
-	"bytes"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
 const (
@@ -22,6 +21,7 @@ func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error
 	}
 	k := keeper{
 		out:        out,
+		values:     g.rules.values,
 		text:       make([]byte, 0, out.Referenced),
 		statements: make([]Statement, 0, out.Statements()),
 		args:       make([][]byte, 0, out.Arguments()),
@@ -63,6 +63,7 @@ func (g *Generation) reject(c *Conversion, r *Reject) {
 // keeper owns a batch's storage, sized beforehand so that it never moves.
 type keeper struct {
 	out        *abi.Output
+	values     [][]sqlpolicy.Value // by template
 	text       []byte
 	statements []Statement
 	args       [][]byte
@@ -93,14 +94,14 @@ func (k *keeper) version(c *Conversion, u unit) *Reject {
 }
 
 func (k *keeper) statement(call abi.Call) *Reject {
-	first := len(k.args)
+	first, checks := len(k.args), k.values[call.Template]
 	for i := call.First; i < call.First+call.Count; i++ {
 		value, null := k.out.Argument(i)
 		if null {
 			k.args = append(k.args, nil)
 			continue
 		}
-		if why := unstorable(value); why != "" {
+		if why := checks[i-call.First](value); why != "" {
 			return &Reject{Class: ClassValue, Message: fmt.Sprintf("template %d, parameter %d: %s", call.Template, i-call.First+1, why)}
 		}
 		at := len(k.text)
@@ -109,15 +110,4 @@ func (k *keeper) statement(call abi.Call) *Reject {
 	}
 	k.statements = append(k.statements, Statement{call.Template, k.args[first:len(k.args):len(k.args)]})
 	return nil
-}
-
-// unstorable says why no column of a database in UTF-8 takes the value; "" if some may.
-func unstorable(value []byte) string {
-	switch {
-	case bytes.IndexByte(value, 0) >= 0:
-		return "the value has a NUL, which Postgres cannot store"
-	case !utf8.Valid(value):
-		return "the value is no valid UTF-8"
-	}
-	return ""
 }

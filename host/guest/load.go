@@ -13,10 +13,10 @@ import (
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest/fuel"
+	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
-// Load makes a generation of a binary: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, runs the manifest's
-// vectors, and warms the pool. It returns a *LoadError, naming what to do, if the guest is
+// Load makes a generation of a binary: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, checks its SQL, runs the manifest's vectors, and warms the pool. It returns a *LoadError, naming what to do, if the guest is
 // at fault; ctx's error if it ended; another error if the options or the cache are bad.
 // The caller must Close the generation.
 func Load(ctx context.Context, name string, wasm []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
@@ -24,6 +24,7 @@ func Load(ctx context.Context, name string, wasm []byte, options Options, log *s
 		return nil, err
 	}
 	options.setDefaults()
+	go sqlpolicy.Warm() // meanwhile: it takes as long as to compile a guest
 	g := &Generation{
 		name: name, digest: DigestOf(wasm), options: options, metrics: metrics, own: metrics.of(name),
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
@@ -106,6 +107,9 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	}
 	if g.manifest, err = abi.DecodeManifest(text); err != nil {
 		return g.refuse(StepDescribe, "its manifest is refused", "", err)
+	}
+	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
+		return g.refuse(StepSQL, "its SQL is refused", "", err)
 	}
 	g.rules = newRules(g.manifest)
 	g.setLimits()

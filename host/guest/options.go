@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
 // The defaults of Options.
@@ -68,6 +69,8 @@ type Options struct {
 	FuelStart int64
 	FuelCall  int64
 	FuelItem  int64
+	// SQL is what the guest's templates may be, beside the built-in list.
+	SQL sqlpolicy.Policy
 	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
 	Clock func() int64
 }
@@ -135,5 +138,6 @@ func (o Options) Validate() error {
 	check("FuelCall", int(o.FuelCall), 1, fuelMost)
 	check("FuelItem", int(o.FuelItem), 1, fuelMost)
 	check("BatchTime", int(o.BatchTime), 1, int(time.Minute))
+	errs = append(errs, o.SQL.Validate())
 	return errors.Join(errs...)
 }

@@ -5,13 +5,15 @@ import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
 // rules are a manifest, laid out for looking up: what is allowed at run time.
 type rules struct {
 	actions map[string]action
-	params  []int // by template id; -1 where there is none
-	skip    bool  // unknown actions are skipped, not rejected
+	params  []int               // by template id; -1 where there is none
+	values  [][]sqlpolicy.Value // by template id: what each parameter takes
+	skip    bool                // unknown actions are skipped, not rejected
 	tokens  bool
 }
 
@@ -24,14 +26,15 @@ func newRules(m *abi.Manifest) rules {
 		highest = max(highest, m.Templates[i].ID)
 	}
 	r := rules{
-		actions: make(map[string]action, len(m.Actions)), params: make([]int, highest+1),
+		actions: make(map[string]action, len(m.Actions)), params: make([]int, highest+1), values: make([][]sqlpolicy.Value, highest+1),
 		skip: m.UnknownAction == abi.UnknownSkip, tokens: m.Input == abi.InputTokens,
 	}
 	for i := range r.params {
 		r.params[i] = -1
 	}
 	for i := range m.Templates {
-		r.params[m.Templates[i].ID] = len(m.Templates[i].Params)
+		t := &m.Templates[i]
+		r.params[t.ID], r.values[t.ID] = len(t.Params), sqlpolicy.Values(t.Params)
 	}
 	for _, a := range m.Actions {
 		allowed := make(action, highest+1)

@@ -98,6 +98,11 @@ func (in *Installer) connect(ctx context.Context, name string) (*pgx.Conn, error
 		"idle_in_transaction_session_timeout": ms(in.opts.Deadline),
 		"default_transaction_isolation":       "read committed",
 		"standard_conforming_strings":         "on",
+		"client_encoding":                     "UTF8",
+		// What a text means as a time must not depend on where the database is.
+		"TimeZone":      "UTC",
+		"DateStyle":     "ISO, YMD",
+		"IntervalStyle": "postgres",
 		// A statement that is prepared while its table is small keeps a plan that scans it, and
 		// the table bloats: measured at 100 hot rows as a twelfth of the speed.
 		"enable_seqscan": "off",

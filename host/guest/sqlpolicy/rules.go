@@ -1,0 +1,258 @@
+package sqlpolicy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// look applies the rules of one kind of node. It returns false if nothing below is to be
+// looked at.
+func (c *checker) look(kind string, n node) bool {
+	switch kind {
+	case "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt":
+		return c.statement(kind, n)
+	case "MergeWhenClause":
+		c.mergeWhen(n)
+	case "RangeVar":
+		c.relation(n, false)
+	case "FuncCall":
+		c.function(n)
+	case "TypeName":
+		c.typeName(n)
+	case "TypeCast":
+		c.cast(n)
+	case "A_Expr":
+		c.operator(n["name"])
+	case "SubLink":
+		c.operator(n["operName"])
+	case "SortBy":
+		if n["useOp"] != nil {
+			c.operator(n["useOp"])
+		}
+	case "CollateClause":
+		c.collation(n)
+	case "A_Const":
+		c.constant(n)
+	case "ColumnRef":
+		c.column(names(n["fields"]))
+	case "ResTarget":
+		c.guarded = c.guarded || textOf(n["name"]) == c.template.Guard
+	case "ParamRef":
+		c.param(n)
+	}
+	return true
+}
+
+// statement checks what is changed, and that not everything is.
+func (c *checker) statement(kind string, n node) bool {
+	target, ok := n["relation"].(node)
+	if !ok {
+		c.find(c.at, "", "a statement without a relation")
+		return false
+	}
+	c.relation(target, true)
+	if (kind == "UpdateStmt" || kind == "DeleteStmt") && !c.policy.Unbounded && !conditional(n["whereClause"]) {
+		c.find(c.at, "add a condition, or set guests.sql.unbounded", "%s without a condition changes every row", statements[kind])
+	}
+	// The relation was looked at as a target: it must not be looked at as a source too.
+	rest := maps.Clone(n)
+	delete(rest, "relation")
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		f, found := grammar[kind][name]
+		switch {
+		case !found:
+			c.refuse(kind+"."+name, "%s is not allowed in %s", strings.TrimSuffix(name, "Clause"), statements[kind])
+		case !f.value && name != "withClause":
+			c.each(rest[name], f.kind)
+		}
+	}
+	if alias, found := target["alias"]; found {
+		c.each(alias, "Alias")
+	}
+	return false
+}
+
+// conditional reports whether a condition mentions anything of a row.
+func conditional(where any) bool {
+	switch v := where.(type) {
+	case []any:
+		return slices.ContainsFunc(v, conditional)
+	case node:
+		if v["ColumnRef"] != nil {
+			return true
+		}
+		for _, below := range v {
+			if conditional(below) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *checker) mergeWhen(n node) {
+	if command := textOf(n["commandType"]); command != "CMD_INSERT" && command != "CMD_UPDATE" && command != "CMD_DELETE" && command != "CMD_NOTHING" {
+		c.find(c.at, "", "MERGE with %s", command)
+	}
+	if textOf(n["matchKind"]) == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE" && !c.policy.Unbounded && !conditional(n["condition"]) {
+		c.find(c.at, "add a condition, or set guests.sql.unbounded", "WHEN NOT MATCHED BY SOURCE without a condition changes every other row")
+	}
+}
+
+// relation checks a table that is read or written.
+func (c *checker) relation(n node, write bool) {
+	if at, found := number(n["location"]); found && at >= 0 {
+		before := c.at
+		c.at = at
+		defer func() { c.at = before }()
+	}
+	schema, name := textOf(n["schemaname"]), textOf(n["relname"])
+	if n["catalogname"] != nil {
+		c.refuse("RangeVar.catalogname", "another database, %s, is not allowed", textOf(n["catalogname"]))
+	}
+	if schema == "" && !write && slices.Contains(c.scope, name) {
+		return // a common table expression
+	}
+	if schema == "" {
+		schema = c.policy.Schema
+	}
+	full := schema + "." + name
+	switch {
+	case slices.Contains(systemSchemas, schema) || strings.HasPrefix(schema, "pg_"):
+		c.find(c.at, "a guest has the cohort's own tables", "relation %s is not for guests", full)
+	case name == hostRelation:
+		c.find(c.at, "the host keeps it", "relation %s is not for guests", full)
+	case strings.HasPrefix(name, "pg_") && n["schemaname"] == nil:
+		c.find(c.at, "a guest has the cohort's own tables", "relation %s would be one of the system's", name)
+	case len(c.policy.Relations) > 0 && !slices.Contains(c.policy.Relations, full) && !slices.Contains(c.policy.Relations, schema+".*"):
+		c.find(c.at, "add it to guests.sql.relations", "relation %s is not among those allowed", full)
+	}
+	if write {
+		c.written[full] = true
+	}
+}
+
+// function checks a call: built-in ones by the list, others by the policy.
+func (c *checker) function(n node) {
+	parts := names(n["funcname"])
+	name := strings.Join(parts, ".")
+	short := strings.TrimPrefix(name, "pg_catalog.")
+	switch {
+	case slices.Contains(c.policy.Functions, name) || slices.Contains(c.policy.Functions, short):
+	case len(parts) > 1 && parts[0] != "pg_catalog":
+		c.find(c.at, "if it is immutable, add it to guests.sql.functions", "function %s is not among those allowed", name)
+	case !immutable[short]:
+		c.find(c.at, "a template must do the same whenever it runs: only immutable functions, and not those that wait, sleep or fill memory; take the value from the statemap, or add the function to guests.sql.functions", "function %s is not among those allowed", name)
+	case ordered[short] && n["agg_order"] == nil && n["over"] == nil:
+		c.find(c.at, short+"(… ORDER BY …)", "%s without an order differs from run to run", short)
+	}
+}
+
+func (c *checker) operator(list any) {
+	if parts := names(list); len(parts) > 1 && parts[0] != "pg_catalog" {
+		c.find(c.at, "an operator is a function; write the built-in one", "operator %s is not among those allowed", strings.Join(parts, "."))
+	}
+}
+
+func (c *checker) collation(n node) {
+	if name := strings.TrimPrefix(strings.Join(names(n["collname"]), "."), "pg_catalog."); name != "C" && name != "POSIX" {
+		c.find(c.at, `COLLATE "C"`, "collation %s may differ from machine to machine", name)
+	}
+}
+
+// typeName checks a type by the list, others by the policy.
+func (c *checker) typeName(n node) {
+	parts := names(n["names"])
+	name := strings.Join(parts, ".")
+	short := strings.TrimPrefix(name, "pg_catalog.")
+	switch {
+	case types[short] || slices.Contains(c.policy.Types, name) || slices.Contains(c.policy.Types, short):
+	case strings.HasPrefix(short, "reg"):
+		c.find(c.at, "name the relation in the SQL", "type %s depends on the catalogue", name)
+	default:
+		c.find(c.at, "one of "+strings.Join(slices.Sorted(maps.Keys(types)), ", ")+", or add it to guests.sql.types", "type %s is not among those allowed", name)
+	}
+}
+
+// cast refuses what reads a text as a time: only of a parameter and of a constant is it
+// known that the text is not "now".
+func (c *checker) cast(n node) {
+	target, _ := n["typeName"].(node)
+	parts := names(target["names"])
+	if len(parts) == 0 || !temporal[parts[len(parts)-1]] {
+		return
+	}
+	arg, _ := n["arg"].(node)
+	if param, found := arg["ParamRef"].(node); found {
+		if i, ok := number(param["number"]); ok && i >= 1 && i <= len(c.template.Params) && !temporalParam(c.template.Params[i-1]) {
+			c.find(c.at, "declare the parameter as what it is cast to", "parameter $%d is %s and cast to %s", i, c.template.Params[i-1], parts[len(parts)-1])
+		}
+		return
+	}
+	if inner, found := arg["TypeCast"].(node); found {
+		of, _ := inner["typeName"].(node)
+		if from := names(of["names"]); len(from) > 0 && temporal[from[len(from)-1]] {
+			return // it is looked at itself
+		}
+	}
+	if arg["A_Const"] == nil {
+		c.find(c.at, "cast parameters and constants alone: a text may say 'now'", "a cast of an expression to %s", parts[len(parts)-1])
+	}
+}
+
+// constant refuses texts that mean the time at which the statement runs, whatever they
+// are cast to, or not.
+func (c *checker) constant(n node) {
+	if s, found := n["sval"].(node); found && special(textOf(s["sval"])) {
+		c.find(c.at, "give it as a parameter if it is a text", "%q may mean the time at which the statement runs", textOf(s["sval"]))
+	}
+}
+
+// column refuses columns of the system, which differ from database to database.
+func (c *checker) column(parts []string) {
+	if len(parts) == 0 {
+		return
+	}
+	last := parts[len(parts)-1]
+	if slices.Contains([]string{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}, last) {
+		c.find(c.at, "use a column of the table's own", "column %s is the system's", last)
+	}
+	c.guarded = c.guarded || last == c.template.Guard
+}
+
+func (c *checker) param(n node) {
+	i, ok := number(n["number"])
+	if !ok || i < 1 || i > len(c.template.Params) {
+		c.find(c.at, "params has a type for each parameter", "parameter $%d, the manifest declares %d", i, len(c.template.Params))
+		return
+	}
+	c.used[i] = true
+}
+
+// whole checks what can be said only at the end.
+func (c *checker) whole() {
+	for i := range c.template.Params {
+		if !c.used[i+1] {
+			c.find(-1, "leave it out of params, or use it", "parameter $%d is declared and not used", i+1)
+		}
+	}
+	declared := map[string]bool{}
+	for _, name := range c.template.Writes {
+		if !strings.Contains(name, ".") {
+			name = c.policy.Schema + "." + name
+		}
+		declared[name] = true
+		if !c.written[name] {
+			c.find(-1, "writes names what the statement changes, no more", "it says that it writes %s and does not", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.written)) {
+		if !declared[name] {
+			c.find(-1, "add it to writes", "it writes %s and does not say so", name)
+		}
+	}
+	if c.template.Guard != "" && !c.guarded {
+		c.find(-1, "compare the column with the version, or leave guard out", "its guard, column %s, is not in the statement", c.template.Guard)
+	}
+}

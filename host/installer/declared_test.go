@@ -1,0 +1,83 @@
+package installer_test
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+)
+
+func TestTemplatesAreTried(t *testing.T) {
+	b := newBase(t)
+	b.exec("create table secret (a int)")
+	b.exec("create role reader_of_nothing login")
+	defer func() {
+		b.exec("drop owned by reader_of_nothing")
+		b.exec("drop role reader_of_nothing")
+	}()
+	b.exec("grant select, update on account to reader_of_nothing")
+	in := b.installer(1)
+	for _, test := range []struct {
+		name, sql string
+		params    []string
+		says      string // "" if the database takes it
+	}{
+		{"good", "update account set amount = amount + $2::numeric where id = $1", []string{"integer", "numeric"}, ""},
+		{"no parameters", "delete from account where id = 1", nil, ""},
+		{"a list", "update account set amount = 0 where id::text = any($1::text[])", []string{"text[]"}, ""},
+		{"a wrong type", "update account set amount = $2 where id = $1", []string{"bigint", "numeric"}, "template 7 it: parameter $1 is integer in the database and bigint in the manifest (write $1::bigint, or declare integer)"},
+		{"a parameter too few", "update account set amount = $2 where id = $1", []string{"integer"}, "it has 2 parameters, the manifest declares 1"},
+		{"no such table", "update nowhere set a = 1 where b = 2", nil, `template 7 it, 1:8: relation "nowhere" does not exist (SQLSTATE 42P01)`},
+		{"no such column", "update account\nset nothing = 1 where id = 2", nil, `template 7 it, 2:5: column "nothing" of relation "account" does not exist`},
+		{"no such function", "update account set amount = mine(1) where id = 2", nil, "function mine(integer) does not exist"},
+		{"values of a wrong type", "update account set amount = 'x' where id = 2", nil, "invalid input syntax for type numeric"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql, Params: test.params}})
+			checkTrial(t, err, test.says)
+		})
+	}
+	b.want("select count(*), sum(amount) from account", "(9,0)")
+
+	less, err := installer.New(installer.Options{URL: b.dsn + " user=reader_of_nothing"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sql, says := range map[string]string{
+		"update account set amount = 1 where id = 1":                                "",
+		"delete from account where id = 1":                                          "permission denied for table account (SQLSTATE 42501) (grant it to the role of database.url)",
+		"update account set amount = a from secret where id = 1":                    "permission denied for table secret",
+		"with x as (delete from secret) update account set amount = 1 where id = 1": "permission denied for table secret",
+	} {
+		checkTrial(t, less.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}}), says)
+	}
+	all := in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}, {ID: 2, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 3, Name: "three", SQL: "update y set a = 1"}})
+	if all == nil || !strings.Contains(all.Error(), "template 1 one") || !strings.Contains(all.Error(), "template 3 three") || strings.Contains(all.Error(), "fine") {
+		t.Errorf("got %v, want what is wrong with each", all)
+	}
+}
+
+func checkTrial(t *testing.T, err error, says string) {
+	t.Helper()
+	var refused *installer.TemplateError
+	switch {
+	case says == "" && err != nil:
+		t.Error(err)
+	case says != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), says)):
+		t.Errorf("got %v, want %q", err, says)
+	}
+}
+
+func TestATrialOfADatabaseThatIsAwayBlamesNoTemplate(t *testing.T) {
+	in, err := installer.New(installer.Options{URL: "host=127.0.0.1 port=1 user=x dbname=x sslmode=disable"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}})
+	var refused *installer.TemplateError
+	if errors.As(err, &refused) || !installer.IsTransient(err) {
+		t.Errorf("got %v, want a transient error", err)
+	}
+}
