@@ -27,6 +27,7 @@ const (
 // cmd → host → the stages → the words; the stages never import one another.
 var imports = map[string][]string{
 	"abi":                 {},
+	"guests/c":            {},
 	"guests/go":           {"abi"},
 	"guests/go/guesttest": {"abi", "guests/go"},
 	"host/ring":           {},
