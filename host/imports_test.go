@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"abi":                 {},
 	"guests/c":            {},
 	"guests/go":           {"abi"},
+	"guests/rust":         {},
 	"guests/go/guesttest": {"abi", "guests/go"},
 	"host/ring":           {},
 	"host/talos":          {},

@@ -49,6 +49,7 @@ func benchGuest(b *testing.B, wasm []byte, action string, options guest.Options)
 	if into.Results[batch-1].Status != guest.Converted {
 		b.Fatal(say(&into.Results[batch-1]))
 	}
+	b.ReportMetric(float64(into.Fuel)/batch, "fuel/version")
 	perVersion(b)
 }
 

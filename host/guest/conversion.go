@@ -58,4 +58,5 @@ func (c *Conversion) Bytes() int { return conversionOverhead + c.bytes }
 // used for many calls; each replaces Results by new ones, which the caller may keep.
 type Conversions struct {
 	Results []Conversion
+	Fuel    int64 // units that the guest burnt for them, in the calls that failed too
 }

@@ -14,7 +14,7 @@ import (
 // It returns an error, and no results, only if ctx ended, the generation is closed, or no
 // new instance could be made.
 func (g *Generation) Convert(ctx context.Context, records []Record, into *Conversions) error {
-	into.Results = nil
+	*into = Conversions{}
 	if err := g.enter(); err != nil {
 		return err
 	}
@@ -28,7 +28,9 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 	for i := range results {
 		results[i].Version = records[i].Version
 	}
-	if err := g.convertAll(ctx, s, records, results); err != nil {
+	into.Fuel, err = g.convertAll(ctx, s, records, results)
+	g.own.fuel.Add(float64(into.Fuel))
+	if err != nil {
 		return err
 	}
 	into.Results = results
@@ -36,29 +38,32 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 }
 
 // convertAll goes through the records batch by batch. Below suspect lies a version that
-// made a call fail: until it is found, or passes, the batches halve what is left.
-func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, results []Conversion) error {
+// made a call fail: until it is found, or passes, the batches halve what is left. It returns
+// the fuel that was burnt.
+func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, results []Conversion) (fuel int64, err error) {
 	suspect, reason := 0, "pool"
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
-			return err
+			return fuel, err
 		}
 		to := min(len(records), from+g.batchSize())
 		if from < suspect {
 			to = from + (suspect-from+1)/2
 		}
 		if err := s.ready(ctx, g, reason); err != nil {
-			return err
+			return fuel, err
 		}
 		g.fill(s, records, results, from, to)
+		before := s.in.burnt
 		err := g.convertBatch(ctx, s, records, results)
+		fuel += s.in.burnt - before
 		var fault *Fault
 		switch {
 		case err == nil:
 			from = s.batch.to
 		case !errors.As(err, &fault):
 			s.discard()
-			return err
+			return fuel, err
 		default:
 			s.discard()
 			reason = "fault"
@@ -66,7 +71,7 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 			from, suspect = g.narrow(s, results, fault)
 		}
 	}
-	return nil
+	return fuel, nil
 }
 
 // narrow decides what follows a fault: the batch's one version is its cause and rejected,

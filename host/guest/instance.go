@@ -27,6 +27,7 @@ type instance struct {
 	fuel       api.MutableGlobal
 	meter      fuel.Meter
 	budget     int64 // of the calls that follow, until another is set
+	burnt      int64 // in all calls
 	stack      [2]uint64
 }
 
@@ -70,6 +71,7 @@ func (in *instance) call(ctx context.Context, name string, f api.Function, stack
 	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
 	err := f.CallWithStack(ctx, stack)
 	in.log.end()
+	in.burnt += in.meter.Used(int64(in.fuel.Get()))
 	if err == nil {
 		return nil
 	}

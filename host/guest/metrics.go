@@ -9,6 +9,7 @@ type Metrics struct {
 	faults    *prometheus.CounterVec
 	rejects   *prometheus.CounterVec
 	instances *prometheus.CounterVec
+	fuel      *prometheus.CounterVec
 	memory    *prometheus.GaugeVec
 	logs      *prometheus.CounterVec
 }
@@ -24,12 +25,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		faults:    counter("ichor_guest_faults_total", "Guest calls that failed, by kind.", "kind"),
 		rejects:   counter("ichor_guest_rejects_total", "Versions rejected, by class.", "class"),
 		instances: counter("ichor_guest_instances_total", "Instances made, by reason.", "reason"),
+		fuel: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ichor_guest_fuel_total", Help: "Fuel that conversions burnt, in units of about an instruction.",
+		}, []string{"guest"}),
 		memory: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ichor_guest_memory_bytes", Help: "Memory of the instance that was used last.",
 		}, []string{"guest"}),
 		logs: counter("ichor_guest_log_lines_total", "Lines that guests logged, by whether they were kept.", "fate"),
 	}
-	r.MustRegister(m.calls, m.versions, m.faults, m.rejects, m.instances, m.memory, m.logs)
+	r.MustRegister(m.calls, m.versions, m.faults, m.rejects, m.instances, m.fuel, m.memory, m.logs)
 	return m
 }
 
@@ -40,6 +44,7 @@ func counter(name, help, label string) *prometheus.CounterVec {
 // generationMetrics are the figures of one guest that every call touches, looked up once.
 type generationMetrics struct {
 	calls      prometheus.Observer
+	fuel       prometheus.Counter
 	memory     prometheus.Gauge
 	versions   [3]prometheus.Counter // by Status
 	logKept    prometheus.Counter
@@ -48,7 +53,7 @@ type generationMetrics struct {
 
 func (m *Metrics) of(guest string) generationMetrics {
 	own := generationMetrics{
-		calls: m.calls.WithLabelValues(guest), memory: m.memory.WithLabelValues(guest),
+		calls: m.calls.WithLabelValues(guest), fuel: m.fuel.WithLabelValues(guest), memory: m.memory.WithLabelValues(guest),
 		logKept: m.logs.WithLabelValues(guest, "kept"), logDropped: m.logs.WithLabelValues(guest, "dropped"),
 	}
 	for status := range own.versions {
