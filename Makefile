@@ -17,7 +17,7 @@ say      = @printf '== %s\n' "$(1)"
 RACE    := ./host ./host/admin ./host/guest/... ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race test-kafka test-fuel check build cross vet format fmt lint tidy clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo test race test-kafka test-fuel check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,7 +51,7 @@ test-fuel: go ## guests with fuel and without, on MODULES generated modules (100
 		"$$folder/release/smith" 0 $(MODULES) >"$$folder/modules" && \
 		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$folder/modules"
 
-check: build cross vet format lint tidy race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -80,6 +80,10 @@ tidy: go
 	$(call say,tidy)
 	@go mod tidy -diff
 	@cd .ci/tools && go mod tidy -diff
+
+guests: go ## the modules of the examples are what their sources give, for the compilers that are there
+	$(call say,guests)
+	@go test ./guests -run Examples
 
 clean-tree:
 	$(call say,clean tree)

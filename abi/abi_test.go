@@ -6,7 +6,9 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -108,6 +110,20 @@ func TestStatusesHaveNames(t *testing.T) {
 	for status, want := range map[Status]string{StatusOK: "ok", StatusSkip: "skip", StatusReject: "reject", 3: "unknown"} {
 		if status.String() != want {
 			t.Errorf("status %d is %q, want %q", status, status, want)
+		}
+	}
+}
+
+// A project of a guest gets this package's code, all of it but what no guest can use.
+func TestSourceIsWhole(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		_, err := fs.Stat(Source, file)
+		if own := strings.HasSuffix(file, "_test.go") || file == "source.go"; own == (err == nil) {
+			t.Errorf("%s, as a part of Source: %v", file, err)
 		}
 	}
 }

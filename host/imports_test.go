@@ -26,13 +26,15 @@ const (
 // imports says which of our packages each of our packages may import. Arrows point one way:
 // cmd → host → the stages → the words; the stages never import one another.
 var imports = map[string][]string{
-	"abi":                 {},
-	"guests/c":            {},
-	"guests/go":           {"abi"},
-	"guests/rust":         {},
-	"guests/go/guesttest": {"abi", "guests/go"},
-	"host/ring":           {},
-	"host/talos":          {},
+	"abi":                   {},
+	"guests":                {"abi"},
+	"guests/assemblyscript": {},
+	"guests/c":              {},
+	"guests/go":             {"abi"},
+	"guests/rust":           {},
+	"guests/go/guesttest":   {"abi", "guests/go"},
+	"host/ring":             {},
+	"host/talos":            {},
 
 	"host/timing":     {"host/talos"},
 	"host/suffix":     {"host/ring", "host/talos"},
@@ -53,17 +55,17 @@ var imports = map[string][]string{
 	"host/talos/talostest":       {"host/talos"},
 	"host/kafka/kafkatest":       {},
 	"host/installer/pgtest":      {},
-	"host/guest/guesttest":       {},
+	"host/guest/guesttest":       {"guests"},
 	"host/guest/guesttest/deeds": {"guests/go"},
 
 	"examples/banking/guest":            {"abi", "guests/go"},
 	"examples/banking/workload":         {"host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
 
-	"cmd/ichor": {"host", "host/guest", "host/installer", "host/kafka"},
-	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
+	"cmd/ichor": {"guests", "host", "host/guest", "host/installer", "host/kafka"},
+	"cmd/demo": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
-	"cmd/bench": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/installer/pgtest",
+	"cmd/bench": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/installer/pgtest",
 		"host/kafka/kafkatest", "host/talos"},
 }
 
@@ -72,6 +74,7 @@ var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/inst
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
+	"guests/assemblyscript":             {"guests"},
 	"host/guest":                        {"guests/go"}, // a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi"},       // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
@@ -119,7 +122,7 @@ var testDoors = map[string][]string{
 var neverShipped = []string{
 	"github.com/twmb/franz-go", "github.com/fergusstrange/embedded-postgres", "testing",
 	module + "host/kafka/kafkatest", module + "host/installer/pgtest", module + "host/guest/guesttest",
-	module + "host/talos/talostest", module + "guests", module + "examples",
+	module + "host/talos/talostest", module + "guests/go", module + "examples",
 }
 
 // standardOnly are the packages that import nothing from outside, and pure those among them

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
@@ -41,5 +42,6 @@ func buildHost(ctx context.Context, root, out string) error {
 
 // buildGuest builds the banking guest.
 func buildGuest(ctx context.Context, root, out string) error {
-	return guesttest.Build(ctx, filepath.Join(root, guesttest.BankingDir), out)
+	_, err := guests.Build(ctx, filepath.Join(root, guesttest.BankingDir), out)
+	return err
 }

@@ -15,7 +15,7 @@ import (
 
 // kits are the languages whose banking guest is kept as a file beside its sources. The one
 // in Go is built from its sources by the tests; it is what the others are compared with.
-var kits = []string{"c", "rust"}
+var kits = []string{"c", "rust", "assemblyscript"}
 
 // kit returns the banking guest in a language.
 func kit(tb testing.TB, language string) []byte {

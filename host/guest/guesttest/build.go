@@ -2,39 +2,21 @@
 package guesttest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ichor-replicator/ichor/guests"
 )
 
 // BankingDir is the banking guest's folder within the repository.
 const BankingDir = "examples/banking/guest"
-
-// Build compiles the Go guest in the folder dir to the file out, with the pinned command:
-// the same sources and the same toolchain give the same bytes. It needs the go command.
-func Build(ctx context.Context, dir, out string) error {
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWASM=")
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build guest %s: %w: %s", dir, err, bytes.TrimSpace(said.Bytes()))
-	}
-	return nil
-}
 
 // Banking returns the banking example's guest, built once in a test process.
 func Banking(tb testing.TB) []byte {
@@ -73,7 +55,7 @@ func buildIn(dir string) ([]byte, error) {
 	}
 	defer os.RemoveAll(temp)
 	out := filepath.Join(temp, "guest.wasm")
-	if err := Build(context.Background(), filepath.Join(root, dir), out); err != nil {
+	if _, err := guests.Build(context.Background(), filepath.Join(root, dir), out); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(out)

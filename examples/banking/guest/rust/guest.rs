@@ -4,7 +4,7 @@
 
 use ichor_guest::{reject, Item, Outcome, Statements, Value, Version};
 
-ichor_guest::guest!(include_str!("../manifest.json"), convert);
+ichor_guest::guest!(include_str!("manifest.json"), convert);
 
 // The templates of manifest.json.
 const TRANSFER: u32 = 1;

@@ -1,0 +1,166 @@
+package guests
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const rustTarget = "wasm32-unknown-unknown"
+
+// Result is what Build made.
+type Result struct {
+	Language Language
+	Module   string // the file
+	Compiler *Compiler
+}
+
+// CompileError is what a compiler did not like.
+type CompileError struct {
+	Command string
+	Output  string // the compiler's own words
+	Err     error
+}
+
+// Error implements error.
+func (e *CompileError) Error() string {
+	return fmt.Sprintf("%s: %v\n%s", e.Command, e.Err, e.Output)
+}
+
+// Unwrap returns the cause.
+func (e *CompileError) Unwrap() error { return e.Err }
+
+// ModuleOf returns the file that Build makes of the project in dir by default: the manifest's
+// name, with .wasm, in the project's folder.
+func ModuleOf(dir string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err != nil {
+		return "", err
+	}
+	var m struct{ Name string }
+	if err := json.Unmarshal(text, &m); err != nil {
+		return "", &ProjectError{dir, fmt.Sprintf("%s is no JSON: %v", manifest, err)}
+	}
+	if !names.MatchString(m.Name) {
+		m.Name = "guest"
+	}
+	return filepath.Join(dir, m.Name+".wasm"), nil
+}
+
+// Build compiles the project in dir, see Find, with its language's recipe: the same sources
+// and the same version of the compiler give the same bytes in any folder. It writes the
+// module to the file out, or where ModuleOf says if out is empty. It returns a *ProjectError,
+// a *MissingCompiler or a *CompileError.
+func Build(ctx context.Context, dir, out string) (*Result, error) {
+	dir, l, err := Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	if out == "" {
+		if out, err = ModuleOf(dir); err != nil {
+			return nil, err
+		}
+	}
+	// Compilers run in the project's folder, so what is written elsewhere is named in full.
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	if out, err = filepath.Abs(out); err != nil {
+		return nil, err
+	}
+	compiler, err := FindCompiler(ctx, l, dir)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := os.MkdirTemp("", "ichor-build-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(temp)
+	module := filepath.Join(temp, "guest.wasm")
+	b := builder{dir, temp, compiler.Command}
+	recipe := map[Language]func(context.Context, string) error{Go: b.golang, Rust: b.rust, C: b.c, AssemblyScript: b.assemblyScript}[l]
+	if err := recipe(ctx, module); err != nil {
+		return nil, err
+	}
+	binary, err := os.ReadFile(module)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{l, out, compiler}, os.WriteFile(out, binary, 0o644)
+}
+
+// builder holds what the recipes need.
+type builder struct {
+	dir, temp string
+	compiler  []string
+}
+
+// run runs the compiler in the project's folder.
+func (b *builder) run(ctx context.Context, environment []string, words ...string) error {
+	return b.command(ctx, append(b.compiler[:len(b.compiler):len(b.compiler)], words...), environment)
+}
+
+func (b *builder) command(ctx context.Context, words, environment []string) error {
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), environment...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Run(); err != nil {
+		return &CompileError{filepath.Base(words[0]) + " in " + b.dir, strings.TrimSpace(said.String()), err}
+	}
+	return nil
+}
+
+func (b *builder) golang(ctx context.Context, module string) error {
+	return b.run(ctx, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWASM=", "GOWORK=off"},
+		"build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", module, ".")
+}
+
+// rust calls rustc alone: cargo of one release cannot read what another wrote, and a kit
+// without dependencies does not need it.
+func (b *builder) rust(ctx context.Context, module string) error {
+	library := filepath.Join(b.temp, "libichor_guest.rlib")
+	common := func(words ...string) []string {
+		return append([]string{
+			"--edition", "2021", "--target", rustTarget, "-C", "opt-level=3", "-C", "codegen-units=1", "-C", "panic=abort",
+			"--remap-path-prefix=" + b.dir + "=/guest", "--remap-path-prefix=" + b.temp + "=/build",
+		}, words...)
+	}
+	if err := b.run(ctx, nil, common("--crate-name", "ichor_guest", "--crate-type", "rlib", "-o", library, "ichor/src/lib.rs")...); err != nil {
+		return b.linker(err)
+	}
+	return b.linker(b.run(ctx, nil, common("-C", "lto=fat", "-C", "strip=symbols", "--crate-name", "guest", "--crate-type", "cdylib",
+		"--extern", "ichor_guest="+library, "-o", module, Rust.main())...))
+}
+
+// linker tells a missing linker, which Debian has in a package of its own, from an error of
+// the sources.
+func (b *builder) linker(err error) error {
+	var e *CompileError
+	if errors.As(err, &e) && strings.Contains(e.Output, "linker `rust-lld` not found") {
+		return &MissingCompiler{Rust, missing[Rust]}
+	}
+	return err
+}
+
+func (b *builder) c(ctx context.Context, module string) error {
+	return b.run(ctx, nil, "cc", "--target=wasm32-freestanding", "-std=c23", "-O2", "-nostdlib", "-ffreestanding", "-mcpu=generic+bulk_memory",
+		"-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=65536", "-o", module, C.main())
+}
+
+// assemblyScript turns the manifest into a source first, since the language reads no files.
+// --noAssert is left out: an assertion of a guest's author is there to be kept.
+func (b *builder) assemblyScript(ctx context.Context, module string) error {
+	if err := b.command(ctx, []string{"node", "ichor/manifest.mjs", manifest, "manifest.ts"}, nil); err != nil {
+		return err
+	}
+	return b.run(ctx, nil, AssemblyScript.main(), "--runtime", "minimal", "-O3", "--exportStart", "_initialize", "-o", module)
+}

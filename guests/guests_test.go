@@ -1,0 +1,270 @@
+package guests_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/guests"
+)
+
+var update = flag.Bool("update", false, "write the examples' modules anew")
+
+// example is the banking guest's folder; the module of each language stands in it.
+const example = "../examples/banking/guest"
+
+// compiler skips the test where the language's compiler is missing, but not in the gate.
+func compiler(t *testing.T, l guests.Language) *guests.Compiler {
+	t.Helper()
+	c, err := guests.FindCompiler(t.Context(), l, ".")
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func build(t *testing.T, dir string) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.wasm")
+	r, err := guests.Build(t.Context(), dir, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Module != out {
+		t.Errorf("it says that it wrote %s", r.Module)
+	}
+	module, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
+func TestNewProjectsBuild(t *testing.T) {
+	for _, l := range guests.Languages() {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			compiler(t, l)
+			var modules [2][]byte
+			for i := range modules {
+				dir := filepath.Join(t.TempDir(), strings.Repeat("deeper/", i), "hello")
+				if err := guests.New(l, "hello", dir); err != nil {
+					t.Fatal(err)
+				}
+				modules[i] = build(t, filepath.Dir(dir)) // from the folder above it
+			}
+			if !bytes.Equal(modules[0], modules[1]) {
+				t.Errorf("two folders give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
+			}
+		})
+	}
+}
+
+// The modules of the examples are those that their sources give.
+func TestExamplesAreRebuilt(t *testing.T) {
+	for _, l := range guests.Languages() {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			if c := compiler(t, l); !c.Pinned {
+				t.Skipf("%v is %s, the example was built by another version: its bytes differ", c.Command, c.Version)
+			}
+			module := build(t, assemble(t, l))
+			file := filepath.Join(example, "banking-"+string(l)+".wasm")
+			if *update {
+				if err := os.WriteFile(file, module, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			committed, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(committed, module) {
+				t.Errorf("%s is of %d bytes, its sources give others, of %d bytes; if that is meant, go test ./guests -update", file, len(committed), len(module))
+			}
+		})
+	}
+}
+
+// assemble makes a project of an example's sources, its manifest and its language's kit. The
+// example in Go is one as it stands.
+func assemble(t *testing.T, l guests.Language) string {
+	t.Helper()
+	if l == guests.Go {
+		return example
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(example, string(l)))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(example, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := guests.WriteKit(l, dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestNewRefuses(t *testing.T) {
+	full := t.TempDir()
+	if err := os.WriteFile(filepath.Join(full, "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		l              guests.Language
+		name, dir, why string
+	}{
+		{"cobol", "hello", t.TempDir(), "no language"},
+		{guests.Go, "Hello", t.TempDir(), "small letters"},
+		{guests.Go, "../x", t.TempDir(), "small letters"},
+		{guests.C, "", t.TempDir(), "small letters"},
+		{guests.C, "hello", full, "not empty"},
+	} {
+		err := guests.New(test.l, test.name, test.dir)
+		var refused *guests.ProjectError
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.why) {
+			t.Errorf("%s %q: %v, want it to say %q", test.l, test.name, err, test.why)
+		}
+	}
+}
+
+func TestNewWritesAProject(t *testing.T) {
+	want := map[guests.Language][]string{
+		guests.Go:             {".gitignore", "README.md", "go.mod", "main.go", "main_test.go", "manifest.json", "ichor/go.mod", "ichor/abi/abi.go", "ichor/guests/go/guest.go"},
+		guests.Rust:           {".gitignore", "README.md", "Cargo.toml", "guest.rs", "manifest.json", "ichor/Cargo.toml", "ichor/src/lib.rs"},
+		guests.C:              {".gitignore", "README.md", "guest.c", "manifest.json", "ichor.h"},
+		guests.AssemblyScript: {".gitignore", "README.md", "guest.ts", "manifest.json", "package.json", "ichor/manifest.mjs", "ichor/assembly/index.ts"},
+	}
+	for _, l := range guests.Languages() {
+		dir := t.TempDir()
+		if err := guests.New(l, "hello-you", dir); err != nil {
+			t.Fatal(err)
+		}
+		var files []string
+		err := fs.WalkDir(os.DirFS(dir), ".", func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			files = append(files, file)
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			if bytes.Contains(text, []byte("NAME ")) || strings.HasSuffix(file, "_test.go") != (file == "main_test.go") {
+				t.Errorf("%s: %s is left as it was", l, file)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range want[l] {
+			if !slices.Contains(files, file) {
+				t.Errorf("%s: there is no %s among %v", l, file, files)
+			}
+		}
+		if module, err := guests.ModuleOf(dir); err != nil || filepath.Base(module) != "hello-you.wasm" {
+			t.Errorf("%s: its module is %s, %v", l, module, err)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	var none *guests.ProjectError
+	if _, _, err := guests.Find(dir); !errors.As(err, &none) || !strings.Contains(err.Error(), "ichor guest new") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if _, _, err := guests.Find(filepath.Join(dir, "x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+	if err := guests.New(guests.C, "one", filepath.Join(dir, "one")); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{dir, filepath.Join(dir, "one")} {
+		if found, l, err := guests.Find(from); err != nil || l != guests.C || found != filepath.Join(dir, "one") {
+			t.Errorf("from %s: %s, %s, %v", from, found, l, err)
+		}
+	}
+	if err := guests.New(guests.Rust, "two", filepath.Join(dir, "two")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := guests.Find(dir); !errors.As(err, &none) || !strings.Contains(err.Error(), "one, two") {
+		t.Errorf("two projects: %v", err)
+	}
+}
+
+func TestMissingCompilers(t *testing.T) {
+	t.Setenv("PATH", "")
+	for l, words := range map[guests.Language][]string{
+		guests.Go:             {"ICHOR_GO", "install Go"},
+		guests.Rust:           {"ICHOR_RUSTC", "rustup target add wasm32-unknown-unknown"},
+		guests.C:              {"ICHOR_ZIG", "pip install ziglang==0.15.2"},
+		guests.AssemblyScript: {"ICHOR_ASC", "assemblyscript@0.28.20"},
+	} {
+		t.Setenv(words[0], filepath.Join(t.TempDir(), "nothing"))
+		dir := t.TempDir()
+		if err := guests.New(l, "hello", dir); err != nil {
+			t.Fatal(err)
+		}
+		_, err := guests.Build(t.Context(), dir, "")
+		var missing *guests.MissingCompiler
+		if !errors.As(err, &missing) || missing.Language != l {
+			t.Fatalf("%s: %v", l, err)
+		}
+		for _, word := range words {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %q does not say %q", l, err, word)
+			}
+		}
+	}
+}
+
+func TestCompileErrorsAreTheCompilers(t *testing.T) {
+	compiler(t, guests.Go)
+	dir := t.TempDir()
+	if err := guests.New(guests.Go, "hello", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bad.go"), []byte("package main\n\nvar x = y\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := guests.Build(t.Context(), dir, "")
+	var bad *guests.CompileError
+	if !errors.As(err, &bad) || !strings.Contains(bad.Output, "bad.go:3") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "hello.wasm")); err == nil {
+		t.Error("it left a module")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := guests.Build(ctx, dir, ""); err == nil {
+		t.Error("it built after its context ended")
+	}
+}
+
+func TestManifestIsNoJSON(t *testing.T) {
+	dir := t.TempDir()
+	if err := guests.New(guests.C, "hello", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var bad *guests.ProjectError
+	if _, err := guests.Build(t.Context(), dir, ""); !errors.As(err, &bad) {
+		t.Errorf("%v", err)
+	}
+}
