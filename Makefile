@@ -17,7 +17,7 @@ say      = @printf '== %s\n' "$(1)"
 RACE    := ./host ./host/admin ./host/guest/... ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race test-kafka test-fuel check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo test race test-kafka test-fuel soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
 	ICHOR_KAFKA=apache go test ./host -run RecordedTopics -count=1
 	ICHOR_KAFKA=apache go test ./cmd/ichor -run Killed -count=1
+
+soak: go ## ten million versions through one instance of the guest in Go: its memory stays as it is
+	go test ./host/guest -run StaysFlat -v -count=1 -timeout 1h -args -soak 10000000
 
 test-fuel: go ## guests with fuel and without, on MODULES generated modules (100000: 5 minutes); needs cargo
 	@command -v cargo >/dev/null || { echo "ichor: no cargo: test-fuel builds a generator of modules (rustup, or apt-get install cargo); make test has 500 of its modules" >&2; exit 3; }

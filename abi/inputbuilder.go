@@ -54,6 +54,7 @@ type InputBuilder struct {
 	tape    tape
 	plain   bool
 	limit   int
+	padding int
 }
 
 // Reset empties the builder. Without tokens the payloads are neither read nor checked:
@@ -65,6 +66,10 @@ func (b *InputBuilder) Reset(tokens bool, limit int) {
 	b.plain = !tokens
 	b.limit = limit
 }
+
+// Pad makes all rows longer than this revision's by so many bytes, a multiple of 8, and the
+// header too: what a later revision may do. It is for tests of what steps by stride.
+func (b *InputBuilder) Pad(bytes int) { b.padding = bytes }
 
 // Records returns how many records the frame holds.
 func (b *InputBuilder) Records() int { return len(b.entries) }
@@ -86,8 +91,12 @@ func (b *InputBuilder) MarkLast() { b.entries[len(b.entries)-1].flags |= RecFlag
 
 // Size returns the length of the frame.
 func (b *InputBuilder) Size() int {
-	return InHeaderSize + len(b.entries)*RecStride + len(b.tape.tokens)*TokStride + len(b.tape.blob)
+	return b.header() + len(b.entries)*b.record() + len(b.tape.tokens)*b.token() + len(b.tape.blob)
 }
+
+func (b *InputBuilder) header() int { return InHeaderSize + b.padding }
+func (b *InputBuilder) record() int { return RecStride + b.padding }
+func (b *InputBuilder) token() int  { return TokStride + b.padding }
 
 func (b *InputBuilder) max() int {
 	if b.limit <= 0 || b.limit > MaxInput {
@@ -108,7 +117,7 @@ func (b *InputBuilder) Add(r *InputRecord) error {
 }
 
 func (b *InputBuilder) add(r *InputRecord) error {
-	if len(b.entries) == MaxRecords || b.Size()+len(r.Payload)+len(r.Action)+RecStride > b.max() {
+	if len(b.entries) == MaxRecords || b.Size()+len(r.Payload)+len(r.Action)+b.record() > b.max() {
 		return ErrInputFull
 	}
 	e := inputEntry{
@@ -127,7 +136,7 @@ func (b *InputBuilder) add(r *InputRecord) error {
 		}
 	}
 	e.tokenCount = uint32(len(b.tape.tokens)) - e.firstToken
-	if b.Size()+RecStride > b.max() {
+	if b.Size()+b.record() > b.max() {
 		return ErrInputFull
 	}
 	b.entries = append(b.entries, e)
@@ -189,20 +198,22 @@ func (b *InputBuilder) Write(dst []byte) bool {
 	if size > len(dst) || size > math.MaxUint32 {
 		return false
 	}
-	records := uint32(InHeaderSize)
-	tokens := records + uint32(len(b.entries)*RecStride)
-	blob := tokens + uint32(len(b.tape.tokens)*TokStride)
-	h := dst[:InHeaderSize]
-	putHeader(h, MagicInput, InHeaderSize, uint32(size))
-	putTable(h, InRecordCount, len(b.entries), RecStride, records)
-	putTable(h, InTokenCount, len(b.tape.tokens), TokStride, tokens)
-	putRef(h, InBlobOffset, Ref{blob, uint32(len(b.tape.blob))})
+	header, record, token := b.header(), b.record(), b.token()
+	tokens := header + len(b.entries)*record
+	blob := uint32(tokens + len(b.tape.tokens)*token)
+	if b.padding > 0 {
+		clear(dst[:blob])
+	}
+	putHeader(dst, MagicInput, uint16(header), uint32(size))
+	putTable(dst, InRecordCount, len(b.entries), uint32(record), uint32(header))
+	putTable(dst, InTokenCount, len(b.tape.tokens), uint32(token), uint32(tokens))
+	putRef(dst, InBlobOffset, Ref{blob, uint32(len(b.tape.blob))})
 	for i := range b.entries {
-		at := int(records) + i*RecStride
+		at := header + i*record
 		b.entries[i].write(dst[at:at+RecStride], blob)
 	}
 	for i := range b.tape.tokens {
-		at := int(tokens) + i*TokStride
+		at := tokens + i*token
 		b.tape.tokens[i].write(dst[at:at+TokStride], blob)
 	}
 	copy(dst[blob:], b.tape.blob)

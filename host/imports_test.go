@@ -27,6 +27,7 @@ const (
 // cmd → host → the stages → the words; the stages never import one another.
 var imports = map[string][]string{
 	"abi":                   {},
+	"abi/tck":               {"abi", "host/guest", "host/talos"},
 	"guests":                {"abi"},
 	"guests/assemblyscript": {},
 	"guests/c":              {},

@@ -1,6 +1,10 @@
 package guest
 
-import "github.com/ichor-replicator/ichor/host/talos"
+import (
+	"reflect"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
 
 // Record is one committed version to be converted.
 type Record struct {
@@ -54,9 +58,22 @@ const conversionOverhead = 96
 // storage included.
 func (c *Conversion) Bytes() int { return conversionOverhead + c.bytes }
 
+// Same compares what a version became, and not when.
+func (c *Conversion) Same(other *Conversion) bool {
+	return c.Status == other.Status && reflect.DeepEqual(c.Statements, other.Statements) && sameReject(c.Reject, other.Reject)
+}
+
+func sameReject(a, b *Reject) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Class == b.Class && a.Code == b.Code && a.Message == b.Message
+}
+
 // Conversions are the results of one Convert, in the order of its records. The value may be
 // used for many calls; each replaces Results by new ones, which the caller may keep.
 type Conversions struct {
 	Results []Conversion
 	Fuel    int64 // units that the guest burnt for them, in the calls that failed too
+	Faults  int   // calls that failed; a version that fails alone is rejected, another is tried again
 }

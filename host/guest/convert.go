@@ -24,54 +24,54 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 		return err
 	}
 	defer g.release(s)
-	results := make([]Conversion, len(records))
-	for i := range results {
-		results[i].Version = records[i].Version
+	all := Conversions{Results: make([]Conversion, len(records))}
+	for i := range all.Results {
+		all.Results[i].Version = records[i].Version
 	}
-	into.Fuel, err = g.convertAll(ctx, s, records, results)
-	g.own.fuel.Add(float64(into.Fuel))
+	err = g.convertAll(ctx, s, records, &all)
+	g.own.fuel.Add(float64(all.Fuel))
 	if err != nil {
 		return err
 	}
-	into.Results = results
+	*into = all
 	return nil
 }
 
 // convertAll goes through the records batch by batch. Below suspect lies a version that
-// made a call fail: until it is found, or passes, the batches halve what is left. It returns
-// the fuel that was burnt.
-func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, results []Conversion) (fuel int64, err error) {
+// made a call fail: until it is found, or passes, the batches halve what is left.
+func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions) error {
 	suspect, reason := 0, "pool"
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
-			return fuel, err
+			return err
 		}
 		to := min(len(records), from+g.batchSize())
 		if from < suspect {
 			to = from + (suspect-from+1)/2
 		}
 		if err := s.ready(ctx, g, reason); err != nil {
-			return fuel, err
+			return err
 		}
-		g.fill(s, records, results, from, to)
+		g.fill(s, records, into.Results, from, to)
 		before := s.in.burnt
-		err := g.convertBatch(ctx, s, records, results)
-		fuel += s.in.burnt - before
+		err := g.convertBatch(ctx, s, records, into.Results)
+		into.Fuel += s.in.burnt - before
 		var fault *Fault
 		switch {
 		case err == nil:
 			from = s.batch.to
 		case !errors.As(err, &fault):
 			s.discard()
-			return fuel, err
+			return err
 		default:
 			s.discard()
 			reason = "fault"
+			into.Faults++
 			g.metrics.faults.WithLabelValues(g.name, string(fault.Kind)).Inc()
-			from, suspect = g.narrow(s, results, fault)
+			from, suspect = g.narrow(s, into.Results, fault)
 		}
 	}
-	return fuel, nil
+	return nil
 }
 
 // narrow decides what follows a fault: the batch's one version is its cause and rejected,

@@ -60,11 +60,27 @@ const (
 	StepDatabase    Step = "database"    // its templates, tried by the host on the database
 )
 
+// Rule is what the scan looks at.
+type Rule string
+
+// The rules, in their order.
+const (
+	RuleFormat  Rule = "format"  // a binary of WebAssembly 2.0, of a bearable size
+	RuleStart   Rule = "start"   // no start section
+	RuleNumbers Rule = "numbers" // no more of anything than a program has
+	RuleMemory  Rule = "memory"  // one, of a bearable size
+	RuleTables  Rule = "tables"  // few and small
+	RuleCode    Rule = "code"    // instructions of WebAssembly 2.0, in functions of a bearable size
+	RuleImports Rule = "imports" // nothing that the contract does not offer
+	RuleExports Rule = "exports" // all that the contract asks for
+)
+
 // LoadError is why a guest is not loaded: which one, at which step, what was found, and
 // what to do about it.
 type LoadError struct {
 	Guest string
 	Step  Step
+	Rule  Rule // of the scan; empty at other steps
 	What  string
 	Hint  string
 	Err   error
@@ -72,7 +88,11 @@ type LoadError struct {
 
 // Error implements error.
 func (e *LoadError) Error() string {
-	text := fmt.Sprintf("guest %s refused at %s: %s", e.Guest, e.Step, e.What)
+	at := string(e.Step)
+	if e.Rule != "" {
+		at += " by the rule of " + string(e.Rule)
+	}
+	text := fmt.Sprintf("guest %s refused at %s: %s", e.Guest, at, e.What)
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}

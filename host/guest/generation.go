@@ -23,15 +23,16 @@ import (
 // Generation is one loaded guest binary with its instances. All methods may be called from
 // any goroutine; many generations may be alive at once, and each is independent of the rest.
 type Generation struct {
-	name     string
-	digest   Digest
-	options  Options
-	log      *slog.Logger
-	metrics  *Metrics
-	own      generationMetrics
-	manifest *abi.Manifest
-	rules    rules
-	limits   abi.OutputLimits
+	name      string
+	digest    Digest
+	options   Options
+	log       *slog.Logger
+	metrics   *Metrics
+	own       generationMetrics
+	described []byte
+	manifest  *abi.Manifest
+	rules     rules
+	limits    abi.OutputLimits
 
 	cache     wazero.CompilationCache
 	runtime   wazero.Runtime
@@ -56,6 +57,12 @@ type slot struct {
 	in    *instance
 	build abi.InputBuilder
 	batch batch
+}
+
+func (g *Generation) newSlot() *slot {
+	s := new(slot)
+	s.build.Pad(g.options.Padding)
+	return s
 }
 
 // Digest returns the SHA-256 of the binary.

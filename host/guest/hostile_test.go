@@ -32,6 +32,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		{"lacks_convert", guest.StepScan, "export ichor_convert is missing"},
 		{"lacks_the_marker", guest.StepScan, "export ichor_abi_v1 is missing"},
+		{"speaks_another_contract", guest.StepScan, "export ichor_abi_v1 is missing"},
 		{"lacks_memory", guest.StepScan, "export memory is missing"},
 		{"has_a_wrong_signature", guest.StepScan, "export ichor_alloc is (i64) → (i32), want (i32) → (i32)"},
 		{"imports_a_socket", guest.StepScan, "it imports wasi_snapshot_preview1.sock_accept, which no host offers"},
@@ -45,6 +46,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"fails_to_initialize", guest.StepInstantiate, "guest fault trap in _initialize"},
 		{"describes_out_of_range", guest.StepDescribe, "lies outside the memory"},
 		{"describes_at_length", guest.StepDescribe, "at most 1048576 are allowed"},
+		{"describes_deeply", guest.StepDescribe, "its manifest is refused"},
 		{"describes_rubbish", guest.StepDescribe, "its manifest is refused"},
 		{"declares_a_commit", guest.StepSQL, "its SQL is refused: template 1 t: 2 statements (one template, one statement)"},
 		{"fails_on_the_empty_batch", guest.StepVectors, "guest fault trap in ichor_convert"},
@@ -105,6 +107,7 @@ func TestFaults(t *testing.T) {
 		says string
 	}{
 		{"traps", guest.FaultTrap, "unreachable"},
+		{"answers_in_part_and_traps", guest.FaultTrap, "unreachable"},
 		{"divides_by_zero", guest.FaultTrap, "divide by zero"},
 		{"calls_itself_without_end", guest.FaultFuel, "its fuel is spent"},
 		{"loops", guest.FaultFuel, "of 20500000 units: its fuel is spent"},
@@ -124,6 +127,8 @@ func TestFaults(t *testing.T) {
 		{"uses_a_statement_that_is_not_there", guest.FaultBadFrame, "1, but records use 2"},
 		{"skips_with_a_statement", guest.FaultBadFrame, "statements beside status skip"},
 		{"references_out_of_range", guest.FaultBadFrame, "lies outside the memory"},
+		{"answers_with_65_statements", guest.FaultBadFrame, "65 statements, at most 64 are allowed"},
+		{"refers_to_the_same_bytes_again_and_again", guest.FaultBadFrame, "name more than 65536 bytes"},
 		{"references_too_much", guest.FaultBadFrame, "name more than 65536 bytes"},
 		{"sets_reserved_bits", guest.FaultBadFrame, "reserved flags are not zero"},
 		{"has_a_message_out_of_range", guest.FaultBadFrame, "outside the memory"},
@@ -152,6 +157,14 @@ func TestAnswersOfOneRecord(t *testing.T) {
 	tests := []struct{ deed, want string }{
 		{"answers_once", `converted 1["fixture"]`},
 		{"rejects", `rejected guest_reject 5: fixture`},
+		{"calls_its_own_alloc", `converted 1["fixture"]`},
+		{"works_for_a_while", `converted 1["fixture"]`},
+		{"describes_itself_anew", `converted 1["d"]`},
+		{"answers_for_all", `converted 1["d"]`},
+		{"counts_its_records", `converted 1["b"]`},
+		{"answers_with_the_clock", `converted 1["j"]`},
+		{"answers_with_chance", `converted 1["o"]`},
+		{"reads_rows_of_one_length", `converted 1["k"]`},
 		{"answers_with_a_nul", `rejected value: template 1, parameter 1: the value has a NUL, which Postgres cannot store`},
 		{"answers_with_broken_utf8", `rejected value: template 1, parameter 1: the value is no valid UTF-8`},
 	}

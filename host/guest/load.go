@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -91,13 +92,13 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if err != nil {
 		return g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
-	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err != nil {
-		return g.refuse(StepCompile, "it is not a valid module", "", err)
+	if err := g.compile(ctx, fueled); err != nil {
+		return err
 	}
 	if err := g.instantiateHost(ctx); err != nil {
 		return fmt.Errorf("make host modules: %w", err)
 	}
-	s := new(slot)
+	s := g.newSlot()
 	if err := s.ready(ctx, g, "load"); err != nil {
 		return g.refuse(StepInstantiate, "it does not come up", "", err)
 	}
@@ -105,6 +106,7 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if err != nil {
 		return g.refuse(StepDescribe, "it cannot describe itself", "", err)
 	}
+	g.described = text
 	if g.manifest, err = abi.DecodeManifest(text); err != nil {
 		return g.refuse(StepDescribe, "its manifest is refused", "", err)
 	}
@@ -115,13 +117,42 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	g.setLimits()
 	g.slots <- s
 	for range g.options.Instances - 1 {
-		s := new(slot)
+		s := g.newSlot()
 		if err := s.ready(ctx, g, "load"); err != nil {
 			return g.refuse(StepInstantiate, "it came up once and not again", "", err)
 		}
 		g.slots <- s
 	}
-	return g.checkVectors(ctx)
+	answers, err := g.checkVectors(ctx)
+	if err != nil {
+		return err
+	}
+	return g.secondOpinion(ctx, fueled, answers)
+}
+
+// compile compiles the module, or finds it in the cache. A cache that is damaged is thrown
+// away: it only saves time.
+func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
+	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err == nil {
+		return nil
+	}
+	if !strings.Contains(err.Error(), "compilationcache:") {
+		return g.refuse(StepCompile, "it is not a valid module", "", err)
+	}
+	g.log.Warn("compilation cache is damaged, made anew", "folder", g.options.CacheDir, "error", err)
+	if err := g.free(); err != nil {
+		return fmt.Errorf("close damaged compilation cache: %w", err)
+	}
+	if err := os.RemoveAll(g.options.CacheDir); err != nil {
+		return fmt.Errorf("throw damaged compilation cache away: %w", err)
+	}
+	if err := g.openRuntime(ctx); err != nil {
+		return err
+	}
+	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err != nil {
+		return g.refuse(StepCompile, "it is not a valid module", "", err)
+	}
+	return nil
 }
 
 // setLimits takes the lower of the host's limits and the guest's own.

@@ -71,6 +71,9 @@ type Options struct {
 	FuelItem  int64
 	// SQL is what the guest's templates may be, beside the built-in list.
 	SQL sqlpolicy.Policy
+	// Padding makes the rows of input frames longer by so many bytes, a multiple of 8, as a
+	// later revision of the contract may: for tests of guests.
+	Padding int
 	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
 	Clock func() int64
 }
@@ -137,6 +140,7 @@ func (o Options) Validate() error {
 	check("FuelStart", int(o.FuelStart), 1, fuelMost)
 	check("FuelCall", int(o.FuelCall), 1, fuelMost)
 	check("FuelItem", int(o.FuelItem), 1, fuelMost)
+	check("Padding", o.Padding, 0, 1<<10)
 	check("BatchTime", int(o.BatchTime), 1, int(time.Minute))
 	errs = append(errs, o.SQL.Validate())
 	return errors.Join(errs...)

@@ -29,17 +29,24 @@ const (
 // imports and exports and of which types, and how much it asks for. It returns a *LoadError
 // that names the rule, the place and what to do.
 func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
-	s := scanner{guest: g.name, pages: g.options.MemoryPages}
+	s := scanner{guest: g.name, rule: RuleFormat, pages: g.options.MemoryPages}
 	if err := s.preamble(bytes); err != nil {
 		return nil, err
 	}
 	m, err := wasm.Decode(bytes)
 	if err != nil {
-		return nil, &LoadError{Guest: g.name, Step: StepScan, What: "it is not a valid module", Hint: "was it still being written? move a finished file into place", Err: err}
+		return nil, &LoadError{Guest: g.name, Step: StepScan, Rule: RuleFormat, What: "it is not a valid module", Hint: "was it still being written? move a finished file into place", Err: err}
 	}
 	s.m = m
-	for _, check := range []func() error{s.start, s.counts, s.memory, s.tables, s.code, s.imports, s.exports} {
-		if err := check(); err != nil {
+	for _, c := range []struct {
+		rule  Rule
+		check func() error
+	}{
+		{RuleStart, s.start}, {RuleNumbers, s.counts}, {RuleMemory, s.memory}, {RuleTables, s.tables},
+		{RuleCode, s.code}, {RuleImports, s.imports}, {RuleExports, s.exports},
+	} {
+		s.rule = c.rule
+		if err := c.check(); err != nil {
 			return nil, err
 		}
 	}
@@ -49,12 +56,13 @@ func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
 // scanner holds what the checks look at.
 type scanner struct {
 	guest string
+	rule  Rule
 	pages uint32
 	m     *wasm.Module
 }
 
 func (s *scanner) refuse(hint, format string, args ...any) error {
-	return &LoadError{Guest: s.guest, Step: StepScan, What: fmt.Sprintf(format, args...), Hint: hint}
+	return &LoadError{Guest: s.guest, Step: StepScan, Rule: s.rule, What: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 const preambleSize = 8
@@ -225,7 +233,7 @@ func (s *scanner) body(r *wasm.Reader, b *wasm.Body, function int) error {
 		}
 	}
 	if err := r.Err(); err != nil {
-		return &LoadError{Guest: s.guest, Step: StepScan, What: fmt.Sprintf("function %d cannot be read", function), Hint: "switch off features beyond WebAssembly 2.0: threads, tail calls, relaxed SIMD, exceptions, garbage collection", Err: err}
+		return &LoadError{Guest: s.guest, Step: StepScan, Rule: s.rule, What: fmt.Sprintf("function %d cannot be read", function), Hint: "switch off features beyond WebAssembly 2.0: threads, tail calls, relaxed SIMD, exceptions, garbage collection", Err: err}
 	}
 	return nil
 }

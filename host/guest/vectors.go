@@ -1,7 +1,9 @@
 package guest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/ichor-replicator/ichor/abi"
@@ -9,26 +11,27 @@ import (
 )
 
 // checkVectors converts the manifest's examples, and one empty batch so that a guest
-// without examples is called at least once before it is trusted with a version.
-func (g *Generation) checkVectors(ctx context.Context) error {
+// without examples is called at least once before it is trusted with a version. It returns
+// what the examples became.
+func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 	if err := g.probe(ctx); err != nil {
-		return g.refuse(StepVectors, "it fails on an empty batch", "", err)
+		return nil, g.refuse(StepVectors, "it fails on an empty batch", "", err)
 	}
+	answers := make([]Conversions, len(g.manifest.Vectors))
 	for i := range g.manifest.Vectors {
-		v := &g.manifest.Vectors[i]
-		var got Conversions
-		if err := g.Convert(ctx, vectorRecords(v), &got); err != nil {
-			return g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
+		v, got := &g.manifest.Vectors[i], &answers[i]
+		if err := g.Convert(ctx, vectorRecords(v), got); err != nil {
+			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
 		}
 		for j := range got.Results {
 			if err := sameAnswer(&v.Expect[j], &got.Results[j]); err != nil {
 				what := fmt.Sprintf("vector %q, version %d: the guest and its examples disagree", v.Name, v.Input[j].Version)
-				return g.refuse(StepVectors, what, "correct the one that is wrong and build it again", err)
+				return nil, g.refuse(StepVectors, what, "correct the one that is wrong and build it again", err)
 			}
 		}
 	}
 	g.cost.Store(0) // a first call is slower than the rest
-	return nil
+	return answers, nil
 }
 
 func (g *Generation) probe(ctx context.Context) error {
@@ -37,9 +40,41 @@ func (g *Generation) probe(ctx context.Context) error {
 		return err
 	}
 	defer g.release(s)
+	if err := s.ready(ctx, g, "load"); err != nil {
+		return err
+	}
 	s.build.Reset(g.rules.tokens, g.options.InputBytes)
 	_, err = s.in.run(ctx, &s.build, g.limits)
 	return err
+}
+
+// ErrDescribesAnew is returned by DescribeAgain.
+var ErrDescribesAnew = errors.New("it describes itself in another way than before")
+
+// DescribeAgain asks an instance that has converted, and a fresh one, for the manifest: it
+// must be what it was at load, which is the only one that a host reads. It is for tests of
+// guests. It returns ErrDescribesAnew, a *Fault or ctx's error.
+func (g *Generation) DescribeAgain(ctx context.Context) error {
+	s, err := g.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.release(s)
+	for range 2 {
+		if err := s.ready(ctx, g, "load"); err != nil {
+			return err
+		}
+		text, err := s.in.describe(ctx)
+		if err != nil {
+			s.discard()
+			return err
+		}
+		if !bytes.Equal(text, g.described) {
+			return ErrDescribesAnew
+		}
+		s.discard()
+	}
+	return nil
 }
 
 func vectorRecords(v *abi.Vector) []Record {

@@ -1,0 +1,188 @@
+package tck_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/abi/tck"
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+func run(t *testing.T, path string) *tck.Report {
+	t.Helper()
+	module, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := tck.Run(t.Context(), "guest", module, options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func options(t *testing.T) tck.Options {
+	return tck.Options{
+		Guest: guest.Options{CacheDir: filepath.Join(t.TempDir(), "cache"), FuelStart: 50_000_000, FuelCall: 5_000_000},
+		Log:   slog.New(slog.DiscardHandler), Metrics: guest.NewMetrics(prometheus.NewRegistry()),
+	}
+}
+
+func TestClausesStandInThePage(t *testing.T) {
+	page, err := os.ReadFile("../ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, c := range tck.Clauses() {
+		if !strings.Contains(string(page), c.Rule) {
+			t.Errorf("ABI.md does not say what %s says: %s", c.ID, c.Rule)
+		}
+		if slices.Contains(ids, c.ID) {
+			t.Errorf("%s stands twice", c.ID)
+		}
+		ids = append(ids, c.ID)
+	}
+}
+
+func TestKitsConform(t *testing.T) {
+	for _, language := range []string{"go", "rust", "c", "assemblyscript"} {
+		t.Run(language, func(t *testing.T) {
+			r := run(t, "../../examples/banking/guest/banking-"+language+".wasm")
+			if r.Broken != nil {
+				t.Fatal(r.Broken)
+			}
+			if len(r.Kept) != len(tck.Clauses()) || r.Manifest.Name != "banking" || r.Fuel == 0 || r.Statements != 1 {
+				t.Errorf("%d clauses, %+v", len(r.Kept), r)
+			}
+			if r.Statuses[guest.Converted] < 5 || r.Statuses[guest.Rejected] < 50 || r.Statuses[guest.Converted]+r.Statuses[guest.Rejected] != r.Versions {
+				t.Errorf("%d versions became %v", r.Versions, r.Statuses)
+			}
+		})
+	}
+}
+
+// breaks says which clause each of the host's fixtures breaks; their names are their deeds.
+var breaks = map[string]string{
+	"aborts":                                   "faults",
+	"answers_for_too_many":                     "answers",
+	"answers_in_part_and_traps":                "faults",
+	"answers_once":                             "alloc", // of a large payload
+	"answers_with_65_statements":               "answers",
+	"answers_with_a_bad_magic":                 "frame",
+	"answers_with_a_nul":                       "values",
+	"answers_with_an_unknown_status":           "answers",
+	"answers_with_broken_utf8":                 "values",
+	"answers_with_chance":                      "alone",
+	"answers_with_the_clock":                   "alone",
+	"calls_a_tree_of_2_to_the_45":              "ends",
+	"calls_its_own_alloc":                      "alloc", // of a large payload
+	"calls_itself_without_end":                 "ends",
+	"copies_its_memory_without_end":            "ends",
+	"counts_its_records":                       "alone",
+	"counts_statements_beyond_the_frame":       "frame",
+	"declares_a_commit":                        "sql",
+	"describes_at_length":                      "describe",
+	"describes_deeply":                         "manifest",
+	"describes_itself_anew":                    "constant",
+	"describes_out_of_range":                   "describe",
+	"describes_rubbish":                        "manifest",
+	"divides_by_zero":                          "faults",
+	"exits":                                    "faults",
+	"fails_on_the_empty_batch":                 "empty",
+	"fails_to_initialize":                      "initialize",
+	"fills_its_memory_at_once":                 "ends",
+	"fills_its_memory_without_end":             "ends",
+	"grows_a_table_without_end":                "ends",
+	"grows_without_end":                        "ends",
+	"has_a_message_out_of_range":               "answers",
+	"has_a_rejected_vector":                    "alloc", // of a large payload
+	"has_a_start_section":                      "start",
+	"has_a_vector":                             "alloc", // of a large payload
+	"has_a_wrong_signature":                    "exports",
+	"imports_a_global":                         "imports",
+	"imports_a_memory":                         "imports",
+	"imports_a_socket":                         "imports",
+	"imports_with_a_wrong_signature":           "imports",
+	"is_a_command":                             "exports",
+	"lacks_convert":                            "exports",
+	"lacks_memory":                             "exports",
+	"lacks_the_marker":                         "exports",
+	"logs_out_of_range":                        "faults",
+	"loops":                                    "ends",
+	"loops_in_alloc":                           "ends",
+	"loops_in_describe":                        "describe",
+	"loops_in_initialize":                      "initialize",
+	"needs_too_much_memory":                    "memory",
+	"offers_room_out_of_range":                 "alloc",
+	"offers_unaligned_room":                    "alloc",
+	"reads_rows_of_one_length":                 "stride",
+	"references_out_of_range":                  "values",
+	"references_too_much":                      "values",
+	"refers_to_the_same_bytes_again_and_again": "values",
+	"refuses_room":                             "alloc",
+	"rejects":                                  "alloc", // of a large payload
+	"returns_a_huge_length":                    "convert",
+	"returns_a_negative_pointer":               "convert",
+	"returns_a_pointer_out_of_range":           "convert",
+	"returns_nothing":                          "convert",
+	"returns_the_wrong_type":                   "valid",
+	"sets_reserved_bits":                       "values",
+	"skips_with_a_statement":                   "answers",
+	"speaks_another_contract":                  "exports",
+	"traps":                                    "faults",
+	"uses_a_statement_that_is_not_there":       "frame",
+	"works_for_a_while":                        "alloc", // of a large payload
+	"writes_out_of_range":                      "faults",
+	"answers_for_all":                          "",
+}
+
+func TestFixturesBreakTheirClause(t *testing.T) {
+	files, err := filepath.Glob("../../host/guest/testdata/*.wasm")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no fixtures", err)
+	}
+	for _, file := range files {
+		deed := strings.TrimSuffix(filepath.Base(file), ".wasm")
+		t.Run(deed, func(t *testing.T) {
+			want, known := breaks[deed]
+			if !known {
+				t.Fatal("the table does not have it")
+			}
+			got := ""
+			r := run(t, file)
+			if r.Broken != nil {
+				got = r.Broken.Clause.ID
+				t.Log(r.Broken)
+			}
+			if got != want {
+				t.Errorf("it breaks %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestRunSaysWhatIsNotTheModulesFault(t *testing.T) {
+	bad := options(t)
+	bad.Guest.BatchMax = -1
+	if _, err := tck.Run(t.Context(), "guest", nil, bad); err == nil || !strings.Contains(err.Error(), "BatchMax") {
+		t.Errorf("bad options: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	module, err := os.ReadFile("../../examples/banking/guest/banking-c.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tck.Run(ctx, "guest", module, options(t)); !errors.Is(err, context.Canceled) {
+		t.Errorf("an ended context: %v", err)
+	}
+}

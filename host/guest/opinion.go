@@ -1,0 +1,102 @@
+package guest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// secondOpinion converts the manifest's vectors by an interpreter too and compares: a
+// compiler that turns a module into something else has been seen (wazero#2516), and the two
+// share no code behind the decoder. What agreed once agrees again, so it is remembered beside
+// the compiled code, under a name of all that it depends on.
+func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled []Conversions) error {
+	remembered := g.agreement(fueled)
+	if remembered != "" {
+		if _, err := os.Stat(remembered); err == nil {
+			return nil
+		}
+	}
+	interpreted, err := g.interpret(ctx, fueled)
+	if err != nil {
+		return g.refuse(StepVectors, "the interpreter fails where the compiled module does not", reportHint, err)
+	}
+	for i := range compiled {
+		name := g.manifest.Vectors[i].Name
+		for j := range compiled[i].Results {
+			if a, b := &compiled[i].Results[j], &interpreted[i].Results[j]; !a.Same(b) {
+				return g.refuse(StepVectors, fmt.Sprintf("vector %q, version %d, compiled and interpreted, becomes two things", name, a.Version), reportHint, nil)
+			}
+		}
+	}
+	if remembered == "" {
+		return nil
+	}
+	if err := os.WriteFile(remembered, nil, 0o600); err != nil {
+		return fmt.Errorf("remember that compiled and interpreted agree: %w", err)
+	}
+	return nil
+}
+
+const reportHint = "the host's compiler of WebAssembly may be at fault: please report it with the module"
+
+// agreement is the file that remembers an agreement, or empty without a cache.
+func (g *Generation) agreement(fueled []byte) string {
+	if g.options.CacheDir == "" {
+		return ""
+	}
+	sum := sha256.New()
+	_, _ = io.WriteString(sum, compilerVersion()+" "+runtime.GOOS+"/"+runtime.GOARCH+"\n") // a hash takes everything
+	_, _ = sum.Write(fueled)
+	return filepath.Join(g.options.CacheDir, "agreed-"+hex.EncodeToString(sum.Sum(nil)))
+}
+
+func compilerVersion() string {
+	if build, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range build.Deps {
+			if d.Path == "github.com/tetratelabs/wazero" {
+				return d.Version
+			}
+		}
+	}
+	return "unknown"
+}
+
+// interpret converts the vectors on an interpreter of their own.
+func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Conversions, err error) {
+	other := &Generation{
+		name: g.name, digest: g.digest, options: g.options, log: g.log, metrics: g.metrics, own: g.own,
+		manifest: g.manifest, rules: g.rules, limits: g.limits, idle: make(chan struct{}), slots: make(chan *slot, 1),
+	}
+	other.options.Instances = 1
+	other.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().
+		WithCoreFeatures(api.CoreFeaturesV2).WithMemoryLimitPages(g.options.MemoryPages).WithDebugInfoEnabled(false))
+	defer func() { err = errors.Join(err, other.free()) }()
+	if other.compiled, err = other.runtime.CompileModule(ctx, fueled); err != nil {
+		return nil, err
+	}
+	if err := other.instantiateHost(ctx); err != nil {
+		return nil, err
+	}
+	other.slots <- other.newSlot()
+	if err := other.probe(ctx); err != nil {
+		return nil, err
+	}
+	answers = make([]Conversions, len(g.manifest.Vectors))
+	for i := range answers {
+		if err := other.Convert(ctx, vectorRecords(&g.manifest.Vectors[i]), &answers[i]); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
+}

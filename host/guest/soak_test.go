@@ -1,0 +1,65 @@
+package guest_test
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+)
+
+var soak = flag.Int("soak", 100_000, "versions that the Go guest converts on one instance")
+
+// TestGoGuestStaysFlat converts versions that make the guest allocate, on one instance: its
+// memory must be after all of them what it was after the first tenth. A guest in Go grows for
+// ever if its collector never runs, and its clock must not run away meanwhile.
+func TestGoGuestStaysFlat(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	g, err := guest.Load(t.Context(), "deeds", guesttest.Banking(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), BatchTime: 1e9, BatchMax: 500},
+		slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := make([]guest.Record, 500)
+	for i := range records {
+		records[i] = record(1+i, item("TRANSFER", `{"from":"0001","to":"0002","amount":1}`), item("DEPOSIT", `{"account":"0001","amount":"5"}`), item("WITHDRAW", `{"account":"0003"}`))
+	}
+	var into guest.Conversions
+	var early, late float64
+	for done := 0; done < *soak; done += len(records) {
+		if err := g.Convert(context.Background(), records, &into); err != nil {
+			t.Fatal(err)
+		}
+		if done < *soak/10 {
+			early = gauge(t, registry)
+		}
+	}
+	late = gauge(t, registry)
+	t.Logf("%d versions: %.0f MiB after a tenth, %.0f MiB after all", *soak, early/(1<<20), late/(1<<20))
+	if late > early+4<<20 || counters(t, registry)["instances_total pool"]+counters(t, registry)["instances_total fault"] > 0 {
+		t.Errorf("its memory grew from %.0f to %.0f bytes, instances were %v", early, late, counters(t, registry))
+	}
+	if err := g.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// gauge returns the memory of the instance that was used last.
+func gauge(t *testing.T, registry *prometheus.Registry) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "ichor_guest_memory_bytes" {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("no figure of the memory")
+	return 0
+}

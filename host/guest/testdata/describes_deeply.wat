@@ -1,0 +1,13 @@
+;; A guest that describes deeply.
+(module
+  (memory (export "memory") 32)
+  (data (i32.const 1024) "{\22name\22:\22fixture\22,\22version\22:\221\22,\22input\22:\22tokens\22,\22unknown_action\22:\22reject\22,\22actions\22:[{\22name\22:\22A\22,\22templates\22:[1]}],\22templates\22:[{\22id\22:1,\22name\22:\22t\22,\22sql\22:\22insert into t values ($1)\22,\22params\22:[\22text\22],\22writes\22:[\22t\22]}]}") ;; the manifest
+  (data (i32.const 2048) "ICHO\01\008\008\00\00\00\00\00\00\00\00\00\00\00\18\00\00\008\00\00\00\00\00\00\00\10\00\00\008\00\00\00\00\00\00\00\0c\00\00\008\00\00\00\00\00\00\00") ;; the answer to an empty frame
+  (func (export "ichor_abi_v1"))
+  (func (export "ichor_describe") (result i64) (memory.fill (i32.const 65536) (i32.const 0x5b) (i32.const 1000000)) (i64.const 281474977710656))
+  (func (export "ichor_alloc") (param i32) (result i32) (i32.const 65536))
+  (func $convert (export "ichor_convert") (param $ptr i32) (param $len i32) (result i64)
+    (if (result i64) (i32.eqz (i32.load offset=16 (local.get $ptr)))
+      (then (i64.const 8796093022264))
+      (else (i64.const 0))))
+)
