@@ -29,6 +29,9 @@ var missing = map[Language]string{
 // pinned are the versions whose bytes the project answers for.
 var pinned = map[Language]string{Go: "1.26.8", Rust: "1.63.0", C: "0.15.2", AssemblyScript: "0.28.20"}
 
+// Pinned returns the version of a language's compiler whose bytes the project answers for.
+func Pinned(l Language) string { return pinned[l] }
+
 // Compiler is a compiler that was found.
 type Compiler struct {
 	Command []string // with what must come before the arguments

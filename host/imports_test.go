@@ -63,7 +63,7 @@ var imports = map[string][]string{
 	"examples/banking/workload":         {"host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
 
-	"cmd/ichor": {"guests", "host", "host/guest", "host/installer", "host/kafka"},
+	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka"},
 	"cmd/demo": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 	"cmd/bench": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/installer/pgtest",
@@ -109,7 +109,7 @@ var doors = map[string][]string{
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "examples/banking/workload", "cmd/ichor"},
-	"github.com/prometheus/client_golang": {"cmd/demo"},
+	"github.com/prometheus/client_golang": {"abi/tck", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"host/kafka"},

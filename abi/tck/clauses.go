@@ -20,7 +20,7 @@ var (
 	describe   = Clause{"describe", "the manifest, packed"}
 	manifest   = Clause{"manifest", "What `ichor_describe` returns: one JSON object in UTF-8."}
 	sql        = Clause{"sql", "A template is one INSERT, UPDATE, DELETE or MERGE"}
-	empty      = Clause{"empty", "may be 0"}
+	empty      = Clause{"empty", "A frame may have no record; its answer has none then."}
 	vectors    = Clause{"vectors", "The host converts them whenever it loads the guest, and refuses a guest that answers otherwise."}
 	alloc      = Clause{"alloc", "an address divisible by 8, valid until alloc is called again; 0 refuses"}
 	convert    = Clause{"convert", "converts the frame at ptr; the output frame, packed, valid until the guest is called again; 0 is a fault"}

@@ -5,101 +5,188 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/ichor-replicator/ichor/host"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 )
 
 type guestCommand struct {
-	Swap guestSwapCommand `cmd:"" help:"Put a module into the guest directory and wait until the running host took it, or said why not."`
+	New     guestNewCommand     `cmd:"" help:"Make a project of a guest, which builds and passes its tests as it is."`
+	Build   guestBuildCommand   `cmd:"" help:"Compile a project to a module, byte for byte the same wherever it is done."`
+	Inspect guestInspectCommand `cmd:"" help:"Say what a module is: what it writes, its SQL, its limits, its cost."`
+	Test    guestTestCommand    `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
+	Convert guestConvertCommand `cmd:"" help:"Show the SQL that statemaps become."`
+	Bench   guestBenchCommand   `cmd:"" help:"Measure what a statemap costs."`
+	Swap    guestSwapCommand    `cmd:"" help:"Put a module into the guest directory and wait until the running host took it, or said why not."`
 }
 
-type guestSwapCommand struct {
-	withFile
-	File    string        `arg:"" help:"The module." type:"path"`
-	Name    string        `help:"The guest's name in the routes; else the file's, without .wasm."`
-	Address string        `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
-	Timeout time.Duration `help:"How long to wait for the host." default:"30s"`
+// withJSON is the part of the commands that can answer as JSON.
+type withJSON struct {
+	JSON bool `help:"Answer with one JSON object."`
+}
+
+// answer prints the value as JSON, or calls text.
+func (w withJSON) answer(value any, text func()) error {
+	if !w.JSON {
+		text()
+		return nil
+	}
+	line, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(line))
+	return nil
+}
+
+// withModule is the part of the commands that look at a module.
+type withModule struct {
+	Path     string `arg:"" optional:"" help:"The module, or the project that was built; else the project in this folder." default:"." type:"path"`
+	Settings string `short:"c" name:"settings" help:"A file of settings, whose limits and SQL policy are those of guests then." placeholder:"FILE" type:"path"`
+}
+
+// module is a binary that a command looks at.
+type module struct {
+	name    string
+	file    string
+	bytes   []byte
+	options guest.Options
+	metrics *guest.Metrics
+	log     *slog.Logger
+}
+
+// short names a file as it is reached from here, if that is not a longer way.
+func short(file string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	relative, err := filepath.Rel(here, file)
+	if err != nil || strings.HasPrefix(relative, "..") {
+		return file
+	}
+	return relative
+}
+
+// read finds the module and reads it. A folder is a project, and the module what build made.
+func (w withModule) read() (*module, error) {
+	m := &module{file: w.Path, metrics: guest.NewMetrics(prometheus.NewRegistry())}
+	m.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if w.Settings != "" {
+		o, _, err := withFile{w.Settings}.options()
+		if err != nil {
+			return nil, err
+		}
+		m.options = o.Guests.Limits
+	} else if cache, err := os.UserCacheDir(); err == nil {
+		m.options.CacheDir = filepath.Join(cache, "ichor", "modules") // a second look is quicker
+	}
+	stat, err := os.Stat(w.Path)
+	if err != nil {
+		return nil, &failure{exitEnvironment, err}
+	}
+	if stat.IsDir() {
+		project, _, err := guests.Find(w.Path)
+		if err != nil {
+			return nil, &failure{exitEnvironment, err}
+		}
+		if m.file, err = guests.ModuleOf(project); err != nil {
+			return nil, &failure{exitEnvironment, err}
+		}
+	}
+	m.bytes, err = os.ReadFile(m.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &failure{exitEnvironment, fmt.Errorf("%s is not there: build it first, with ichor guest build", m.file)}
+	}
+	if err != nil {
+		return nil, &failure{exitEnvironment, err}
+	}
+	m.name = strings.TrimSuffix(filepath.Base(m.file), ".wasm")
+	return m, nil
+}
+
+// load makes a generation of the module, with one instance. The caller closes it.
+func (m *module) load(ctx context.Context) (*guest.Generation, error) {
+	m.options.Instances = 1
+	return guest.Load(ctx, m.name, m.bytes, m.options, m.log, m.metrics)
+}
+
+func (m *module) close(g *guest.Generation) {
+	if err := g.Close(context.Background()); err != nil {
+		m.log.Error("close the module", "error", err)
+	}
+}
+
+type guestNewCommand struct {
+	withJSON
+	Lang string `required:"" help:"What it is written in: ${languages}." placeholder:"LANGUAGE"`
+	Name string `arg:"" help:"The guest's name, and that of the folder that is made."`
 }
 
 // Run implements the verb.
-func (c *guestSwapCommand) Run(ctx context.Context) error {
-	s, err := readSettings(c.Settings)
-	if err != nil {
+func (c *guestNewCommand) Run() error {
+	if err := guests.New(guests.Language(c.Lang), c.Name, c.Name); err != nil {
 		return &failure{exitSettings, err}
 	}
-	name := c.Name
-	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(c.File), ".wasm")
-	}
-	if !routed(s.Guests.Routes, name) {
-		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q: give its name with --name", name)}
-	}
-	module, err := os.ReadFile(c.File)
-	if err != nil {
-		return &failure{exitEnvironment, err}
-	}
-	if err := place(module, filepath.Join(s.Guests.Directory, name+".wasm")); err != nil {
-		return &failure{exitEnvironment, err}
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	return c.await(ctx, name, guest.DigestOf(module).String())
+	return c.answer(map[string]string{"project": c.Name, "language": c.Lang}, func() {
+		fmt.Printf("%s is a guest in %s. Next: ichor guest build, ichor guest test; then its README.md\n", c.Name, c.Lang)
+	})
 }
 
-func routed(routes []host.Route, name string) bool {
-	for _, r := range routes {
-		if r.Guest == name {
-			return true
-		}
+// languages are the words that --lang takes, for its help.
+func languages() string {
+	words := make([]string, 0, 4)
+	for _, l := range guests.Languages() {
+		words = append(words, string(l))
 	}
-	return false
+	return strings.Join(words, ", ")
 }
 
-// place writes the module beside its place and renames it, so that no host reads half of it.
-func place(module []byte, path string) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".swap-*")
+type guestBuildCommand struct {
+	withJSON
+	Project string `arg:"" optional:"" help:"The project's folder, or one that holds it." default:"." type:"path"`
+	Out     string `short:"o" help:"The module; else NAME.wasm in the project, with the name of its manifest." type:"path"`
+}
+
+// built is what build says.
+type built struct {
+	Module   string `json:"module"`
+	Digest   string `json:"digest"`
+	Bytes    int    `json:"bytes"`
+	Language string `json:"language"`
+	Compiler string `json:"compiler"`
+	Pinned   bool   `json:"pinned"`
+}
+
+// Run implements the verb.
+func (c *guestBuildCommand) Run(ctx context.Context) error {
+	r, err := guests.Build(ctx, c.Project, c.Out)
+	var (
+		missing *guests.MissingCompiler
+		project *guests.ProjectError
+	)
+	switch {
+	case errors.As(err, &missing), errors.As(err, &project), errors.Is(err, fs.ErrNotExist):
+		return &failure{exitEnvironment, err}
+	case err != nil:
+		return err
+	}
+	binary, err := os.ReadFile(r.Module)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temporary.Name()) // it is gone after the rename
-	if _, err = temporary.Write(module); err == nil {
-		err = temporary.Chmod(0o644)
-	}
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
-}
-
-// await asks the host until it says what became of the module.
-func (c *guestSwapCommand) await(ctx context.Context, name, digest string) error {
-	for {
-		text, err := fetchStatus(ctx, c.Address, c.Settings)
-		if err != nil {
-			return err
+	b := built{r.Module, guest.DigestOf(binary).String(), len(binary), string(r.Language), r.Compiler.Version, r.Compiler.Pinned}
+	return c.answer(b, func() {
+		fmt.Printf("%s\n%s, %d bytes, %s %s\n", short(b.Module), b.Digest, b.Bytes, b.Language, b.Compiler)
+		if !b.Pinned {
+			fmt.Printf("this is not the version %s, whose bytes are known: another compiler makes other bytes\n", guests.Pinned(r.Language))
 		}
-		var s host.Status
-		if err := json.Unmarshal(text, &s); err != nil {
-			return fmt.Errorf("the answer is no status of a host: %w", err)
-		}
-		for _, g := range s.Guests {
-			if g.Guest == name && g.Digest == digest {
-				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
-				return nil
-			}
-			if g.Guest == name && g.Rejected != nil && g.Rejected.Digest == digest {
-				return fmt.Errorf("the host did not take %s %s, the one before goes on: %s", name, digest[:12], g.Rejected.Reason)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the host did not say within %s what became of %s: see ichor status", c.Timeout, name)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	})
 }

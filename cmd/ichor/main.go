@@ -56,7 +56,7 @@ func (f *failure) Unwrap() error { return f.err }
 
 func run(args []string) int {
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError())
+	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError(), kong.Vars{"languages": languages()})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings

@@ -74,6 +74,13 @@ func (g *Generation) Name() string { return g.name }
 // Manifest returns what the guest says of itself. It must not be changed.
 func (g *Generation) Manifest() *abi.Manifest { return g.manifest }
 
+// Limits returns the limits that hold for it: the host's, or its own where they are lower.
+func (g *Generation) Limits() Options {
+	o := g.options
+	o.Statements = g.limits.Statements
+	return o
+}
+
 // Templates returns the manifest's templates. They must not be changed.
 func (g *Generation) Templates() []abi.Template { return g.manifest.Templates }
 

@@ -77,6 +77,14 @@ func (g *Generation) DescribeAgain(ctx context.Context) error {
 	return nil
 }
 
+// VectorRecords returns the versions of the manifest's vectors, one behind the other.
+func (g *Generation) VectorRecords() (records []Record) {
+	for i := range g.manifest.Vectors {
+		records = append(records, vectorRecords(&g.manifest.Vectors[i])...)
+	}
+	return records
+}
+
 func vectorRecords(v *abi.Vector) []Record {
 	records := make([]Record, len(v.Input))
 	for i := range v.Input {

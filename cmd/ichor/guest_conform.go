@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/abi/tck"
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+type guestTestCommand struct {
+	withJSON
+	withModule
+}
+
+// conformance is what test says.
+type conformance struct {
+	Module     string      `json:"module"`
+	Digest     string      `json:"digest"`
+	Conforms   bool        `json:"conforms"`
+	Clauses    []string    `json:"clauses"` // that hold
+	Broken     string      `json:"broken,omitempty"`
+	Why        string      `json:"why,omitempty"`
+	Versions   int         `json:"versions"`
+	Converted  int         `json:"converted"`
+	Skipped    int         `json:"skipped"`
+	Rejected   int         `json:"rejected"`
+	Fuel       int64       `json:"fuel"`       // of the dearest version
+	Statements int         `json:"statements"` // the most of a version
+	Inspection *inspection `json:"inspection,omitempty"`
+}
+
+// errBroken is how test ends for a module that breaks a clause.
+var errBroken = errors.New("the module does not conform; see above")
+
+// Run implements the verb.
+func (c *guestTestCommand) Run(ctx context.Context) error {
+	m, err := c.read()
+	if err != nil {
+		return err
+	}
+	report, err := tck.Run(ctx, m.name, m.bytes, tck.Options{Guest: m.options, Log: m.log, Metrics: m.metrics})
+	if err != nil {
+		return err
+	}
+	result := conformance{
+		Module: m.file, Digest: guest.DigestOf(m.bytes).String(), Conforms: report.Broken == nil, Versions: report.Versions,
+		Converted: report.Statuses[guest.Converted], Skipped: report.Statuses[guest.Skipped], Rejected: report.Statuses[guest.Rejected],
+		Fuel: report.Fuel, Statements: report.Statements,
+	}
+	for _, clause := range report.Kept {
+		result.Clauses = append(result.Clauses, clause.ID)
+	}
+	if report.Broken != nil {
+		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
+	} else if result.Inspection, err = m.look(ctx); err != nil {
+		return err
+	}
+	if err := c.answer(result, func() { result.print(report) }); err != nil {
+		return err
+	}
+	if report.Broken != nil {
+		return errBroken
+	}
+	return nil
+}
+
+// look inspects a module that conforms.
+func (m *module) look(ctx context.Context) (*inspection, error) {
+	g, err := m.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close(g)
+	return m.inspect(ctx, g)
+}
+
+func (r *conformance) print(report *tck.Report) {
+	for _, clause := range report.Kept {
+		fmt.Printf("ok      %-10s %s\n", clause.ID, clause.Rule)
+	}
+	if b := report.Broken; b != nil {
+		fmt.Printf("broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
+		return
+	}
+	fmt.Printf("\n%d versions, each in five ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n\n",
+		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
+	r.Inspection.print()
+}

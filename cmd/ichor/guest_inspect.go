@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+type guestInspectCommand struct {
+	withJSON
+	withModule
+}
+
+// inspection is what inspect says.
+type inspection struct {
+	Module        string         `json:"module"`
+	Digest        string         `json:"digest"`
+	Bytes         int            `json:"bytes"`
+	Name          string         `json:"name"`
+	Version       string         `json:"version"`
+	Input         abi.InputForm  `json:"input"`
+	UnknownAction string         `json:"unknown_action"`
+	Writes        []string       `json:"writes"`
+	Actions       []abi.Action   `json:"actions"`
+	Templates     []abi.Template `json:"templates"`
+	Vectors       int            `json:"vectors"`
+	Limits        limitsText     `json:"limits"`
+	FuelPerRecord int64          `json:"fuel_per_record,omitempty"` // of the vectors
+}
+
+// limitsText are the limits that hold for the module.
+type limitsText struct {
+	MemoryBytes int64 `json:"memory_bytes"`
+	FuelCall    int64 `json:"fuel_call"`
+	FuelItem    int64 `json:"fuel_item"`
+	Statements  int   `json:"statements"`
+	Records     int   `json:"records"`
+}
+
+// Run implements the verb.
+func (c *guestInspectCommand) Run(ctx context.Context) error {
+	m, err := c.read()
+	if err != nil {
+		return err
+	}
+	g, err := m.load(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.close(g)
+	what, err := m.inspect(ctx, g)
+	if err != nil {
+		return err
+	}
+	return c.answer(what, what.print)
+}
+
+func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection, error) {
+	manifest, limits := g.Manifest(), g.Limits()
+	what := &inspection{
+		Module: m.file, Digest: g.Digest().String(), Bytes: len(m.bytes), Name: manifest.Name, Version: manifest.Version,
+		Input: manifest.Input, UnknownAction: string(manifest.UnknownAction), Actions: manifest.Actions, Templates: manifest.Templates,
+		Vectors: len(manifest.Vectors),
+		Limits: limitsText{
+			MemoryBytes: int64(limits.MemoryPages) << 16, FuelCall: limits.FuelCall, FuelItem: limits.FuelItem,
+			Statements: limits.Statements, Records: limits.BatchMax,
+		},
+	}
+	seen := map[string]bool{}
+	for _, t := range manifest.Templates {
+		for _, relation := range t.Writes {
+			if !seen[relation] {
+				seen[relation] = true
+				what.Writes = append(what.Writes, relation)
+			}
+		}
+	}
+	records := g.VectorRecords()
+	if len(records) == 0 {
+		return what, nil
+	}
+	var into guest.Conversions
+	if err := g.Convert(ctx, records, &into); err != nil {
+		return nil, err
+	}
+	items := 0
+	for i := range records {
+		items += len(records[i].Items)
+	}
+	what.FuelPerRecord = into.Fuel / int64(max(1, items))
+	return what, nil
+}
+
+func (w *inspection) print() {
+	fmt.Printf("%s %s   %s\n", w.Name, w.Version, short(w.Module))
+	fmt.Printf("digest     %s, %d bytes\n", w.Digest, w.Bytes)
+	fmt.Printf("writes     %s\n", strings.Join(w.Writes, ", "))
+	fmt.Printf("input      %s; an unknown action is a %s\n", w.Input, w.UnknownAction)
+	fmt.Printf("limits     %d MiB of memory, %d units of fuel a call and %d an item, %d statements an item, %d versions a call\n",
+		w.Limits.MemoryBytes>>20, w.Limits.FuelCall, w.Limits.FuelItem, w.Limits.Statements, w.Limits.Records)
+	if w.FuelPerRecord > 0 {
+		fmt.Printf("cost       %d units of fuel an item, of its vectors\n", w.FuelPerRecord)
+	}
+	for _, a := range w.Actions {
+		fmt.Printf("action     %s: templates %s\n", a.Name, strings.Trim(fmt.Sprint(a.Templates), "[]"))
+	}
+	for i := range w.Templates {
+		printTemplate(&w.Templates[i])
+	}
+}
+
+func printTemplate(t *abi.Template) {
+	rows := "any number of rows"
+	if t.Rows != abi.AnyRows {
+		rows = fmt.Sprintf("%d rows", t.Rows)
+	}
+	guard := "no guard"
+	if t.Guard != "" {
+		guard = "guarded by " + t.Guard
+	}
+	fmt.Printf("template   %d %s(%s): writes %s, %s, %s\n           %s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, t.SQL)
+}

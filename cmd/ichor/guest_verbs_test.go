@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/guests"
+)
+
+// ichor runs the command in a folder and returns what it says and its exit code.
+func ichor(t *testing.T, dir, input string, words ...string) (out, problems string, code int) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, words...)
+	cmd.Env = append(os.Environ(), asIchor+"=1", "GOPROXY=off") // a project needs no network
+	cmd.Dir = dir
+	cmd.Stdin = strings.NewReader(input)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestAGuestFromNothing does what a newcomer does in an empty folder, in each language.
+func TestAGuestFromNothing(t *testing.T) {
+	for _, l := range guests.Languages() {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			if _, err := guests.FindCompiler(t.Context(), l, "."); err != nil && os.Getenv("CI") == "" {
+				t.Skip(err)
+			}
+			dir := t.TempDir()
+			does := func(input string, code int, words ...string) string {
+				t.Helper()
+				out, problems, got := ichor(t, dir, input, words...)
+				if got != code {
+					t.Fatalf("%v ended with %d, want %d\n%s%s", words, got, code, out, problems)
+				}
+				return out
+			}
+			does("", 0, "guest", "new", "--lang", string(l), "hello")
+			if out := does("", 0, "guest", "build"); !strings.HasPrefix(out, "hello/hello.wasm\n") {
+				t.Errorf("build says %s", out)
+			}
+			if out := does("", 0, "guest", "test"); !strings.Contains(out, "ok      alone") || !strings.Contains(out, "writes     greetings") || strings.Contains(out, "broken") {
+				t.Errorf("test says %s", out)
+			}
+			out := does(`[{"GREET":{"name":"O'Hara"}}] [{"GREET":{"name":7}}]`, 1, "guest", "convert", "--first", "7")
+			for _, line := range []string{"version 7: converted", `$1 text = "O'Hara"`, `$2 bigint = "7"`, "version 8: rejected, guest_reject 1: item 0: name is not a string"} {
+				if !strings.Contains(out, line) {
+					t.Errorf("convert says %s, without %s", out, line)
+				}
+			}
+		})
+	}
+}
+
+func TestGuestVerbsAnswerInJSON(t *testing.T) {
+	dir := t.TempDir()
+	banking, err := filepath.Abs("../../examples/banking/guest/banking-c.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statemap := `[{"DEPOSIT":{"to":"a","amount":1}}] [{"DEPOSIT":{}}]`
+	for _, test := range []struct {
+		words []string
+		input string
+		code  int
+		want  map[string]any
+	}{
+		{[]string{"new", "--lang", "go", "hello"}, "", 0, map[string]any{"project": "hello", "language": "go"}},
+		{[]string{"build"}, "", 0, map[string]any{"language": "go"}},
+		{[]string{"inspect", banking}, "", 0, map[string]any{"name": "banking", "input": "tokens", "vectors": 2.0}},
+		{[]string{"test", banking}, "", 0, map[string]any{"conforms": true, "statements": 1.0}},
+		{[]string{"test", "../nothing"}, "", 3, nil},
+		{[]string{"test", "loops.wasm"}, "", 1, map[string]any{"conforms": false, "broken": "ends"}},
+		{[]string{"convert", banking}, statemap, 1, nil},
+		{[]string{"bench", banking, "--for", "20ms"}, "", 0, map[string]any{"batch": 64.0}},
+	} {
+		if test.words[0] == "test" && test.words[1] == "loops.wasm" {
+			loops, err := os.ReadFile("../../host/guest/testdata/loops.wasm")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "loops.wasm"), loops, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, problems, code := ichor(t, dir, test.input, append(append([]string{"guest"}, test.words...), "--json")...)
+		if code != test.code {
+			t.Errorf("%v ended with %d, want %d: %s", test.words, code, test.code, problems)
+			continue
+		}
+		var got map[string]any
+		if err := json.Unmarshal([]byte(out), &got); err != nil && out != "" {
+			t.Errorf("%v says %s: %v", test.words, out, err)
+		}
+		for key, value := range test.want {
+			if got[key] != value {
+				t.Errorf("%v says %q is %v, want %v", test.words, key, got[key], value)
+			}
+		}
+		if test.words[0] == "convert" {
+			if list, ok := got["versions"].([]any); !ok || len(list) != 2 || !strings.Contains(out, `"values":["a","1","1"]`) {
+				t.Errorf("it says %s", out)
+			}
+		}
+	}
+}
+
+func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	banking, err := filepath.Abs("../../examples/banking/guest/banking-c.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		words []string
+		input string
+		code  int
+		says  string
+	}{
+		{[]string{"new", "--lang", "pascal", "hello"}, "", 2, "there are [go rust c assemblyscript]"},
+		{[]string{"new", "--lang", "go", "Hello"}, "", 2, "small letters"},
+		{[]string{"new", "hello"}, "", 2, "--lang"},
+		{[]string{"build"}, "", 3, "ichor guest new"},
+		{[]string{"inspect", "."}, "", 3, "ichor guest new"},
+		{[]string{"inspect", "x.wasm"}, "", 3, "x.wasm"},
+		{[]string{"convert", banking}, "", 2, "no statemap was given"},
+		{[]string{"convert", banking}, "{", 2, "statemap 1 is no JSON"},
+		{[]string{"convert", banking}, `[{"A":1,"B":2}]`, 2, "statemap is unreadable"},
+		{[]string{"convert", banking}, `{}`, 2, "statemap 1"},
+		{[]string{"convert", banking, "-s", "x.json"}, "", 2, "x.json"},
+		{[]string{"bench", banking, "--batch", "0"}, "", 2, "more than nothing"},
+		{[]string{"inspect", banking, "-c", "x.yaml"}, "", 2, "x.yaml"},
+	} {
+		_, problems, code := ichor(t, dir, test.input, append([]string{"guest"}, test.words...)...)
+		if code != test.code || !strings.Contains(problems, test.says) {
+			t.Errorf("%v ended with %d, want %d, and says %q, want %q", test.words, code, test.code, problems, test.says)
+		}
+	}
+	t.Setenv("ICHOR_RUSTC", filepath.Join(dir, "nothing"))
+	if _, problems, code := ichor(t, dir, "", "guest", "new", "--lang", "rust", "hello"); code != 0 {
+		t.Fatal(problems)
+	}
+	if _, problems, code := ichor(t, dir, "", "guest", "build"); code != 3 || !strings.Contains(problems, "rustup target add wasm32-unknown-unknown") {
+		t.Errorf("without a compiler it ended with %d and says %s", code, problems)
+	}
+	if _, problems, code := ichor(t, dir, "", "guest", "test"); code != 3 || !strings.Contains(problems, "build it first") {
+		t.Errorf("without a module it ended with %d and says %s", code, problems)
+	}
+}
