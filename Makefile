@@ -14,7 +14,7 @@ CODE    := abi cmd examples guests host
 say      = @printf '== %s\n' "$(1)"
 
 # The packages that start goroutines, or that others call from several.
-RACE    := ./host ./host/admin ./host/guest/... ./host/installer/... ./host/kafka/... ./host/timing
+RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test race test-kafka test-fuel soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,6 @@ func Load(ctx context.Context, name string, wasm []byte, options Options, log *s
 		return nil, err
 	}
 	options.setDefaults()
-	go sqlpolicy.Warm() // meanwhile: it takes as long as to compile a guest
 	g := &Generation{
 		name: name, digest: DigestOf(wasm), options: options, metrics: metrics, own: metrics.of(name),
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
@@ -92,6 +92,9 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if err != nil {
 		return g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
+	if !g.agreement(fueled).known() {
+		go sqlpolicy.Warm() // meanwhile: it takes as long as to compile a guest
+	}
 	if err := g.compile(ctx, fueled); err != nil {
 		return err
 	}
@@ -110,8 +113,8 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if g.manifest, err = abi.DecodeManifest(text); err != nil {
 		return g.refuse(StepDescribe, "its manifest is refused", "", err)
 	}
-	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
-		return g.refuse(StepSQL, "its SQL is refused", "", err)
+	if err := g.checkSQL(); err != nil {
+		return err
 	}
 	g.rules = newRules(g.manifest)
 	g.setLimits()
@@ -153,6 +156,31 @@ func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 		return g.refuse(StepCompile, "it is not a valid module", "", err)
 	}
 	return nil
+}
+
+// checkSQL compares the manifest's templates with the policy. The parser takes a second and
+// 250 MiB to come up, so what was allowed once, by the same rules, is not parsed again.
+func (g *Generation) checkSQL() error {
+	allowed, err := g.allowedSQL()
+	if err != nil || allowed.known() {
+		return err
+	}
+	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
+		return g.refuse(StepSQL, "its SQL is refused", "", err)
+	}
+	return allowed.keep()
+}
+
+// allowedSQL is the verdict that the policy allows the manifest's templates.
+func (g *Generation) allowedSQL() (verdict, error) {
+	question, err := json.Marshal(struct {
+		Policy    sqlpolicy.Policy
+		Templates []abi.Template
+	}{g.options.SQL, g.manifest.Templates})
+	if err != nil {
+		return verdict{}, fmt.Errorf("write the SQL policy down: %w", err)
+	}
+	return g.verdict("allowed", builtFrom("github.com/wasilibs/go-pgquery"), sqlpolicy.Rules(), question), nil
 }
 
 // setLimits takes the lower of the host's limits and the guest's own.

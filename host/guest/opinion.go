@@ -2,15 +2,8 @@ package guest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,14 +11,11 @@ import (
 
 // secondOpinion converts the manifest's vectors by an interpreter too and compares: a
 // compiler that turns a module into something else has been seen (wazero#2516), and the two
-// share no code behind the decoder. What agreed once agrees again, so it is remembered beside
-// the compiled code, under a name of all that it depends on.
+// share no code behind the decoder. What agreed once agrees again.
 func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled []Conversions) error {
-	remembered := g.agreement(fueled)
-	if remembered != "" {
-		if _, err := os.Stat(remembered); err == nil {
-			return nil
-		}
+	agreed := g.agreement(fueled)
+	if agreed.known() {
+		return nil
 	}
 	interpreted, err := g.interpret(ctx, fueled)
 	if err != nil {
@@ -39,37 +29,14 @@ func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled 
 			}
 		}
 	}
-	if remembered == "" {
-		return nil
-	}
-	if err := os.WriteFile(remembered, nil, 0o600); err != nil {
-		return fmt.Errorf("remember that compiled and interpreted agree: %w", err)
-	}
-	return nil
+	return agreed.keep()
 }
 
 const reportHint = "the host's compiler of WebAssembly may be at fault: please report it with the module"
 
-// agreement is the file that remembers an agreement, or empty without a cache.
-func (g *Generation) agreement(fueled []byte) string {
-	if g.options.CacheDir == "" {
-		return ""
-	}
-	sum := sha256.New()
-	_, _ = io.WriteString(sum, compilerVersion()+" "+runtime.GOOS+"/"+runtime.GOARCH+"\n") // a hash takes everything
-	_, _ = sum.Write(fueled)
-	return filepath.Join(g.options.CacheDir, "agreed-"+hex.EncodeToString(sum.Sum(nil)))
-}
-
-func compilerVersion() string {
-	if build, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range build.Deps {
-			if d.Path == "github.com/tetratelabs/wazero" {
-				return d.Version
-			}
-		}
-	}
-	return "unknown"
+// agreement is the verdict that compiled and interpreted agree.
+func (g *Generation) agreement(fueled []byte) verdict {
+	return g.verdict("agreed", builtFrom("github.com/tetratelabs/wazero"), fueled)
 }
 
 // interpret converts the vectors on an interpreter of their own.

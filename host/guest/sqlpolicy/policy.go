@@ -11,6 +11,7 @@
 package sqlpolicy
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,6 +111,7 @@ func (p Policy) Validate() error {
 // Check compares templates with the policy. Its error is an *Error. The first call takes
 // a second or two, for the parser has to be brought up; see Warm.
 func (p Policy) Check(templates []abi.Template) error {
+	Warm() // two first calls side by side would bring up two parsers
 	var all []Finding
 	for i := range templates {
 		all = append(all, p.check(&templates[i])...)
@@ -122,6 +124,21 @@ func (p Policy) Check(templates []abi.Template) error {
 
 // Warm brings the parser up, once a process; call it early, from a goroutine of its own.
 var Warm = sync.OnceFunc(func() { _, _ = parser.ParseToJSON("select 1") })
+
+//go:embed grammar.go lists.go policy.go rules.go walk.go
+var source embed.FS
+
+// Rules returns what tells these rules from those of any other build: their source. Whoever
+// remembers what Check allowed must forget it when they change.
+var Rules = sync.OnceValue(func() []byte {
+	var all []byte
+	entries, _ := source.ReadDir(".") // what is embedded can be read
+	for _, e := range entries {
+		text, _ := source.ReadFile(e.Name())
+		all = append(all, text...)
+	}
+	return all
+})
 
 // check returns what is wrong with one template.
 func (p Policy) check(t *abi.Template) []Finding {
