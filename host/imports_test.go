@@ -58,20 +58,21 @@ var imports = map[string][]string{
 	"host/installer/pgtest":      {},
 	"host/guest/guesttest":       {"guests"},
 	"host/guest/guesttest/deeds": {"guests/go"},
+	"host/hosttest":              {},
 
 	"examples/banking/guest":            {"abi", "guests/go"},
 	"examples/banking/workload":         {"host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
 
 	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka"},
-	"cmd/demo": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest",
+	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
-	"cmd/bench": {"guests", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/installer/pgtest",
-		"host/kafka/kafkatest", "host/talos"},
+	"cmd/bench": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
+		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.
-var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
+var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{

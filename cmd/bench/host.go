@@ -1,90 +1,76 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// stopWithin is how long the host may take to drain.
-const stopWithin = 15 * time.Second
+	"github.com/ichor-replicator/ichor/host/hosttest"
+)
 
 // host is a process of the host on a topic and a database of its own.
 type host struct {
+	*hosttest.Process
 	address string
 	dsn     string
-	log     string
-	process *child
-	ended   bool // by itself, and an error has said so
 }
 
 // startHost makes the host's tables and starts it.
 func (s *stage) startHost(ctx context.Context, topic, database string, o options) (*host, error) {
-	h := &host{dsn: s.postgres.DSN(database), log: s.path(database + ".log")}
+	h := &host{dsn: s.postgres.DSN(database)}
 	var err error
-	if h.address, err = freeAddress(); err != nil {
+	if h.address, err = hosttest.FreeAddress(); err != nil {
 		return nil, err
 	}
 	file := s.path(database + ".yaml")
+	if err := s.writeSettings(file, topic, database, h.address, o); err != nil {
+		return nil, err
+	}
+	if _, _, err := hosttest.Run(ctx, s.ichor, "db", "init", "-c", file); err != nil {
+		return nil, err
+	}
+	h.Process, err = hosttest.Start(s.ichor, file, s.path(database+".log"))
+	return h, err
+}
+
+// writeSettings writes the host's settings.
+func (s *stage) writeSettings(file, topic, database, address string, o options) error {
 	text := fmt.Sprintf(`source: {brokers: [%q], topic: %q, group: %q}
 database: {url: %q}
 guests: {directory: %q, cache_directory: %q, routes: [{cohort: "*", guest: %q}]}
 installer: {lanes: %d, group_max: %d}
 http: {listen: %q}
-`, s.broker.Addr("plain"), topic, database, s.postgres.URL(database), s.path("guests"), s.path("cache"), guestName, o.Lanes, o.Group, h.address)
+`, s.broker.Addr("plain"), topic, database, s.postgres.URL(database), s.path("guests"), s.path("cache"), guestName, o.Lanes, o.Group, address)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("write the host's settings: %w", err)
-	}
-	initialise := exec.CommandContext(ctx, s.ichor, "db", "init", "-c", file)
-	initialise.Env = hostEnvironment(os.Environ())
-	if said, err := initialise.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("ichor db init: %w: %s", err, bytes.TrimSpace(said))
-	}
-	h.process, err = startChild(h.log, s.ichor, "run", "-c", file)
-	return h, err
-}
-
-// check returns an error when the host has ended by itself.
-func (h *host) check() error {
-	if h.process.running() {
-		return nil
-	}
-	h.ended = true
-	how := "exit status 0"
-	if h.process.err != nil {
-		how = h.process.err.Error()
-	}
-	return fmt.Errorf("the host ended by itself: %s; its log ends:\n%s", how, h.tail())
-}
-
-// tail returns the last lines that the host wrote.
-func (h *host) tail() string {
-	const lines = 20
-	text, err := os.ReadFile(h.log)
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
-}
-
-// stop drains the host; it returns an error unless that ends well and in time.
-func (h *host) stop() error {
-	if h.ended {
-		return nil
-	}
-	if err := h.process.stop(stopWithin); err != nil {
-		return fmt.Errorf("the host did not end well: %w; its log ends:\n%s", err, h.tail())
+		return fmt.Errorf("write the host's settings: %w", err)
 	}
 	return nil
+}
+
+// firstLook is what it takes to look at a guest that was not seen before.
+type firstLook struct {
+	took    time.Duration
+	peakMiB float64
+}
+
+// look has the host's binary look at the guest, which compiles it and checks its SQL. What it
+// found stays in the cache folder, as it does on a machine where the guest is in use.
+func (s *stage) look(ctx context.Context, o options) (firstLook, error) {
+	file, begun := s.path("look.yaml"), time.Now()
+	if err := s.writeSettings(file, backlogTopic, "postgres", "127.0.0.1:0", o); err != nil {
+		return firstLook{}, err
+	}
+	state, _, err := hosttest.Run(ctx, s.ichor, "guest", "inspect", "-c", file, s.path("guests/"+guestName+".wasm"))
+	if err != nil {
+		return firstLook{}, err
+	}
+	return firstLook{time.Since(begun), hosttest.PeakMiB(state)}, nil
 }
 
 // groups asks the host how many transactions it has made.
@@ -119,7 +105,7 @@ type usage struct {
 
 // usage reads the kernel's figures of the process, which only Linux has.
 func (h *host) usage() (u usage, err error) {
-	folder := fmt.Sprintf("/proc/%d/", h.process.command.Process.Pid)
+	folder := fmt.Sprintf("/proc/%d/", h.ID())
 	status, err := os.ReadFile(folder + "status")
 	if err != nil {
 		return u, fmt.Errorf("peak memory of the host: %w", err)

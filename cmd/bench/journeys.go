@@ -107,27 +107,3 @@ func percentile(values []time.Duration, p int) time.Duration {
 	slices.Sort(values)
 	return values[(len(values)*p+99)/100-1]
 }
-
-// ready waits until the host says that it is ready.
-func (h *host) ready(ctx context.Context, patience time.Duration) error {
-	client := http.Client{Timeout: 5 * time.Second}
-	for begun := time.Now(); time.Since(begun) < patience; {
-		if err := h.check(); err != nil {
-			return err
-		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.address+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		if response, err := client.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		if err := sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return fmt.Errorf("the host is not ready after %v; its log ends:\n%s", patience, h.tail())
-}

@@ -34,6 +34,12 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 		return nil, err
 	}
 	r = &report{Candidates: o.Candidates, Versions: len(b.transfers), Rounds: o.Rounds}
+	say("a first look at the guest: compiling it, checking its SQL")
+	look, err := s.look(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	r.LookMs, r.LookMiB = millis(look.took), look.peakMiB
 	if err := r.Machine.read(ctx, s); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ type report struct {
 	CPU        float64   `json:"host_cpus_busy"`
 	Group      float64   `json:"versions_a_transaction"`
 	StartMs    float64   `json:"start_ms"`
+	LookMs     float64   `json:"first_look_ms"`
+	LookMiB    float64   `json:"first_look_peak_mib"`
 	Rungs      []rung    `json:"rungs"`
 
 	LoadRate       float64 `json:"load_candidates_per_s"`
@@ -107,6 +109,7 @@ func (r *report) print(out io.Writer) {
 	line("  versions a transaction", "%8.0f", r.Group)
 	line("  processors busy with the host", "%8.2f", r.CPU)
 	line("  start of the process to the first install", "%8.0f ms", r.StartMs)
+	line("  before, once: a first look at the guest", "%8.0f ms, %.0f MiB at its peak", r.LookMs, r.LookMiB)
 	fmt.Fprintln(out, "  What the host installed equals a serial replay of the log, each time.")
 	if r.AgeSamples == 0 {
 		return

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -13,6 +12,8 @@ import (
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 )
@@ -47,7 +48,7 @@ func openStage(ctx context.Context, o options) (*stage, error) {
 }
 
 func (s *stage) open(ctx context.Context) (err error) {
-	if s.root, err = repository(ctx); err != nil {
+	if s.root, err = hosttest.Repository(ctx); err != nil {
 		return err
 	}
 	if s.dir, err = os.MkdirTemp("", "ichor-bench-"); err != nil {
@@ -61,12 +62,12 @@ func (s *stage) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err = buildGuest(ctx, s.root, s.path("guests/"+guestName+".wasm")); err != nil {
+	if err = guesttest.BuildBanking(ctx, s.root, s.path("guests/"+guestName+".wasm")); err != nil {
 		return err
 	}
 	if s.ichor == "" {
 		s.ichor = s.path("ichor")
-		if err = buildHost(ctx, s.root, s.ichor); err != nil {
+		if err = hosttest.Build(ctx, s.root, s.ichor); err != nil {
 			return err
 		}
 	}
@@ -118,15 +119,6 @@ func (s *stage) settle(ctx context.Context) error {
 	}
 	_, err = conn.Exec(ctx, "checkpoint")
 	return errors.Join(err, conn.Close(ctx))
-}
-
-// freeAddress returns an address of this machine where nobody listens.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("choose an address for the host: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // close stops what runs and removes the folder.

@@ -42,8 +42,8 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 	if err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, h.stop()) }()
-	if err := h.ready(ctx, o.Patience); err != nil {
+	defer func() { err = errors.Join(err, h.Stop()) }()
+	if err := h.Ready(ctx, h.address, o.Patience); err != nil {
 		return out, err
 	}
 	conn, err := pgx.Connect(ctx, h.dsn)

@@ -35,7 +35,7 @@ func (s *stage) install(ctx context.Context, b *backlog, o options) (w whole, er
 	if err != nil {
 		return w, err
 	}
-	defer func() { err = errors.Join(err, h.stop()) }()
+	defer func() { err = errors.Join(err, h.Stop()) }()
 	conn, err := pgx.Connect(ctx, h.dsn)
 	if err != nil {
 		return w, err
@@ -101,9 +101,9 @@ func (h *host) await(ctx context.Context, conn *pgx.Conn, want talos.Version, pa
 			known, moved = version, now
 		}
 		if now.Sub(moved) > patience {
-			return 0, now, fmt.Errorf("the snapshot has been %v for %v; the host's log ends:\n%s", known, patience, h.tail())
+			return 0, now, fmt.Errorf("the snapshot has been %v for %v; the host's log ends:\n%s", known, patience, h.Tail())
 		}
-		if err := h.check(); err != nil {
+		if err := h.Check(); err != nil {
 			return 0, now, err
 		}
 		if err := sleep(ctx, watchEvery); err != nil {

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // demonstrate does everything and leaves nothing behind, unless it was told to.
 func demonstrate(ctx context.Context, o options, s *screen) (r *report, err error) {
 	defer s.end()
-	root, err := repository(ctx)
+	root, err := hosttest.Repository(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +54,7 @@ func prepare(ctx context.Context, o options, root string, s *stage) (*host, *gue
 	module := o.Guest
 	if module == "" {
 		module = s.path("guest.wasm")
-		if err := buildGuest(ctx, root, module); err != nil {
+		if err := guesttest.BuildBanking(ctx, root, module); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -67,7 +69,7 @@ func prepare(ctx context.Context, o options, root string, s *stage) (*host, *gue
 	h := &host{binary: o.Ichor, settings: s.path("ichor.yaml"), log: s.path("ichor.log")}
 	if h.binary == "" {
 		h.binary = s.path("ichor")
-		if err := buildHost(ctx, root, h.binary); err != nil {
+		if err := hosttest.Build(ctx, root, h.binary); err != nil {
 			return nil, nil, err
 		}
 	}

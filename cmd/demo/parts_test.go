@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -140,13 +139,6 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-func TestHostEnvironmentLeavesOutSettings(t *testing.T) {
-	got := hostEnvironment([]string{"PATH=/bin", "KAFKA_TOPIC=x", "COHORT_PG_HOST=y", "HOME=/"})
-	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
-		t.Errorf("got %v", got)
-	}
-}
-
 func TestScreenDrawsABarOnATerminalOnly(t *testing.T) {
 	var out bytes.Buffer
 	s := newScreen(&out)
@@ -163,30 +155,5 @@ func TestScreenDrawsABarOnATerminalOnly(t *testing.T) {
 	s.say("a line")
 	if got := out.String(); !strings.Contains(got, strings.Repeat("█", barWidth)+" 100 %  all"+clearLine) || !strings.HasSuffix(got, "a line\n") {
 		t.Errorf("on a terminal: %q", got)
-	}
-}
-
-func TestChildThatWillNotEndIsKilled(t *testing.T) {
-	log := filepath.Join(t.TempDir(), "log")
-	c, err := startChild(log, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if text, _ := os.ReadFile(log); len(text) > 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the child says nothing")
-		}
-		if sleep(context.Background(), time.Millisecond) != nil {
-			t.Fatal("sleep was interrupted")
-		}
-	}
-	if err := c.stop(10 * time.Millisecond); err == nil || c.running() {
-		t.Errorf("stop: %v, running: %v", err, c.running())
-	}
-	if _, err := startChild(log, "/nowhere/ichor"); err == nil {
-		t.Error("a program that is not there was started")
 	}
 }

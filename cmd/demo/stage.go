@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 )
@@ -73,22 +73,13 @@ func (s *stage) open(ctx context.Context) (err error) {
 	if s.dsn, err = s.postgres.CreateDatabase(ctx, database); err != nil {
 		return err
 	}
-	s.listen, err = freeAddress()
+	s.listen, err = hosttest.FreeAddress()
 	return err
 }
 
 func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *stage) guests() string          { return s.path("guests") }
 func (s *stage) brokers() string         { return s.broker.Addr(kafkatest.Plain) }
-
-// freeAddress returns an address of this machine where nobody listens.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("choose an address for the host: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
-}
 
 // furnish makes the bank's table from the example's schema and opens its accounts.
 func (s *stage) furnish(ctx context.Context, schema string) error {

@@ -38,6 +38,12 @@ func Deeds(tb testing.TB) []byte {
 	return wasm
 }
 
+// BuildBanking builds the banking example's guest from the repository in root into a file.
+func BuildBanking(ctx context.Context, root, out string) error {
+	_, err := guests.Build(ctx, filepath.Join(root, BankingDir), out)
+	return err
+}
+
 var (
 	banking = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
 	deeds   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/deeds") })

@@ -1,0 +1,95 @@
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestEnvironmentLeavesOutSettings(t *testing.T) {
+	got := environment([]string{"PATH=/bin", "KAFKA_TOPIC=x", "COHORT_PG_HOST=y", "HOME=/"})
+	if strings.Join(got, " ") != "PATH=/bin HOME=/" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestProcessThatWillNotEndIsKilled(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	p, err := start(log, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if text, _ := os.ReadFile(log); len(text) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the process says nothing")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := p.stop(10 * time.Millisecond); err == nil || p.Running() {
+		t.Errorf("stop: %v, running: %v", err, p.Running())
+	}
+	if _, err := start(log, "/nowhere/ichor"); err == nil {
+		t.Error("a program that is not there was started")
+	}
+}
+
+func TestProcessThatEndsByItselfIsToldOnce(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	p, err := start(log, "/bin/sh", "-c", "echo its last words; exit 7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if err := p.Ready(t.Context(), "127.0.0.1:1", time.Minute); err == nil || !strings.Contains(err.Error(), "ended by itself: exit status 7") || !strings.Contains(err.Error(), "its last words") {
+		t.Errorf("waiting for it: %v", err)
+	}
+	if err := p.Stop(); err != nil {
+		t.Errorf("it is told again: %v", err)
+	}
+	if p, err = start(log, "/bin/true"); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if err := p.Stop(); err == nil || !strings.Contains(err.Error(), "exit status 0") {
+		t.Errorf("a host that ended unasked: %v", err)
+	}
+}
+
+func TestProcessThatIsNotReady(t *testing.T) {
+	p, err := start(filepath.Join(t.TempDir(), "log"), "/bin/sh", "-c", "sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Ready(t.Context(), "127.0.0.1:1", 30*time.Millisecond); err == nil || !strings.Contains(err.Error(), "is not ready after") {
+		t.Errorf("waiting for it: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Ready(ctx, "127.0.0.1:1", time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("with an ended context: %v", err)
+	}
+	p.Kill()
+	if p.Running() {
+		t.Error("it runs on")
+	}
+}
+
+func TestRunTellsWhatWasSaid(t *testing.T) {
+	t.Setenv("KAFKA_TOPIC", "not for the host")
+	state, said, err := Run(t.Context(), "/bin/sh", "-c", "echo it said$KAFKA_TOPIC; echo why >&2; exit 2")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !strings.HasSuffix(err.Error(), "exit status 2: it said: why") || string(said) != "it said\n" {
+		t.Errorf("it said %q, %v", said, err)
+	}
+	if peak := PeakMiB(state); peak <= 0 || peak > 1000 {
+		t.Errorf("its peak is %v MiB", peak)
+	}
+}
