@@ -50,7 +50,7 @@ func Reject(code uint32, format string, args ...any) error {
 type Program struct {
 	manifest []byte
 	convert  Convert
-	items    []abi.Record
+	items    []record
 	out      Statements
 }
 
@@ -68,16 +68,19 @@ func (p *Program) Manifest() []byte { return p.manifest }
 // next Run. The exports call it; tests may. It panics on a frame that is none.
 func (p *Program) Run(frame []byte, base uint32, address func([]byte) uint32) []byte {
 	in, err := abi.OpenInput(frame)
+	if err == nil && !trusted {
+		err = in.Check()
+	}
 	if err != nil {
 		panic(err)
 	}
-	p.load(in)
+	p.items = load(frame, p.items)
 	p.out.shift = uintptr(base) - uintptr(unsafe.Pointer(unsafe.SliceData(frame)))
 	out := &p.out.build
 	out.Reset()
 	for first := 0; first < len(p.items); {
 		next := first + 1
-		for next < len(p.items) && !p.items[next].First() {
+		for next < len(p.items) && !p.items[next].first() {
 			next++
 		}
 		p.version(p.items[first:next])
@@ -86,35 +89,19 @@ func (p *Program) Run(frame []byte, base uint32, address func([]byte) uint32) []
 	return out.Finish(address)
 }
 
-func (p *Program) load(in abi.Input) {
-	n := in.Len()
-	if cap(p.items) < n {
-		p.items = make([]abi.Record, n+n/2)
-	}
-	p.items = p.items[:n]
-	for i := range p.items {
-		in.Load(i, &p.items[i])
-	}
-}
-
 // version converts one version. Its statements stand at its first record; the others say
-// OK with none.
-func (p *Program) version(items []abi.Record) {
+// OK with none, or SKIP where the version is skipped.
+func (p *Program) version(items []record) {
 	out := &p.out.build
 	out.Begin()
 	err := p.convert(Version{items}, &p.out)
-	p.out.settle(err)
+	if err != nil {
+		p.out.settle(err) // apart: what it allocates, it allocates for an error alone
+	}
 	for range items[1:] {
 		out.Begin()
-		p.out.settle(ownStatus(err))
+		if errors.Is(err, Skip) {
+			out.Skip()
+		}
 	}
-}
-
-// ownStatus is what the further records of a version say: a skipped version is skipped
-// wholly, a rejected one has said so at its first record.
-func ownStatus(err error) error {
-	if errors.Is(err, Skip) {
-		return Skip
-	}
-	return nil
 }

@@ -52,22 +52,18 @@ func String(text string) Arg {
 // Int is a whole number. It allocates its text, if it has more than two digits.
 func Int(n int64) Arg { return String(strconv.FormatInt(n, 10)) }
 
-// input is bytes of the input frame, which hold until Convert returns and longer.
-func input(frame []byte, r abi.Ref) Arg {
-	text := frame[r.Offset:]
-	if uint64(r.Length) > uint64(len(text)) {
-		panic("a reference ends behind its frame")
-	}
-	return Arg{unsafe.SliceData(text), r.Length, argInput}
-}
-
 // Exec adds a statement: a template of the manifest and a value for each parameter.
 func (s *Statements) Exec(template uint32, args ...Arg) {
 	rows := s.build.Statement(template, len(args))
+	at := unsafe.Pointer(unsafe.SliceData(rows))
 	for i := range args {
-		switch a := &args[i]; a.kind {
+		a, row := &args[i], (*[abi.ArgStride]byte)(at)
+		at = unsafe.Add(at, abi.ArgStride)
+		switch a.kind {
 		case argInput:
-			rows.Ref(i, abi.Ref{Offset: uint32(uintptr(unsafe.Pointer(a.text)) + s.shift), Length: a.length})
+			le.PutUint32(row[abi.ArgFlags:], 0)
+			le.PutUint32(row[abi.ArgValue:], uint32(uintptr(unsafe.Pointer(a.text))+s.shift))
+			le.PutUint32(row[abi.ArgValue+4:], a.length)
 		case argNull:
 			rows.Null(i)
 		default:
@@ -83,11 +79,10 @@ func (s *Statements) made(rows abi.Arguments, i int, a *Arg) {
 	s.build.Text(rows, i, from)
 }
 
-// settle gives the open answer its status.
+// settle gives the open answer the status that an error asks for.
 func (s *Statements) settle(err error) {
 	var rejection *Rejection
 	switch {
-	case err == nil:
 	case errors.Is(err, Skip):
 		s.build.Skip()
 	case errors.As(err, &rejection):

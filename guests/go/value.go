@@ -1,24 +1,28 @@
 package guest
 
-import "github.com/ichor-replicator/ichor/abi"
+import (
+	"unsafe"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
 
 // Value is one JSON value of a payload. Nothing is copied: its text is the input's own.
 // The zero Value is one that is not there; every question to it has an empty answer, so a
 // path may be followed to its end and checked once.
 type Value struct {
-	record *abi.Record
-	index  int
+	record *record
+	token  *abi.Row // nil when it is not there
 }
 
 // Exists reports whether the value is there. Null is.
-func (v Value) Exists() bool { return v.record != nil }
+func (v Value) Exists() bool { return v.token != nil }
 
 // Type returns the kind of the value, 0 when it is not there.
 func (v Value) Type() abi.TokenType {
-	if v.record == nil {
+	if v.token == nil {
 		return 0
 	}
-	return v.record.Row(v.index).Type()
+	return v.token.Type()
 }
 
 // IsNull reports whether the value is there and null.
@@ -32,36 +36,29 @@ func (v Value) IsNumber() bool { return v.Type() == abi.TokenNumber }
 
 // Text returns a string without quotes and escapes, or the JSON text of any other value.
 func (v Value) Text() []byte {
-	if v.record == nil {
+	if v.token == nil {
 		return nil
 	}
-	return v.record.Bytes(v.record.Row(v.index).Value())
+	return v.record.text(v.token.Value())
 }
 
 // Arg returns the value for a parameter: its Text by reference, or null when the value is
 // null or not there.
 func (v Value) Arg() Arg {
-	if v.record == nil {
+	if v.token == nil || v.token.Type() == abi.TokenNull {
 		return Arg{}
 	}
-	row := v.record.Row(v.index)
-	if row.Type() == abi.TokenNull {
-		return Arg{}
-	}
-	return input(v.record.Frame(), row.Value())
+	at := v.token.Value()
+	return Arg{(*byte)(unsafe.Add(v.record.frame, at.Offset)), at.Length, argInput}
 }
 
 // Field returns a member of an object. Of members with the same name the last counts, as
 // in most readers of JSON.
 func (v Value) Field(name string) Value {
-	if v.Type() != abi.TokenObject {
+	if v.token == nil || v.token.Type() != abi.TokenObject {
 		return Value{}
 	}
-	i := v.record.Member(v.index, name)
-	if i == 0 {
-		return Value{}
-	}
-	return Value{v.record, i}
+	return Value{v.record, v.record.member(v.token, name)}
 }
 
 // Members calls yield for each element of an array or member of an object, in their order,
@@ -70,12 +67,12 @@ func (v Value) Members(yield func(key []byte, member Value) bool) {
 	if t := v.Type(); t != abi.TokenObject && t != abi.TokenArray {
 		return
 	}
-	end := v.record.Row(v.index).Next()
-	for i := v.index + 1; i < end; {
-		row := v.record.Row(i)
-		if !yield(v.record.Bytes(row.Key()), Value{v.record, i}) {
+	r := v.record
+	row, end := (*abi.Row)(unsafe.Add(unsafe.Pointer(v.token), r.stride)), r.token(uint32(v.token.Next()))
+	for row != end {
+		if !yield(r.text(row.Key()), Value{r, row}) {
 			return
 		}
-		i = row.Next()
+		row = r.token(uint32(row.Next()))
 	}
 }

@@ -1,111 +1,205 @@
-package guest_test
+package guest
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/abi"
 	sdk "github.com/ichor-replicator/ichor/guests/go"
-	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-const batch = 64
+// benchBatch is how many versions a call of the benchmarks has, each with one statemap of 75 to
+// 100 bytes.
+const benchBatch = 64
 
-// BenchmarkBoundary converts batches of 64 versions, each of one statemap of 75 to 100
-// bytes, through the whole boundary: frame, guest, checks, copies. Beside it, in the same
-// run, native Go does the same work with the same kit: native/N is what WebAssembly costs
-// nothing of. The figure to look at is ns/version.
-func BenchmarkBoundary(b *testing.B) {
-	b.Run("transfer/guest", func(b *testing.B) {
-		benchGuest(b, guesttest.Banking(b), "TRANSFER", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch})
-	})
-	b.Run("three/guest", func(b *testing.B) {
-		benchGuest(b, guesttest.Deeds(b), "THREE", guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch})
-	})
-	b.Run("three/native", benchNative)
-	b.Run("frame", benchFrame)
-}
-
-func benchRecords(action string) []guest.Record {
-	records := make([]guest.Record, batch)
+func benchRecords(action string) []Record {
+	records := make([]Record, benchBatch)
 	for i := range records {
-		records[i] = record(100000+i, item(action, fmt.Sprintf(`{"amount":%d.50,"from":"account-%06d","to":"account-%06d","note":"rent"}`, i+10, i, i+1000)))
+		payload := fmt.Appendf(nil, `{"amount":%d.50,"from":"account-%06d","to":"account-%06d","note":"rent"}`, i+10, i, i+1000)
+		records[i] = Record{
+			Version: talos.Version(100_000 + i), Safepoint: 99_000, Time: 1759118825121907755, XID: "5a0c2f6e-7c1b-4e2b-9a53-0d6f2f1b9e11", Cohort: "bank", Agent: "agent",
+			Items: []talos.Item{{Action: action, Payload: payload}},
+		}
 	}
 	return records
 }
 
-func benchGuest(b *testing.B, wasm []byte, action string, options guest.Options) {
-	g := mustLoad(b, "bench", wasm, options)
-	records := benchRecords(action)
-	var into guest.Conversions
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := g.Convert(context.Background(), records, &into); err != nil {
-			b.Fatal(err)
-		}
+func benchLoad(b *testing.B, module []byte, options Options) *Generation {
+	b.Helper()
+	options.CacheDir = guesttest.CacheDir(b)
+	g, err := Load(context.Background(), "bench", module, options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		b.Fatal(err)
 	}
-	if into.Results[batch-1].Status != guest.Converted {
-		b.Fatal(say(&into.Results[batch-1]))
-	}
-	b.ReportMetric(float64(into.Fuel)/batch, "fuel/version")
-	perVersion(b)
-}
-
-func perVersion(b *testing.B) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/batch, "ns/version")
-}
-
-func fillFrame(b *testing.B, build *abi.InputBuilder, records []guest.Record) {
-	build.Reset(true, 0)
-	for i := range records {
-		r := &records[i]
-		in := abi.InputRecord{
-			Version: uint64(r.Version), Safepoint: uint64(r.Safepoint), Time: r.Time, XID: r.XID, Cohort: r.Cohort, Agent: r.Agent,
-			Action: r.Items[0].Action, Payload: r.Items[0].Payload, ItemCount: 1, Flags: abi.RecFlagFirst | abi.RecFlagLast,
+	b.Cleanup(func() {
+		if err := g.Close(context.Background()); err != nil {
+			b.Error(err)
 		}
-		if err := build.Add(&in); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// benchNative is the same: builder, kit, checks; but the kit runs in the host's own
-// machine code, on a slice that stands for the memory.
-func benchNative(b *testing.B) {
-	program := sdk.New("", func(v sdk.Version, out *sdk.Statements) error {
-		p := v.Item(0).Payload()
-		from, to, amount := p.Field("from").Arg(), p.Field("to").Arg(), p.Field("amount").Arg()
-		out.Exec(3, from, amount, v.Arg())
-		out.Exec(3, to, amount, v.Arg())
-		out.Exec(3, from, to, v.Arg())
-		return nil
 	})
-	records := benchRecords("THREE")
-	memory := make([]byte, 1<<20)
-	limits := abi.OutputLimits{Frame: abi.MaxOutput, Referenced: abi.MaxReferenced, Statements: abi.MaxStatements}
-	var build abi.InputBuilder
-	for b.Loop() {
-		fillFrame(b, &build, records)
-		build.Write(memory[4096:])
-		out := program.Run(memory[4096:4096+build.Size()], 4096, func([]byte) uint32 { return 512 << 10 })
-		copy(memory[600<<10:], out)
-		if _, err := abi.OpenOutput(memory, 600<<10, uint32(len(out)), batch, limits); err != nil {
-			b.Fatal(err)
-		}
-	}
-	perVersion(b)
+	return g
 }
 
-// benchFrame is the host's part before the call alone.
-func benchFrame(b *testing.B) {
-	records := benchRecords("THREE")
-	memory := make([]byte, 1<<20)
-	var build abi.InputBuilder
-	for b.Loop() {
-		fillFrame(b, &build, records)
-		build.Write(memory)
+func benchModule(b *testing.B, language string) []byte {
+	b.Helper()
+	module, err := os.ReadFile(filepath.Join("../..", guesttest.BankingDir, "banking-"+language+".wasm"))
+	if err != nil {
+		b.Fatal(err)
 	}
-	perVersion(b)
+	return module
+}
+
+// transfer and three are what the banking guest and the guest of deeds do with the benchmark's
+// statemaps, to be compiled natively: one statement and three.
+func transfer(v sdk.Version, out *sdk.Statements) error {
+	item := v.Item(0)
+	p := item.Payload()
+	from, to, amount := p.Field("from"), p.Field("to"), p.Field("amount")
+	if string(item.Action()) != "TRANSFER" || !from.IsString() || len(from.Text()) == 0 || !to.IsString() || len(to.Text()) == 0 || !amount.IsNumber() {
+		return sdk.Reject(1, "item %d", item.Index())
+	}
+	out.Exec(1, from.Arg(), to.Arg(), amount.Arg(), v.Arg())
+	return nil
+}
+
+func three(v sdk.Version, out *sdk.Statements) error {
+	p := v.Item(0).Payload()
+	from, to, amount := p.Field("from").Arg(), p.Field("to").Arg(), p.Field("amount").Arg()
+	out.Exec(3, from, amount, v.Arg())
+	out.Exec(3, to, amount, v.Arg())
+	out.Exec(3, from, to, v.Arg())
+	return nil
+}
+
+// native returns the whole boundary without WebAssembly in it: frame, kit, checks and copies
+// are the same, and the call is one of Go's, on a slice that stands for the memory.
+func native(b *testing.B, g *Generation, convert sdk.Convert, records []Record) func() {
+	const input, output = 1 << 12, 1 << 18
+	program, s, memory := sdk.New("", convert), g.newSlot(), make([]byte, 1<<20)
+	return func() {
+		results := make([]Conversion, len(records))
+		g.fill(s, records, results, 0, len(records))
+		s.build.Write(memory[input:output])
+		answer := program.Run(memory[input:input+s.build.Size()], input, func([]byte) uint32 { return 1 << 19 })
+		copy(memory[output:], answer)
+		out, err := abi.OpenOutput(memory, output, uint32(len(answer)), s.build.Records(), g.limits)
+		if err == nil {
+			err = g.keep(&s.batch, &out, results)
+		}
+		if err != nil || results[len(results)-1].Status != Converted {
+			b.Fatal(err, results[len(results)-1].Reject)
+		}
+	}
+}
+
+// BenchmarkBoundary converts batches in each language, and natively, by turns, and reports the
+// median of the ratios of neighbours: how many times the native way it takes. The versions are
+// the same, as is everything but the language, so the ratio is what a guest costs.
+func BenchmarkBoundary(b *testing.B) {
+	for _, c := range []struct {
+		name, action string
+		module       func(*testing.B) []byte
+		convert      sdk.Convert
+	}{
+		{"transfer/go", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "go") }, transfer},
+		{"transfer/rust", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "rust") }, transfer},
+		{"transfer/c", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "c") }, transfer},
+		{"transfer/assemblyscript", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "assemblyscript") }, transfer},
+		{"three/go", "THREE", func(b *testing.B) []byte { return guesttest.Deeds(b) }, three},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			g := benchLoad(b, c.module(b), Options{Instances: 1, BatchTime: 1e9, BatchMax: benchBatch})
+			records := benchRecords(c.action)
+			byNative := native(b, g, c.convert, records)
+			var into Conversions
+			var ratios, guests, natives []float64
+			for b.Loop() {
+				n := turn(byNative)
+				w := turn(func() {
+					if err := g.Convert(context.Background(), records, &into); err != nil || into.Results[0].Status != Converted {
+						b.Fatal(err, into.Results[0].Reject)
+					}
+				})
+				ratios, guests, natives = append(ratios, w/n), append(guests, w), append(natives, n)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(middle(ratios), "x-native")
+			b.ReportMetric(middle(guests), "ns/version")
+			b.ReportMetric(middle(natives), "native-ns/version")
+			b.ReportMetric(float64(into.Fuel)/benchBatch, "fuel/version")
+		})
+	}
+}
+
+// turn returns the nanoseconds that a version took, of a few calls.
+func turn(call func()) float64 {
+	const calls = 10
+	begun := time.Now()
+	for range calls {
+		call()
+	}
+	return float64(time.Since(begun).Nanoseconds()) / calls / benchBatch
+}
+
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// BenchmarkCalls converts with batches as they are in a host, sized by their time, while the
+// collector runs all the time: how long a call lasts, and how long it holds up a collection.
+// The machine's own pauses are in the longest ones; the median and the 99th of 100 tell more.
+func BenchmarkCalls(b *testing.B) {
+	for _, language := range []string{"go", "rust", "c", "assemblyscript"} {
+		b.Run(language, func(b *testing.B) {
+			metrics := make([]float64, 0, 1<<16)
+			g := benchLoad(b, benchModule(b, language), Options{Instances: 1})
+			records := slices.Repeat(benchRecords("TRANSFER"), 32)
+			ctx, cancel := context.WithCancel(context.Background())
+			collections := make(chan []float64)
+			go func() {
+				var all []float64
+				for ctx.Err() == nil {
+					begun := time.Now()
+					runtime.GC()
+					all = append(all, time.Since(begun).Seconds()*1e3)
+				}
+				collections <- all
+			}()
+			var into Conversions
+			for b.Loop() {
+				if err := g.Convert(context.Background(), records, &into); err != nil {
+					b.Fatal(err)
+				}
+				last := int64(0)
+				for i := range into.Results {
+					if r := &into.Results[i]; r.Begin != last {
+						last = r.Begin
+						metrics = append(metrics, float64(r.End-r.Begin)/1e6)
+					}
+				}
+			}
+			cancel()
+			held := <-collections
+			slices.Sort(held)
+			slices.Sort(metrics)
+			at := func(list []float64, p int) float64 { return list[(len(list)-1)*p/100] }
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(at(metrics, 50), "call-p50-ms")
+			b.ReportMetric(at(metrics, 99), "call-p99-ms")
+			b.ReportMetric(at(metrics, 100), "call-longest-ms")
+			b.ReportMetric(at(held, 99), "collection-p99-ms")
+			b.ReportMetric(at(held, 100), "collection-longest-ms")
+		})
+	}
 }

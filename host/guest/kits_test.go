@@ -102,12 +102,3 @@ func TestKitsAgree(t *testing.T) {
 		})
 	}
 }
-
-// BenchmarkKits is BenchmarkBoundary for the banking guests of all kits, in one run.
-func BenchmarkKits(b *testing.B) {
-	options := guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: batch}
-	b.Run("go", func(b *testing.B) { benchGuest(b, guesttest.Banking(b), "TRANSFER", options) })
-	for _, language := range kits {
-		b.Run(language, func(b *testing.B) { benchGuest(b, kit(b, language), "TRANSFER", options) })
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,8 +90,9 @@ func TestOthersConvertMeanwhile(t *testing.T) {
 	b := bystander{mustLoad(t, "bystander", kit(t, "c"), guest.Options{Instances: 1})}
 	for _, deed := range endless {
 		t.Run(deed, func(t *testing.T) {
-			called := make(chan struct{}, 2)
-			g := mustLoad(t, "hostile", fixture(t, deed), guest.Options{Instances: 1, FuelCall: 1 << 40, Clock: func() int64 { called <- struct{}{}; return 1 }})
+			called := make(chan struct{})
+			begun := sync.OnceFunc(func() { close(called) })
+			g := mustLoad(t, "hostile", fixture(t, deed), guest.Options{Instances: 1, FuelCall: 1 << 40, Clock: func() int64 { begun(); return 1 }})
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan error, 1)
 			go func() {

@@ -24,6 +24,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.chunks(16).map(line).collect()
 }
 
+fn flat(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text)
 }
@@ -72,7 +76,7 @@ fn reads_the_golden_inputs() {
 #[test]
 fn makes_the_golden_outputs() {
     let mut out = Statements::default();
-    assert_eq!(hex(out.finish(1024)), fs::read_to_string(vectors().join("output-empty.hex")).unwrap());
+    assert_eq!(hex(&flat(out.finish(1024))), fs::read_to_string(vectors().join("output-empty.hex")).unwrap());
     let bytes = unhex(&vectors().join("input-transfer.hex"));
     let frame = Frame { base: 100, ..Frame::open(&bytes, 0).unwrap() };
     let at = |text: &str| Arg::input(&frame, reference(&bytes, text));
@@ -98,7 +102,7 @@ fn makes_the_golden_outputs() {
         out.settle(outcome, 1, mark);
     }
     // The golden frame has its two references at 100 and 105 of a memory of its own.
-    let mut frame = out.finish(1024).to_vec();
+    let mut frame = flat(out.finish(1024));
     let rows = frame.len() - 4 * 12;
     frame[rows + 4..rows + 8].copy_from_slice(&100u32.to_le_bytes());
     frame[rows + 16..rows + 20].copy_from_slice(&105u32.to_le_bytes());
@@ -138,7 +142,7 @@ fn walks_values() {
     }
     let mut out = Statements::default();
     run(&frame, look, &mut out);
-    let answers = out.finish(1 << 20).to_vec();
+    let answers = flat(out.finish(1 << 20));
     let word = |at: usize| u32::from_le_bytes([answers[at], answers[at + 1], answers[at + 2], answers[at + 3]]);
     assert_eq!((word(16), word(28), word(40)), (3, 0, 0), "the statements of a rejected version are dropped");
     assert_eq!((word(56 + 8), word(80 + 8), word(80 + 12), word(80 + 20), word(104 + 8)), (1, 2, 5, 1023, 0));

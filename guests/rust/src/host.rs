@@ -12,7 +12,7 @@ pub enum Level {
 }
 
 #[cfg(target_arch = "wasm32")]
-#[allow(unsafe_code)] // the host only reads, within the slice
+#[allow(unsafe_code)] // the host only reads, within the slice; and has checked what it wrote
 mod imports {
     #[link(wasm_import_module = "ichor_v1")]
     extern "C" {
@@ -24,6 +24,10 @@ mod imports {
         unsafe { log(level as u32, line.as_ptr(), line.len() as u32) }
     }
 
+    pub fn text(bytes: &[u8]) -> &str {
+        unsafe { std::str::from_utf8_unchecked(bytes) }
+    }
+
     pub fn end(why: &str) -> ! {
         unsafe { abort(why.as_ptr(), why.len() as u32) }
     }
@@ -33,6 +37,10 @@ mod imports {
 mod imports {
     pub fn write(level: super::Level, line: &str) {
         eprintln!("{:?}: {}", level, line);
+    }
+
+    pub fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).expect("the host's texts are UTF-8")
     }
 
     pub fn end(why: &str) -> ! {
@@ -48,4 +56,9 @@ pub fn log(level: Level, line: &str) {
 /// Ends the call as a fault.
 pub(crate) fn abort(why: &str) -> ! {
     imports::end(why)
+}
+
+/// The host's bytes as text: in a module they are UTF-8, as the contract says.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    imports::text(bytes)
 }

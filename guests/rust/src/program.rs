@@ -59,7 +59,7 @@ impl Program {
         run(&frame, self.convert, &mut self.out);
         let text = self.out.text().as_ptr() as usize as u32;
         let answer = self.out.finish(text);
-        Program::pack(answer.as_ptr() as usize as u32, answer.len() as u32)
+        Program::pack(answer.as_ptr() as usize as u32, answer.len() as u32 * 4)
     }
 }
 

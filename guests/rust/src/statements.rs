@@ -2,6 +2,12 @@
 
 use crate::frame::{word, Frame, MAGIC_OUTPUT, MAX_MESSAGE, REVISION};
 
+// Rows of the output frame's tables, each a word a field, as they will stand in the frame: a
+// module's numbers are little-endian.
+type Answer = [u32; 6];
+type Statement = [u32; 4];
+type Argument = [u32; 3];
+
 /// Why a version is not installed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -53,34 +59,34 @@ impl<'a> Arg<'a> {
 const NULL: u32 = 1;
 const IN_TEXT: u32 = 1 << 31; // until finish: an offset into the text
 
-const HEADER: usize = 56;
-const ANSWER: usize = 24;
-const STATEMENT: usize = 16;
-const ARGUMENT: usize = 12;
+const HEADER: u32 = 56;
+const ANSWER: u32 = 24;
+const STATEMENT: u32 = 16;
+const ARGUMENT: u32 = 12;
 
 /// Takes what a version becomes. Its buffers are used again in each call.
 #[derive(Default)]
 pub struct Statements {
-    answers: Vec<u8>, // rows, as they will stand in the frame
-    statements: Vec<u8>,
-    arguments: Vec<u8>,
+    answers: Vec<Answer>,
+    statements: Vec<Statement>,
+    arguments: Vec<Argument>,
     text: Vec<u8>,
-    frame: Vec<u8>,
+    frame: Vec<u32>,
     moved: bool, // some row names the text
 }
 
 impl Statements {
     /// Adds a statement: a template of the manifest and a value for each parameter.
     pub fn exec(&mut self, template: u32, args: &[Arg]) {
-        push(&mut self.statements, [template, (self.arguments.len() / ARGUMENT) as u32, args.len() as u32, 0]);
-        self.arguments.reserve(args.len() * ARGUMENT);
+        self.statements.push([template, self.arguments.len() as u32, args.len() as u32, 0]);
+        self.arguments.reserve(args.len());
         for arg in args {
             let row = match arg.0 {
                 Inner::Null => [NULL, 0, 0],
                 Inner::Input { address, size } => [0, address, size],
                 Inner::Made(text) => self.made(text, text.len()),
             };
-            push(&mut self.arguments, row);
+            self.arguments.push(row);
         }
     }
 
@@ -107,28 +113,28 @@ impl Statements {
     /// Answers the records of one version. Its statements stand at its first record; the
     /// others say OK with none, or SKIP.
     pub(crate) fn settle(&mut self, outcome: Outcome, records: usize, mark: (usize, usize)) {
-        let first = (mark.0 / STATEMENT) as u32;
+        let first = mark.0 as u32;
         let mut others = 0;
         match outcome {
-            Ok(()) => push(&mut self.answers, [first, ((self.statements.len() - mark.0) / STATEMENT) as u32, 0, 0, 0, 0]),
+            Ok(()) => self.answers.push([first, self.statements.len() as u32 - first, 0, 0, 0, 0]),
             Err(stop) => {
                 self.statements.truncate(mark.0);
                 self.arguments.truncate(mark.1);
                 match stop {
                     Stop::Skip => {
                         others = 1;
-                        push(&mut self.answers, [first, 0, 1, 0, 0, 0]);
+                        self.answers.push([first, 0, 1, 0, 0, 0]);
                     }
                     Stop::Reject { code, message } => {
                         let size = floor(&message, MAX_MESSAGE);
                         let [_, at, size] = self.made(message.as_bytes(), size);
-                        push(&mut self.answers, [first, 0, 2, code, at, size]);
+                        self.answers.push([first, 0, 2, code, at, size]);
                     }
                 }
             }
         }
         for _ in 1..records {
-            push(&mut self.answers, [(self.statements.len() / STATEMENT) as u32, 0, others, 0, 0, 0]);
+            self.answers.push([self.statements.len() as u32, 0, others, 0, 0, 0]);
         }
     }
 
@@ -138,60 +144,41 @@ impl Statements {
     }
 
     /// Lays the output frame out; the text stands at the address.
-    pub(crate) fn finish(&mut self, text: u32) -> &[u8] {
+    pub(crate) fn finish(&mut self, text: u32) -> &[u32] {
         if self.moved {
             self.fix(text);
         }
-        let statements = HEADER + self.answers.len();
-        let arguments = statements + self.statements.len();
-        let total = arguments + self.arguments.len();
+        let (answers, rows, arguments) = (self.answers.len() as u32, self.statements.len() as u32, self.arguments.len() as u32);
+        let statements_at = HEADER + answers * ANSWER;
+        let arguments_at = statements_at + rows * STATEMENT;
+        let total = arguments_at + arguments * ARGUMENT;
         self.frame.clear();
-        self.frame.reserve(total);
-        let header = [
-            MAGIC_OUTPUT,
-            (HEADER as u32) << 16 | u32::from(REVISION),
-            total as u32,
+        self.frame.reserve(total as usize / 4);
+        #[rustfmt::skip]
+        self.frame.extend_from_slice(&[
+            MAGIC_OUTPUT, HEADER << 16 | u32::from(REVISION), total, 0,
+            answers, ANSWER, HEADER,
+            rows, STATEMENT, statements_at,
+            arguments, ARGUMENT, arguments_at,
             0,
-            (self.answers.len() / ANSWER) as u32,
-            ANSWER as u32,
-            HEADER as u32,
-            (self.statements.len() / STATEMENT) as u32,
-            STATEMENT as u32,
-            statements as u32,
-            (self.arguments.len() / ARGUMENT) as u32,
-            ARGUMENT as u32,
-            arguments as u32,
-            0,
-        ];
-        push(&mut self.frame, header);
-        self.frame.extend_from_slice(&self.answers);
-        self.frame.extend_from_slice(&self.statements);
-        self.frame.extend_from_slice(&self.arguments);
+        ]);
+        self.answers.iter().for_each(|row| self.frame.extend_from_slice(row));
+        self.statements.iter().for_each(|row| self.frame.extend_from_slice(row));
+        self.arguments.iter().for_each(|row| self.frame.extend_from_slice(row));
         &self.frame
     }
 
     /// Turns offsets into the text into addresses.
     fn fix(&mut self, text: u32) {
-        for row in self.answers.chunks_exact_mut(ANSWER) {
-            let message: &mut [u8; 8] = (&mut row[16..]).try_into().expect("a row's last field");
-            let at = if word(message, 4) > 0 { word(message, 0) + text } else { 0 };
-            message[..4].copy_from_slice(&at.to_le_bytes());
+        for [.., address, size] in &mut self.answers {
+            *address = if *size > 0 { *address + text } else { 0 };
         }
-        for row in self.arguments.chunks_exact_mut(ARGUMENT) {
-            let row: &mut [u8; ARGUMENT] = row.try_into().expect("a row of a table");
-            if word(row, 0) == IN_TEXT {
-                let at = word(row, 4) + text;
-                row[..4].fill(0);
-                row[4..8].copy_from_slice(&at.to_le_bytes());
+        for [flags, address, _] in &mut self.arguments {
+            if *flags == IN_TEXT {
+                *flags = 0;
+                *address += text;
             }
         }
-    }
-}
-
-fn push<const N: usize>(rows: &mut Vec<u8>, words: [u32; N]) {
-    rows.reserve(N * 4);
-    for word in words {
-        rows.extend_from_slice(&word.to_le_bytes());
     }
 }
 

@@ -39,7 +39,6 @@ impl<'a> Value<'a> {
         Value { frame, row, first }
     }
 
-
     /// Whether the value is there. Null is.
     pub fn exists(self) -> bool {
         self.row != 0

@@ -27,7 +27,7 @@ const (
 
 	// Operations that take a size; a byte of memory.fill, .copy and .init is one unit.
 	costPage    = 8192 // memory.grow, a page of 64 KiB
-	costElement = 16   // table.grow, .fill, .copy and .init, an element
+	costElement = 32   // table.grow, .fill, .copy and .init, an element
 )
 
 // Limits bound a call. Budget is what it may burn in all, Slice what it may burn before it

@@ -55,7 +55,7 @@ func TestCost(t *testing.T) {
 		{"a fill of 1,000 bytes", "\x41\x00\x41\x00\x41\xe8\x07\xfc\x0b\x00", 1000},
 		{"a copy of 1,000 bytes", "\x41\x00\x41\x00\x41\xe8\x07\xfc\x0a\x00\x00", 1000},
 		{"a page of memory", "\x41\x01\x40\x00\x1a", 8192},
-		{"ten elements of a table", "\xd0\x70\x41\x0a\xfc\x0f\x00\x1a", 160},
+		{"ten elements of a table", "\xd0\x70\x41\x0a\xfc\x0f\x00\x1a", 320},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t, true)

@@ -9,5 +9,5 @@
   (func $convert (export "ichor_convert") (param $ptr i32) (param $len i32) (result i64)
     (if (result i64) (i32.eqz (i32.load offset=16 (local.get $ptr)))
       (then (i64.const 8796093022264))
-      (else (loop (memory.fill (i32.const 65536) (i32.const 1) (i32.const 0x700000)) (br 0)) (unreachable))))
+      (else (loop (memory.fill (i32.const 65536) (i32.const 1) (i32.const 0x3f0000)) (br 0)) (unreachable))))
 )
