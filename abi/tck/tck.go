@@ -134,43 +134,61 @@ func (k *kit) one(ctx context.Context, g *guest.Generation, records []guest.Reco
 	return results, nil
 }
 
+// way is how all versions are converted once more; they must become the same.
+type way struct {
+	when    string
+	broken  Clause // if they do not
+	padding int
+	aged    bool // on the instance that has converted before, or on a new one
+	times   int
+	sizes   []int // of the batches, in turn
+}
+
+// aging is how often an instance converts everything before it counts as an old one.
+const aging = 20
+
 // again converts all of them in other ways, and compares.
 func (k *kit) again(ctx context.Context, aged *guest.Generation, records []guest.Record, first []guest.Conversion) error {
-	for _, way := range []struct {
-		when    string
-		broken  Clause
-		padding int
-		aged    bool
-		sizes   []int // of the batches, in turn
-	}{
-		{"converted again on an instance that has converted others", alone, 0, true, []int{1}},
-		{"on another instance", alone, 0, false, []int{1}},
-		{"in a batch with others", alone, 0, false, []int{64}},
-		{"in another batch with others", alone, 0, true, []int{1, 2, 3, 5, 8, 13, 21}},
-		{"with rows that are 16 bytes longer", stride, 16, false, []int{1, 32}},
+	for _, w := range []way{
+		{"converted again on an instance that has converted others", alone, 0, true, 1, []int{1}},
+		{"on another instance", alone, 0, false, 1, []int{1}},
+		{"in a batch with others", alone, 0, false, 1, []int{64}},
+		{"in another batch with others", alone, 0, true, 1, []int{1, 2, 3, 5, 8, 13, 21}},
+		{"with rows that are 16 bytes longer", stride, 16, false, 1, []int{1, 32}},
+		{"on an instance that has converted them many times", alone, 0, true, aging, []int{64}},
 	} {
 		g := aged
-		if !way.aged {
+		if !w.aged {
 			var err error
-			if g, err = k.load(ctx, way.padding); err != nil {
-				return brokenBy(err, way.broken)
+			if g, err = k.load(ctx, w.padding); err != nil {
+				return brokenBy(err, w.broken)
 			}
 		}
-		for from, turn := 0, 0; from < len(records); turn++ {
-			to := min(len(records), from+way.sizes[turn%len(way.sizes)])
-			var into guest.Conversions
-			err := k.convert(ctx, g, records[from:to], &into)
-			if err == nil && into.Faults > 0 {
-				err = &Broken{answers, "it fails on a batch of versions that it converts one by one"}
-			}
-			if err == nil {
-				err = same(records[from:to], first[from:to], into.Results, way.broken, way.when)
-			}
-			if err != nil {
+		for range w.times {
+			if err := k.compare(ctx, g, &w, records, first); err != nil {
 				return err
 			}
-			from = to
 		}
+	}
+	return nil
+}
+
+// compare converts all of them once, and compares.
+func (k *kit) compare(ctx context.Context, g *guest.Generation, w *way, records []guest.Record, first []guest.Conversion) error {
+	for from, turn := 0, 0; from < len(records); turn++ {
+		to := min(len(records), from+w.sizes[turn%len(w.sizes)])
+		var into guest.Conversions
+		err := k.convert(ctx, g, records[from:to], &into)
+		if err == nil && into.Faults > 0 {
+			err = &Broken{answers, "it fails on a batch of versions that it converts one by one"}
+		}
+		if err == nil {
+			err = same(records[from:to], first[from:to], into.Results, w.broken, w.when)
+		}
+		if err != nil {
+			return err
+		}
+		from = to
 	}
 	return nil
 }

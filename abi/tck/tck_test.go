@@ -98,6 +98,7 @@ var breaks = map[string]string{
 	"divides_by_zero":                          "faults",
 	"exits":                                    "faults",
 	"fails_on_the_empty_batch":                 "empty",
+	"fails_later":                              "answers",
 	"fails_to_initialize":                      "initialize",
 	"fills_its_memory_at_once":                 "ends",
 	"fills_its_memory_without_end":             "ends",

@@ -190,6 +190,28 @@ func TestLoopEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// TestGuestThatFailsLater passes every look at it. When it fails, the versions of that call are
+// converted by a fresh instance, and nothing is rejected.
+func TestGuestThatFailsLater(t *testing.T) {
+	g := mustLoad(t, "hostile", fixture(t, "fails_later"), guest.Options{Instances: 1, BatchTime: 1e9, BatchMax: 64})
+	records := make([]guest.Record, 600)
+	for i := range records {
+		records[i] = record(1+i, item("A", `1`))
+	}
+	var into guest.Conversions
+	if err := g.Convert(t.Context(), records, &into); err != nil {
+		t.Fatal(err)
+	}
+	for i := range into.Results {
+		if got := say(&into.Results[i]); got != `converted 1["a"]` {
+			t.Fatalf("version %d became %s", into.Results[i].Version, got)
+		}
+	}
+	if into.Faults < 5 {
+		t.Errorf("%d calls failed, want one for each hundred versions", into.Faults)
+	}
+}
+
 func TestEveryFixtureIsTested(t *testing.T) {
 	source, err := readTests()
 	if err != nil {
