@@ -84,7 +84,7 @@ func (r *conformance) print(report *tck.Report) {
 		fmt.Printf("broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
 		return
 	}
-	fmt.Printf("\n%d versions, each in five ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n\n",
+	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n\n",
 		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
 	r.Inspection.print()
 }
