@@ -64,7 +64,7 @@ var imports = map[string][]string{
 	"examples/banking/workload":         {"host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
 
-	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka"},
+	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka", "host/replicator"},
 	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 	"cmd/bench": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",

@@ -288,6 +288,8 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitSettings, "settings", "run", "-c", d.settings+".none")
 	expect(exitSettings, "unexpected argument", "dance")
 	expect(exitOK, "directory:", "run", "--print-config", "-c", d.settings)
+	expect(exitSettings, "group_max: 512", "run", "--print-config")
+	expect(exitSettings, "source.topic is empty", "run", "--print-config")
 
 	d.play(talostest.Small())
 	p := d.begin("run", "-c", d.settings)

@@ -23,12 +23,12 @@ type runCommand struct {
 
 // Run implements the verb.
 func (c *runCommand) Run(ctx context.Context) error {
+	if c.PrintConfig {
+		return c.print()
+	}
 	o, s, err := c.options()
 	if err != nil {
 		return err
-	}
-	if c.PrintConfig {
-		return s.print()
 	}
 	log, err := logger(s.Log)
 	if err != nil {
@@ -50,6 +50,16 @@ func (c *runCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	return err
+}
+
+// print writes the settings with their defaults, then says what is wrong with them.
+func (c *runCommand) print() error {
+	s, err := readSettings(c.Settings)
+	if err != nil {
+		return &failure{exitSettings, err}
+	}
+	_, _, wrong := c.options()
+	return errors.Join(s.print(), wrong)
 }
 
 // print writes the settings, without what is secret.

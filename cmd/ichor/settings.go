@@ -11,7 +11,10 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
 )
 
 // settings is the file of settings. Every key is here; one that is not is refused.
@@ -164,7 +167,19 @@ func unquote(text []byte) string { return strings.Trim(strings.TrimSpace(string(
 func defaultSettings() settings {
 	return settings{
 		Source: sourceSettings{ClientID: kafka.DefaultClientID, Start: string(host.StartBeginning), DecisionOverdue: duration(host.DefaultDecisionOverdue)},
-		Guests: guestSettings{Unrouted: string(host.UnroutedPoison)},
+		Database: databaseSettings{
+			SearchPath: installer.DefaultSearchPath, StatementTimeout: duration(installer.DefaultStatementTimeout),
+			LockTimeout: duration(installer.DefaultLockTimeout),
+		},
+		Guests: guestSettings{
+			Unrouted: string(host.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
+			Fuel: fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
+		},
+		Installer: installerSettings{
+			Lanes: replicator.DefaultLanes, GroupMax: replicator.DefaultGroupMax, GroupBytesMax: replicator.DefaultGroupBytesMax,
+			Deadline: duration(installer.DefaultDeadline),
+		},
+		Limits: limitSettings{Memory: replicator.DefaultMemory},
 		HTTP:   httpSettings{Listen: host.DefaultListen},
 		Log:    logSettings{Level: "info", Format: "text"},
 	}
