@@ -1,8 +1,7 @@
 package abi
 
-// Input is an input frame as a guest reads it. It checks headers when it is opened; its
-// references are checked when they are read, by Go's own bounds, since a host is trusted
-// by its guest.
+// Input is an input frame. Headers are checked when it is opened; references when they are
+// read, by Go's own bounds, or all at once by Check.
 type Input struct {
 	frame   []byte
 	records table
@@ -74,12 +73,6 @@ func (in *Input) Bytes(r Ref) []byte { return in.frame[r.Offset : uint64(r.Offse
 
 // Record returns the i-th record.
 func (in *Input) Record(i int) (r Record) {
-	in.Load(i, &r)
-	return r
-}
-
-// Load is Record for a caller that has a place for it.
-func (in *Input) Load(i int, r *Record) {
 	at := in.records.offset + i*in.records.stride
 	r.frame = in.frame
 	r.row = (*[RecStride]byte)(in.frame[at:])
@@ -87,19 +80,16 @@ func (in *Input) Load(i int, r *Record) {
 	from := in.tokens.offset + int(first)*in.tokens.stride
 	r.tokens = in.frame[from : from+int(count)*in.tokens.stride]
 	r.stride = in.tokens.stride
+	return r
 }
 
-// Record is one record of an input frame. Its methods have pointer receivers because a
-// guest asks many small questions, and a copy costs more than an answer.
+// Record is one record of an input frame.
 type Record struct {
 	frame  []byte
 	row    *[RecStride]byte
 	tokens []byte // the record's own rows
 	stride int    // of tokens
 }
-
-// Frame returns the frame that the record's references count from.
-func (r *Record) Frame() []byte { return r.frame }
 
 // Version returns the candidate's version.
 func (r *Record) Version() uint64 { return le.Uint64(r.row[RecVersion:]) }
@@ -161,43 +151,11 @@ func (t *Row) Value() Ref { return Ref{le.Uint32(t[TokValue:]), le.Uint32(t[TokV
 // Next returns the index of the token behind this one and all that it contains.
 func (t *Row) Next() int { return int(le.Uint32(t[TokNext:])) }
 
-// Row returns the i-th token of the record's payload. Token 0 is the payload itself.
-func (r *Record) Row(i int) *Row { return (*Row)(r.tokens[i*r.stride:]) }
-
-// Token returns the i-th token, read whole.
+// Token returns the i-th token of the record's payload, read whole. Token 0 is the payload
+// itself.
 func (r *Record) Token(i int) Token {
-	row := r.Row(i)
+	row := (*Row)(r.tokens[i*r.stride:])
 	return Token{Type: row.Type(), Flags: row[TokFlags], Key: row.Key(), Value: row.Value(), Next: uint32(row.Next())}
-}
-
-// Member returns the index of the last member with that key of the object that is token i,
-// or 0, which is never a member.
-func (r *Record) Member(i int, key string) int {
-	found := 0
-	end := r.Row(i).Next()
-	for i++; i < end; {
-		row := r.Row(i)
-		if at := row.Key(); int(at.Length) == len(key) && r.equal(at.Offset, key) {
-			found = i
-		}
-		i = row.Next()
-	}
-	return found
-}
-
-// equal compares byte by byte: keys are short, and a call of the runtime's comparison
-// costs a guest more than it saves.
-func (r *Record) equal(at uint32, text string) bool {
-	b := r.frame[at:]
-	if len(b) < len(text) {
-		return false
-	}
-	for i := range len(text) {
-		if b[i] != text[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // Bytes returns the bytes that a reference of this record names.
