@@ -58,6 +58,7 @@ var imports = map[string][]string{
 	"host/installer/pgtest":      {},
 	"host/guest/guesttest":       {"guests"},
 	"host/guest/guesttest/deeds": {"guests/go"},
+	"host/guest/guesttest/order": {"guests/go"},
 	"host/hosttest":              {},
 
 	"examples/banking/guest":            {"abi", "guests/go"},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/abi/tck"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 func run(t *testing.T, path string) *tck.Report {
@@ -168,6 +169,18 @@ func TestFixturesBreakTheirClause(t *testing.T) {
 				t.Errorf("it breaks %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestOrderOfAMapIsFound: Go goes through a map in another order each time, so a guest that takes
+// what comes first is found by converting the same again.
+func TestOrderOfAMapIsFound(t *testing.T) {
+	r, err := tck.Run(t.Context(), "order", guesttest.Order(t), options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Broken == nil || r.Broken.Clause.ID != "alone" {
+		t.Errorf("it breaks %v, want the clause alone", r.Broken)
 	}
 }
 

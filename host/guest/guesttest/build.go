@@ -38,6 +38,16 @@ func Deeds(tb testing.TB) []byte {
 	return wasm
 }
 
+// Order returns the guest that takes what it finds first in a map, built once in a test process.
+func Order(tb testing.TB) []byte {
+	tb.Helper()
+	wasm, err := order()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
 // BuildBanking builds the banking example's guest from the repository in root into a file.
 func BuildBanking(ctx context.Context, root, out string) error {
 	_, err := guests.Build(ctx, filepath.Join(root, BankingDir), out)
@@ -47,6 +57,7 @@ func BuildBanking(ctx context.Context, root, out string) error {
 var (
 	banking = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
 	deeds   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/deeds") })
+	order   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/order") })
 )
 
 // buildIn builds the guest of a folder of this repository in a temporary one.
