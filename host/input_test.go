@@ -375,3 +375,18 @@ func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
 	b.eventually("(100005.00000)", "select amount from bank_accounts where number = '0001'")
 	b.eventually("(1)", "select epoch from ichor.state")
 }
+
+// What looks like SQL in a payload is a value, whatever it says.
+func TestSQLInAPayloadIsText(t *testing.T) {
+	b := newBank(t, 3)
+	name := `'; commit; --`
+	b.exec("insert into bank_accounts (number, name, amount, version) values ($1, 'x', 0, 0)", name)
+	b.send(message("Other", "position 0"))
+	v := b.send(candidate(1, "0001", deposit(name, 5)), candidate(2, "0001", deposit("0001", 1)))
+	b.send(commit(v, 0), commit(v+1, 0))
+	b.start()
+	b.eventually(fmt.Sprintf("(%d)", v+1), "select version from cohort_snapshot")
+	b.eventually("(5.00000)", "select amount from bank_accounts where number = $1", name)
+	b.eventually("(100001.00000)", "select amount from bank_accounts where number = '0001'")
+	b.eventually("(0)", "select count(*) from ichor.quarantine")
+}
