@@ -9,6 +9,7 @@ const (
 	Contention              // try again soon; alone after a while
 	Poison                  // the version cannot be installed as it is
 	Fenced                  // another host took the epoch
+	Regressed               // the database lost commits, as a failover may: load everything again
 	Broken                  // a promise is broken: our bug, or another hand in the tables
 )
 
@@ -17,7 +18,7 @@ const Classes = int(Broken) + 1
 
 // String returns the class's word in metrics and logs.
 func (c Class) String() string {
-	return [...]string{"transient", "contention", "poison", "fenced", "broken"}[c]
+	return [...]string{"transient", "contention", "poison", "fenced", "regressed", "broken"}[c]
 }
 
 // Failure is why a conversion or an installation did not succeed.

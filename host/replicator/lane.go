@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
@@ -15,9 +16,13 @@ type lane struct {
 	rows     []Poisoned   // being recorded, or to be recorded again
 	failures int          // to connect, in a row
 	connect  int64        // when to try to connect again
-	failure  Failure      // why it is down
-	downAt   int64
-	doubt    bool // whether the group was committed is not known
+	// confirmed is the durable snapshot when the connection was asked for: what the database
+	// says to it can not be lower. Other lanes commit while it connects, so the snapshot at the
+	// time of the answer says nothing.
+	confirmed talos.Version
+	failure   Failure // why it is down
+	downAt    int64
+	doubt     bool // whether the group was committed is not known
 }
 
 type laneState uint8
@@ -65,7 +70,7 @@ func (c *Core) dispatch() {
 		case c.stopped:
 			return
 		case l.state == laneDown && c.now >= l.connect && !(c.draining && l.group == nil):
-			l.state = laneConnecting
+			l.state, l.confirmed = laneConnecting, c.queue.Snapshot()
 			c.do(&Connect{Lane: i, Doubt: l.group})
 		case l.state == laneIdle:
 			c.employ(i)
@@ -206,6 +211,9 @@ func (c *Core) onFailed(ev *Failed) {
 	case Fenced:
 		c.stop(LostEpoch, ev.Failure)
 		return
+	case Regressed:
+		c.stop(WentBack, ev.Failure)
+		return
 	case Broken:
 		c.stop(BrokenWord, ev.Failure)
 		return
@@ -278,8 +286,12 @@ func (c *Core) split(g *queue.Group, ev *Failed) {
 func (c *Core) onLaneDown(ev *LaneDown) {
 	l := &c.lanes[ev.Lane]
 	c.unchain(l)
-	if ev.Failure.Class == Fenced {
+	switch ev.Failure.Class {
+	case Fenced:
 		c.stop(LostEpoch, ev.Failure)
+		return
+	case Regressed:
+		c.stop(WentBack, ev.Failure)
 		return
 	}
 	c.stats.Failures[ev.Failure.Class]++
@@ -322,12 +334,15 @@ func (c *Core) backoff(failures int) int64 {
 func (c *Core) onLaneUp(ev *LaneUp) {
 	l := &c.lanes[ev.Lane]
 	l.state, l.failures = laneIdle, 0
+	highest := c.highestUnderWay()
 	g := l.group
 	l.group, l.doubt = nil, false
 	switch {
-	case ev.Snapshot < c.queue.Snapshot():
-		c.stop(WentBack, Failure{Class: Broken, Kind: "snapshot", Message: fmt.Sprintf(
-			"the database's snapshot is %d, and %d had been confirmed", ev.Snapshot, c.queue.Snapshot())})
+	case ev.Snapshot < l.confirmed:
+		c.stop(WentBack, Failure{Class: Regressed, Kind: "snapshot", Message: fmt.Sprintf(
+			"the database's snapshot is %d, and %d had been confirmed", ev.Snapshot, l.confirmed)})
+	case ev.Snapshot > highest:
+		c.broken(fmt.Sprintf("the database's snapshot is %d, and no group of this host goes beyond %d: something else moved it", ev.Snapshot, highest))
 	case g == nil:
 	case committed(g, ev):
 		c.stats.DoubtCommitted++
@@ -340,6 +355,20 @@ func (c *Core) onLaneUp(ev *LaneUp) {
 		c.broken(fmt.Sprintf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
 			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))
 	}
+}
+
+// highestUnderWay returns the highest snapshot that the database may have: the confirmed one, or
+// that of a frontier group whose answer has not come yet.
+func (c *Core) highestUnderWay() talos.Version {
+	highest := c.queue.Snapshot()
+	for i := range c.lanes {
+		for _, g := range [2]*queue.Group{c.lanes[i].group, c.lanes[i].next} {
+			if g != nil && g.Frontier {
+				highest = max(highest, g.Snapshot)
+			}
+		}
+	}
+	return highest
 }
 
 // committed reports whether the database has the effects of a group in doubt. A flush that

@@ -76,6 +76,7 @@ type world struct {
 	paused  bool
 	seek    bool
 	asked   []Action
+	coming  []Event // answers of the database that the host has not seen yet
 	calm    bool // no faults any more
 	nextGen int32
 }
@@ -193,7 +194,7 @@ func (w *world) boot() {
 	slices.Sort(start.Ledger)
 	w.nextGen++
 	w.core = New(w.opts, start)
-	w.read, w.asked, w.paused, w.seek = w.resume, nil, false, false
+	w.read, w.asked, w.coming, w.paused, w.seek = w.resume, nil, nil, false, false
 	w.step(&Tick{})
 }
 
@@ -227,6 +228,10 @@ func (w *world) turn() {
 		w.met["swap"]++
 		w.step(&GuestArmed{Generation: w.nextGen})
 		w.nextGen++
+	case len(w.coming) > 0 && w.r.IntN(4) == 0:
+		ev := w.coming[0]
+		w.coming = w.coming[1:]
+		w.step(ev)
 	case len(w.asked) > 0 && w.r.IntN(3) > 0:
 		k := w.first(w.r.IntN(len(w.asked)))
 		a := w.asked[k]
@@ -307,6 +312,10 @@ func (w *world) connect(a *Connect) {
 				ev.Ledgered++
 			}
 		}
+	}
+	if w.r.IntN(2) == 0 { // other lanes commit before the host hears of it
+		w.coming = append(w.coming, ev)
+		return
 	}
 	w.step(ev)
 }
@@ -454,7 +463,7 @@ func conflict(a, b []talos.Key) bool {
 // done reports whether nothing more can happen.
 func (w *world) done() bool {
 	s := w.core.Status()
-	if int(w.read) < len(w.log) && !(w.paused && s.Reason == HeldByPoison) || len(w.asked) > 0 || s.InFlight > 0 {
+	if int(w.read) < len(w.log) && !(w.paused && s.Reason == HeldByPoison) || len(w.asked) > 0 || len(w.coming) > 0 || s.InFlight > 0 {
 		return false
 	}
 	return s.Reason == HeldByPoison && w.core.Deadline() == 0 || s.Reason == Progressing && w.core.Deadline() == 0 && s.QueueLen == 0
