@@ -12,6 +12,6 @@ FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /ichor /ichor
 USER 65532:65532
-HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["/ichor", "status", "-c", "/etc/ichor/ichor.yaml"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["/ichor", "status", "--alive", "-c", "/etc/ichor/ichor.yaml"]
 ENTRYPOINT ["/ichor"]
 CMD ["run", "-c", "/etc/ichor/ichor.yaml"]

@@ -66,26 +66,15 @@ func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *inst
 		return f
 	}
 	defer source.Close()
-	facts, err := source.Facts(ctx)
-	if err != nil {
-		f.Err = err
+	if state == nil { // the database could not be asked, and nobody knows where a host would begin
+		facts, err := source.Facts(ctx)
+		f.Err, f.Note = err, fmt.Sprintf("one partition, positions %d to %d", facts.Start, facts.End)
 		return f
 	}
-	f.Note = fmt.Sprintf("one partition, positions %d to %d", facts.Start, facts.End)
-	if state == nil {
-		return f
-	}
-	h := &Host{opts: opts, log: log}
-	resume, err := h.resumePoint(*state, facts)
-	switch {
-	case err != nil:
-		f.Err = err
-	case facts.Start > resume:
-		f.Err = &kafka.TruncatedError{Asked: resume, Start: facts.Start}
-	case facts.End < resume:
-		f.Err = &kafka.DivergedError{Asked: resume, End: facts.End}
-	default:
-		f.Note += fmt.Sprintf(", resume point %d", resume)
+	resume, facts, err := checkLog(ctx, source, state, opts.Source.Start)
+	f.Err, f.Note = err, fmt.Sprintf("one partition, positions %d to %d, resume point %d", facts.Start, facts.End, resume)
+	if facts.Cleanup == "" {
+		f.Note += "; whether it is compacted could not be asked: grant describe-configs on the topic"
 	}
 	return f
 }

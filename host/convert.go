@@ -81,7 +81,7 @@ func (l *loaded) results(conversions []guest.Conversion) []replicator.Result {
 }
 
 func rejection(r *guest.Reject) replicator.Failure {
-	f := replicator.Failure{Class: replicator.Poison, Kind: string(r.Class), Message: r.Message}
+	f := replicator.Failure{Class: replicator.Poison, Kind: string(r.Class), Detail: r.Message}
 	if r.Code != 0 {
 		f.Code = strconv.FormatUint(uint64(r.Code), 10)
 	}

@@ -27,11 +27,13 @@ const sliceMax = 512
 // record is counted once, by what it is.
 func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) error {
 	d.metrics.passed(b)
+	holes := b.Holes
 	for records := b.Records; ; {
 		n := min(len(records), sliceMax)
 		events := make([]replicator.Event, 0, n+1)
 		for i := range records[:n] {
 			r := &records[i]
+			events, holes = d.holes(events, holes, r.Position)
 			if ev := d.record(r); ev != nil {
 				events = append(events, ev)
 			}
@@ -41,6 +43,7 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 		next := d.last.Position + 1
 		if len(records) == 0 {
 			next = b.Next
+			events, holes = d.holes(events, holes, next)
 		}
 		if err := deliver(append(events, &replicator.ReadTo{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
 			return err
@@ -49,6 +52,15 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 			return nil
 		}
 	}
+}
+
+// holes appends the events of the holes below a position.
+func (d *decoder) holes(events []replicator.Event, holes []kafka.Hole, below talos.Position) ([]replicator.Event, []kafka.Hole) {
+	for len(holes) > 0 && holes[0].From < below {
+		events = append(events, &replicator.Hole{From: holes[0].From, To: holes[0].To, Before: d.last})
+		holes = holes[1:]
+	}
+	return events, holes
 }
 
 func (d *decoder) record(r *kafka.Record) replicator.Event {

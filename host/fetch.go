@@ -14,12 +14,17 @@ import (
 // seeks.
 func (s *session) fetch() {
 	from, sought := s.from, false
+	d := &decoder{routes: s.guests.index, unrouted: s.opts.Guests.Unrouted, metrics: s.metrics, log: s.log}
+	anchor := s.anchor
 	for s.hard.Err() == nil {
-		to, again := s.follow(from, sought)
+		d.last = talos.NoAnchor
+		to, again := s.follow(d, from, anchor, sought)
 		if !again {
 			return
 		}
-		from, sought = to, true
+		if from, sought = to, true; d.last != talos.NoAnchor {
+			anchor = d.last
+		}
 	}
 }
 
@@ -27,7 +32,7 @@ func (s *session) fetch() {
 var errSeek = errors.New("read from elsewhere")
 
 // follow reads until the session ends, the log ends it, or the core seeks.
-func (s *session) follow(from talos.Position, sought bool) (talos.Position, bool) {
+func (s *session) follow(d *decoder, from talos.Position, anchor talos.Anchor, sought bool) (talos.Position, bool) {
 	ctx, cancel := context.WithCancelCause(s.hard)
 	defer cancel(nil)
 	s.unfollow.Store(&cancel)
@@ -36,8 +41,7 @@ func (s *session) follow(from talos.Position, sought bool) (talos.Position, bool
 			return 0, false
 		}
 	}
-	d := decoder{routes: s.guests.index, unrouted: s.opts.Guests.Unrouted, metrics: s.metrics, log: s.log, last: talos.NoAnchor}
-	err := s.source.Follow(ctx, from, func(b kafka.Batch) error {
+	err := s.source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
 		s.health.source(nil, b)
 		return d.decode(b, func(events []replicator.Event) error { return s.deliver(ctx, events) })
 	}, func(err error) {
@@ -65,14 +69,18 @@ func (s *session) deliver(ctx context.Context, events []replicator.Event) error 
 // lost stops the session because the log can not be read on: it was truncated, or is another one.
 func (s *session) lost(err error) {
 	s.answer(&replicator.Halt{Failure: replicator.Failure{
-		Class: replicator.Broken, Kind: string(kafka.ClassOf(err)), Message: err.Error(),
+		Class: replicator.Broken, Kind: string(kafka.ClassOf(err)), Message: err.Error(), Cause: err,
 	}})
 }
 
 // errands is the goroutine that fetches payloads again and publishes the resume point.
 func (s *session) errands() {
+	policy := time.NewTicker(policyEvery)
+	defer policy.Stop()
 	for {
 		select {
+		case <-policy.C:
+			s.checkPolicy()
 		case <-s.hard.Done():
 			return
 		case versions := <-s.refetch:
@@ -80,6 +88,17 @@ func (s *session) errands() {
 		case p := <-s.publish:
 			s.publishOffset(p)
 		}
+	}
+}
+
+// policyEvery is how often a running host asks whether its topic is compacted by now.
+const policyEvery = time.Minute
+
+// checkPolicy stops the session when the brokers began to take records out of the topic's middle.
+func (s *session) checkPolicy() {
+	_, err := s.source.Facts(s.hard)
+	if kafka.ClassOf(err) == kafka.ClassCompacted {
+		s.lost(err)
 	}
 }
 
@@ -126,11 +145,13 @@ func (s *session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 	err := s.source.FetchRange(s.hard, from, to, func(r kafka.Record) error {
 		lose(r.Position)
 		if next < len(versions) && talos.Position(versions[next]) == r.Position {
+			ev := &replicator.Fetched{Version: versions[next]}
 			c := new(talos.Candidate)
-			if err := talos.DecodeCandidate(versions[next], r.Value, c); err != nil {
-				c = nil
+			if err := talos.DecodeCandidate(ev.Version, r.Value, c); err == nil {
+				ev.Payload, ev.Keys = c, talos.Keys(c.ReadSet, c.WriteSet)
+				c.ReadSet, c.WriteSet = nil, nil // as in decode: what the core needs are the keys
 			}
-			events = append(events, &replicator.Fetched{Version: versions[next], Payload: c})
+			events = append(events, ev)
 			next++
 		}
 		return nil

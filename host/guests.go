@@ -72,7 +72,8 @@ func newGuests(opts GuestOptions, store *installer.Installer, metrics *guest.Met
 	}
 }
 
-// prepare loads the guests that the routes name, so that start finds them.
+// prepare loads the guests that the routes name and puts their SQL to the database, so that start
+// finds them and nothing is left that could refuse.
 func (g *guests) prepare(ctx context.Context) error {
 	g.close() // of a session before
 	for _, name := range g.names {
@@ -82,6 +83,10 @@ func (g *guests) prepare(ctx context.Context) error {
 		}
 		generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
 		if err != nil {
+			return err
+		}
+		if err := tryTemplates(ctx, g.store, generation); err != nil {
+			g.free(generation)
 			return err
 		}
 		g.mu.Lock()

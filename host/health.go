@@ -1,7 +1,7 @@
 package host
 
 import (
-	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,88 +14,87 @@ type Phase string
 
 // The phases.
 const (
-	PhaseStarting Phase = "starting"
-	PhaseSource   Phase = "source_unavailable"
-	PhaseDatabase Phase = "database_unavailable"
-	PhaseRunning  Phase = "running"
-	PhaseStopped  Phase = "stopped"
+	PhaseStarting  Phase = "starting"
+	PhaseSource    Phase = "source_unavailable"
+	PhaseDatabase  Phase = "database_unavailable"
+	PhaseGuests    Phase = "loading_guests"
+	PhaseReloading Phase = "reloading"
+	PhaseRunning   Phase = "running"
+	PhaseStopped   Phase = "stopped"
 )
 
 // health is what the goroutines know of the host's condition. It is safe for use by all of them.
 type health struct {
+	log     *slog.Logger
+	overdue time.Duration // how long a candidate may be undecided
+
 	mu      sync.Mutex
-	at      Phase
-	detail  string
-	trouble error // of the source, nil when it is well
-	batch   kafka.Batch
-	core    replicator.Status
+	c       condition
+	reason  Reason // the one that was last logged
+	logged  int64  // ns, when
+	waiting bool   // an outage was logged and is not over
 }
 
-// phase notes where the host is; it reports whether that is new.
-func (h *health) phase(p Phase, detail string) bool {
+// phase notes where the host is.
+func (h *health) phase(p Phase, detail string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	changed := h.at != p || h.detail != detail
-	h.at, h.detail = p, detail
-	return changed
+	h.c.phase, h.c.detail = p, detail
+	if p == PhaseRunning {
+		h.c.answered, h.c.stableAt, h.c.trouble = now(), now(), nil
+	}
 }
 
 // source notes how the last fetch went; a batch's records are not kept.
 func (h *health) source(trouble error, b kafka.Batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.trouble = trouble
-	if trouble == nil {
-		b.Records = nil
-		h.batch = b
+	at := now()
+	if trouble != nil {
+		if h.c.trouble == nil {
+			h.c.troubleAt = at
+		}
+		h.c.trouble = trouble
+		return
 	}
+	h.c.trouble, h.c.answered = nil, at
+	if b.StableEnd != h.c.batch.StableEnd || b.StableEnd >= b.HighWatermark {
+		h.c.stableAt = at
+	}
+	b.Records, b.Holes = nil, nil
+	h.c.batch = b
 }
 
+// show notes the core's status, and says in one line when progress ends and when it goes on.
 func (h *health) show(s replicator.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.core = s
+	h.c.core = s
+	h.c.now = now()
+	r := h.c.judge(h.overdue)
+	switch {
+	case !r.Ready && r.Reason != h.reason && h.c.phase == PhaseRunning:
+		if !h.waiting {
+			h.logged = h.c.now
+		}
+		h.reason, h.waiting = r.Reason, true
+		h.log.Warn("no progress", "reason", r.Reason, "detail", r.Detail)
+	case r.Ready && h.waiting:
+		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond), "reason", h.reason)
+		h.reason, h.waiting = "", false
+	}
+}
+
+// condition returns everything that is known, as of now and of one piece.
+func (h *health) condition() condition {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.c
+	c.now = now()
+	return c
 }
 
 func (h *health) status() (replicator.Status, kafka.Batch) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.core, h.batch
-}
-
-// Readiness is whether the host makes progress, and the typed reason when it does not.
-type Readiness struct {
-	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"`
-	Detail string `json:"detail,omitempty"`
-}
-
-// ready judges the host's condition. Waiting for a decision is normal until it is overdue;
-// another's open transaction is, as long.
-func (h *health) ready(overdue time.Duration) Readiness {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	no := func(reason, format string, args ...any) Readiness {
-		return Readiness{Reason: reason, Detail: fmt.Sprintf(format, args...)}
-	}
-	c := &h.core
-	switch {
-	case h.at != PhaseRunning:
-		return no(string(h.at), "%s", h.detail)
-	case h.trouble != nil:
-		return no("source_unavailable", "%s: %v", kafka.ClassOf(h.trouble), h.trouble)
-	case c.Reason == replicator.NoDatabase:
-		return no(string(c.Reason), "%v", c.Failure)
-	case c.Held > 0:
-		return no(string(replicator.HeldByPoison), "version %d can not be installed and holds the snapshot at %d; %d are held, see ichor.quarantine", c.Lowest, c.Snapshot, c.Held)
-	}
-	waited := time.Duration(now() - c.Since)
-	if c.Since != 0 && waited > overdue {
-		reason := string(c.Reason)
-		if c.Reason == replicator.Undecided && h.batch.StableEnd < h.batch.HighWatermark {
-			reason = "open_transaction"
-		}
-		return no(reason, "version %d for %s", c.Blocker, waited.Round(time.Second))
-	}
-	return Readiness{Ready: true}
+	c := h.condition()
+	return c.core, c.batch
 }

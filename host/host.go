@@ -45,16 +45,17 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		return nil, err
 	}
 	h := &Host{opts: opts, log: log, book: timing.NewBook(recentJourneys, slowestJourneys)}
+	h.health.log, h.health.overdue = log, opts.Source.DecisionOverdue
 	h.health.phase(PhaseStarting, "")
 	var err error
 	if h.installer, err = installer.New(opts.Database.Options, log.With("component", "installer")); err != nil {
 		return nil, err
 	}
-	if h.source, err = kafka.New(opts.Source.Options, log.With("component", "kafka"), reg); err != nil {
+	if h.source, err = kafka.New(opts.Source.Options, log, reg); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
 	h.metrics = newMetrics(reg, h.health.status)
-	h.guests = newGuests(opts.Guests, h.installer, guest.NewMetrics(reg), log.With("component", "guest"))
+	h.guests = newGuests(opts.Guests, h.installer, guest.NewMetrics(reg), log)
 	if opts.HTTP.Listen != "" {
 		h.admin, err = admin.Listen(opts.HTTP.Listen, reg, (*view)(h), log.With("component", "http"))
 		if err != nil {
@@ -77,12 +78,35 @@ func (h *Host) Address() string {
 var ErrFenced = errors.New("another host owns the cohort now")
 
 // errAgain makes Run load everything again.
-var errAgain = errors.New("load everything again")
+var errAgain = errors.New("the database lost commits")
+
+// StopError is why a host ended although nobody told it to.
+type StopError struct {
+	Reason  replicator.StopReason
+	Failure replicator.Failure
+}
+
+// Error implements error.
+func (e *StopError) Error() string { return fmt.Sprintf("%v: %v", e.Reason, e.Failure) }
+
+// Unwrap returns ErrFenced for a host whose cohort another one took, and what the log or the
+// database said.
+func (e *StopError) Unwrap() []error {
+	var chain []error
+	if e.Reason == replicator.LostEpoch {
+		chain = append(chain, ErrFenced)
+	}
+	if e.Failure.Cause != nil {
+		chain = append(chain, e.Failure.Cause)
+	}
+	return chain
+}
 
 // Run replicates until ctx ends, then drains: it finishes what is in flight, makes the
-// snapshot durable, publishes the offset and returns nil. Every other return is an error: a
-// database or a log that a person must look at, ErrFenced, or a broken promise. What may
-// mend itself is waited for. Run may be called once.
+// snapshot durable, publishes the offset and returns nil, also when ctx ends before the host has
+// begun, and when draining takes longer than it may. Every other return is an error: a *StopError
+// (ErrFenced is in its chain when another host took over), or what a start was refused for. What
+// may mend itself is waited for. Run may be called once.
 func (h *Host) Run(ctx context.Context) error {
 	defer h.source.Close()
 	defer h.guests.close()
@@ -96,7 +120,8 @@ func (h *Host) Run(ctx context.Context) error {
 			h.health.phase(PhaseStopped, errorText(err))
 			return err
 		}
-		h.log.Warn("the database went back: everything is loaded again")
+		h.health.phase(PhaseReloading, err.Error())
+		h.log.Warn("everything is loaded again", "because", err)
 	}
 }
 
@@ -111,25 +136,27 @@ func errorText(err error) string {
 func (h *Host) session(ctx context.Context) error {
 	start, err := h.start(ctx)
 	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-			return nil // it was told to stop before it began
+		if ctx.Err() != nil {
+			h.log.Info("told to stop before it began", "while", err)
+			return nil
 		}
 		return err
 	}
 	opts := h.opts.Core
 	opts.Seed = rand.Uint64()
-	s := newSession(h, replicator.New(opts, start.core), start.core.Resume)
+	s := newSession(h, replicator.New(opts, start), start.Resume, start.Anchor)
 	h.health.phase(PhaseRunning, "")
 	stop := s.run(ctx)
 	switch stop.Reason {
 	case replicator.Drained:
 		return nil
-	case replicator.LostEpoch:
-		return fmt.Errorf("%w: %v", ErrFenced, stop.Failure)
+	case replicator.DrainOverdue:
+		h.log.Warn("not everything that was in flight was answered in time: the next start finds out", "timeout", h.opts.ShutdownTimeout)
+		return nil
 	case replicator.WentBack:
-		return errAgain
+		return fmt.Errorf("%w: %v", errAgain, stop.Failure)
 	default:
-		return fmt.Errorf("%v: %v", stop.Reason, stop.Failure)
+		return &StopError{stop.Reason, stop.Failure}
 	}
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/queue"
@@ -44,6 +45,10 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 		if err = lane.Install(s.hard, g); err == nil {
 			return &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
 		}
+	case *replicator.Beat:
+		if err = lane.Beat(s.hard); err == nil {
+			return &replicator.Alive{Lane: number}
+		}
 	case *replicator.Quarantine:
 		if err = lane.Quarantine(s.hard, s.rowsOf(job)); err == nil {
 			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: now()}
@@ -68,16 +73,17 @@ func down(number int, err error) replicator.Event {
 
 // failureOf says an installer's error in the core's words.
 func failureOf(err error) replicator.Failure {
-	f := replicator.Failure{Class: replicator.Transient, Kind: "connection", Message: err.Error()}
+	f := replicator.Failure{Class: replicator.Transient, Kind: replicator.KindConnection, Message: err.Error(), Cause: err}
 	var e *installer.Error
 	if errors.As(err, &e) {
-		f.Code = e.Code
+		f.Code, f.Detail = e.Code, e.Detail
 		if e.Code != "" {
-			f.Kind = "sql"
+			f.Kind = replicator.KindSQL
 		}
 		f.Class = [...]replicator.Class{
 			installer.Transient: replicator.Transient, installer.Contention: replicator.Contention,
-			installer.Poison: replicator.Poison, installer.Fenced: replicator.Fenced, installer.Broken: replicator.Broken,
+			installer.TimedOut: replicator.TimedOut, installer.Poison: replicator.Poison, installer.Fenced: replicator.Fenced,
+			installer.Regressed: replicator.Regressed, installer.Broken: replicator.Broken,
 		}[e.Class]
 	}
 	return f
@@ -96,7 +102,7 @@ func doubtOf(g *queue.Group) *installer.Doubt {
 
 // groupOf says a group of the core in the installer's words.
 func (s *session) groupOf(job *replicator.Install) *installer.Group {
-	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries))}
+	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries)), LockWait: time.Duration(job.LockWait)}
 	if job.Group.Frontier {
 		g.Advance = &installer.Advance{
 			From: job.Group.From, Snapshot: job.Group.Snapshot, Resume: job.Group.Resume,
@@ -111,6 +117,13 @@ func (s *session) groupOf(job *replicator.Install) *installer.Group {
 		l := s.guests.get(u.Generation)
 		g.Uses = append(g.Uses, installer.Use{Guest: l.name, Digest: l.digest, From: u.From, Only: u.Only})
 	}
+	for _, end := range job.Ends {
+		row := installer.QuarantineEnd{Version: end.Version, How: string(end.How)}
+		if l := s.guests.get(end.Generation); l != nil {
+			row.Digest = l.digest
+		}
+		g.Ends = append(g.Ends, row)
+	}
 	return g
 }
 
@@ -120,6 +133,9 @@ func (s *session) rowsOf(job *replicator.Quarantine) []installer.Quarantined {
 		rows[i] = installer.Quarantined{
 			Version: p.Version, Safepoint: p.Safepoint, Snapshot: job.Known, Held: p.Held,
 			Kind: p.Failure.Kind, Code: p.Failure.Code, Message: p.Failure.Message, Candidate: p.Candidate,
+		}
+		if p.Failure.Detail != "" {
+			rows[i].Message = p.Failure.Detail
 		}
 		if l := s.guests.get(p.Generation); l != nil {
 			rows[i].Digest = l.digest

@@ -83,7 +83,7 @@ func (m *metrics) observe(j *timing.Journey) {
 }
 
 // logEvery is how often a repeated message of one kind is logged.
-const logEvery = 5 * time.Second
+const logEvery = time.Second
 
 // allow reports whether a message of that kind may be logged now.
 func (m *metrics) allow(kind string) bool {

@@ -8,9 +8,17 @@ func (s *session) notice(n *replicator.Notice) {
 	case replicator.OffsetZero:
 		s.log.Info("the record at position 0 is a candidate; it is never a version")
 	case replicator.HeldVersion:
-		s.log.Error("a version can not be installed: it is in the quarantine and holds the snapshot", "version", n.Version, "because", n.Failure)
+		if s.metrics.allow("held") {
+			s.log.Error("a version can not be installed: it is in ichor.quarantine and holds the snapshot", "version", n.Version, "because", n.Failure)
+		}
 	case replicator.LateCommit:
-		s.log.Error("a record was committed that the certifier's parser refuses: it is in the quarantine", "version", n.Version)
+		if s.metrics.allow("late commit") {
+			s.log.Error("a record was committed that the certifier's parser refuses: it is in ichor.quarantine", "version", n.Version)
+		}
+	case replicator.CandidateMissing:
+		if s.metrics.allow("missing") {
+			s.log.Error("a candidate was committed that the log does not have: it is in ichor.quarantine", "version", n.Version, "because", n.Failure)
+		}
 	case replicator.BacklogTooLong:
 		s.log.Warn("too many undecided candidates for limits.memory: those from here on are read again later", "version", n.Version)
 	case replicator.ConflictOutcome:
@@ -23,7 +31,7 @@ func (s *session) notice(n *replicator.Notice) {
 		}
 	case replicator.LaneDisconnected:
 		if s.metrics.allow("lane") {
-			s.log.Warn("the database is away: connecting again", "because", n.Failure)
+			s.log.Warn("a connection to the database was lost: connecting again", "because", n.Failure)
 		}
 	}
 }

@@ -96,7 +96,7 @@ type HTTPOptions struct {
 
 // The defaults.
 const (
-	DefaultShutdownTimeout = 10 * time.Second
+	DefaultShutdownTimeout = 8 * time.Second
 	DefaultDecisionOverdue = 2 * time.Minute
 	DefaultPoll            = 2 * time.Second
 	DefaultListen          = "127.0.0.1:9464"

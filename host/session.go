@@ -30,6 +30,7 @@ type session struct {
 	unfollow atomic.Pointer[context.CancelCauseFunc] // ends the reading that goes on
 
 	from   talos.Position
+	anchor talos.Anchor // of the newest record below from
 	paused bool
 	stop   *replicator.Stop
 	shown  int64 // when the status was last shown
@@ -42,10 +43,10 @@ type session struct {
 // armed is a generation that may convert.
 type armed struct{ guest, generation int32 }
 
-func newSession(h *Host, core *replicator.Core, from talos.Position) *session {
+func newSession(h *Host, core *replicator.Core, from talos.Position, anchor talos.Anchor) *session {
 	lanes, conversions := h.opts.Core.Lanes, h.conversions()
 	s := &session{
-		Host: h, core: core, from: from,
+		Host: h, core: core, from: from, anchor: anchor,
 		batches:  make(chan []replicator.Event, 1),
 		answers:  make(chan []replicator.Event, 2*lanes+conversions+2),
 		lanes:    make([]chan replicator.Action, lanes),
@@ -113,8 +114,7 @@ func (s *session) loop(ctx context.Context) {
 			s.log.Info("draining: finishing what is in flight")
 			s.step(&replicator.Drain{})
 		case <-deadline:
-			s.stop = &replicator.Stop{Reason: replicator.BrokenWord, Failure: replicator.Failure{
-				Kind: "shutdown", Message: "draining took longer than " + s.opts.ShutdownTimeout.String() + "; what was in flight is found out at the next start"}}
+			s.stop = &replicator.Stop{Reason: replicator.DrainOverdue}
 		}
 		s.schedule(timer)
 	}
@@ -164,6 +164,8 @@ func (s *session) perform(a replicator.Action) {
 	case *replicator.Connect:
 		s.lanes[a.Lane] <- a
 	case *replicator.Install:
+		s.lanes[a.Lane] <- a
+	case *replicator.Beat:
 		s.lanes[a.Lane] <- a
 	case *replicator.Quarantine:
 		s.lanes[a.Lane] <- a

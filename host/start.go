@@ -11,83 +11,87 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// started is what a session begins with.
-type started struct{ core replicator.Start }
-
 // start takes the cohort over. Everything that can refuse is asked BEFORE the epoch is taken: a
-// host with a wrong topic or a bad guest must not end the one that works.
-func (h *Host) start(ctx context.Context) (started, error) {
+// host with a wrong topic, a bad guest or a missing right must not end the one that works.
+func (h *Host) start(ctx context.Context) (replicator.Start, error) {
 	facts, err := h.prepare(ctx)
 	if err != nil {
-		return started{}, err
+		return replicator.Start{}, err
 	}
 	var state installer.State
-	err = h.insist(ctx, PhaseDatabase, func() (err error) {
+	err = h.retry(ctx, PhaseDatabase, installer.IsTransient, func() (err error) {
 		state, err = h.installer.Take(ctx, facts.ClusterID, h.opts.Source.Topic)
 		return err
-	}, installer.IsTransient)
+	})
 	if err != nil {
-		return started{}, fmt.Errorf("database: %w", err)
+		return replicator.Start{}, fmt.Errorf("database: %w", err)
 	}
 	h.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", h.opts.Database.Owner)
-	resume, err := h.checkLog(ctx, state) // the owner before may have gone on meanwhile
+	resume, _, err := h.checkLog(ctx, &state) // the owner before may have gone on meanwhile
 	if err != nil {
-		return started{}, fmt.Errorf("source: %w", err)
+		return replicator.Start{}, fmt.Errorf("source: %w", err)
 	}
-	cuts, err := h.guests.start(ctx, state)
+	var cuts [][]replicator.Cut
+	err = h.retry(ctx, PhaseGuests, installer.IsTransient, func() (err error) {
+		cuts, err = h.guests.start(ctx, state)
+		return err
+	})
 	if err != nil {
-		return started{}, fmt.Errorf("guests: %w", err)
+		return replicator.Start{}, fmt.Errorf("guests: %w", err)
 	}
-	return started{core: replicator.Start{
-		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Guests: cuts,
-	}}, nil
+	return replicator.Start{
+		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
+	}, nil
 }
 
 // prepare waits for the log and the database, and makes sure that the log is the one that the
-// database was left with and that the guests can be loaded.
+// database was left with, that the role may do what a host does, and that the database takes the
+// guests' SQL.
 func (h *Host) prepare(ctx context.Context) (kafka.Facts, error) {
-	var facts kafka.Facts
-	err := h.insist(ctx, PhaseSource, func() (err error) {
-		facts, err = h.source.Facts(ctx)
-		return err
-	}, func(err error) bool { return kafka.ClassOf(err).Retryable() })
-	if err != nil {
-		return facts, fmt.Errorf("source: %w", err)
-	}
 	if h.opts.Database.Init {
-		if err := h.insist(ctx, PhaseDatabase, func() error { return h.installer.Init(ctx) }, installer.IsTransient); err != nil {
-			return facts, fmt.Errorf("database: %w", err)
+		if err := h.retry(ctx, PhaseDatabase, installer.IsTransient, func() error { return h.installer.Init(ctx) }); err != nil {
+			return kafka.Facts{}, fmt.Errorf("database: %w", err)
 		}
 	}
 	var state installer.State
-	err = h.insist(ctx, PhaseDatabase, func() (err error) {
+	err := h.retry(ctx, PhaseDatabase, installer.IsTransient, func() (err error) {
 		state, err = h.installer.Read(ctx)
 		return err
-	}, installer.IsTransient)
+	})
 	if err != nil {
-		return facts, fmt.Errorf("database: %w", err)
+		return kafka.Facts{}, fmt.Errorf("database: %w", err)
 	}
-	if _, err := h.checkLog(ctx, state); err != nil {
+	_, facts, err := h.checkLog(ctx, &state)
+	if err != nil {
 		return facts, fmt.Errorf("source: %w", err)
 	}
-	if err := h.guests.prepare(ctx); err != nil {
+	if err := h.retry(ctx, PhaseGuests, installer.IsTransient, func() error { return h.guests.prepare(ctx) }); err != nil {
 		return facts, fmt.Errorf("guests: %w", err)
 	}
 	return facts, nil
 }
 
-// insist tries until it succeeds, as long as waiting may help, and shows the reason meanwhile.
-func (h *Host) insist(ctx context.Context, phase Phase, try func() error, worthwhile func(error) bool) error {
-	wait := 100 * time.Millisecond
+// retry tries until it succeeds, ctx ends, or the error can not pass by itself; /readyz shows the
+// phase and the error meanwhile. One line is logged when the waiting begins, and one when it ends.
+func (h *Host) retry(ctx context.Context, phase Phase, mayPass func(error) bool, try func() error) error {
+	wait, begun := 100*time.Millisecond, time.Time{}
+	h.health.phase(phase, "")
 	for {
 		err := try()
-		if err == nil || ctx.Err() != nil || !worthwhile(err) {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
+		switch {
+		case err == nil && !begun.IsZero():
+			h.log.Info("no longer waiting", "for", phase, "after", time.Since(begun).Round(time.Millisecond))
+			return nil
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !mayPass(err):
 			return err
 		}
-		if h.health.phase(phase, err.Error()) {
+		h.health.phase(phase, err.Error())
+		if begun.IsZero() {
+			begun = time.Now()
 			h.log.Warn("waiting", "for", phase, "because", err)
 		}
 		select {
@@ -99,73 +103,34 @@ func (h *Host) insist(ctx context.Context, phase Phase, try func() error, worthw
 	}
 }
 
-// LogGapError says that the log does not reach down to where the database was left, or that
-// nobody knows where to begin. It is never passed over: an operator decides.
-type LogGapError struct {
-	Resume, Start talos.Position
-	What          string
-}
-
-// Error implements error.
-func (e *LogGapError) Error() string { return e.What }
+// sourceMayPass reports whether an error of the log may pass by itself.
+func sourceMayPass(err error) bool { return kafka.ClassOf(err).Retryable() }
 
 // checkLog returns where to read from, after making sure that it is on the log that was left.
-func (h *Host) checkLog(ctx context.Context, state installer.State) (talos.Position, error) {
-	var facts kafka.Facts
-	err := h.insist(ctx, PhaseSource, func() (err error) {
-		facts, err = h.source.Facts(ctx)
+func (h *Host) checkLog(ctx context.Context, state *installer.State) (resume talos.Position, facts kafka.Facts, err error) {
+	err = h.retry(ctx, PhaseSource, sourceMayPass, func() (err error) {
+		resume, facts, err = checkLog(ctx, h.source, state, h.opts.Source.Start)
 		return err
-	}, func(err error) bool { return kafka.ClassOf(err).Retryable() })
-	if err != nil {
-		return 0, err
-	}
-	resume, err := h.resumePoint(state, facts)
-	if err != nil {
-		return 0, err
-	}
-	if facts.Start > resume {
-		return 0, &kafka.TruncatedError{Asked: resume, Start: facts.Start}
-	}
-	if facts.End < resume {
-		return 0, &kafka.DivergedError{Asked: resume, End: facts.End}
-	}
-	return resume, h.checkAnchor(ctx, state.Anchor)
-}
-
-func (h *Host) resumePoint(state installer.State, facts kafka.Facts) (talos.Position, error) {
-	switch {
-	case state.HasResume:
-		return state.Resume, nil
-	case state.Snapshot > 0:
+	})
+	if err == nil && !state.HasResume && state.Snapshot > 0 {
 		h.log.Info("the database was served by another replicator: reading on after its snapshot", "snapshot", state.Snapshot)
-		return talos.Position(state.Snapshot) + 1, nil
-	case facts.Start > 0 && h.opts.Source.Start != StartEarliest:
-		return 0, &LogGapError{Start: facts.Start, What: fmt.Sprintf(
-			"nothing was ever installed into this database, and the log starts at position %d: what came before is gone; restore the database, or accept it with source.start: %s",
-			facts.Start, StartEarliest)}
 	}
-	return facts.Start, nil
+	return resume, facts, err
 }
 
-// checkAnchor compares the newest record below the resume point with what stands there now.
-func (h *Host) checkAnchor(ctx context.Context, kept talos.Anchor) error {
-	if kept.Position < 0 {
-		return nil
+// checkLog asks the log once. A run and a check share it.
+func checkLog(ctx context.Context, source *kafka.Log, state *installer.State, start StartPolicy) (talos.Position, kafka.Facts, error) {
+	facts, err := source.Facts(ctx)
+	if err != nil {
+		return 0, facts, err
 	}
-	var found talos.Anchor
-	var there bool
-	err := h.insist(ctx, PhaseSource, func() (err error) {
-		found, there, err = h.source.Anchor(ctx, kept.Position)
-		return err
-	}, func(err error) bool { return kafka.ClassOf(err).Retryable() })
-	switch {
-	case err != nil:
-		return err
-	case !there:
-		h.log.Info("retention took the record by which this log would be recognised: not checked", "position", kept.Position)
-	case found.Hash != kept.Hash:
-		return &kafka.DivergedError{Asked: kept.Position, Reason: fmt.Sprintf(
-			"another record stands at position %d than the one this database was left with: the topic was recreated or is another one", kept.Position)}
+	resume, err := resumePoint(state, &facts, start)
+	if err != nil || state.Anchor.Position < 0 {
+		return resume, facts, err
 	}
-	return nil
+	found, there, err := source.Anchor(ctx, state.Anchor.Position)
+	if err != nil {
+		return resume, facts, err
+	}
+	return resume, facts, checkAnchor(state.Anchor, found, there, facts.End)
 }

@@ -40,12 +40,10 @@ type Depth struct {
 // Status implements admin.Host.
 func (v *view) Status() any {
 	h := (*Host)(v)
-	c, _ := h.health.status()
-	h.health.mu.Lock()
-	phase := h.health.at
-	h.health.mu.Unlock()
+	all := h.health.condition()
+	c := &all.core
 	return Status{
-		Version: version, Phase: phase, Readiness: h.health.ready(h.opts.Source.DecisionOverdue),
+		Version: version, Phase: all.phase, Readiness: all.judge(h.opts.Source.DecisionOverdue),
 		Topic: h.opts.Source.Topic, Snapshot: c.Snapshot, Resume: c.Resume, Next: c.Next, LogEnd: c.End,
 		Suffix: Depth{c.SuffixLen, c.SuffixHead}, Queue: Depth{c.QueueLen, c.QueueHead},
 		InFlight: c.InFlight, Held: c.Held, Bytes: c.Bytes, Paused: c.Paused,
@@ -56,7 +54,8 @@ func (v *view) Status() any {
 // Ready implements admin.Host.
 func (v *view) Ready() (bool, any) {
 	h := (*Host)(v)
-	r := h.health.ready(h.opts.Source.DecisionOverdue)
+	c := h.health.condition()
+	r := c.judge(h.opts.Source.DecisionOverdue)
 	return r.Ready, r
 }
 

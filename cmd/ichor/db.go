@@ -62,7 +62,7 @@ func (w withFile) database() (*installer.Installer, error) {
 	if err != nil {
 		return nil, &failure{exitSettings, err}
 	}
-	url, err := secret("database.url", s.Database.URL, s.Database.URLFile, s.Database.URLEnv)
+	url, err := s.Database.address()
 	if err == nil && url == "" {
 		err = errors.New("database.url is empty: give a PostgreSQL URL")
 	}

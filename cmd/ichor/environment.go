@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"sort"
@@ -15,6 +16,9 @@ func (s *settings) environment(environ []string) {
 	env := map[string]string{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
+		if reference(name) {
+			value = unquoted(value)
+		}
 		env[name] = value
 	}
 	set := func(into *string, name string) {
@@ -25,11 +29,13 @@ func (s *settings) environment(environ []string) {
 	if v := env["KAFKA_BROKERS"]; v != "" {
 		s.Source.Brokers = nil
 		for _, broker := range strings.Split(v, ",") {
-			s.Source.Brokers = append(s.Source.Brokers, strings.TrimSpace(broker))
+			if broker = strings.TrimSpace(broker); broker != "" {
+				s.Source.Brokers = append(s.Source.Brokers, broker)
+			}
 		}
 	}
 	set(&s.Source.Topic, "KAFKA_TOPIC")
-	set(&s.Source.Group, "KAFKA_GROUP_ID")
+	// KAFKA_GROUP_ID is the certifier's group: taking it would move the certifier's offset.
 	set(&s.Source.Group, "BANK_REPLICATOR_KAFKA_GROUP_ID")
 	set(&s.Source.ClientID, "KAFKA_CLIENT_ID")
 	if env["KAFKA_USERNAME"] != "" {
@@ -47,6 +53,24 @@ func (s *settings) environment(environ []string) {
 	}
 }
 
+// reference reports whether a variable is one of the reference's.
+func reference(name string) bool {
+	for _, prefix := range []string{"KAFKA_", "COHORT_PG_", "BANK_REPLICATOR_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// unquoted takes the quotes off that docker run --env-file leaves around a value.
+func unquoted(value string) string {
+	if n := len(value); n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
+		return value[1 : n-1]
+	}
+	return value
+}
+
 func postgresURL(env map[string]string) string {
 	or := func(name, otherwise string) string {
 		if v := env[name]; v != "" {
@@ -54,7 +78,8 @@ func postgresURL(env map[string]string) string {
 		}
 		return otherwise
 	}
-	u := url.URL{Scheme: "postgres", Host: or("COHORT_PG_HOST", "127.0.0.1") + ":" + or("COHORT_PG_PORT", "5432"), Path: "/" + env["COHORT_PG_DATABASE"]}
+	host := strings.Trim(or("COHORT_PG_HOST", "127.0.0.1"), "[]") // an address of IPv6 is written with brackets or without
+	u := url.URL{Scheme: "postgres", Host: net.JoinHostPort(host, or("COHORT_PG_PORT", "5432")), Path: "/" + env["COHORT_PG_DATABASE"]}
 	if user := env["COHORT_PG_USER"]; user != "" {
 		u.User = url.UserPassword(user, env["COHORT_PG_PASSWORD"])
 	}
@@ -70,7 +95,7 @@ func withoutMeaning(env map[string]string) []string {
 				dead = append(dead, name)
 			}
 		}
-		if name == "COHORT_PG_POOL_SIZE" || name == "KAFKA_LOG_LEVEL" {
+		if name == "COHORT_PG_POOL_SIZE" || name == "KAFKA_LOG_LEVEL" || name == "KAFKA_GROUP_ID" {
 			dead = append(dead, name)
 		}
 	}

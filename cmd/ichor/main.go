@@ -1,7 +1,7 @@
 // Command ichor is the host of a cohort and its verbs.
 //
 // Exit codes: 0 ok, 1 the run failed, 2 the settings or the command line are wrong, 3 the
-// environment lacks something.
+// environment lacks something, 4 the host that was asked is not ready.
 package main
 
 import (
@@ -23,6 +23,7 @@ const (
 	exitRuntime
 	exitSettings
 	exitEnvironment
+	exitNotReady
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -45,13 +46,19 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	return nil
 }
 
-// failure is an error with its exit code.
+// failure is an error with its exit code. Without an error the verb has said everything itself.
 type failure struct {
 	code int
 	err  error
 }
 
-func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Error() string {
+	if f.err == nil {
+		return fmt.Sprintf("exit code %d", f.code)
+	}
+	return f.err.Error()
+}
+
 func (f *failure) Unwrap() error { return f.err }
 
 func run(args []string) int {
@@ -73,9 +80,12 @@ func run(args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(os.Stderr, "ichor:", err)
 	var f *failure
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && f.err == nil {
+		return f.code
+	}
+	fmt.Fprintln(os.Stderr, "ichor:", err)
+	if f != nil {
 		return f.code
 	}
 	return exitRuntime

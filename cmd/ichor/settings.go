@@ -94,6 +94,7 @@ type installerSettings struct {
 	GroupMax      int      `yaml:"group_max"`
 	GroupBytesMax size     `yaml:"group_bytes_max"`
 	Deadline      duration `yaml:"deadline"`
+	PoisonBreaker int      `yaml:"poison_breaker"`
 }
 
 type limitSettings struct {
@@ -169,7 +170,7 @@ func defaultSettings() settings {
 		Source: sourceSettings{ClientID: kafka.DefaultClientID, Start: string(host.StartBeginning), DecisionOverdue: duration(host.DefaultDecisionOverdue)},
 		Database: databaseSettings{
 			SearchPath: installer.DefaultSearchPath, StatementTimeout: duration(installer.DefaultStatementTimeout),
-			LockTimeout: duration(installer.DefaultLockTimeout),
+			LockTimeout: duration(replicator.DefaultLockWait),
 		},
 		Guests: guestSettings{
 			Unrouted: string(host.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
@@ -177,7 +178,7 @@ func defaultSettings() settings {
 		},
 		Installer: installerSettings{
 			Lanes: replicator.DefaultLanes, GroupMax: replicator.DefaultGroupMax, GroupBytesMax: replicator.DefaultGroupBytesMax,
-			Deadline: duration(installer.DefaultDeadline),
+			Deadline: duration(installer.DefaultDeadline), PoisonBreaker: replicator.DefaultPoisonBreaker,
 		},
 		Limits: limitSettings{Memory: replicator.DefaultMemory},
 		HTTP:   httpSettings{Listen: host.DefaultListen},
@@ -238,16 +239,21 @@ func (s *settings) options() (host.Options, error) {
 	o.Source.DecisionOverdue = time.Duration(s.Source.DecisionOverdue)
 	t := s.Source.TLS
 	o.Source.TLS = kafka.TLSOptions{Enabled: t.Enabled, CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
-	password, err := secret("source.sasl.password", "", s.Source.SASL.PasswordFile, s.Source.SASL.PasswordEnv)
-	if err != nil {
+	password := func() (string, error) {
+		return secret("source.sasl.password", "", s.Source.SASL.PasswordFile, s.Source.SASL.PasswordEnv)
+	}
+	o.Source.SASL = kafka.SASLOptions{Mechanism: s.Source.SASL.Mechanism, Username: s.Source.SASL.Username, Reread: password}
+	var err error
+	if o.Source.SASL.Password, err = password(); err != nil {
 		return o, err
 	}
-	o.Source.SASL = kafka.SASLOptions{Mechanism: s.Source.SASL.Mechanism, Username: s.Source.SASL.Username, Password: password}
-	if o.Database.URL, err = secret("database.url", s.Database.URL, s.Database.URLFile, s.Database.URLEnv); err != nil {
+	o.Database.Reread = s.Database.address
+	if o.Database.URL, err = s.Database.address(); err != nil {
 		return o, err
 	}
 	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
-	o.Database.StatementTimeout, o.Database.LockTimeout = time.Duration(s.Database.StatementTimeout), time.Duration(s.Database.LockTimeout)
+	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
+	o.Core.PoisonBreaker = s.Installer.PoisonBreaker
 	o.Database.Deadline = time.Duration(s.Installer.Deadline)
 	o.Guests = host.GuestOptions{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: host.UnroutedPolicy(s.Guests.Unrouted)}
 	o.Guests.Limits.CacheDir = s.Guests.CacheDir
@@ -260,6 +266,11 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.Memory = int(s.Limits.Memory)
 	o.HTTP.Listen = s.HTTP.Listen
 	return o, o.Validate()
+}
+
+// address returns the database's URL as it is now: a file may have changed since the last time.
+func (d *databaseSettings) address() (string, error) {
+	return secret("database.url", d.URL, d.URLFile, d.URLEnv)
 }
 
 // secret returns a value that stands in the settings, in a file, or in the environment.
@@ -284,6 +295,9 @@ func secret(name, value, file, env string) (string, error) {
 		text, set := os.LookupEnv(env)
 		if !set {
 			return "", fmt.Errorf("%s_env: the environment variable %s is not set", name, env)
+		}
+		if reference(env) {
+			text = unquoted(text)
 		}
 		return text, nil
 	}

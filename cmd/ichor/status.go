@@ -16,6 +16,7 @@ type statusCommand struct {
 	withFile
 	Address string `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
 	JSON    bool   `help:"Print the status as JSON."`
+	Alive   bool   `help:"Exit with 0 when the host answers, whether it is ready or not."`
 }
 
 // Run implements the verb.
@@ -24,15 +25,18 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		fmt.Println(strings.TrimSpace(string(text)))
-		return nil
-	}
 	var s host.Status
 	if err := json.Unmarshal(text, &s); err != nil {
 		return fmt.Errorf("the answer is no status of a host: %w", err)
 	}
-	printStatus(&s)
+	if c.JSON {
+		fmt.Println(strings.TrimSpace(string(text)))
+	} else {
+		printStatus(&s)
+	}
+	if !s.Readiness.Ready && !c.Alive {
+		return &failure{exitNotReady, nil}
+	}
 	return nil
 }
 
@@ -65,7 +69,7 @@ func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
 func printStatus(s *host.Status) {
 	ready := "ready"
 	if !s.Readiness.Ready {
-		ready = "not ready: " + s.Readiness.Reason
+		ready = "not ready: " + string(s.Readiness.Reason)
 		if s.Readiness.Detail != "" {
 			ready += " (" + s.Readiness.Detail + ")"
 		}

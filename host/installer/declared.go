@@ -47,7 +47,7 @@ func (e *TemplateError) Error() string {
 // *TemplateError for each template that fails, joined, or an *Error when the database could
 // not be asked.
 func (in *Installer) Try(ctx context.Context, templates []Declared) error {
-	return in.with(ctx, "check", func(conn *pgx.Conn) error {
+	return in.with(ctx, "check", func(ctx context.Context, conn *pgx.Conn) error {
 		tx, err := conn.Begin(ctx)
 		if err != nil {
 			return failure(err, "begin")

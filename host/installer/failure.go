@@ -16,12 +16,16 @@ type Class uint8
 
 // The classes, by SQLSTATE as ClassOf sorts them.
 const (
-	Transient Class = iota
-	Contention
+	Transient  Class = iota
+	Contention       // another transaction was in the way
+	TimedOut         // the statement ran for longer than statement_timeout
 	Poison
 	Fenced
+	Regressed // the database is a copy that may lack what was committed
 	Broken
 )
+
+const codeFenced = "IC001"
 
 // Error is a failure of the database. It is what every method of a Lane returns.
 type Error struct {
@@ -34,7 +38,10 @@ type Error struct {
 	Lost bool
 	// InDoubt says that the transaction may have been committed all the same.
 	InDoubt bool
-	Err     error
+	// Detail is what else the server said. It may hold a user's row: it is for the quarantine,
+	// never for a log.
+	Detail string
+	Err    error
 }
 
 // Error implements error.
@@ -42,9 +49,6 @@ func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// ErrStandby says that the database answers but takes no writes.
-var ErrStandby = errors.New("the database is a standby or read-only: point database.url at the primary, or promote this one")
 
 // ClassOf returns the class of an SQLSTATE. Whatever is not known to pass by itself is poison.
 func ClassOf(code string) Class {
@@ -55,8 +59,10 @@ func ClassOf(code string) Class {
 		return Broken
 	case "25006":
 		return Transient
-	case "40001", "40P01", "55P03", "57014":
+	case "40001", "40P01", "55P03":
 		return Contention
+	case "57014":
+		return TimedOut
 	}
 	for _, class := range []string{"08", "53", "57P0", "58"} {
 		if strings.HasPrefix(code, class) {
@@ -77,25 +83,77 @@ func failure(err error, doing string) *Error {
 	if !errors.As(err, &pg) {
 		return &Error{Class: Transient, Lost: true, Err: fmt.Errorf("%s: %w", doing, err)}
 	}
-	e := &Error{Class: ClassOf(pg.Code), Code: pg.Code, Err: fmt.Errorf("%s: %s", doing, describe(pg))}
-	// The server ends the session with these itself.
-	e.Lost = strings.HasPrefix(pg.Code, "57P0") || strings.HasPrefix(pg.Code, "08")
+	e := &Error{Class: ClassOf(pg.Code), Code: pg.Code, Detail: detail(pg), Err: fmt.Errorf("%s: %w", doing, &ServerError{pg})}
+	if severity := pg.SeverityUnlocalized; severity == "FATAL" || severity == "PANIC" || strings.HasPrefix(pg.Code, "08") {
+		e.Lost = true // the server ends the session with these itself
+		if e.Class == Poison {
+			e.Class = Transient // it is about the session, not about a version
+		}
+	}
+	if lostStatement(pg.Code) {
+		e.Class, e.Lost = Transient, true
+		e.Err = fmt.Errorf("%w: %w", e.Err, &PoolerError{"the server does not know what this session prepared"})
+	}
 	return e
 }
 
-// describe says what the server said, with what helps to find the place.
+// lostStatement tells the codes of a server that lost, or shares, a session's prepared
+// statements: none of the host's own statements can cause them.
+func lostStatement(code string) bool { return code == "26000" || code == "42P05" || code == "08P01" }
+
+// ServerError is what the server said, in words that are fit for a log: a message whose class is
+// about values may quote a user's row, so only its code is shown.
+type ServerError struct{ err *pgconn.PgError }
+
+// Error implements error.
+func (e *ServerError) Error() string {
+	pg := e.err
+	if !namesObjects(pg.Code) {
+		return fmt.Sprintf("SQLSTATE %s (its message may quote a row: see ichor.quarantine, or the server's log)", pg.Code)
+	}
+	return describe(pg)
+}
+
+// Unwrap returns the driver's error.
+func (e *ServerError) Unwrap() error { return e.err }
+
+// describe says what the server said and what helps to find the place. Of a statement that was
+// executed with a user's values it may hold some.
 func describe(pg *pgconn.PgError) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s (SQLSTATE %s)", pg.Message, pg.Code)
 	for _, part := range [...]struct{ name, text string }{
-		{"detail", pg.Detail}, {"hint", pg.Hint}, {"table", pg.TableName},
-		{"column", pg.ColumnName}, {"constraint", pg.ConstraintName},
+		{"hint", pg.Hint}, {"table", pg.TableName}, {"column", pg.ColumnName}, {"constraint", pg.ConstraintName},
 	} {
 		if part.text != "" {
 			fmt.Fprintf(&s, ", %s: %s", part.name, part.text)
 		}
 	}
 	return s.String()
+}
+
+// namesObjects reports whether the messages of a code name tables, columns and limits, and
+// never a value.
+func namesObjects(code string) bool {
+	if len(code) < 2 {
+		return false
+	}
+	switch code[:2] {
+	case "08", "23", "25", "26", "28", "3D", "3F", "40", "42", "53", "55", "57", "58", "IC":
+		return true
+	}
+	return false
+}
+
+// detail is everything that the server said.
+func detail(pg *pgconn.PgError) string {
+	s := pg.Message
+	for _, part := range [...]string{pg.Detail, pg.Hint, pg.Where} {
+		if part != "" {
+			s += "; " + part
+		}
+	}
+	return s
 }
 
 // IsFenced reports whether the error says that another host owns the cohort.
@@ -110,9 +168,10 @@ func IsTransient(err error) bool {
 	if errors.Is(err, ErrStandby) {
 		return true
 	}
-	if errors.Is(err, context.Canceled) {
+	var pooler *PoolerError
+	if errors.Is(err, context.Canceled) || errors.As(err, &pooler) {
 		return false
 	}
 	var e *Error
-	return errors.As(err, &e) && (e.Class == Transient || e.Class == Contention)
+	return errors.As(err, &e) && (e.Class == Transient || e.Class == Contention || e.Class == TimedOut)
 }

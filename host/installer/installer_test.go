@@ -27,6 +27,7 @@ var addOne = &installer.Template{SQL: "update account set amount = amount + $2::
 type base struct {
 	t    *testing.T
 	conn *pgx.Conn
+	db   pgtest.Database
 	dsn  string
 }
 
@@ -37,7 +38,7 @@ func newBase(t *testing.T) *base {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	b := &base{t: t, conn: conn, dsn: db.DSN}
+	b := &base{t: t, conn: conn, db: db, dsn: db.DSN}
 	b.exec("create table account (id int primary key, amount numeric not null check (amount < 1000))")
 	b.exec("insert into account select n, 0 from generate_series(1, 9) n")
 	return b
@@ -279,7 +280,7 @@ func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
 	slow := &installer.Template{SQL: "update account set amount = slow() where id = 1", Rows: installer.AnyRows}
 	err = l.Install(t.Context(), frontier(4, 5, installer.Work{Version: 5, Statements: []installer.Statement{{Template: slow}}}))
 	var e *installer.Error
-	if !errors.As(err, &e) || e.Class != installer.Transient || !e.Lost || e.InDoubt {
+	if !errors.As(err, &e) || e.Class != installer.Transient || !e.Lost || !e.InDoubt {
 		t.Fatalf("a session that the server ended: %s (%v)", class(err), err)
 	}
 	up, err = l.Connect(t.Context(), &installer.Doubt{Frontier: true})
@@ -390,7 +391,7 @@ func TestModulesAreKeptByDigest(t *testing.T) {
 func TestClassOf(t *testing.T) {
 	for code, want := range map[string]installer.Class{
 		"08006": installer.Transient, "57P01": installer.Transient, "53100": installer.Transient, "25006": installer.Transient, "58030": installer.Transient,
-		"40001": installer.Contention, "40P01": installer.Contention, "55P03": installer.Contention, "57014": installer.Contention,
+		"40001": installer.Contention, "40P01": installer.Contention, "55P03": installer.Contention, "57014": installer.TimedOut,
 		"23505": installer.Poison, "22003": installer.Poison, "42P01": installer.Poison, "XX000": installer.Poison, "P0001": installer.Poison,
 		"IC001": installer.Fenced, "IC002": installer.Broken, "IC003": installer.Broken,
 	} {

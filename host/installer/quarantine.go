@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -24,22 +23,29 @@ type Quarantined struct {
 	Candidate *talos.Candidate // nil when its payload is lost
 }
 
+// QuarantineEnd is the end of a version's quarantine, recorded in the transaction that ends it.
+type QuarantineEnd struct {
+	Version talos.Version
+	How     string // installed, or skipped by the guest
+	Digest  string // of the guest whose conversion ended it; empty for none
+}
+
 // Quarantine records versions that can not be installed, fenced like a group. Recording one
 // again counts it and keeps the latest reason.
 func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 	if l.conn == nil {
-		return &Error{Class: Transient, Lost: true, Err: errors.New("the lane has no connection")}
+		return errNoConnection()
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
 	defer cancel()
 	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "update ichor.lane set claim = claim where lane = $1 and epoch = $2 and claim = $3",
-			l.number, l.in.epoch, l.claim)
+		tag, err := tx.Exec(ctx, "update ichor.lane set claim = claim where lane = $1 and epoch = $2 and token = $3 and claim = $4",
+			l.number, l.in.own.epoch, l.in.own.token, l.claim)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() != 1 {
-			return &Error{Class: Fenced, Code: "IC001", Err: fmt.Errorf("epoch %d is over: another host owns the cohort", l.in.epoch)}
+			return &Error{Class: Fenced, Code: codeFenced, Err: fmt.Errorf("epoch %d is over: another host owns the cohort", l.in.own.epoch)}
 		}
 		for i := range rows {
 			if err := record(ctx, tx, &rows[i]); err != nil {
@@ -63,7 +69,7 @@ func record(ctx context.Context, tx pgx.Tx, q *Quarantined) error {
 	_, err := tx.Exec(ctx, `insert into ichor.quarantine as old
 		(version, held, kind, code, message, safepoint, snapshot, digest, xid, cohort, agent, candidate)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		on conflict (version) do update set held = excluded.held, kind = excluded.kind, code = excluded.code,
+		on conflict (version) do update set held = excluded.held, resolved_at = null, resolution = null, resolved_digest = null, kind = excluded.kind, code = excluded.code,
 			message = excluded.message, digest = excluded.digest, times = old.times + 1, last_at = now()`,
 		int64(q.Version), q.Held, q.Kind, q.Code, printable(q.Message), int64(q.Safepoint), int64(q.Snapshot),
 		text(q.Digest), xid, cohort, agent, value)

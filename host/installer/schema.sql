@@ -6,6 +6,7 @@ create schema if not exists ichor;
 create table if not exists ichor.state (
 	id boolean primary key default true check (id),
 	epoch bigint not null default 0,           -- rises when a host takes over
+	token bigint not null default 0,           -- random: two copies of a database may have one epoch
 	claim bigint not null default 0,           -- rises when a lane must know what became of a frontier group
 	owner text not null default '',
 	snapshot bigint not null,
@@ -20,6 +21,7 @@ create table if not exists ichor.state (
 create table if not exists ichor.lane (
 	lane integer primary key,
 	epoch bigint not null,
+	token bigint not null default 0,           -- the state's
 	claim bigint not null default 0            -- rises with each connection: an earlier one cannot commit any more
 ) with (fillfactor = 50);
 
@@ -57,9 +59,14 @@ create table if not exists ichor.quarantine (
 	xid text, cohort text, agent text,
 	candidate bytea,                           -- the record's value as on the topic
 	times integer not null default 1,
+	resolved_at timestamptz,                   -- when it ended, in the transaction that ended it
+	resolution text,                           -- how: installed, skipped
+	resolved_digest text,                      -- of the guest that made something of it
 	first_at timestamptz not null default now(),
 	last_at timestamptz not null default now()
 );
+
+create index if not exists quarantine_held on ichor.quarantine (version) where held;
 
 create table if not exists ichor.audit (
 	id bigint generated always as identity primary key,
@@ -68,6 +75,14 @@ create table if not exists ichor.audit (
 	deed text not null,
 	reason text not null
 );
+
+-- What a schema of an earlier Ichor lacks.
+alter table ichor.state add column if not exists token bigint not null default 0;
+alter table ichor.lane add column if not exists token bigint not null default 0;
+alter table ichor.quarantine add column if not exists resolved_at timestamptz,
+	add column if not exists resolution text, add column if not exists resolved_digest text;
+drop function if exists ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint);
+drop function if exists ichor.ahead(bigint, integer, bigint, bigint[]);
 
 -- The row that cohorts read, as the reference keeps it.
 create table if not exists public.cohort_snapshot (
@@ -79,7 +94,7 @@ insert into public.cohort_snapshot (id, version) values ('SINGLETON', 0) on conf
 -- advance moves snapshot and resume point in the transaction that installs a frontier group.
 -- It raises inside the database because in a pipeline the COMMIT is on the wire already.
 create or replace function ichor.advance(
-	p_epoch bigint, p_claim bigint, p_from bigint, p_snapshot bigint, p_resume bigint,
+	p_epoch bigint, p_token bigint, p_claim bigint, p_from bigint, p_snapshot bigint, p_resume bigint,
 	p_anchor_position bigint, p_anchor_hash bigint, p_ledgered bigint
 ) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -89,10 +104,10 @@ begin
 	update ichor.state
 	   set snapshot = p_snapshot, resume = p_resume, anchor_position = p_anchor_position,
 	       anchor_hash = p_anchor_hash, changed_at = now()
-	 where id and epoch = p_epoch and claim = p_claim and snapshot = p_from;
+	 where id and epoch = p_epoch and token = p_token and claim = p_claim and snapshot = p_from;
 	if not found then
 		select * into s from ichor.state;
-		if s.epoch is distinct from p_epoch or s.claim is distinct from p_claim then
+		if (s.epoch, s.token, s.claim) is distinct from (p_epoch, p_token, p_claim) then
 			raise exception using errcode = 'IC001',
 				message = format('epoch %s.%s is over: it is %s.%s, owned by %s', p_epoch, p_claim, s.epoch, s.claim, s.owner);
 		end if;
@@ -116,12 +131,19 @@ begin
 end $$;
 
 -- ahead fences a group beyond the frontier and enters its versions in the ledger.
-create or replace function ichor.ahead(p_epoch bigint, p_lane integer, p_claim bigint, p_versions bigint[])
+create or replace function ichor.ahead(p_epoch bigint, p_token bigint, p_lane integer, p_claim bigint, p_versions bigint[])
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	reached bigint;
 begin
-	update ichor.lane set claim = claim where lane = p_lane and epoch = p_epoch and claim = p_claim;
+	update ichor.lane set claim = claim where lane = p_lane and epoch = p_epoch and token = p_token and claim = p_claim;
 	if not found then
 		raise exception using errcode = 'IC001', message = format('epoch %s of lane %s is over', p_epoch, p_lane);
+	end if;
+	select snapshot into reached from ichor.state;
+	if reached >= (select min(v) from unnest(p_versions) v) then
+		raise exception using errcode = 'IC002',
+			message = format('the snapshot is %s, and versions %s are to go ahead of it', reached, p_versions);
 	end if;
 	insert into ichor.ledger (version) select unnest(p_versions);
 end $$;

@@ -63,6 +63,7 @@ func (a *assembly) add(b *rawBatch, from talos.Position) error {
 	if last >= a.HighWatermark {
 		return errAboveEnd
 	}
+	a.hole(a.Next, base)
 	a.abortion.reach(b.last)
 	switch {
 	case b.control():
@@ -80,12 +81,29 @@ func (a *assembly) add(b *rawBatch, from talos.Position) error {
 		}
 		a.Records = records
 		a.held += len(a.decoder.plain) + len(b.payload)
-	}
-	if base > a.Next {
-		a.Gaps += int(base - a.Next)
+		if b.count < int(last-base)+1 {
+			a.holesWithin(max(base, from), last, records[n:])
+		}
 	}
 	a.Next = last + 1
 	return nil
+}
+
+// hole notes that the log has nothing between two positions.
+func (a *assembly) hole(from, to talos.Position) {
+	if from < to {
+		a.Gaps += int(to - from)
+		a.Holes = append(a.Holes, Hole{from, to})
+	}
+}
+
+// holesWithin notes what compaction took out of a batch.
+func (a *assembly) holesWithin(base, last talos.Position, records []Record) {
+	for i := range records {
+		a.hole(base, records[i].Position)
+		base = records[i].Position + 1
+	}
+	a.hole(base, last+1)
 }
 
 // marker passes a control batch: the end of a transaction.

@@ -265,7 +265,7 @@ func restartWhileFollowing(s *stage) {
 	done := errors.New("enough")
 	troubles := 0
 	restarted := false
-	err := log.Follow(s.ctx, 0, func(batch kafka.Batch) error {
+	err := log.Follow(s.ctx, 0, talos.NoAnchor, func(batch kafka.Batch) error {
 		for _, r := range batch.Records {
 			got = append(got, fmt.Sprintf("%d=%s", r.Position, r.Value))
 		}
@@ -301,7 +301,7 @@ func truncated(s *stage) {
 		s.Fatal(err)
 	}
 	s.equal("numbers", fmt.Sprint(gone.Asked, gone.Start), "1 3")
-	err = log.Follow(s.ctx, 2, func(kafka.Batch) error { return nil }, func(err error) { s.Fatal("not to be tried again", err) })
+	err = log.Follow(s.ctx, 2, talos.NoAnchor, func(kafka.Batch) error { return nil }, func(err error) { s.Fatal("not to be tried again", err) })
 	s.equal("following", kafka.ClassOf(err), kafka.ClassTruncated)
 	s.equal("from the start on", s.read(log, 3, 5).values(), []string{"3=3", "4=4"})
 	_, there, err := log.Anchor(s.ctx, 2)
@@ -334,7 +334,7 @@ func recreatedShorter(s *stage) {
 	log := s.open(b, kafkatest.Plain)
 	s.read(log, 0, 3)
 	s.recreate(b, "x")
-	err := log.Follow(s.ctx, 3, func(kafka.Batch) error { return errors.New("nothing to deliver") }, func(error) {})
+	err := log.Follow(s.ctx, 3, talos.NoAnchor, func(kafka.Batch) error { return errors.New("nothing to deliver") }, func(error) {})
 	var other *kafka.DivergedError
 	if !errors.As(err, &other) {
 		s.Fatal(err)
@@ -347,7 +347,7 @@ func recreatedLonger(s *stage) {
 	s.produce(b, "0", "1")
 	log := s.open(b, kafkatest.Plain)
 	recreated := false
-	err := log.Follow(s.ctx, 0, func(batch kafka.Batch) error {
+	err := log.Follow(s.ctx, 0, talos.NoAnchor, func(batch kafka.Batch) error {
 		if recreated && len(batch.Records) > 0 {
 			return errors.New("records of the other log")
 		}

@@ -15,7 +15,8 @@ type TruncatedError struct {
 
 // Error implements error.
 func (e *TruncatedError) Error() string {
-	return fmt.Sprintf("log truncated: asked for position %d, the log starts at %d", e.Asked, e.Start)
+	return fmt.Sprintf("log truncated: it is to be read from position %d, and starts at %d: what stood between is gone; "+
+		"restore the database to a point that the log still reaches, or accept the gap with ichor db adopt --resume %d --reason ...", e.Asked, e.Start, e.Start)
 }
 
 // DivergedError says that this is not the log that was read before: it ends below the
@@ -27,10 +28,12 @@ type DivergedError struct {
 
 // Error implements error.
 func (e *DivergedError) Error() string {
+	what := fmt.Sprintf("it is to be read from position %d, and ends at %d", e.Asked, e.End)
 	if e.Reason != "" {
-		return fmt.Sprintf("log diverged at position %d (the log ends at %d): %s", e.Asked, e.End, e.Reason)
+		what = fmt.Sprintf("at position %d (the log ends at %d) %s", e.Asked, e.End, e.Reason)
 	}
-	return fmt.Sprintf("log diverged: asked for position %d, the log ends at %d", e.Asked, e.End)
+	return "log diverged: " + what + ": the topic was made again, lost records, or is another one; " +
+		"point source at the log that this database was left with, or begin on this one with ichor db adopt --resume N --snapshot N-1 --reason ..."
 }
 
 // PartitionsError says that the topic has not exactly one partition, so that its
@@ -43,6 +46,17 @@ type PartitionsError struct {
 // Error implements error.
 func (e *PartitionsError) Error() string {
 	return fmt.Sprintf("topic %q has %d partitions, it must have exactly one", e.Topic, e.Partitions)
+}
+
+// CompactedError says that the brokers take records out of the topic that a newer one of the same
+// key follows: a decision has its candidate's key, so every decided candidate is taken.
+type CompactedError struct {
+	Topic, Policy string
+}
+
+// Error implements error.
+func (e *CompactedError) Error() string {
+	return fmt.Sprintf("topic %q has cleanup.policy=%s: compaction takes every candidate that is decided; set cleanup.policy=delete", e.Topic, e.Policy)
 }
 
 // MissingTopicError says that the brokers do not know the topic.
@@ -105,6 +119,7 @@ const (
 	ClassTruncated    Class = "log_truncated"
 	ClassDiverged     Class = "log_diverged"
 	ClassPartitions   Class = "partitions"
+	ClassCompacted    Class = "log_compacted"
 	ClassMissingTopic Class = "missing_topic"
 	ClassRefused      Class = "refused"
 	ClassCorrupt      Class = "corrupt"
@@ -118,6 +133,7 @@ func ClassOf(err error) Class {
 		truncated  *TruncatedError
 		diverged   *DivergedError
 		partitions *PartitionsError
+		compacted  *CompactedError
 		missing    *MissingTopicError
 		refused    *RefusedError
 		corrupt    *CorruptError
@@ -130,6 +146,8 @@ func ClassOf(err error) Class {
 		return ClassDiverged
 	case errors.As(err, &partitions):
 		return ClassPartitions
+	case errors.As(err, &compacted):
+		return ClassCompacted
 	case errors.As(err, &missing):
 		return ClassMissingTopic
 	case errors.As(err, &refused):

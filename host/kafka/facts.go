@@ -3,8 +3,10 @@ package kafka
 import (
 	"context"
 	"errors"
+	"strings"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
@@ -18,10 +20,13 @@ type Facts struct {
 	Start      talos.Position // the first position that can be read
 	End        talos.Position // the high watermark: one above the last record
 	StableEnd  talos.Position // below it no transaction is open; at most End
+	// Cleanup is the topic's cleanup.policy; empty where the brokers do not let us ask.
+	Cleanup string
 }
 
 // Facts asks the brokers anew. With a PartitionsError the cluster and the number of
-// partitions are filled in, with other errors nothing is to be relied on.
+// partitions are filled in, with other errors nothing is to be relied on. A topic that is
+// compacted is a CompactedError.
 func (l *Log) Facts(ctx context.Context) (Facts, error) {
 	l.renew(l.current())
 	var facts Facts
@@ -41,6 +46,12 @@ func (l *Log) facts(ctx context.Context, t *kafkago.Transport) (Facts, error) {
 	if err != nil {
 		return facts, err
 	}
+	if facts.Cleanup, err = l.cleanup(ctx, t); err != nil {
+		return facts, err
+	}
+	if strings.Contains(facts.Cleanup, "compact") {
+		return facts, &CompactedError{Topic: l.opts.Topic, Policy: facts.Cleanup}
+	}
 	if facts.Start, err = l.edge(ctx, t, firstOffset, readUncommitted); err != nil {
 		return facts, err
 	}
@@ -50,6 +61,34 @@ func (l *Log) facts(ctx context.Context, t *kafkago.Transport) (Facts, error) {
 	// The end is asked last, so that it is not below the stable end.
 	facts.End, err = l.edge(ctx, t, lastOffset, readUncommitted)
 	return facts, err
+}
+
+// topicResource is the protocol's number for a topic among the things that have settings.
+const topicResource = 2
+
+// cleanup asks for the topic's cleanup.policy. Who may not ask does not know.
+func (l *Log) cleanup(ctx context.Context, t *kafkago.Transport) (string, error) {
+	got, err := t.RoundTrip(ctx, l.address(), &describeconfigs.Request{Resources: []describeconfigs.RequestResource{
+		{ResourceType: topicResource, ResourceName: l.opts.Topic, ConfigNames: []string{"cleanup.policy"}},
+	}})
+	if err != nil {
+		return "", err
+	}
+	for _, r := range got.(*describeconfigs.Response).Resources {
+		switch code := kafkago.Error(r.ErrorCode); code {
+		case 0:
+		case kafkago.TopicAuthorizationFailed, kafkago.ClusterAuthorizationFailed:
+			return "", nil
+		default:
+			return "", code
+		}
+		for _, entry := range r.ConfigEntries {
+			if entry.ConfigName == "cleanup.policy" {
+				return entry.ConfigValue, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 func partitionsOf(m *metadata.Response) int {

@@ -22,9 +22,15 @@ type Batch struct {
 	// Passed over: records of aborted transactions, transaction markers, and positions
 	// where the log has nothing (compaction).
 	Aborted, Markers, Gaps int
+	// Holes are the gaps, in order of position.
+	Holes []Hole
 
 	bytes int
 }
+
+// Hole is a range of positions at which the log has nothing: no record, no marker, and no record
+// of an aborted transaction.
+type Hole struct{ From, To talos.Position } // To is not part of it
 
 // Fetch makes one attempt to read records from a position on. At the log's end it waits
 // up to MaxWait for one to come, and returns none if none did.

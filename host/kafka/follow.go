@@ -9,7 +9,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Follow fetches from a position on, for ever, and hands each answer to deliver, also
+// Follow fetches from a position on, of a log that has the record of the anchor (NoAnchor for none), for ever, and hands each answer to deliver, also
 // those without records (so that the caller sees the log's ends move). The caller
 // pauses it by not returning from deliver.
 //
@@ -20,8 +20,8 @@ import (
 //
 // It ends with the context's cause, deliver's error, or at once with a TruncatedError, a
 // DivergedError or a PartitionsError, none of which goes away by itself.
-func (l *Log) Follow(ctx context.Context, from talos.Position, deliver func(Batch) error, trouble func(error)) error {
-	f := follower{log: l, next: from, last: talos.NoAnchor}
+func (l *Log) Follow(ctx context.Context, from talos.Position, anchor talos.Anchor, deliver func(Batch) error, trouble func(error)) error {
+	f := follower{log: l, next: from, last: anchor, seen: time.Now().Round(0)}
 	failures := 0
 	for {
 		b, err := f.step(ctx)
@@ -53,10 +53,15 @@ type follower struct {
 	log  *Log
 	next talos.Position
 	high talos.Position // the highest end seen
-	last talos.Anchor   // of the last record delivered
+	last talos.Anchor   // of the last record delivered, or from before
+	seen time.Time      // when the log last answered
 	// suspicious is set when the log may be another one than before.
 	suspicious bool
 }
+
+// pauseMost is how much longer than MaxWait two answers may lie apart before the log is looked at
+// again, as after an error.
+const pauseMost = time.Second
 
 // step does one fetch from exactly the next position.
 func (f *follower) step(ctx context.Context) (Batch, error) {
@@ -67,6 +72,15 @@ func (f *follower) step(ctx context.Context) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
+	// After a pause, of this process or of its reading, a topic may have been made again and
+	// filled: the wall clock goes on while a process is stopped.
+	if now := time.Now().Round(0); now.Sub(f.seen) > f.log.opts.MaxWait+pauseMost || now.Before(f.seen) {
+		f.suspicious = true
+		if err := f.verify(ctx); err != nil {
+			return Batch{}, err
+		}
+	}
+	f.seen = time.Now().Round(0)
 	if b.HighWatermark < f.high {
 		// A log does not shrink. Its new end is still above us, or the broker would have
 		// refused the position, so only the last record can tell whether it is ours.

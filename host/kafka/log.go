@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,11 +30,13 @@ type Log struct {
 	log     *slog.Logger
 	metrics *Metrics
 	dialer  *dialer
-	sasl    sasl.Mechanism
 	scratch sync.Pool // *scratch
 
 	mu        sync.Mutex
+	sasl      sasl.Mechanism
 	transport *kafkago.Transport
+	brokers   []string // those that the transport begins with
+	known     []string // those of the options, and all that metadata ever named
 	// life ends with Close; kafka-go's transport takes its context as a field.
 	life context.Context //nolint:containedctx // what the context bounds is the log itself
 	end  context.CancelFunc
@@ -71,6 +75,8 @@ func New(opts Options, log *slog.Logger, reg prometheus.Registerer) (*Log, error
 		sasl:    mechanism,
 	}
 	l.scratch.New = func() any { return &scratch{decoder: newDecoder(opts.MaxFrame)} }
+	l.known = slices.Clone(opts.Brokers)
+	l.brokers = slices.Clone(l.known)
 	l.life, l.end = context.WithCancel(context.Background())
 	l.transport = l.newTransport()
 	return l, nil
@@ -100,8 +106,29 @@ func (l *Log) Close() {
 	l.dialer.close()
 }
 
-// address names the brokers to start from.
-func (l *Log) address() net.Addr { return kafkago.TCP(l.opts.Brokers...) }
+// address names the brokers to start from: also those that metadata named before, for the ones
+// of the options may be gone by now.
+func (l *Log) address() net.Addr {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return kafkago.TCP(l.brokers...)
+}
+
+// brokersMax bounds the brokers that are remembered.
+const brokersMax = 64
+
+// learn remembers brokers that metadata names. It takes effect with the next transport, for a
+// transport keeps its connections by the whole list.
+func (l *Log) learn(m *metadata.Response) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range m.Brokers {
+		address := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+		if len(l.known) < brokersMax && !slices.Contains(l.known, address) {
+			l.known = append(l.known, address)
+		}
+	}
+}
 
 // current returns the transport in use.
 func (l *Log) current() *kafkago.Transport {
@@ -118,6 +145,7 @@ func (l *Log) renew(failed *kafkago.Transport) {
 	if l.transport == failed && l.life.Err() == nil {
 		failed.CloseIdleConnections()
 		l.transport = l.newTransport()
+		l.brokers = slices.Clone(l.known)
 	}
 }
 
@@ -136,6 +164,9 @@ func (l *Log) attempt(ctx context.Context, extra time.Duration, do func(context.
 	}
 	l.metrics.failed(err)
 	if class := ClassOf(err); class != ClassNone && class.Retryable() {
+		if class == ClassRefused {
+			l.rereadPassword()
+		}
 		l.renew(t)
 	}
 	return err
@@ -149,6 +180,7 @@ func (l *Log) topology(ctx context.Context, t *kafkago.Transport) (*metadata.Res
 		return nil, err
 	}
 	m := got.(*metadata.Response)
+	l.learn(m)
 	if len(m.Topics) != 1 {
 		return nil, errors.New("the answer does not mention the topic")
 	}

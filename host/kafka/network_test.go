@@ -16,6 +16,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // badConn alters a payload on its way to the client while it is armed.
@@ -62,7 +63,7 @@ func TestAlteredOnTheWire(t *testing.T) {
 	armed.Store(3)
 	enough := errors.New("enough")
 	var troubles int
-	err = log.Follow(s.ctx, 1, func(b kafka.Batch) error {
+	err = log.Follow(s.ctx, 1, talos.NoAnchor, func(b kafka.Batch) error {
 		s.equal("value", string(b.Records[0].Value), fragile)
 		return enough
 	}, func(err error) {
@@ -84,7 +85,7 @@ func TestLeaderMoves(t *testing.T) {
 	t.Cleanup(log.Close)
 	enough := errors.New("enough")
 	moves, leader := 0, int32(0)
-	err = log.Follow(s.ctx, 0, func(kafka.Batch) error {
+	err = log.Follow(s.ctx, 0, talos.NoAnchor, func(kafka.Batch) error {
 		if moves++; moves == 6 {
 			return enough
 		}
@@ -210,7 +211,7 @@ func TestNoBroker(t *testing.T) {
 	// Stopping while it waits for the next attempt.
 	ctx, stop := context.WithCancelCause(s.ctx)
 	why := errors.New("why")
-	err = log.Follow(ctx, 0, func(kafka.Batch) error { return nil }, func(err error) {
+	err = log.Follow(ctx, 0, talos.NoAnchor, func(kafka.Batch) error { return nil }, func(err error) {
 		s.equal("class", kafka.ClassOf(err), kafka.ClassTransient)
 		stop(why)
 	})
@@ -230,7 +231,7 @@ func TestStopsAtOnce(t *testing.T) {
 	ended := make(chan error)
 	delivered := make(chan struct{})
 	follow := func(log *kafka.Log, ctx context.Context) {
-		ended <- log.Follow(ctx, 0, func(kafka.Batch) error { delivered <- struct{}{}; return nil }, nothing)
+		ended <- log.Follow(ctx, 0, talos.NoAnchor, func(kafka.Batch) error { delivered <- struct{}{}; return nil }, nothing)
 	}
 	go follow(cancelled, ctx)
 	<-delivered // now it polls at the end

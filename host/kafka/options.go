@@ -75,6 +75,9 @@ type SASLOptions struct {
 	Mechanism string
 	Username  string
 	Password  string
+	// Reread returns the password as it is now; it is asked when the brokers refuse the login. Nil
+	// keeps Password.
+	Reread func() (string, error)
 }
 
 // withDefaults returns the options with every zero bound replaced by its default.

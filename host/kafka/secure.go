@@ -3,6 +3,7 @@ package kafka
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 
@@ -37,16 +38,40 @@ func (t TLSOptions) config() (*tls.Config, error) {
 	return c, nil
 }
 
-// mechanism returns kafka-go's mechanism for the options, nil when SASL is off.
-func (s SASLOptions) mechanism() (sasl.Mechanism, error) {
+// mechanism returns kafka-go's mechanism for the options, nil when SASL is off. Its error shows
+// nothing of the password.
+func (s SASLOptions) mechanism() (m sasl.Mechanism, err error) {
 	switch s.Mechanism {
 	case SASLPlain:
 		return plain.Mechanism{Username: s.Username, Password: s.Password}, nil
 	case SASLScramSHA256:
-		return scram.Mechanism(scram.SHA256, s.Username, s.Password)
+		m, err = scram.Mechanism(scram.SHA256, s.Username, s.Password)
 	case SASLScramSHA512:
-		return scram.Mechanism(scram.SHA512, s.Username, s.Password)
-	default:
-		return nil, nil
+		m, err = scram.Mechanism(scram.SHA512, s.Username, s.Password)
 	}
+	if err != nil {
+		return nil, errors.New("the username or the password has characters that SCRAM forbids")
+	}
+	return m, nil
+}
+
+// rereadPassword takes a password that was changed, for the next transport.
+func (l *Log) rereadPassword() {
+	if l.opts.SASL.Reread == nil {
+		return
+	}
+	fresh := l.opts.SASL
+	var err error
+	if fresh.Password, err = l.opts.SASL.Reread(); err != nil {
+		l.log.Warn("the brokers refused the login, and the password could not be read again", "error", err)
+		return
+	}
+	m, err := fresh.mechanism()
+	if err != nil {
+		l.log.Warn("the brokers refused the login, and the password that was read again is of no use", "error", err)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sasl = m
 }

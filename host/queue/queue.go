@@ -166,10 +166,10 @@ func (q *Queue) Delay(e *Entry, until int64) { e.notBefore = until }
 // Limit lets an entry only join groups of at most n entries; 1 makes it go alone.
 func (q *Queue) Limit(e *Entry, n int) { e.limit = int32(n) }
 
-// Drop takes the payload of an entry that waits for its conversion, to bound memory.
-func (q *Queue) Drop(e *Entry) {
-	q.must(e, Converting)
-	e.Candidate = nil
+// LetGo takes payload and statements of a Held entry, to bound memory.
+func (q *Queue) LetGo(e *Entry) {
+	q.must(e, Held)
+	e.Candidate, e.Conversion = nil, nil
 	q.weigh(e)
 }
 

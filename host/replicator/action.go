@@ -25,7 +25,15 @@ type Install struct {
 	Lane  int
 	Group *queue.Group
 	Uses  []Use
+	Ends  []End
+	// LockWait is how long a statement may wait for a lock, in ns: short at first, longer with
+	// each try of the group's entries.
+	LockWait int64
 }
+
+// Beat asks an idle lane whether its connection lives and the cohort is still this host's;
+// answered by Alive, Failed or LaneDown.
+type Beat struct{ Lane int }
 
 // Use is a row of the guest history: from a version on (or for that version only) a
 // generation converts. It is written by the first transaction that depends on it.
@@ -117,6 +125,7 @@ const (
 	BacklogTooLong                     // more undecided candidates than memory has room for
 	GroupRetried                       // a group failed and is tried again
 	LaneDisconnected                   // a lane has no connection
+	CandidateMissing                   // a candidate was committed that the log does not have
 )
 
 // Stop says that the core has ended; it takes no further event.
@@ -130,21 +139,23 @@ type StopReason uint8
 
 // The reasons.
 const (
-	Drained    StopReason = iota // as asked
-	LostEpoch                    // another host owns the cohort
-	WentBack                     // the database lost commits: load everything again
-	BrokenWord                   // a promise is broken
-	Halted                       // something outside can not go on
+	Drained      StopReason = iota // as asked
+	LostEpoch                      // another host owns the cohort
+	WentBack                       // the database lost commits: load everything again
+	BrokenWord                     // a promise is broken
+	Halted                         // something outside can not go on
+	DrainOverdue                   // said by the shell: draining took longer than it may
 )
 
 // String returns the reason's word in logs.
 func (r StopReason) String() string {
-	return [...]string{"drained", "fenced", "database went back", "broken promise", "halted"}[r]
+	return [...]string{"drained", "fenced", "database went back", "broken promise", "halted", "draining took too long"}[r]
 }
 
 func (*Connect) action()     {}
 func (*Install) action()     {}
 func (*Quarantine) action()  {}
+func (*Beat) action()        {}
 func (*Convert) action()     {}
 func (*Refetch) action()     {}
 func (*PauseFetch) action()  {}

@@ -17,6 +17,7 @@ func (c *Core) giveOut() {
 				break
 			}
 			c.convert.Pop()
+			c.given[e.Guest] = max(c.given[e.Guest], e.Version)
 			t.entries = append(t.entries, e)
 			a.Works = append(a.Works, Work{Version: e.Version, Safepoint: e.Safepoint, Candidate: e.Candidate})
 		}
@@ -56,41 +57,19 @@ func (c *Core) onConverted(ev *Converted) {
 			c.stats.Converted++
 			c.queue.Converted(e, r.Conversion, t.generation)
 		case Skipped:
-			c.stats.SkippedByGuest++
-			c.queue.Settle(e)
+			c.settleSkipped(e)
 		default:
 			c.hold(e, r.Failure)
 		}
 	}
 }
 
-// hold quarantines a version: it stays unsettled, and what depends on it waits. If a newer
-// generation is armed already the version is converted by that instead.
-func (c *Core) hold(e *queue.Entry, f Failure) {
-	c.queue.Hold(e)
-	if c.curable(e) && c.generation(e) != e.Generation {
-		c.queue.Reconvert(e)
-		c.convert.Push(e)
-		return
-	}
-	c.held = append(c.held, e)
-	c.stats.Poisoned++
-	c.note(Poisoned{
-		Version: e.Version, Safepoint: e.Safepoint, Failure: f, Generation: e.Generation,
-		Candidate: e.Candidate, At: c.now, Held: true,
-	})
-	c.do(&Notice{Kind: HeldVersion, Version: e.Version, Failure: f})
-}
-
-// curable reports whether another guest may make something of a held version.
-func (c *Core) curable(e *queue.Entry) bool { return e.Generation >= 0 && e.Candidate != nil }
-
 // onGuestArmed makes a generation convert everything that is not given out yet, and the
 // poison that an earlier one left. The earlier one finishes what it has.
 func (c *Core) onGuestArmed(ev *GuestArmed) {
 	cuts := c.guests[ev.Guest]
 	last := &cuts[len(cuts)-1]
-	from := max(c.nextToConvert(), last.From)
+	from := max(c.given[ev.Guest]+1, last.From)
 	if last.Recorded && from == last.From {
 		from++
 	}
@@ -103,33 +82,7 @@ func (c *Core) onGuestArmed(ev *GuestArmed) {
 	}
 	c.stats.CutOvers++
 	c.do(&CutOver{Guest: ev.Guest, Generation: ev.Generation, From: from})
-	held := c.held
-	c.held = nil
-	for _, e := range held {
-		if e.Guest != ev.Guest || !c.curable(e) {
-			c.held = append(c.held, e)
-			continue
-		}
-		c.queue.Reconvert(e)
-		c.convert.Push(e)
-	}
-}
-
-// nextToConvert returns the lowest version that no generation has been given yet.
-func (c *Core) nextToConvert() talos.Version {
-	lowest := max(c.queue.Last(), talos.Version(max(c.resume, 1))-1) + 1
-	for i := range c.convert.Len() {
-		if e := c.convert.At(i); e.Generation < 0 {
-			lowest = min(lowest, e.Version)
-		}
-	}
-	for i := range c.starved.Len() {
-		lowest = min(lowest, c.starved.At(i).Version)
-	}
-	for v := range c.fetching { // the minimum is the same in any order
-		lowest = min(lowest, v)
-	}
-	return lowest
+	c.release(c.outdated)
 }
 
 // uses returns the rows of the guest history that the group depends on and that are not

@@ -26,15 +26,21 @@ type Core struct {
 	queue  *queue.Queue
 	ledger map[talos.Version]bool
 
-	lanes    []lane
-	notes    []Poisoned // to be recorded
-	guests   [][]Cut
-	tasks    map[uint64]*task
-	taskID   uint64
-	convert  ring.Ring[*queue.Entry] // converting, with payload, not yet given out
-	fetching map[talos.Version]*queue.Entry
-	starved  ring.Ring[*queue.Entry] // converting, payload let go, not yet asked for
-	held     []*queue.Entry          // poison
+	lanes      []lane
+	notes      []Poisoned // to be recorded
+	troubles   map[talos.Version]*trouble
+	unended    []End // quarantines that ended without a transaction
+	breaker    breaker
+	guests     [][]Cut
+	tasks      map[uint64]*task
+	taskID     uint64
+	convert    ring.Ring[*queue.Entry] // converting, with payload, not yet given out
+	fetching   map[talos.Version]*queue.Entry
+	starved    ring.Ring[*queue.Entry] // converting, payload let go, not yet asked for
+	held       []heldVersion           // poison
+	unresolved int                     // versions that were held and have not settled since
+	cureAt     int64                   // when the first of them is tried again; 0 is never
+	given      []talos.Version         // by guest: the highest version that was given to a generation
 
 	next     talos.Position // where the log is read next
 	anchor   talos.Anchor   // of the newest record below next
@@ -45,9 +51,13 @@ type Core struct {
 	skipped  talos.Anchor
 	seeking  bool // what arrives was read before the shell sought
 	refused  refusedVersions
+	holes    holes
+	lost     []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
+	settled  ring.Ring[settledDecision]
 	paused   bool
 	pausedAt int64
 
+	progressAt int64 // when something that was due last got on
 	flushAt    int64 // when settled versions must reach the snapshot; 0 is no need
 	advancedAt int64 // when the resume point last became durable
 	published  talos.Position
@@ -76,6 +86,7 @@ func New(opts Options, start Start) *Core {
 		ledger:    make(map[talos.Version]bool, len(start.Ledger)),
 		lanes:     make([]lane, opts.Lanes),
 		tasks:     map[uint64]*task{},
+		troubles:  map[talos.Version]*trouble{},
 		fetching:  map[talos.Version]*queue.Entry{},
 		next:      start.Resume,
 		anchor:    start.Anchor,
@@ -86,8 +97,20 @@ func New(opts Options, start Start) *Core {
 	for _, v := range start.Ledger {
 		c.ledger[v] = true
 	}
+	given := start.Snapshot
+	for _, v := range start.Ledger {
+		given = max(given, v)
+	}
 	for _, cuts := range start.Guests {
 		c.guests = append(c.guests, append([]Cut(nil), cuts...))
+		c.given = append(c.given, given)
+	}
+	for _, v := range start.Held {
+		if v <= start.Snapshot || c.ledger[v] {
+			c.unended = append(c.unended, End{v, EndedPassed, -1})
+		} else {
+			c.troubles[v] = &trouble{recorded: true}
+		}
 	}
 	return c
 }
@@ -103,7 +126,10 @@ func (c *Core) Step(now int64, ev Event) []Action {
 	}
 	c.now = max(c.now, now) // a clock that steps back must not stop anything
 	if c.advancedAt == 0 {
-		c.advancedAt = c.now
+		c.advancedAt, c.progressAt = c.now, c.now
+		for i := range c.lanes {
+			c.lanes[i].downAt = c.now
+		}
 	}
 	if c.onRecord(ev) {
 		return c.out
@@ -125,6 +151,8 @@ func (c *Core) Step(now int64, ev Event) []Action {
 		c.onInstalled(ev)
 	case *Failed:
 		c.onFailed(ev)
+	case *Alive:
+		c.onAlive(ev)
 	case *GuestArmed:
 		c.onGuestArmed(ev)
 	case *Halt:
@@ -141,13 +169,16 @@ func (c *Core) Step(now int64, ev Event) []Action {
 
 // Deadline returns the instant at which the core wants a Tick, or 0 for none.
 func (c *Core) Deadline() int64 {
-	at := c.wakes.first()
-	if c.publishAt != 0 && (at == 0 || c.publishAt < at) {
-		at = c.publishAt
+	at := earlier(c.wakes.first(), c.cureAt)
+	for i := range c.lanes {
+		if l := &c.lanes[i]; l.state == laneIdle {
+			at = earlier(at, l.beatAt)
+		}
 	}
+	at = earlier(at, c.publishAt)
 	// A flush that nobody could begin now begins when a lane answers.
-	if c.flushAt != 0 && c.canFlush() && (at == 0 || c.flushAt < at) {
-		at = c.flushAt
+	if c.canFlush() {
+		at = earlier(at, c.flushAt)
 	}
 	return at
 }
@@ -155,6 +186,7 @@ func (c *Core) Deadline() int64 {
 // decide looks for everything that may begin now.
 func (c *Core) decide() {
 	c.wakes.pass(c.now)
+	c.cure()
 	c.forward()
 	c.giveOut()
 	c.refetch()
@@ -164,6 +196,7 @@ func (c *Core) decide() {
 	c.publish()
 	c.retire()
 	c.finish()
+	c.watchProgress()
 }
 
 func (c *Core) do(a Action) {
@@ -180,7 +213,7 @@ func (c *Core) stop(reason StopReason, f Failure) {
 // forward moves the decided prefix of the suffix to the queue, as far as memory allows.
 func (c *Core) forward() {
 	for !c.draining && c.queue.Bytes() < c.opts.queueHigh() {
-		s := c.suffix.Forward()
+		s := c.nextForward()
 		if s == nil {
 			return
 		}
@@ -223,13 +256,15 @@ func (c *Core) admit(s *suffix.Entry) {
 func poisonOf(s *suffix.Entry) string {
 	switch {
 	case s.Decision.Contradictory:
-		return "contradiction"
+		return KindContradiction
 	case s.Decision.Outcome != talos.Committed || s.Decision.Duplicate:
 		return ""
+	case s.Kind == suffix.Missing:
+		return KindMissing
 	case s.Kind == suffix.Unreadable:
-		return "unreadable"
+		return KindUnreadable
 	case s.Kind == suffix.Unrouted:
-		return "unrouted"
+		return KindUnrouted
 	}
 	return ""
 }
@@ -240,6 +275,8 @@ func poisonMessage(s *suffix.Entry) string {
 		return "the decision says committed and has no safepoint"
 	case s.Decision.Contradictory:
 		return "the decision says aborted and has a safepoint"
+	case s.Kind == suffix.Missing:
+		return missingMessage(s.Decision.Position)
 	case s.Kind == suffix.Unrouted:
 		return "no route of the settings names a guest for the candidate's cohort"
 	case s.Candidate != nil && s.Candidate.Unreadable != nil:
@@ -250,7 +287,11 @@ func poisonMessage(s *suffix.Entry) string {
 
 // beyond is what lies above the queue: the suffix, or else the place where the log is read.
 func (c *Core) beyond() queue.Beyond {
-	if head := c.suffix.Head(); head != nil {
+	head := c.suffix.Head()
+	if len(c.lost) > 0 && (head == nil || c.lost[0].Version < head.Version) {
+		head = c.lost[0]
+	}
+	if head != nil {
 		return queue.Beyond{Resume: talos.Position(head.Version), Anchor: head.Before}
 	}
 	if c.skipFrom != 0 {

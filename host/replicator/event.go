@@ -33,6 +33,13 @@ type Decision struct {
 // Refused is a candidate that the certifier's parser refuses: it is never decided.
 type Refused struct{ Version talos.Version }
 
+// Hole says that the log has nothing at the positions from From up to, not including, To:
+// compaction took what was there.
+type Hole struct {
+	From, To talos.Position
+	Before   talos.Anchor // the newest record below it
+}
+
 // ReadTo ends each batch of records: everything below Next was delivered or is none of ours.
 type ReadTo struct {
 	Next   talos.Position
@@ -47,6 +54,7 @@ type Sought struct{}
 // longer has it.
 type Fetched struct {
 	Version talos.Version
+	Keys    []talos.Key // of the candidate as it is there now
 	Payload *talos.Candidate
 }
 
@@ -105,6 +113,9 @@ type Failed struct {
 	Culprit talos.Version // whose statement failed; 0 when it is not known
 }
 
+// Alive is the answer to Beat: the connection lives, and the cohort is this host's.
+type Alive struct{ Lane int }
+
 // GuestArmed says that a generation is loaded, checked and may convert.
 type GuestArmed struct {
 	Guest      int32
@@ -124,7 +135,9 @@ type Drain struct{}
 func (*Candidate) event()  {}
 func (*Decision) event()   {}
 func (*Refused) event()    {}
+func (*Hole) event()       {}
 func (*ReadTo) event()     {}
+func (*Alive) event()      {}
 func (*Sought) event()     {}
 func (*Fetched) event()    {}
 func (*Converted) event()  {}

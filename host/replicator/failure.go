@@ -7,6 +7,7 @@ type Class uint8
 const (
 	Transient  Class = iota // wait and connect again, for ever
 	Contention              // try again soon; alone after a while
+	TimedOut                // a statement ran for longer than it may
 	Poison                  // the version cannot be installed as it is
 	Fenced                  // another host took the epoch
 	Regressed               // the database lost commits, as a failover may: load everything again
@@ -18,19 +19,41 @@ const Classes = int(Broken) + 1
 
 // String returns the class's word in metrics and logs.
 func (c Class) String() string {
-	return [...]string{"transient", "contention", "poison", "fenced", "regressed", "broken"}[c]
+	return [...]string{"transient", "contention", "timeout", "poison", "fenced", "regressed", "broken"}[c]
 }
 
 // Failure is why a conversion or an installation did not succeed.
 type Failure struct {
 	Class Class
-	// Kind is a stable word for what failed: sql, guest_reject, guest_fault, unreadable,
-	// unrouted, contradiction, payload_lost, late_commit, connection.
+	// Kind is one of the words below.
 	Kind string
 	// Code is the SQLSTATE or the guest's error code, where there is one.
 	Code    string
 	Message string
+	// Detail may hold a user's row: it is for the quarantine, never for a log.
+	Detail string
+	// Cause is the shell's error, for who looks at why the host ended; the core never looks at it.
+	Cause error
 }
+
+// The kinds of failures, stable words for metrics, the quarantine and /readyz.
+const (
+	KindSQL           = "sql"           // the database refused a statement; Code is the SQLSTATE
+	KindConnection    = "connection"    // there is no connection to the database
+	KindGuestReject   = "guest_reject"  // the guest says that the statemap is wrong
+	KindGuestFault    = "guest_fault"   // the guest broke its contract
+	KindUnreadable    = "unreadable"    // the statemap has no meaning
+	KindUnrouted      = "unrouted"      // no route names a guest
+	KindContradiction = "contradiction" // outcome and safepoint of the decision exclude each other
+	KindPayloadLost   = "payload_lost"  // retention took the candidate before it was installed
+	KindLateCommit    = "late_commit"   // a record that the certifier's parser refuses was committed
+	KindMissing       = "candidate_missing"
+	KindDiverged      = "log_diverged" // another log stands where one was read
+	KindAssertion     = "assertion"    // this host is wrong, or somebody's hand was in its tables
+)
+
+// codeTimedOut is the SQLSTATE of a statement that ran for longer than it may.
+const codeTimedOut = "57014"
 
 // String returns the failure for a log line.
 func (f Failure) String() string {

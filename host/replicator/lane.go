@@ -14,6 +14,8 @@ type lane struct {
 	group    *queue.Group // in flight or in doubt
 	next     *queue.Group // chained to it
 	rows     []Poisoned   // being recorded, or to be recorded again
+	beating  bool         // it is asked whether it lives
+	beatAt   int64        // when it is asked next, while it is idle; 0 is never
 	failures int          // to connect, in a row
 	connect  int64        // when to try to connect again
 	// confirmed is the durable snapshot when the connection was asked for: what the database
@@ -94,6 +96,10 @@ func (c *Core) employ(i int) {
 	}
 	g := c.nextGroup()
 	if g == nil {
+		if l.beatAt != 0 && c.now >= l.beatAt && !c.draining {
+			l.state, l.beating = laneBusy, true
+			c.do(&Beat{Lane: i})
+		}
 		return
 	}
 	l.state, l.group = laneBusy, g
@@ -107,7 +113,7 @@ func (c *Core) employ(i int) {
 // lane begins it the moment the first is committed, and drops it in silence if that is not.
 func (c *Core) chain(i int) {
 	l := &c.lanes[i]
-	if c.draining || c.stopped || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
+	if c.draining || c.stopped || c.refuses() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
 		return
 	}
 	if g := c.queue.NextChained(c.now, c.opts.limits(), c.beyond()); g != nil {
@@ -117,11 +123,13 @@ func (c *Core) chain(i int) {
 }
 
 func (c *Core) begin(i int, g *queue.Group) {
+	tries := int32(0)
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.QueueStatemapSent, c.now)
 		e.Journey.Attempts++
+		tries = max(tries, e.Attempts)
 	}
-	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g)})
+	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g), Ends: c.ends(g), LockWait: min(int64(lockWait)<<min(tries, 20), c.opts.LockWait)})
 }
 
 // unchain takes back the group that was chained to one which did not become durable.
@@ -134,7 +142,7 @@ func (c *Core) unchain(l *lane) {
 
 func (c *Core) nextGroup() *queue.Group {
 	beyond := c.beyond()
-	if !c.draining {
+	if !c.draining && !c.refuses() {
 		if g := c.queue.NextFrontier(c.now, c.opts.limits(), beyond); g != nil {
 			return g
 		}
@@ -145,7 +153,7 @@ func (c *Core) nextGroup() *queue.Group {
 			return g
 		}
 	}
-	if c.draining {
+	if c.draining || c.refuses() {
 		return nil
 	}
 	return c.queue.NextAhead(c.now, c.opts.limits())
@@ -157,12 +165,27 @@ func (c *Core) onInstalled(ev *Installed) {
 		c.broken(fmt.Sprintf("lane %d answered although it was not asked", ev.Lane))
 		return
 	}
-	l.state = laneIdle
+	c.idle(l)
 	if l.rows != nil {
+		c.noted(l.rows)
 		l.rows = nil
 		return
 	}
 	c.installed(l, ev)
+}
+
+// idle makes a lane free for the next job, and says when it is asked whether it lives.
+func (c *Core) idle(l *lane) {
+	l.state, l.beating, l.beatAt = laneIdle, false, 0
+	if c.opts.Beat > 0 {
+		l.beatAt = c.now + c.opts.Beat
+	}
+}
+
+func (c *Core) onAlive(ev *Alive) {
+	if l := &c.lanes[ev.Lane]; l.beating {
+		c.idle(l)
+	}
 }
 
 // installed makes a durable group count: entries settle BEFORE the snapshot is told, and
@@ -174,6 +197,10 @@ func (c *Core) installed(l *lane, ev *Installed) {
 		l.state = laneBusy
 	}
 	c.recorded(g)
+	c.ended(g)
+	if len(g.Entries) > 0 {
+		c.mended()
+	}
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.InstallerStatemapReceived, ev.Received)
 		e.Journey.Record(timing.InstallerStatemapInstallationBegin, ev.Begin)
@@ -191,13 +218,14 @@ func (c *Core) installed(l *lane, ev *Installed) {
 	if !g.Frontier {
 		return
 	}
-	c.resume, c.advancedAt = max(c.resume, g.Resume), c.now
+	c.resume, c.advancedAt, c.progressAt = max(c.resume, g.Resume), c.now, c.now
 	if len(passed) == 0 {
 		return
 	}
 	done := &Finished{Journeys: make([]*timing.Journey, 0, len(passed))}
 	for _, e := range passed {
 		e.Journey.Record(timing.SnapshotPersisted, max(ev.Complete, c.now))
+		c.remember(settledDecision{e.Version, e.Safepoint, e.DecidedAt, e.Outcome, e.Duplicate})
 		done.Journeys = append(done.Journeys, e.Journey)
 	}
 	c.do(done)
@@ -220,7 +248,7 @@ func (c *Core) onFailed(ev *Failed) {
 	case Transient:
 		c.down(l, ev.Failure)
 	default:
-		l.state = laneIdle
+		c.idle(l)
 	}
 	g := l.group
 	l.group = nil
@@ -241,16 +269,34 @@ func (c *Core) onFailed(ev *Failed) {
 
 // retry decides how the entries of a failed group are tried again.
 func (c *Core) retry(g *queue.Group, ev *Failed) {
-	switch {
-	case ev.Failure.Class == Contention:
+	for _, e := range g.Entries {
+		c.troubleOf(e.Version).failure = ev.Failure
+	}
+	alone := len(g.Entries) == 1
+	switch class := ev.Failure.Class; {
+	case class == Contention, class == TimedOut && alone && !c.timedOut(g.Entries[0], ev.Failure):
 		c.contended(g)
-	case ev.Failure.Class != Poison:
-	case len(g.Entries) == 1:
-		c.hold(g.Entries[0], ev.Failure)
-	default:
+	case class == TimedOut && alone: // it is held
+	case class != Poison && class != TimedOut:
+	case !alone:
 		c.split(g, ev)
+	case !c.tripped(g.Entries[0], ev.Failure):
+		c.hold(g.Entries[0], ev.Failure)
 	}
 	c.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: ev.Failure})
+}
+
+// timedOut counts a version whose statements ran for too long although it went alone; true when
+// that happened so often that it is held, for it would stop everything for ever.
+func (c *Core) timedOut(e *queue.Entry, f Failure) bool {
+	t := c.troubleOf(e.Version)
+	if t.timeouts++; t.timeouts < timeoutsMax {
+		return false
+	}
+	t.timeouts = 0
+	f.Class = Poison
+	c.hold(e, f)
+	return true
 }
 
 // contended delays the group's entries; after several tries each goes alone.
@@ -316,7 +362,7 @@ func (c *Core) down(l *lane, f Failure) {
 		l.downAt = c.now
 		c.do(&Notice{Kind: LaneDisconnected, Failure: f})
 	}
-	l.state, l.failure = laneDown, f
+	l.state, l.failure, l.beating = laneDown, f, false
 	l.failures++
 	l.connect = c.now + c.backoff(l.failures)
 	c.wakes.add(l.connect)
@@ -333,7 +379,8 @@ func (c *Core) backoff(failures int) int64 {
 // snapshot was read, so the answer is final.
 func (c *Core) onLaneUp(ev *LaneUp) {
 	l := &c.lanes[ev.Lane]
-	l.state, l.failures = laneIdle, 0
+	c.idle(l)
+	l.failures = 0
 	highest := c.highestUnderWay()
 	g := l.group
 	l.group, l.doubt = nil, false
@@ -379,6 +426,3 @@ func committed(g *queue.Group, ev *LaneUp) bool {
 	}
 	return g.Snapshot > g.From && ev.Snapshot == g.Snapshot
 }
-
-// note keeps a poison version to be recorded by the next idle lane.
-func (c *Core) note(p Poisoned) { c.notes = append(c.notes, p) }

@@ -2,6 +2,7 @@ package replicator
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -22,6 +23,10 @@ func (c *Core) onRecord(ev Event) bool {
 		if !c.seeking {
 			c.stats.Refused++
 			c.refused.add(ev.Version)
+		}
+	case *Hole:
+		if !c.seeking {
+			c.onHole(ev)
 		}
 	default:
 		return false
@@ -99,22 +104,30 @@ func (c *Core) onDecision(ev *Decision) {
 			s.Decision = d
 			return
 		}
-		c.again(ev, s.Decision.Outcome, s.Decision.Duplicate, s.Decision.Safepoint, s.Decision.Position)
+		c.countRepeat(ev, s.Decision.Outcome, s.Decision.Duplicate, s.Decision.Safepoint, s.Decision.Position)
 		return
 	}
 	if e := c.queue.Find(ev.Version); e != nil {
-		c.again(ev, e.Outcome, e.Duplicate, e.Safepoint, e.DecidedAt)
+		c.countRepeat(ev, e.Outcome, e.Duplicate, e.Safepoint, e.DecidedAt)
 		return
 	}
 	if ev.Outcome == talos.Committed && c.refused.take(ev.Version) {
 		c.lateCommit(ev)
 		return
 	}
+	if h, found := c.holes.find(ev.Version); found && ev.Outcome == talos.Committed && !ev.Duplicate {
+		c.missing(ev, h)
+		return
+	}
+	if d, found := c.findSettled(ev.Version); found {
+		c.countRepeat(ev, d.outcome, d.duplicate, d.safepoint, d.decidedAt)
+		return
+	}
 	c.stats.UnknownDecisions++
 }
 
-// again counts a further decision about a version that is decided: nothing else follows from it.
-func (c *Core) again(ev *Decision, outcome talos.Outcome, duplicate bool, safepoint talos.Version, first talos.Position) {
+// countRepeat counts a further decision about a version that is decided: nothing else follows from it.
+func (c *Core) countRepeat(ev *Decision, outcome talos.Outcome, duplicate bool, safepoint talos.Version, first talos.Position) {
 	switch {
 	case ev.Position == first:
 		c.stats.Redelivered++
@@ -130,7 +143,7 @@ func (c *Core) again(ev *Decision, outcome talos.Outcome, duplicate bool, safepo
 
 func (c *Core) lateCommit(ev *Decision) {
 	c.stats.LateCommits++
-	f := Failure{Class: Poison, Kind: "late_commit", Message: fmt.Sprintf("the decision at position %d commits a record that the certifier's parser refuses", ev.Position)}
+	f := Failure{Class: Poison, Kind: KindLateCommit, Message: fmt.Sprintf("the decision at position %d commits a record that the certifier's parser refuses", ev.Position)}
 	c.note(Poisoned{Version: ev.Version, Safepoint: ev.Safepoint, Failure: f, Generation: -1, At: c.now})
 	c.do(&Notice{Kind: LateCommit, Version: ev.Version, Failure: f})
 }
@@ -169,6 +182,7 @@ func (c *Core) refetch() {
 		versions = append(versions, e.Version)
 		c.fetching[e.Version] = e
 	}
+	slices.Sort(versions) // held ones that are tried again come in the order of their trying
 	c.stats.Refetched += uint64(len(versions))
 	c.do(&Refetch{Versions: versions})
 }
@@ -179,8 +193,13 @@ func (c *Core) onFetched(ev *Fetched) {
 		return
 	}
 	delete(c.fetching, ev.Version)
+	if ev.Payload != nil && !slices.Equal(ev.Keys, e.Keys) {
+		c.stop(Halted, Failure{Class: Broken, Kind: KindDiverged, Message: fmt.Sprintf(
+			"position %d was read again and holds another candidate: the topic was recreated or is another one", ev.Version)})
+		return
+	}
 	if ev.Payload == nil {
-		c.hold(e, Failure{Class: Poison, Kind: "payload_lost", Message: "retention took the candidate before it was installed"})
+		c.hold(e, Failure{Class: Poison, Kind: KindPayloadLost, Message: "retention took the candidate before it was installed"})
 		return
 	}
 	c.queue.Restore(e, ev.Payload)

@@ -16,6 +16,9 @@ type Options struct {
 	Conversions   int    // conversion tasks under way at once
 	ConvertMax    int    // most versions of a conversion task
 	Memory        int    // bytes that suffix, queue and frames may take
+	PoisonBreaker int    // versions in a row that one SQLSTATE makes poison before it is taken for the database's
+	LockWait      int64  // ns; the longest that a statement waits for a lock, after several tries
+	Beat          int64  // ns between two questions to an idle connection; below 0 is never
 	Seed          uint64 // of the jitter
 }
 
@@ -27,6 +30,9 @@ const (
 	DefaultConversions   = 2
 	DefaultConvertMax    = 256
 	DefaultMemory        = 256 << 20
+	DefaultPoisonBreaker = 100
+	DefaultLockWait      = 5e9
+	DefaultBeat          = 15e8
 
 	minMemory = 8 << 20
 
@@ -35,11 +41,17 @@ const (
 	publishDelay = 1e9
 	retryMin     = 50e6 // back-off of lanes and of contended versions
 	retryMax     = 5e9
-	aloneAfter   = 8 // contended this often, a version goes alone
+	lockWait     = 100e6 // of a first try; the installer's sessions begin with it
+	aloneAfter   = 8     // contended this often, a version goes alone
+	timeoutsMax  = 3     // a version that timed out this often alone is poison
+	cureFirst    = 5e9   // a curable version that is held is tried again after this, and
+	cureMax      = 300e9 // after twice as long each time, up to this
 
 	suffixOverhead = 144     // bytes a candidate takes in the suffix beside its payload
 	refusedMax     = 1 << 16 // refused versions that are remembered
 	refetchMax     = 1024    // versions of a Refetch
+	holesMax       = 1 << 16 // ranges of positions that are remembered to be empty
+	settledMax     = 1 << 16 // settled decisions that are remembered
 )
 
 func (o *Options) fill() {
@@ -49,9 +61,12 @@ func (o *Options) fill() {
 	fill(&o.Conversions, DefaultConversions)
 	fill(&o.ConvertMax, DefaultConvertMax)
 	fill(&o.Memory, DefaultMemory)
+	fill(&o.PoisonBreaker, DefaultPoisonBreaker)
+	fill(&o.LockWait, DefaultLockWait)
+	fill(&o.Beat, DefaultBeat)
 }
 
-func fill(n *int, with int) {
+func fill[N int | int64](n *N, with N) {
 	if *n == 0 {
 		*n = with
 	}
@@ -69,6 +84,7 @@ func (o Options) Validate() error {
 	between("installer.lanes", o.Lanes, 1, 64)
 	between("installer.group_max", o.GroupMax, 1, 1000)
 	between("installer.group_bytes_max", o.GroupBytesMax, 1, 4<<20)
+	between("installer.poison_breaker", o.PoisonBreaker, 1, 1<<30)
 	between("limits.memory", o.Memory, minMemory, 1<<40)
 	return errors.Join(errs...)
 }
@@ -89,6 +105,7 @@ type Start struct {
 	Resume   talos.Position
 	Anchor   talos.Anchor // of the newest record below Resume
 	Ledger   []talos.Version
+	Held     []talos.Version // in quarantine, and not ended
 	// Guests holds for each guest which generation converts from which version on, ascending;
 	// the first entry covers everything.
 	Guests [][]Cut

@@ -23,6 +23,7 @@ import (
 //	sought              the records from the position of a seek follow
 //	fetched V [lost]
 //	converted [V=reject|skip|fault ...]      answers the oldest task
+//	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [fenced]
 //	installed L         failed L CLASS [culprit=V]
 //	armed GUEST GEN     wait DURATION (then a tick)     drain     status
@@ -95,6 +96,8 @@ func (p *player) command(words []string) {
 	run := map[string]func(map[string]string, []string){
 		"candidate": p.candidate, "decision": p.decision, "read": p.read, "converted": p.converted,
 		"up": p.up, "down": p.down, "failed": p.failed, "settle": p.settle, "fetched": p.fetched,
+		"alive":     func(_ map[string]string, w []string) { p.alive(int(p.num(w[0]))) },
+		"hole":      func(_ map[string]string, w []string) { p.hole(w) },
 		"refused":   func(_ map[string]string, w []string) { p.refused(w) },
 		"installed": func(_ map[string]string, w []string) { p.installed(int(p.num(w[0]))) },
 		"armed": func(_ map[string]string, w []string) {
@@ -117,7 +120,7 @@ func (p *player) command(words []string) {
 }
 
 func (p *player) begin(named map[string]string) {
-	opts := Options{Lanes: 1, Conversions: 4}
+	opts := Options{Lanes: 1, Conversions: 4, Beat: -1}
 	start := Start{Resume: 1, Anchor: talos.NoAnchor, Guests: [][]Cut{{{Recorded: true}}}}
 	for name, value := range named {
 		switch name {
@@ -129,6 +132,18 @@ func (p *player) begin(named map[string]string) {
 			opts.ConvertMax = int(p.num(value))
 		case "conversions":
 			opts.Conversions = int(p.num(value))
+		case "breaker":
+			opts.PoisonBreaker = int(p.num(value))
+		case "beat":
+			beat, err := time.ParseDuration(value)
+			if err != nil {
+				p.t.Fatalf("script: %v", err)
+			}
+			opts.Beat = int64(beat)
+		case "held":
+			for _, v := range strings.Split(value, ",") {
+				start.Held = append(start.Held, talos.Version(p.num(v)))
+			}
 		case "memory":
 			opts.Memory = int(p.num(value))
 		case "snapshot":
@@ -222,8 +237,23 @@ func (p *player) read(named map[string]string, _ []string) {
 	p.step(&ReadTo{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next})
 }
 
+// hole says that the log has nothing from the first position up to, not including, the second.
+func (p *player) hole(words []string) {
+	from, to := talos.Position(p.num(words[0])), talos.Position(p.num(words[1]))
+	p.step(&Hole{From: from, To: to, Before: talos.Anchor{Position: from - 1, Hash: uint64(from - 1)}})
+	p.pos = to - 1
+}
+
+func (p *player) alive(lane int) {
+	p.busy[lane] = nil
+	p.step(&Alive{Lane: lane})
+}
+
 func (p *player) fetched(_ map[string]string, words []string) {
 	ev := &Fetched{Version: talos.Version(p.num(words[0]))}
+	if e := p.core.fetching[ev.Version]; e != nil && !slices.Contains(words, "other") {
+		ev.Keys = e.Keys
+	}
 	if !slices.Contains(words, "lost") {
 		ev.Payload = &talos.Candidate{Version: ev.Version}
 	}
@@ -232,7 +262,7 @@ func (p *player) fetched(_ map[string]string, words []string) {
 
 func (p *player) converted(named map[string]string, _ []string) {
 	if len(p.tasks) == 0 {
-		p.t.Fatal("script: nothing is being converted")
+		p.t.Fatalf("script: nothing is being converted; so far:\n%s", p.flush())
 	}
 	task := p.tasks[0]
 	p.tasks = p.tasks[1:]
@@ -289,8 +319,11 @@ func (p *player) failed(named map[string]string, words []string) {
 	p.busy[ev.Lane] = nil
 	for c := range Classes {
 		if Class(c).String() == words[1] {
-			ev.Failure = Failure{Class: Class(c), Kind: "sql", Code: map[Class]string{Contention: "40001", Poison: "23514", Transient: "53100", Fenced: "IC001", Broken: "IC003"}[Class(c)]}
+			ev.Failure = Failure{Class: Class(c), Kind: "sql", Code: map[Class]string{Contention: "40001", TimedOut: "57014", Poison: "23514", Transient: "53100", Fenced: "IC001", Broken: "IC003"}[Class(c)]}
 		}
+	}
+	if code, ok := named["code"]; ok {
+		ev.Failure.Code = code
 	}
 	if v, ok := named["culprit"]; ok {
 		ev.Culprit = talos.Version(p.num(v))
@@ -331,7 +364,7 @@ func (p *player) settle(map[string]string, []string) {
 					break
 				}
 			}
-		case p.core.Deadline() != 0 && !p.core.stopped:
+		case p.core.Deadline() != p.core.cureAt && !p.core.stopped:
 			p.now = max(p.now+1, p.core.Deadline())
 			p.step(&Tick{})
 		default:
@@ -371,6 +404,8 @@ func (p *player) step(ev Event) {
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		case *Quarantine:
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)
+		case *Beat:
+			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		}
 		if line := describe(a); line != "" {
 			p.printf("%s", line)
@@ -384,7 +419,9 @@ func describe(a Action) string {
 	case *Connect:
 		return fmt.Sprintf("connect lane %d%s", a.Lane, map[bool]string{true: " in doubt"}[a.Doubt != nil])
 	case *Install:
-		return describeGroup(a.Lane, a.Group) + describeUses(a.Uses)
+		return describeGroup(a.Lane, a.Group) + describeUses(a.Uses) + describeEnds(a.Ends)
+	case *Beat:
+		return fmt.Sprintf("beat lane %d", a.Lane)
 	case *Quarantine:
 		s := fmt.Sprintf("quarantine lane %d:", a.Lane)
 		for _, r := range a.Rows {
@@ -452,8 +489,16 @@ func describeUses(uses []Use) string {
 	return s
 }
 
+func describeEnds(ends []End) string {
+	s := ""
+	for _, e := range ends {
+		s += fmt.Sprintf("; ends the quarantine of %d: %s by %d", e.Version, e.How, e.Generation)
+	}
+	return s
+}
+
 func describeNotice(n *Notice) string {
-	kind := [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected"}[n.Kind]
+	kind := [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected", "candidate missing"}[n.Kind]
 	s := "notice: " + kind
 	if n.Version != 0 {
 		s += " " + n.Version.String()

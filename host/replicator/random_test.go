@@ -3,6 +3,7 @@ package replicator
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -35,7 +36,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention", "chained"} {
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention", "chained", "cured"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -67,6 +68,7 @@ type world struct {
 	snapshot talos.Version
 	resume   talos.Position
 	ledger   map[talos.Version]bool
+	held     map[talos.Version]bool // the quarantine's rows that say so
 
 	// The host.
 	core    *Core
@@ -77,7 +79,7 @@ type world struct {
 	seek    bool
 	asked   []Action
 	coming  []Event // answers of the database that the host has not seen yet
-	calm    bool // no faults any more
+	calm    bool    // no faults any more
 	nextGen int32
 }
 
@@ -85,9 +87,9 @@ func playWorld(seed uint64, met map[string]int) (err error) {
 	w := &world{
 		r: rand.New(rand.NewPCG(seed, 7)), met: met, log: []row{{}},
 		installable: map[talos.Version]bool{}, keysOf: map[talos.Version][]talos.Key{}, poison: map[talos.Version]bool{},
-		applied: map[talos.Version]int{}, order: map[uint64][]talos.Version{}, ledger: map[talos.Version]bool{}, resume: 1, now: second,
+		applied: map[talos.Version]int{}, order: map[uint64][]talos.Version{}, ledger: map[talos.Version]bool{}, held: map[talos.Version]bool{}, resume: 1, now: second,
 	}
-	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory}
+	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory, Beat: -1}
 	w.write(50 + w.r.IntN(300))
 	defer func() {
 		if p := recover(); p != nil {
@@ -192,6 +194,7 @@ func (w *world) boot() {
 		start.Ledger = append(start.Ledger, v)
 	}
 	slices.Sort(start.Ledger)
+	start.Held = slices.Sorted(maps.Keys(w.held))
 	w.nextGen++
 	w.core = New(w.opts, start)
 	w.read, w.asked, w.coming, w.paused, w.seek = w.resume, nil, nil, false, false
@@ -278,11 +281,14 @@ func (w *world) answer(a Action) {
 		w.install(a)
 	case *Quarantine:
 		w.met["poison"]++
+		for _, r := range a.Rows {
+			w.held[r.Version] = w.held[r.Version] || r.Held
+		}
 		w.step(&Installed{Lane: a.Lane})
 	case *Refetch:
 		w.met["let go"]++
 		for _, v := range a.Versions {
-			w.step(&Fetched{Version: v, Payload: w.log[v].candidate.Payload})
+			w.step(&Fetched{Version: v, Keys: w.keysOf[v], Payload: w.log[v].candidate.Payload})
 		}
 	case *Convert:
 		ev := &Converted{Task: a.Task}
@@ -359,7 +365,18 @@ func (w *world) install(a *Install) {
 	case w.chance(4):
 		w.met["contention"]++
 		w.drop(a.Lane)
-		w.step(&Failed{Lane: a.Lane, Failure: Failure{Class: Contention, Kind: "sql"}})
+		w.step(&Failed{Lane: a.Lane, Failure: Failure{Class: Contention, Kind: KindSQL}})
+		return
+	case w.chance(4) && len(a.Group.Entries) > 0:
+		ev := &Failed{Lane: a.Lane, Failure: Failure{Class: TimedOut, Kind: KindSQL, Code: codeTimedOut}}
+		if w.r.IntN(3) == 0 { // a row that is not there yet
+			ev.Failure.Class, ev.Failure.Code = Poison, "23503"
+		}
+		if w.r.IntN(2) == 0 {
+			ev.Culprit = a.Group.Entries[w.r.IntN(len(a.Group.Entries))].Version
+		}
+		w.drop(a.Lane)
+		w.step(ev)
 		return
 	}
 	for _, e := range a.Group.Entries {
@@ -376,7 +393,7 @@ func (w *world) install(a *Install) {
 			return
 		}
 	}
-	w.commit(a.Group)
+	w.commit(a)
 	if w.chance(4) {
 		w.met["doubt, committed"]++
 		lost.InDoubt = true
@@ -388,7 +405,15 @@ func (w *world) install(a *Install) {
 }
 
 // commit applies a group to the database, and checks all that the database would, and more.
-func (w *world) commit(g *queue.Group) {
+func (w *world) commit(a *Install) {
+	g := a.Group
+	for _, end := range a.Ends {
+		if !w.held[end.Version] {
+			w.fail("the quarantine of version %d ends and it was not held", end.Version)
+		}
+		delete(w.held, end.Version)
+		w.met["cured"]++
+	}
 	members := map[talos.Version]bool{}
 	for _, e := range g.Entries {
 		members[e.Version] = true
@@ -488,6 +513,11 @@ func (w *world) judge() {
 	}
 	if !poisonous && (w.snapshot != w.versions[len(w.versions)-1] || int(w.resume) != len(w.log) || len(w.ledger) > 0) {
 		w.fail("it ends at snapshot %d and resume point %d of %d", w.snapshot, w.resume, len(w.log))
+	}
+	for v := range w.held {
+		if w.applied[v] > 0 || !w.installable[v] {
+			w.fail("version %d is settled, and the quarantine says that it is held", v)
+		}
 	}
 	for key, versions := range w.order {
 		if !slices.IsSorted(versions) {

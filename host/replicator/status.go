@@ -20,6 +20,7 @@ type Stats struct {
 	LateCommits           uint64          `json:"late_commits"`
 	ConflictingOutcomes   uint64          `json:"conflicting_outcomes"`
 	ConflictingSafepoints uint64          `json:"conflicting_safepoints"`
+	MissingCandidates     uint64          `json:"missing_candidates"`
 	Forwarded             uint64          `json:"forwarded"`
 	Converted             uint64          `json:"converted"`
 	SkippedByGuest        uint64          `json:"skipped_by_guest"`
@@ -47,14 +48,16 @@ type Reason string
 
 // The reasons, most urgent first.
 const (
-	Progressing  Reason = ""
-	Stopped      Reason = "stopped"
-	NoDatabase   Reason = "database_unavailable"
-	HeldByPoison Reason = "poison_held"
-	Undecided    Reason = "undecided"
-	NotConverted Reason = "converting"
-	Installing   Reason = "installing"
-	Retrying     Reason = "contention"
+	Progressing     Reason = ""
+	Stopped         Reason = "stopped"
+	NoDatabase      Reason = "database_unavailable"
+	HeldByPoison    Reason = "poison_held"
+	Undecided       Reason = "undecided"
+	NotConverted    Reason = "converting"
+	Installing      Reason = "installing"
+	Contended       Reason = "contention"
+	SlowStatement   Reason = "statement_timeout"
+	DatabaseRefuses Reason = "database_refuses"
 )
 
 // Status is the core at one instant, for people and metrics.
@@ -71,7 +74,7 @@ type Status struct {
 	QueueLast  talos.Version
 	Known      talos.Version
 	Bytes      int
-	Held       int
+	Held       int           // versions that were held and have not settled since
 	Lowest     talos.Version // the lowest held version
 	InFlight   int
 	LanesUp    int
@@ -82,6 +85,11 @@ type Status struct {
 	// Blocker is the version that Reason is about, and Since when it was read, ns.
 	Blocker talos.Version
 	Since   int64
+	// ProgressAt is when something that was due last got on, ns; while nothing is due it is now.
+	ProgressAt int64
+	// DownSince is since when no lane has had a connection, ns; 0 while one has.
+	DownSince int64
+	// Failure is the last failure of what Reason is about.
 	Failure Failure
 
 	Stats Stats
@@ -93,12 +101,12 @@ func (c *Core) Status() Status {
 		Snapshot: c.queue.Snapshot(), Resume: c.resume, Next: c.next, End: c.end,
 		SuffixLen: c.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.known,
 		Bytes: c.queue.Bytes() + c.suffix.Held() + suffixOverhead*c.suffix.Len(),
-		Held:  len(c.held), Lanes: len(c.lanes), Paused: c.paused, Stats: c.stats,
+		Held:  c.unresolved, Lanes: len(c.lanes), Paused: c.paused, Stats: c.stats,
 	}
 	s.Stats.KeyBites = c.queue.Bites()
-	for _, e := range c.held {
-		if s.Lowest == 0 || e.Version < s.Lowest {
-			s.Lowest = e.Version
+	for _, h := range c.held {
+		if s.Lowest == 0 || h.entry.Version < s.Lowest {
+			s.Lowest = h.entry.Version
 		}
 	}
 	for i := range c.lanes {
@@ -112,6 +120,11 @@ func (c *Core) Status() Status {
 			if g != nil {
 				s.InFlight += len(g.Entries)
 			}
+		}
+	}
+	if s.LanesUp == 0 {
+		for i := range c.lanes {
+			s.DownSince = max(s.DownSince, c.lanes[i].downAt)
 		}
 	}
 	c.explain(&s)

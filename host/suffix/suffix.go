@@ -34,6 +34,7 @@ const (
 	Empty                   // nothing to install
 	Unreadable              // the statemap has no meaning
 	Unrouted                // no route names a guest for its cohort
+	Missing                 // committed, and the log does not have it
 )
 
 // Decision is what the suffix keeps of a decision.

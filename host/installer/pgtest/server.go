@@ -241,6 +241,15 @@ func (s *Server) dsn(host, database string) string {
 	return fmt.Sprintf("host='%s' port=%d user=postgres dbname='%s' sslmode=disable", quote.Replace(host), s.port, quote.Replace(database))
 }
 
+// RequirePasswords makes the server ask everybody who comes over TCP for a password, from now on.
+func (s *Server) RequirePasswords(ctx context.Context) error {
+	rules := "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil {
+		return err
+	}
+	return s.exec(ctx, "select pg_reload_conf()")
+}
+
 // CreateDatabase creates a database and returns its address.
 func (s *Server) CreateDatabase(ctx context.Context, name string) (dsn string, err error) {
 	err = s.exec(ctx, "create database "+pgx.Identifier{name}.Sanitize())

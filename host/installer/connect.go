@@ -1,0 +1,234 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// pinned returns the settings of a session that the installation depends on. They are set after
+// connecting, for a pooler may drop what stands in the start-up message, and read back.
+func (in *Installer) pinned() [][2]string {
+	return [][2]string{
+		{"search_path", in.opts.SearchPath},
+		{"statement_timeout", milliseconds(in.opts.StatementTimeout)},
+		{"lock_timeout", milliseconds(FirstLockWait)},
+		{"idle_in_transaction_session_timeout", milliseconds(in.opts.Deadline)},
+		{"idle_session_timeout", "0"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"standard_conforming_strings", "on"},
+		{"client_encoding", "UTF8"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+		// What a text means as a time, a number or a word must not depend on where the database is.
+		{"TimeZone", "UTC"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"lc_monetary", "C"},
+		{"lc_numeric", "C"},
+		{"lc_time", "C"},
+		{"default_text_search_config", "pg_catalog.simple"},
+		// A statement that is prepared while its table is small keeps a plan that scans it, and
+		// the table bloats: measured at 100 hot rows as a twelfth of the speed. A plan that must
+		// scan looks so dear to the planner then that it would be compiled each time.
+		{"enable_seqscan", "off"},
+		{"jit", "off"},
+	}
+}
+
+// tcpSettings let the server end a session whose peer is gone; on a Unix socket they do nothing.
+func (in *Installer) tcpSettings() [][2]string {
+	return [][2]string{
+		{"tcp_keepalives_idle", "5"},
+		{"tcp_keepalives_interval", "2"},
+		{"tcp_keepalives_count", "3"},
+		{"tcp_user_timeout", milliseconds(in.opts.Deadline)},
+	}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// URLError says that database.url can not be understood. It shows nothing of it: what the driver
+// complains of may be a part of the password.
+type URLError struct{}
+
+// Error implements error.
+func (*URLError) Error() string {
+	return "database.url is neither a URL, as in postgres://user:password@host:5432/database, nor key=value pairs: " +
+		"in a URL write @ as %40, : as %3A, / as %2F, # as %23 and % as %25 in a user's name or password"
+}
+
+// parse understands a URL of PostgreSQL, also as JDBC writes it, or key=value pairs.
+func (in *Installer) parse(text string) (*pgx.ConnConfig, error) {
+	text = strings.TrimSpace(text)
+	if rest, jdbc := strings.CutPrefix(text, "jdbc:"); jdbc {
+		text = rest
+	}
+	if strings.Contains(text, "://") {
+		if u, err := url.Parse(text); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+			return nil, &URLError{}
+		}
+	}
+	config, err := pgx.ParseConfig(text)
+	if err != nil {
+		return nil, &URLError{}
+	}
+	config.ConnectTimeout = in.opts.ConnectTimeout
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
+	config.DialFunc = dialer.DialContext
+	return config, nil
+}
+
+// renew reads the login again: a password that was changed is found without a restart.
+func (in *Installer) renew() {
+	text := in.opts.URL
+	if in.opts.Reread != nil {
+		fresh, err := in.opts.Reread()
+		if err != nil {
+			in.log.Warn("the database refused the login, and it could not be read again", "error", err)
+			return
+		}
+		text = fresh
+	}
+	config, err := in.parse(text)
+	if err != nil {
+		in.log.Warn("the database refused the login, and what was read again is no URL", "error", err)
+		return
+	}
+	in.config.Store(config)
+}
+
+// ErrStandby says that the database answers but takes no writes.
+var ErrStandby = errors.New("the database is a standby or read-only: point database.url at the primary, or promote this one")
+
+// connect opens a session with everything pinned that the installation depends on.
+func (in *Installer) connect(ctx context.Context, name string) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, in.config.Load().Copy())
+	if err != nil {
+		e := failure(err, "connect to the database")
+		if strings.HasPrefix(e.Code, "28") {
+			in.renew()
+		}
+		return nil, e
+	}
+	if err := in.pin(ctx, conn, name); err != nil {
+		closeSoon(conn)
+		e := failure(err, "prepare a session")
+		e.Lost = true
+		return nil, e
+	}
+	return conn, nil
+}
+
+// pin sets what the session depends on and reads it back, and asks whether the database takes
+// writes.
+func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error {
+	pinned := append(in.pinned(), [2]string{"application_name", "ichor " + name})
+	var names, values []string
+	for _, setting := range append(in.tcpSettings(), pinned...) {
+		names, values = append(names, setting[0]), append(values, setting[1])
+	}
+	if _, err := conn.Exec(ctx, "select set_config(n, v, false) from unnest($1::text[], $2::text[]) s(n, v)", names, values); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, "select name, setting from pg_settings where name = any($1)", names)
+	if err != nil {
+		return err
+	}
+	is := map[string]string{}
+	var setting, value string
+	if _, err := pgx.ForEachRow(rows, []any{&setting, &value}, func() error { is[setting] = value; return nil }); err != nil {
+		return err
+	}
+	for _, want := range pinned {
+		if is[want[0]] != want[1] {
+			return &PoolerError{fmt.Sprintf("the session's %s is %q after it was set to %q", want[0], is[want[0]], want[1])}
+		}
+	}
+	var standby bool
+	var readOnly string
+	err = conn.QueryRow(ctx, "select pg_is_in_recovery(), current_setting('transaction_read_only')").Scan(&standby, &readOnly)
+	if err == nil && (standby || readOnly == "on") {
+		return &Error{Class: Transient, Code: "25006", Lost: true, Err: ErrStandby}
+	}
+	return err
+}
+
+// PoolerError says that what stands between the host and the database does not keep a session.
+type PoolerError struct{ What string }
+
+// Error implements error.
+func (e *PoolerError) Error() string {
+	return e.What + ": a pooler that gives sessions away between transactions (PgBouncer with pool_mode=transaction) can not be used; " +
+		"set pool_mode=session for this user, or point database.url at the server itself"
+}
+
+// checkPooler finds out whether a pooler gives this session's backend away between transactions:
+// then a second session gets the one that this session is not using just now.
+func (in *Installer) checkPooler(ctx context.Context, conn *pgx.Conn) error {
+	backend, err := backendOf(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if backend.pid == conn.PgConn().PID() {
+		return nil // nothing stands between: the server named itself when it let us in
+	}
+	for range 3 {
+		other, err := in.connect(ctx, "check for a pooler")
+		if err != nil {
+			return err
+		}
+		shared, err := backendOf(ctx, other)
+		closeSoon(other)
+		if err != nil {
+			return err
+		}
+		if shared == backend {
+			return &PoolerError{"two sessions share one backend of the server"}
+		}
+	}
+	return nil
+}
+
+// backend is a process of the server, told apart from a later one with the same number.
+type backend struct {
+	pid   uint32
+	since int64 // us since 2000
+}
+
+func backendOf(ctx context.Context, conn *pgx.Conn) (b backend, err error) {
+	err = conn.QueryRow(ctx, `select pid, (extract(epoch from backend_start) * 1000000)::bigint
+		from pg_stat_activity where pid = pg_backend_pid()`).Scan(&b.pid, &b.since)
+	return b, err
+}
+
+// withTime bounds what is done on a connection of its own, so that a server which falls silent
+// is noticed.
+const withTime = 30 * time.Second
+
+// with runs f on a connection of its own.
+func (in *Installer) with(ctx context.Context, name string, f func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, max(in.opts.Deadline, withTime))
+	defer cancel()
+	conn, err := in.connect(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer closeSoon(conn)
+	return f(ctx, conn)
+}
+
+// closeSoon ends a session without waiting for a server that is gone.
+func closeSoon(conn interface{ Close(context.Context) error }) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // there is nothing left to do on a connection that cannot be closed
+}

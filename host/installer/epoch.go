@@ -1,0 +1,103 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Take makes this host the owner: whatever an earlier owner has open can not commit any more.
+// It returns the state as it is from then on. cluster and topic are kept for people.
+func (in *Installer) Take(ctx context.Context, cluster, topic string) (State, error) {
+	var s State
+	err := in.with(ctx, "take-over", func(ctx context.Context, conn *pgx.Conn) error {
+		if err := check(ctx, conn); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, waitForFence); err != nil {
+			return failure(err, "prepare the take-over")
+		}
+		for attempt := 0; ; attempt++ {
+			err := in.takeEpoch(ctx, conn, cluster, topic)
+			if isLocked(err) && attempt < 3 {
+				in.evict(ctx, conn)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			return load(ctx, conn, &s)
+		}
+	})
+	return s, err
+}
+
+// waitForFence lets a session wait longer for the rows of the fence than for a cohort's.
+const waitForFence = "select set_config('lock_timeout', '1000', false)"
+
+func isLocked(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "55P03"
+}
+
+func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, topic string) error {
+	own := ownership{token: rand.Int64()}
+	var claim int64
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into ichor.state (snapshot)
+			select version from public.cohort_snapshot where id = 'SINGLETON' on conflict (id) do nothing`)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRow(ctx, `update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = $2,
+			cluster = $3, topic = $4, changed_at = now() returning epoch, claim, `+timeline,
+			own.token, in.opts.Owner, cluster, topic).Scan(&own.epoch, &claim, &own.timeline)
+		if err != nil {
+			return err
+		}
+		// Every lane row, also those of an owner with more lanes.
+		if _, err = tx.Exec(ctx, "update ichor.lane set epoch = $1, token = $2, claim = claim + 1", own.epoch, own.token); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `insert into ichor.lane (lane, epoch, token) select n, $1, $2 from generate_series(0, $3::int - 1) n
+			on conflict (lane) do nothing`, own.epoch, own.token, in.opts.Lanes)
+		return err
+	})
+	if err != nil {
+		return failure(err, "take the epoch")
+	}
+	in.own = own
+	in.claim.Store(claim)
+	return nil
+}
+
+// timeline is the number of the server's history: a copy that is promoted begins another one.
+const timeline = "('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint"
+
+// evict ends the sessions of an owner that hold the rows of the epoch: a host that is gone
+// may leave a transaction open.
+func (in *Installer) evict(ctx context.Context, conn *pgx.Conn) {
+	tag, err := conn.Exec(ctx, `select pg_terminate_backend(pid, 2000) from pg_stat_activity
+		where datname = current_database() and pid <> pg_backend_pid()
+		  and application_name like 'ichor lane %' and xact_start < now() - interval '1 second'`)
+	in.log.Warn("the epoch's rows are locked by an earlier owner: its sessions were ended", "sessions", tag.RowsAffected(), "error", err)
+}
+
+// fencedBy says why a row of the fence is not this host's any more. A lower epoch is a copy of
+// the database that lacks this host's own take-over; the same one with another token is a copy
+// that somebody else took.
+func (in *Installer) fencedBy(ctx context.Context, conn *pgx.Conn) error {
+	var epoch, token int64
+	var owner string
+	err := conn.QueryRow(ctx, "select epoch, token, owner from ichor.state").Scan(&epoch, &token, &owner)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), err == nil && epoch < in.own.epoch:
+		return &Error{Class: Regressed, Err: fmt.Errorf("the database has epoch %d, and this host took epoch %d: it is a copy from before, or was restored", epoch, in.own.epoch)}
+	case err != nil:
+		return err
+	}
+	return &Error{Class: Fenced, Code: codeFenced, Err: fmt.Errorf("epoch %d is over: %s owns the cohort, with epoch %d", in.own.epoch, owner, epoch)}
+}

@@ -1,0 +1,331 @@
+package installer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// through returns an installer that reaches the database by way of a proxy, with the schema there
+// and the cohort taken over.
+func (b *base) through(lanes int) (*installer.Installer, *pgtest.Proxy) {
+	b.t.Helper()
+	proxy := pgtest.NewProxy(b.t, b.db)
+	in, err := installer.New(installer.Options{URL: proxy.URL(), Owner: "test", Lanes: lanes, Deadline: time.Second}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := in.Init(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := in.Take(b.t.Context(), "", ""); err != nil {
+		b.t.Fatal(err)
+	}
+	return in, proxy
+}
+
+// A connection that is lost around its COMMIT is in doubt, whatever the server said last, and the
+// next connection finds out.
+func TestInDoubtWhateverTheServerSaidLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault     pgtest.Fault
+		committed bool
+	}{
+		"fatal after the commit": {pgtest.FatalAfterCommit, true},
+		"cut after the commit":   {pgtest.CutAfterCommit, true},
+		"cut before the commit":  {pgtest.CutBeforeCommit, false},
+		"silence":                {pgtest.SilenceBeforeCommit, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBase(t)
+			in, proxy := b.through(2)
+			for number, g := range []*installer.Group{frontier(0, 1, work(1, add, 1, 5)), {Works: []installer.Work{work(7, add, 2, 5)}}} {
+				l := b.lane(in, number)
+				proxy.Next(c.fault)
+				err := l.Install(t.Context(), g)
+				var e *installer.Error
+				if !errors.As(err, &e) || e.Class != installer.Transient || !e.Lost || !e.InDoubt {
+					t.Fatalf("%s (%v), want a lost connection in doubt", class(err), err)
+				}
+				doubt := &installer.Doubt{Frontier: g.Advance != nil, Versions: []talos.Version{g.Works[0].Version}}
+				up, err := l.Connect(t.Context(), doubt)
+				if err != nil {
+					t.Fatalf("connect again: %v", err)
+				}
+				if found := up.Snapshot == 1 && doubt.Frontier || up.Ledgered == 1; found != c.committed {
+					t.Errorf("lane %d: the database says %+v, and committed is %v", number, up, c.committed)
+				}
+				if !c.committed {
+					if err := l.Install(t.Context(), g); err != nil {
+						t.Errorf("the same group again: %v", err)
+					}
+				}
+			}
+			b.want("select id, amount from account where amount <> 0 order by id", "(1,5) (2,5)")
+		})
+	}
+}
+
+// The server keeps the backend of a connection that fell silent with half a transaction sent, and
+// with it the rows of the fence: the lane ends its own former backend.
+func TestHalfATransactionDoesNotKeepTheLaneOut(t *testing.T) {
+	b := newBase(t)
+	in, proxy := b.through(1)
+	l := b.lane(in, 0)
+	proxy.Next(pgtest.SilenceBeforeCommit)
+	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err == nil {
+		t.Fatal("a group that never reached the server is installed")
+	}
+	b.want("select count(*) from pg_stat_activity where application_name = 'ichor lane 0' and xact_start is not null", "(1)")
+	if _, err := l.Connect(t.Context(), &installer.Doubt{Frontier: true, Versions: []talos.Version{1}}); err != nil {
+		t.Fatalf("the lane is kept out by its own former backend: %v", err)
+	}
+	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select amount from account where id = 1", "(5)")
+}
+
+// After a failover to a copy two hosts may hold the same epoch: the token tells them apart.
+func TestTwoHostsWithOneEpochAreToldApartByTheToken(t *testing.T) {
+	b := newBase(t)
+	first, _ := b.take(2)
+	l0, l1 := b.lane(first, 0), b.lane(first, 1)
+	// What a copy from before the take-over looks like once another host took it.
+	b.exec("update ichor.state set epoch = 0; update ichor.lane set epoch = 0")
+	second, s := b.take(2)
+	if s.Epoch != 1 {
+		t.Fatalf("the second host has epoch %d, want the first one's", s.Epoch)
+	}
+	wantClass(t, l0.Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))), installer.Fenced, "IC001", 0)
+	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(3, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantClass(t, l1.Quarantine(t.Context(), []installer.Quarantined{{Version: 1}}), installer.Fenced, "IC001", 0)
+	if err := l0.Beat(t.Context()); !installer.IsFenced(err) {
+		t.Errorf("the beat of a host whose epoch was taken again: %v", err)
+	}
+	if _, err := first.Lane(1).Connect(t.Context(), nil); !installer.IsFenced(err) {
+		t.Errorf("a host whose epoch was taken again connects: %v", err)
+	}
+	b.want("select sum(amount) from account", "(0)")
+	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A copy with an older epoch lacks what was committed since: everything is loaded again.
+func TestACopyFromBeforeTheTakeOverIsARegress(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	b.exec("update ichor.state set epoch = 0; update ichor.lane set epoch = 0")
+	_, err := in.Lane(0).Connect(t.Context(), nil)
+	var e *installer.Error
+	if !errors.As(err, &e) || e.Class != installer.Regressed {
+		t.Errorf("%v, want a regress", err)
+	}
+	b.exec("delete from ichor.state")
+	if _, err := in.Lane(0).Connect(t.Context(), nil); !errors.As(err, &e) || e.Class != installer.Regressed {
+		t.Errorf("without a state: %v, want a regress", err)
+	}
+}
+
+func TestAnAheadGroupAtOrBelowTheSnapshotIsRefused(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(2)
+	l0, l1 := b.lane(in, 0), b.lane(in, 1)
+	if err := l0.Install(t.Context(), frontier(0, 10, work(10, add, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(10, add, 1, 1), work(12, add, 1, 1)}}), installer.Broken, "IC002", 0)
+	b.want("select amount from account where id = 1", "(1)")
+}
+
+// The end of a quarantine stands in the transaction that ends it.
+func TestAQuarantineEndsInTheTransactionThatInstalls(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	if err := l.Quarantine(t.Context(), []installer.Quarantined{{Version: 1, Held: true, Kind: "sql"}, {Version: 2, Held: true, Kind: "sql"}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := in.Read(t.Context()); err != nil || fmt.Sprint(s.Held) != "[1 2]" {
+		t.Fatalf("held %v, %v", s.Held, err)
+	}
+	g := frontier(0, 2, work(1, add, 1, 1))
+	g.Ends = []installer.QuarantineEnd{{Version: 1, How: "installed", Digest: "d2"}, {Version: 2, How: "skipped"}}
+	bad := *g
+	bad.Works = []installer.Work{work(1, add, 1, 5000)}
+	if err := l.Install(t.Context(), &bad); err == nil {
+		t.Fatal("a check constraint was passed over")
+	}
+	b.want("select version, held, resolution from ichor.quarantine order by 1", "(1,t,) (2,t,)")
+	if err := l.Install(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select version, held, resolved_at is not null, resolution, resolved_digest from ichor.quarantine order by 1", "(1,f,t,installed,d2) (2,f,t,skipped,)")
+	if s, err := in.Read(t.Context()); err != nil || len(s.Held) > 0 {
+		t.Errorf("held %v, %v", s.Held, err)
+	}
+}
+
+// A lane waits for a lock for a short while at first, since an initiator that waits for the
+// lane's rows would be a deadlock, and longer when it is told to.
+func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	blocker, err := b.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := blocker.Exec(t.Context(), "update account set amount = amount where id = 1"); err != nil {
+		t.Fatal(err)
+	}
+	waited := func(wait time.Duration) time.Duration {
+		g := frontier(0, 1, work(1, add, 1, 1))
+		g.LockWait = wait
+		begin := time.Now()
+		wantClass(t, l.Install(t.Context(), g), installer.Contention, "55P03", 1)
+		return time.Since(begin)
+	}
+	if took := waited(0); took < installer.FirstLockWait {
+		t.Errorf("the first try waited %v", took)
+	}
+	if took := waited(400 * time.Millisecond); took < 400*time.Millisecond {
+		t.Errorf("a later try waited %v, told 400ms", took)
+	}
+	if err := blocker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What the server says of values may quote a user's row: it is for the quarantine, not for a log.
+func TestNoUsersRowStandsInAnErrorForTheLog(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	b.exec("create table person (name varchar(4) primary key, born date)")
+	b.exec("insert into person values ('Emma')")
+	insert := &installer.Template{SQL: "insert into person values ($1, $2::text::date)", Rows: installer.AnyRows}
+	for _, args := range [][]string{{"Emma", "2001-02-03"}, {"Emmanuelle", "2001-02-03"}, {"Emil", "Emma's birthday"}} {
+		err := l.Install(t.Context(), frontier(0, 1, installer.Work{Version: 1, Statements: []installer.Statement{
+			{Template: insert, Args: [][]byte{[]byte(args[0]), []byte(args[1])}}}}))
+		var e *installer.Error
+		if !errors.As(err, &e) || e.Class != installer.Poison {
+			t.Fatalf("%v: %v", args, err)
+		}
+		if strings.Contains(err.Error(), "Em") {
+			t.Errorf("a user's row in an error for the log: %v", err)
+		}
+		if e.Detail == "" {
+			t.Errorf("%v: nothing is left for the quarantine", args)
+		}
+	}
+}
+
+// A message never shows a password, nor what the driver took for a part of the URL.
+func TestNoSecretStandsInAnError(t *testing.T) {
+	const secret = "hunter2"
+	for _, text := range []string{
+		"postgres://app:" + secret + "/x@db/cohort", "postgres://app:" + secret + "#@db/cohort", "postgres://app:%" + secret + "@db/cohort",
+		"mysql://app:" + secret + "@db/cohort", "host=db password='" + secret, "jdbc:oracle:thin:app/" + secret + "@db",
+		"postgres://app:" + secret + "@db:port/cohort", "postgres://app:" + secret + "@db/cohort?sslmode=" + secret,
+	} {
+		_, err := installer.New(installer.Options{URL: text}, slog.New(slog.DiscardHandler))
+		var bad *installer.URLError
+		if !errors.As(err, &bad) {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the secret is shown: %v", err)
+		}
+	}
+	for _, text := range []string{"jdbc:postgresql://db:5432/cohort?user=app&password=x", "postgres://app@[::1]:5432/cohort", "host=db user=app"} {
+		if _, err := installer.New(installer.Options{URL: text}, slog.New(slog.DiscardHandler)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// A password that was changed is read again when the database refuses the login.
+func TestALoginThatIsRefusedIsReadAgain(t *testing.T) {
+	server := pgtest.Private(t, pgtest.Options{TCP: true, Settings: map[string]string{"password_encryption": "scram-sha-256"}})
+	admin, err := pgx.Connect(t.Context(), server.DSN("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	if err := server.RequirePasswords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"create role app superuser login password 'old'"} {
+		if _, err := admin.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := func(password string) string {
+		return fmt.Sprintf("postgres://app:%s@127.0.0.1:%d/postgres?sslmode=disable", password, server.Port())
+	}
+	password := "old"
+	var log bytes.Buffer
+	in, err := installer.New(installer.Options{URL: url(password), Reread: func() (string, error) { return url(password), nil }}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Exec(t.Context(), "alter role app password 'new'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Init(t.Context()); !installer.IsTransient(err) {
+		t.Fatalf("a login that is refused: %v, want one that may pass", err)
+	}
+	password = "new"
+	if err := in.Init(t.Context()); !installer.IsTransient(err) { // this one notices
+		t.Fatalf("%v", err)
+	}
+	if err := in.Init(t.Context()); err != nil {
+		t.Errorf("the new password was not read: %v\n%s", err, log.String())
+	}
+	if strings.Contains(log.String(), "new") && strings.Contains(log.String(), "app:") {
+		t.Errorf("the log shows the login: %s", log.String())
+	}
+}
+
+// A role that lacks a right is told by the statement that grants it.
+func TestARightThatIsMissingIsNamedByItsGrant(t *testing.T) {
+	b := newBase(t)
+	b.take(1)
+	b.exec("drop role if exists poor")
+	b.exec("create role poor login")
+	t.Cleanup(func() {
+		if _, err := b.conn.Exec(context.Background(), "drop owned by poor; drop role poor"); err != nil {
+			t.Error(err)
+		}
+	})
+	b.exec("grant usage on schema ichor to poor; grant select on all tables in schema ichor to poor; grant select on cohort_snapshot to poor")
+	in, err := installer.New(installer.Options{URL: strings.Replace(b.dsn, "user=postgres", "user=poor", 1)}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing *installer.NotReadyError
+	_, err = in.Read(t.Context())
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), `grant select, insert, update on ichor.state to "poor"`) {
+		t.Errorf("%v", err)
+	}
+}

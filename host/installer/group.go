@@ -1,0 +1,244 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Template is a statement that a guest declared. Its address is its identity: a lane prepares
+// it once.
+type Template struct {
+	SQL  string
+	Rows int // how many rows it must change, or AnyRows
+}
+
+// AnyRows lets a statement change any number of rows.
+const AnyRows = -1
+
+// Statement is a template with its values, in PostgreSQL's text format; nil is null.
+type Statement struct {
+	Template *Template
+	Args     [][]byte
+}
+
+// Work is what one version of a group executes, in order.
+type Work struct {
+	Version    talos.Version
+	Statements []Statement
+}
+
+// Advance is what a frontier group makes durable beside its rows.
+type Advance struct {
+	From, Snapshot talos.Version
+	Resume         talos.Position
+	Anchor         talos.Anchor
+	Ledgered       int
+}
+
+// Group is one transaction: a frontier group with Advance, or else an ahead group.
+type Group struct {
+	Advance *Advance
+	Works   []Work // in version order
+	Uses    []Use
+	Ends    []QuarantineEnd
+	// LockWait is how long a statement waits for a lock; zero is FirstLockWait.
+	LockWait time.Duration
+}
+
+// The host's own statements.
+const (
+	sqlBegin, sqlCommit, sqlAdvance, sqlAhead = "ichor_begin", "ichor_commit", "ichor_advance", "ichor_ahead"
+	sqlUse, sqlEnd, sqlWait                   = "ichor_use", "ichor_end", "ichor_wait"
+
+	advanceFunction = "ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint)"
+	aheadFunction   = "ichor.ahead(bigint, bigint, integer, bigint, bigint[])"
+)
+
+func prepareOwn(ctx context.Context, conn *pgx.Conn) error {
+	for name, sql := range map[string]string{
+		sqlBegin:   "begin",
+		sqlCommit:  "commit",
+		sqlAdvance: "select ichor.advance($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+		sqlAhead:   "select ichor.ahead($1, $2, $3, $4, $5)",
+		sqlUse: `insert into ichor.guest_history (name, digest, from_version, only_version) values ($1, $2, $3, $4)
+			on conflict (name, from_version, only_version) do nothing`,
+		sqlEnd: `update ichor.quarantine set held = false, resolved_at = now(), resolution = $2, resolved_digest = nullif($3, '')
+			where version = $1 and held`,
+		sqlWait: "select set_config('lock_timeout', $1, true)",
+	} {
+		if _, err := conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Install executes the group as one transaction and returns when it is durable. The error is
+// always an *Error; after one with Lost the lane must be connected again.
+func (l *Lane) Install(ctx context.Context, g *Group) error {
+	if l.conn == nil {
+		return errNoConnection()
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
+	defer cancel()
+	if err := l.prepare(ctx, g); err != nil {
+		return l.failed(err)
+	}
+	checked := l.compose(g)
+	if checked {
+		// A count that is not what the template promises must stop the commit, so it can not be
+		// on the wire yet.
+		if err := l.run(ctx, nil); err != nil {
+			return l.failed(err)
+		}
+		l.begin()
+		l.exec(0, AnyRows, sqlCommit)
+	}
+	committed := false
+	err := l.run(ctx, &committed)
+	if err == nil && !committed {
+		err = &Error{Class: Broken, Err: errors.New("the server rolled the transaction back without an error")}
+	}
+	if err != nil {
+		return l.failed(err)
+	}
+	return nil
+}
+
+// prepare makes sure that the server knows every template of the group.
+func (l *Lane) prepare(ctx context.Context, g *Group) error {
+	for i := range g.Works {
+		for _, s := range g.Works[i].Statements {
+			if _, known := l.prepared[s.Template]; known {
+				continue
+			}
+			name := "guest_" + strconv.Itoa(len(l.prepared))
+			if _, err := l.conn.PgConn().Prepare(ctx, name, s.Template.SQL, nil); err != nil {
+				e := failure(err, "prepare a guest's statement")
+				e.Culprit = g.Works[i].Version
+				return e
+			}
+			l.prepared[s.Template] = name
+		}
+	}
+	return nil
+}
+
+func (l *Lane) begin() {
+	l.batch = pgconn.Batch{}
+	l.versions, l.rows = l.versions[:0], l.rows[:0]
+}
+
+func (l *Lane) exec(v talos.Version, rows int, name string, args ...[]byte) {
+	l.batch.ExecPrepared(name, args, nil, nil)
+	l.versions = append(l.versions, v)
+	l.rows = append(l.rows, rows)
+}
+
+// compose writes the transaction into the batch. It reports true, and leaves out the COMMIT,
+// when a statement's count of rows must be checked before.
+func (l *Lane) compose(g *Group) bool {
+	l.begin()
+	l.exec(0, AnyRows, sqlBegin)
+	if g.LockWait > FirstLockWait {
+		l.exec(0, AnyRows, sqlWait, []byte(milliseconds(g.LockWait)))
+	}
+	own := &l.in.own
+	if a := g.Advance; a != nil {
+		l.exec(0, AnyRows, sqlAdvance, number(own.epoch), number(own.token), number(l.in.claim.Load()), number(int64(a.From)),
+			number(int64(a.Snapshot)), number(int64(a.Resume)), number(int64(a.Anchor.Position)),
+			number(int64(a.Anchor.Hash)), number(int64(a.Ledgered)))
+	} else {
+		l.exec(0, AnyRows, sqlAhead, number(own.epoch), number(own.token), number(int64(l.number)), number(l.claim), versionArray(g.Works))
+	}
+	for _, u := range g.Uses {
+		l.exec(0, AnyRows, sqlUse, []byte(u.Guest), []byte(u.Digest), number(int64(u.From)), []byte(strconv.FormatBool(u.Only)))
+	}
+	for _, e := range g.Ends {
+		l.exec(0, AnyRows, sqlEnd, number(int64(e.Version)), []byte(e.How), []byte(e.Digest))
+	}
+	checked := false
+	for i := range g.Works {
+		w := &g.Works[i]
+		for _, s := range w.Statements {
+			l.exec(w.Version, s.Template.Rows, l.prepared[s.Template], s.Args...)
+			checked = checked || s.Template.Rows != AnyRows
+		}
+	}
+	if !checked {
+		l.exec(0, AnyRows, sqlCommit)
+	}
+	return checked
+}
+
+// run sends the batch and reads every answer. committed, when not nil, says that the batch
+// ends with COMMIT, and is set when the server confirms it.
+func (l *Lane) run(ctx context.Context, committed *bool) error {
+	results := l.conn.PgConn().ExecBatch(ctx, &l.batch)
+	done := 0
+	var wrong error
+	for results.NextResult() {
+		tag, err := results.ResultReader().Close()
+		if err != nil {
+			break
+		}
+		if want := l.rows[done]; want != AnyRows && wrong == nil && tag.RowsAffected() != int64(want) {
+			wrong = &Error{Class: Poison, Code: "IC004", Culprit: l.versions[done],
+				Err: fmt.Errorf("a statement of version %d changed %d rows, and its template promises %d", l.versions[done], tag.RowsAffected(), want)}
+		}
+		if committed != nil && done == len(l.versions)-1 {
+			*committed = tag.String() == "COMMIT"
+		}
+		done++
+	}
+	err := results.Close()
+	if err == nil {
+		return wrong
+	}
+	e := failure(err, "install")
+	// Whatever a server says last, it may have committed before: a backend that is shut down says
+	// so after its commit. Only a statement that it refused means that there was none.
+	e.InDoubt = e.Lost && committed != nil
+	if !e.Lost && done < len(l.versions) {
+		e.Culprit = l.versions[done]
+	}
+	return e
+}
+
+// failed rolls back, or closes the connection and sets Lost.
+func (l *Lane) failed(err error) error {
+	e := failure(err, "install")
+	if !e.Lost && !l.conn.IsClosed() && l.conn.PgConn().TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if _, err := l.conn.Exec(ctx, "rollback"); err != nil {
+			e.Lost = true
+		}
+	}
+	if e.Lost || l.conn.IsClosed() {
+		e.Lost = true
+		l.Close()
+	}
+	return e
+}
+
+func number(n int64) []byte { return strconv.AppendInt(nil, n, 10) }
+
+func versionArray(works []Work) []byte {
+	b := []byte{'{'}
+	for i := range works {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, uint64(works[i].Version), 10)
+	}
+	return append(b, '}')
+}

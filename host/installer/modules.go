@@ -1,0 +1,39 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// StoreModule keeps a guest's module by its digest. It must be durable before the module's
+// first conversion is installed.
+func (in *Installer) StoreModule(ctx context.Context, name, digest string, module []byte) error {
+	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "insert into ichor.guest_module (digest, name, module) values ($1, $2, $3) on conflict (digest) do nothing",
+			digest, name, module)
+		if err != nil {
+			return failure(err, "store the guest's module")
+		}
+		return nil
+	})
+}
+
+// LoadModule returns a module that was stored, or an error that says what to do without it.
+func (in *Installer) LoadModule(ctx context.Context, name, digest string) ([]byte, error) {
+	var module []byte
+	err := in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, "select module from ichor.guest_module where digest = $1", digest).Scan(&module)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return &NotReadyError{fmt.Sprintf("the history says that guest %s with digest %s converts versions that are not installed yet, and ichor.guest_module does not have it", name, digest),
+				"put that file into the guest directory and start again"}
+		}
+		if err != nil {
+			return failure(err, "load the guest's module")
+		}
+		return nil
+	})
+	return module, err
+}

@@ -1,0 +1,319 @@
+//go:build unix
+
+package pgtest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Proxy stands between a client and a server and does what networks, poolers and dying servers
+// do. What it is told holds for the connections that are there and for those to come. Its methods
+// may be called from any goroutine.
+type Proxy struct {
+	database Database
+	listener net.Listener
+
+	mu       sync.Mutex
+	fault    Fault
+	delay    time.Duration
+	sessions map[*session]bool
+	wait     sync.WaitGroup
+}
+
+// Fault is what goes wrong at the next COMMIT of a lane.
+type Fault int
+
+// The faults; each happens once.
+const (
+	NoFault Fault = iota
+	// FatalAfterCommit lets the server commit, and answers FATAL 57P01 instead of its answer: a
+	// backend that is shut down says so after its commit.
+	FatalAfterCommit
+	// CutBeforeCommit closes both connections before the COMMIT is forwarded.
+	CutBeforeCommit
+	// CutAfterCommit closes the client's connection after the server committed.
+	CutAfterCommit
+	// SilenceBeforeCommit forwards what stands before the COMMIT and then nothing more, in either
+	// direction, and closes nothing: the network swallows the rest.
+	SilenceBeforeCommit
+)
+
+// commitStatement is the name under which the installer prepares its COMMIT.
+const commitStatement = "ichor_commit"
+
+// NewProxy starts a proxy in front of a database. It ends with the test.
+func NewProxy(tb testing.TB, database Database) *Proxy {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &Proxy{database: database, listener: listener, sessions: map[*session]bool{}}
+	p.wait.Go(p.accept)
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// URL returns the address of the database by way of the proxy.
+func (p *Proxy) URL() string {
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: p.listener.Addr().String(), Path: "/" + p.database.Name, RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// Next makes the next COMMIT fail.
+func (p *Proxy) Next(f Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = f
+}
+
+// Pending reports whether the fault of Next is still to come.
+func (p *Proxy) Pending() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault != NoFault
+}
+
+// Delay adds so much to the way of each answer of the server.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// Cut closes every connection that is there now.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for s := range p.sessions {
+		s.close()
+	}
+}
+
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() {
+	_ = p.listener.Close() // there is nothing to do about one that can not be closed
+	p.Cut()
+	p.wait.Wait()
+}
+
+func (p *Proxy) take() Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.fault
+	p.fault = NoFault
+	return f
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("unix", filepath.Join(p.database.Server.dir, fmt.Sprintf(".s.PGSQL.%d", p.database.Server.port)))
+		if err != nil {
+			_ = client.Close() // as a server that is away
+			continue
+		}
+		s := &session{proxy: p, client: client, server: server}
+		p.mu.Lock()
+		p.sessions[s] = true
+		p.mu.Unlock()
+		p.wait.Go(func() {
+			defer p.forget(s)
+			var both sync.WaitGroup
+			both.Go(s.forward)
+			both.Go(s.back)
+			both.Wait()
+		})
+	}
+}
+
+func (p *Proxy) forget(s *session) {
+	s.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.sessions, s)
+}
+
+// session is one client's connection and the one to the server that goes with it.
+type session struct {
+	proxy          *Proxy
+	client, server net.Conn
+
+	mu     sync.Mutex
+	fault  Fault // of the COMMIT under way
+	silent bool
+}
+
+func (s *session) close() {
+	_ = s.client.Close() // both ends are told; a second close says nothing new
+	_ = s.server.Close()
+}
+
+func (s *session) is(f Fault) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault == f
+}
+
+func (s *session) isSilent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silent
+}
+
+// forward takes the client's messages to the server.
+func (s *session) forward() {
+	if _, err := copyStartup(s.client, s.server); err != nil { // the start-up message has no type
+		s.close()
+		return
+	}
+	for {
+		kind, body, err := readFrame(s.client)
+		if err != nil {
+			if !s.isSilent() {
+				s.close()
+			}
+			return
+		}
+		if s.isSilent() {
+			continue
+		}
+		if kind == 'B' && statementOf(body) == commitStatement && s.met() {
+			return
+		}
+		if err := writeFrame(s.server, kind, body); err != nil {
+			s.close()
+			return
+		}
+	}
+}
+
+// met lets the fault of a COMMIT happen, as far as it happens before the COMMIT is forwarded;
+// true when nothing more is to be read.
+func (s *session) met() bool {
+	f := s.proxy.take()
+	s.mu.Lock()
+	s.fault, s.silent = f, f == SilenceBeforeCommit
+	s.mu.Unlock()
+	if f == CutBeforeCommit {
+		s.close()
+	}
+	if f == SilenceBeforeCommit {
+		_, _ = io.Copy(io.Discard, s.client) // until the client gives up; the server never hears of it
+		return true
+	}
+	return f == CutBeforeCommit
+}
+
+// back takes the server's messages to the client.
+func (s *session) back() {
+	for {
+		kind, body, err := readFrame(s.server)
+		if err != nil {
+			s.close()
+			return
+		}
+		if s.isSilent() {
+			continue
+		}
+		if kind == 'C' && string(body) == "COMMIT\x00" && s.committed() {
+			return
+		}
+		s.proxy.mu.Lock()
+		delay := s.proxy.delay
+		s.proxy.mu.Unlock()
+		if kind == 'Z' && delay > 0 {
+			time.Sleep(delay)
+		}
+		if err := writeFrame(s.client, kind, body); err != nil {
+			s.close()
+			return
+		}
+	}
+}
+
+// committed lets the fault of a COMMIT happen that the server has carried out; true when the
+// connection is over.
+func (s *session) committed() bool {
+	switch {
+	case s.is(FatalAfterCommit):
+		_ = writeFrame(s.client, 'E', []byte("SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00")) // it is closed at once
+		s.close()
+		return true
+	case s.is(CutAfterCommit):
+		s.close()
+		return true
+	}
+	return false
+}
+
+// frameMost bounds a message of the protocol, so that a stray byte is not taken for a length.
+const frameMost = 64 << 20
+
+func readFrame(r io.Reader) (byte, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[1:])
+	if n < 4 || n > frameMost {
+		return 0, nil, errors.New("proxy: not a message of PostgreSQL")
+	}
+	body := make([]byte, n-4)
+	_, err := io.ReadFull(r, body)
+	return head[0], body, err
+}
+
+func writeFrame(w io.Writer, kind byte, body []byte) error {
+	frame := make([]byte, 0, 5+len(body))
+	frame = append(frame, kind)
+	frame = binary.BigEndian.AppendUint32(frame, uint32(len(body)+4))
+	_, err := w.Write(append(frame, body...))
+	return err
+}
+
+// copyStartup takes a message without a type on.
+func copyStartup(r io.Reader, w io.Writer) (int, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return 0, err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n < 4 || n > frameMost {
+		return 0, errors.New("proxy: not a start-up message of PostgreSQL")
+	}
+	frame := append(head[:], make([]byte, n-4)...)
+	if _, err := io.ReadFull(r, frame[4:]); err != nil {
+		return 0, err
+	}
+	return w.Write(frame)
+}
+
+// statementOf returns the prepared statement that a Bind message names.
+func statementOf(bind []byte) string {
+	rest := bind
+	for i, b := range rest { // past the portal
+		if b == 0 {
+			rest = rest[i+1:]
+			break
+		}
+	}
+	for i, b := range rest {
+		if b == 0 {
+			return string(rest[:i])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,100 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// State is what the database says when a host takes over.
+type State struct {
+	Epoch    int64
+	Snapshot talos.Version
+	// Resume is where to read from; HasResume is false on a database that Ichor has never
+	// committed to: what lies below Snapshot was installed by the reference.
+	Resume    talos.Position
+	HasResume bool
+	Anchor    talos.Anchor
+	Cluster   string
+	Topic     string
+	Ledger    []talos.Version
+	Held      []talos.Version // in quarantine, and not ended yet
+	History   []Use
+}
+
+// Use is a row of the guest history.
+type Use struct {
+	Guest  string
+	Digest string
+	From   talos.Version
+	Only   bool
+}
+
+// Read returns the state without taking the epoch, for status and checks. It refuses what no
+// host can run on: a schema that is missing or may not be used, a pooler that loses sessions.
+func (in *Installer) Read(ctx context.Context) (State, error) {
+	var s State
+	err := in.with(ctx, "read", func(ctx context.Context, conn *pgx.Conn) error {
+		if err := in.checkPooler(ctx, conn); err != nil {
+			return err
+		}
+		if err := check(ctx, conn); err != nil {
+			return err
+		}
+		return load(ctx, conn, &s)
+	})
+	return s, err
+}
+
+func load(ctx context.Context, conn *pgx.Conn, s *State) error {
+	var resume *int64
+	var snapshot, cohort, hash int64
+	err := conn.QueryRow(ctx, `select epoch, snapshot, resume, anchor_position, anchor_hash, cluster, topic,
+		(select version from public.cohort_snapshot where id = 'SINGLETON') from ichor.state`).
+		Scan(&s.Epoch, &snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, &cohort)
+	if errors.Is(err, pgx.ErrNoRows) { // no host has run on it yet
+		s.Anchor = talos.NoAnchor
+		err = conn.QueryRow(ctx, "select version from public.cohort_snapshot where id = 'SINGLETON'").Scan(&s.Snapshot)
+		if err != nil {
+			return failure(err, "read cohort_snapshot")
+		}
+		return nil
+	}
+	if err != nil {
+		return failure(err, "read ichor.state")
+	}
+	if snapshot != cohort {
+		return &Error{Class: Broken, Err: fmt.Errorf(
+			"ichor.state has snapshot %d and cohort_snapshot has %d: something else writes cohort_snapshot; find out which is true and set both", snapshot, cohort)}
+	}
+	s.Snapshot, s.Anchor.Hash = talos.Version(snapshot), uint64(hash)
+	if resume != nil {
+		s.Resume, s.HasResume = talos.Position(*resume), true
+	}
+	rows, err := conn.Query(ctx, "select version from ichor.ledger order by version")
+	if err == nil {
+		s.Ledger, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
+	}
+	if err != nil {
+		return failure(err, "read the ledger")
+	}
+	rows, err = conn.Query(ctx, "select version from ichor.quarantine where held order by version")
+	if err == nil {
+		s.Held, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
+	}
+	if err != nil {
+		return failure(err, "read the quarantine")
+	}
+	rows, err = conn.Query(ctx, "select name, digest, from_version, only_version from ichor.guest_history order by from_version, only_version, name")
+	if err == nil {
+		s.History, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Use])
+	}
+	if err != nil {
+		return failure(err, "read the guest history")
+	}
+	return nil
+}
