@@ -344,8 +344,8 @@ func TestTheEnvironmentOfAReferenceDeploymentIsUnderstood(t *testing.T) {
 	s := defaultSettings()
 	t.Setenv("KAFKA_PASSWORD", "secret")
 	s.environment([]string{
-		"KAFKA_BROKERS=a:1, b:2", "KAFKA_TOPIC=t", "KAFKA_GROUP_ID=g", "KAFKA_USERNAME=u", "KAFKA_PASSWORD=secret",
-		"COHORT_PG_HOST=h", "COHORT_PG_PORT=6", "COHORT_PG_USER=me", "COHORT_PG_PASSWORD=p@ss", "COHORT_PG_DATABASE=d",
+		`KAFKA_BROKERS="a:1, [::1]:2,"`, "KAFKA_TOPIC='t'", "KAFKA_GROUP_ID=certifier", "BANK_REPLICATOR_KAFKA_GROUP_ID=g",
+		"KAFKA_USERNAME=u", "KAFKA_PASSWORD=secret", "COHORT_PG_HOST=fd00::1", "COHORT_PG_PORT=6", "COHORT_PG_USER=me", "COHORT_PG_PASSWORD=p@ss", "COHORT_PG_DATABASE=d",
 		"REPLICATOR_CHANNEL_SIZE=1",
 	})
 	s.Guests.Directory, s.Guests.Routes = "d", nil
@@ -354,9 +354,16 @@ func TestTheEnvironmentOfAReferenceDeploymentIsUnderstood(t *testing.T) {
 	if errors.As(err, &f) || err == nil || strings.Contains(err.Error(), "source") {
 		t.Fatalf("%v", err)
 	}
-	got := strings.TrimSpace(fmt.Sprintln(o.Source.Brokers, o.Source.Topic, o.Source.Group, o.Source.SASL, o.Database.URL))
-	want := "[a:1 b:2] t g {scram-sha-512 u secret} postgres://me:p%40ss@h:6/d"
+	sasl := o.Source.SASL
+	got := strings.TrimSpace(fmt.Sprintln(o.Source.Brokers, o.Source.Topic, o.Source.Group, sasl.Mechanism, sasl.Username, sasl.Password, o.Database.URL))
+	want := "[a:1 [::1]:2] t g scram-sha-512 u secret postgres://me:p%40ss@[fd00::1]:6/d"
 	if got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+	// The certifier's group is not ours: publishing under it moves the certifier.
+	alone := defaultSettings()
+	alone.environment([]string{"KAFKA_GROUP_ID=certifier"})
+	if alone.Source.Group != "" {
+		t.Errorf("the certifier's group %q is taken", alone.Source.Group)
 	}
 }

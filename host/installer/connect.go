@@ -82,6 +82,8 @@ func (in *Installer) parse(text string) (*pgx.ConnConfig, error) {
 		return nil, &URLError{}
 	}
 	config.ConnectTimeout = in.opts.ConnectTimeout
+	// One round trip a question: what is asked once a session is not worth preparing.
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	config.DialFunc = dialer.DialContext
 	return config, nil

@@ -124,7 +124,11 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up
 	if err != nil || doubt == nil || doubt.Frontier {
 		return up, err
 	}
-	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1)", doubt.Versions).Scan(&up.Ledgered)
+	versions := make([]int64, len(doubt.Versions))
+	for i, v := range doubt.Versions {
+		versions[i] = int64(v)
+	}
+	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1)", versions).Scan(&up.Ledgered)
 	return up, err
 }
 

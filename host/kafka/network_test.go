@@ -10,8 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -244,5 +246,74 @@ func TestStopsAtOnce(t *testing.T) {
 	closed.Close()
 	if err := <-ended; err == nil || kafka.ClassOf(err) != kafka.ClassNone {
 		t.Fatalf("closed: %v", err)
+	}
+}
+
+// TestARecreatedTopicAfterAPause deletes a topic, makes it again and fills it further than it was,
+// while nothing reads: no error and no lower end tells, only the last record does.
+func TestARecreatedTopicAfterAPause(t *testing.T) {
+	s := newStage(t, nil)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, s.topic))
+	s.must(err)
+	t.Cleanup(cluster.Close)
+	write := func(text string, n int) {
+		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DefaultProduceTopic(s.topic))
+		s.must(err)
+		defer client.Close()
+		for range n {
+			s.must(client.ProduceSync(s.ctx, kgo.StringRecord(text)).FirstErr())
+		}
+	}
+	write("ours", 3)
+	log, err := kafka.New(kafka.Options{Brokers: cluster.ListenAddrs(), Topic: s.topic, MaxWait: 20 * time.Millisecond, BackoffMin: time.Millisecond}, discard(), nil)
+	s.must(err)
+	t.Cleanup(log.Close)
+	paused := false
+	err = log.Follow(s.ctx, 0, talos.NoAnchor, func(b kafka.Batch) error {
+		for _, r := range b.Records {
+			s.equal("value", string(r.Value), "ours")
+		}
+		if b.Next < 3 || paused {
+			return nil
+		}
+		paused = true
+		admin, err := kadm.NewOptClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+		s.must(err)
+		defer admin.Close()
+		_, err = admin.DeleteTopics(s.ctx, s.topic)
+		s.must(err)
+		_, err = admin.CreateTopics(s.ctx, 1, 1, nil, s.topic)
+		s.must(err)
+		write("another log", 10)
+		time.Sleep(1200 * time.Millisecond) // as a process that is stopped
+		return nil
+	}, func(error) {})
+	var diverged *kafka.DivergedError
+	if !errors.As(err, &diverged) {
+		t.Errorf("following a topic that was made again ends with %v", err)
+	}
+}
+
+// TestTheBrokersThatMetadataNamedAreAsked takes the bootstrap broker away.
+func TestTheBrokersThatMetadataNamedAreAsked(t *testing.T) {
+	s := newStage(t, nil)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.SeedTopics(1, s.topic))
+	s.must(err)
+	t.Cleanup(cluster.Close)
+	s.must(cluster.MoveTopicPartition(s.topic, 0, 1))
+	log, err := kafka.New(kafka.Options{Brokers: cluster.ListenAddrs()[:1], Topic: s.topic, MaxWait: 20 * time.Millisecond, BackoffMin: time.Millisecond, DialTimeout: time.Second}, discard(), nil)
+	s.must(err)
+	t.Cleanup(log.Close)
+	_, err = log.Facts(s.ctx)
+	s.must(err)
+	s.must(cluster.RemoveNode(0))
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if _, err = log.Facts(s.ctx); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the other broker is not asked: %v", err)
+		}
 	}
 }

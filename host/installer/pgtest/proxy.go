@@ -24,6 +24,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	fault    Fault
+	weather  Weather
 	delay    time.Duration
 	sessions map[*session]bool
 	wait     sync.WaitGroup
@@ -45,6 +46,16 @@ const (
 	// SilenceBeforeCommit forwards what stands before the COMMIT and then nothing more, in either
 	// direction, and closes nothing: the network swallows the rest.
 	SilenceBeforeCommit
+)
+
+// Weather is what the network does with every connection until it is told otherwise.
+type Weather int
+
+// The kinds of weather.
+const (
+	Fair    Weather = iota
+	Refused         // connections are closed, and new ones refused, as by a server that is away
+	Silent          // everything is swallowed and nothing closed, as by a network that is away
 )
 
 // commitStatement is the name under which the installer prepares its COMMIT.
@@ -81,6 +92,21 @@ func (p *Proxy) Pending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fault != NoFault
+}
+
+// Turn changes the weather. A session that was silenced stays so for ever.
+func (p *Proxy) Turn(w Weather) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.weather = w
+	for s := range p.sessions {
+		switch w {
+		case Refused:
+			s.close()
+		case Silent:
+			s.silence()
+		}
+	}
 }
 
 // Delay adds so much to the way of each answer of the server.
@@ -120,12 +146,19 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		weather := p.weather
+		p.mu.Unlock()
+		if weather == Refused {
+			_ = client.Close() // as a server that is away
+			continue
+		}
 		server, err := net.Dial("unix", filepath.Join(p.database.Server.dir, fmt.Sprintf(".s.PGSQL.%d", p.database.Server.port)))
 		if err != nil {
 			_ = client.Close() // as a server that is away
 			continue
 		}
-		s := &session{proxy: p, client: client, server: server}
+		s := &session{proxy: p, client: client, server: server, silent: weather == Silent}
 		p.mu.Lock()
 		p.sessions[s] = true
 		p.mu.Unlock()
@@ -167,6 +200,12 @@ func (s *session) is(f Fault) bool {
 	return s.fault == f
 }
 
+func (s *session) silence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = true
+}
+
 func (s *session) isSilent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,6 +214,11 @@ func (s *session) isSilent() bool {
 
 // forward takes the client's messages to the server.
 func (s *session) forward() {
+	if s.isSilent() {
+		_, _ = io.Copy(io.Discard, s.client) // until the client gives up
+		s.close()
+		return
+	}
 	if _, err := copyStartup(s.client, s.server); err != nil { // the start-up message has no type
 		s.close()
 		return
@@ -205,7 +249,7 @@ func (s *session) forward() {
 func (s *session) met() bool {
 	f := s.proxy.take()
 	s.mu.Lock()
-	s.fault, s.silent = f, f == SilenceBeforeCommit
+	s.fault, s.silent = f, s.silent || f == SilenceBeforeCommit
 	s.mu.Unlock()
 	if f == CutBeforeCommit {
 		s.close()

@@ -1,0 +1,277 @@
+package host_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+)
+
+// behind puts a proxy between the host and the database.
+func (b *bank) behind() *pgtest.Proxy {
+	p := pgtest.NewProxy(b.t, b.db)
+	b.options.Database.URL = p.URL()
+	return p
+}
+
+// traffic sends n versions of deposits over so many accounts, all committed, and returns the last.
+// The safepoint of each is the version before it with the same account.
+func (b *bank) traffic(n, accounts int) int {
+	b.t.Helper()
+	messages := make([]kafkatest.Message, 0, 2*n)
+	first := b.send(message("Other", "the first position is no version")) + 1
+	last := make([]int, accounts)
+	for i := range n {
+		account := i % accounts
+		messages = append(messages, candidate(i, fmt.Sprintf("%04d", account+1), deposit(fmt.Sprintf("%04d", account+1), 1)))
+		messages = append(messages, commit(first+2*i, last[account]))
+		last[account] = first + 2*i
+	}
+	b.send(messages...)
+	return first + 2*(n-1)
+}
+
+// readiness asks once.
+func (r *running) readiness() (v host.Readiness) {
+	r.b.t.Helper()
+	answer, err := http.Get("http://" + r.Address() + "/readyz")
+	if err != nil {
+		r.b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		r.b.t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &v); err != nil {
+		r.b.t.Fatalf("%v: %s", err, text)
+	}
+	if (answer.StatusCode == http.StatusOK) != v.Ready {
+		r.b.t.Fatalf("status %d for %s", answer.StatusCode, text)
+	}
+	return v
+}
+
+// becomes waits for a readiness; empty is ready.
+func (r *running) becomes(want host.Reason) {
+	r.b.t.Helper()
+	var got host.Readiness
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if got = r.readiness(); got.Ready == (want == "") && (got.Ready || got.Reason == want) {
+			return
+		}
+	}
+	r.b.t.Fatalf("readiness %+v, want %q\n%s", got, want, r.b.log.text())
+}
+
+// A healthy host says fenced, went back or broken promise never, however its lanes are cut.
+func TestAHealthyHostWhoseLanesAreCutNeverRaisesAFalseAlarm(t *testing.T) {
+	b := newBank(t, 50)
+	proxy := b.behind()
+	proxy.Delay(2 * time.Millisecond)
+	b.options.Core.Lanes, b.options.Core.GroupMax = 4, 8
+	last := b.traffic(4000, 50)
+	b.start()
+	want, cuts := fmt.Sprintf("(%d)", last), 0
+	for ; cuts < 20 && b.text("select version from cohort_snapshot") != want; cuts++ {
+		proxy.Cut()
+		time.Sleep(150 * time.Millisecond)
+	}
+	b.eventually(want, "select version from cohort_snapshot")
+	if cuts < 3 {
+		t.Fatalf("the lanes were cut %d times, too seldom to show anything", cuts)
+	}
+	for _, alarm := range []string{"loaded again", "fenced", "broken"} {
+		if strings.Contains(b.log.text(), alarm) {
+			t.Errorf("the log says %q:\n%s", alarm, b.log.text())
+		}
+	}
+	if got := b.text("select count(*), sum(amount)::bigint from bank_accounts where amount <> 100080"); got != "(0,)" {
+		t.Errorf("accounts with another balance: %s", got)
+	}
+}
+
+// What happens around a COMMIT is found out, and never counts twice nor ends the host.
+func TestCommitsInDoubtAreFoundOut(t *testing.T) {
+	b := newBank(t, 5)
+	proxy := b.behind()
+	b.options.Core.Lanes, b.options.Core.GroupMax, b.options.Database.Deadline = 2, 4, time.Second
+	r := b.start()
+	sent := 0
+	for _, f := range []pgtest.Fault{pgtest.FatalAfterCommit, pgtest.CutAfterCommit, pgtest.CutBeforeCommit, pgtest.FatalAfterCommit, pgtest.SilenceBeforeCommit, pgtest.CutAfterCommit} {
+		proxy.Next(f)
+		last := b.traffic(50, 5)
+		sent += 50
+		b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+		if proxy.Pending() {
+			t.Fatalf("fault %d did not happen", f)
+		}
+	}
+	if got, want := b.text("select sum(amount)::bigint from bank_accounts"), fmt.Sprintf("(%d)", 5*100000+sent); got != want {
+		t.Errorf("sum %s, want %s", got, want)
+	}
+	if err := r.drain(); err != nil {
+		t.Errorf("the host ended with %v", err)
+	}
+}
+
+// An idle host notices a database that is away, or that fell silent, says so once, and goes on.
+func TestAnIdleHostNoticesADeadDatabase(t *testing.T) {
+	for name, weather := range map[string]pgtest.Weather{"refused": pgtest.Refused, "silent": pgtest.Silent} {
+		t.Run(name, func(t *testing.T) {
+			b := newBank(t, 5)
+			proxy := b.behind()
+			b.options.Core.Lanes, b.options.Database.ConnectTimeout = 2, time.Second
+			r := b.start()
+			last := b.traffic(10, 5)
+			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+			r.becomes("")
+			proxy.Turn(weather)
+			r.becomes("database_unavailable")
+			proxy.Turn(pgtest.Fair)
+			r.becomes("")
+			last = b.traffic(10, 5)
+			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+			if got := b.log.text(); strings.Count(got, "no progress") != 1 || strings.Count(got, "progress goes on") != 1 {
+				t.Errorf("want one line when the outage begins and one when it ends:\n%s", got)
+			}
+			if err := r.drain(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// SIGTERM ends a host with success in whatever it waits, also in a start that gets no answer.
+func TestAHostThatIsToldToStopWhileItWaitsEndsWell(t *testing.T) {
+	for name, wait := range map[string]func(*bank){
+		"a database that is silent": func(b *bank) { b.behind().Turn(pgtest.Silent) },
+		"a database that refuses":   func(b *bank) { b.behind().Turn(pgtest.Refused) },
+		"a log that is away":        func(b *bank) { b.options.Source.Brokers = []string{"127.0.0.1:1"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBank(t, 5)
+			wait(b)
+			r := b.start()
+			time.Sleep(300 * time.Millisecond)
+			begun := time.Now()
+			if err := r.drain(); err != nil {
+				t.Errorf("told to stop while it waits: %v", err)
+			}
+			if took := time.Since(begun); took > 10*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+	t.Run("a database that falls silent with a group in flight", func(t *testing.T) {
+		b := newBank(t, 5)
+		proxy := b.behind()
+		b.options.ShutdownTimeout = time.Second
+		r := b.start()
+		r.becomes("")
+		proxy.Next(pgtest.SilenceBeforeCommit)
+		b.traffic(10, 5)
+		for proxy.Pending() {
+			time.Sleep(time.Millisecond)
+		}
+		if err := r.drain(); err != nil {
+			t.Errorf("a drain that is overdue: %v", err)
+		}
+	})
+}
+
+// What may be mended outside is tried again by itself, and the host is not ready all the while.
+func TestAVersionThatIsHeldForAMissingRowIsCured(t *testing.T) {
+	b := newBank(t, 5)
+	b.exec("alter table bank_accounts add constraint small check (amount < 100003)")
+	r := b.start()
+	first := b.traffic(1, 5)
+	b.eventually(fmt.Sprintf("(%d)", first), "select version from cohort_snapshot")
+	v := b.send(candidate(100, "0001", deposit("0001", 50)))
+	b.send(commit(v, first))
+	r.becomes("poison_held")
+	b.exec("alter table bank_accounts drop constraint small")
+	for b.text("select version from cohort_snapshot") != fmt.Sprintf("(%d)", v) {
+		if got := r.readiness(); got.Ready && b.text("select held from ichor.quarantine") == "(t)" {
+			t.Fatalf("ready while a version is held: %+v", got)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	b.eventually("(f,t,installed,t)", "select held, resolved_at is not null, resolution, resolved_digest <> '' from ichor.quarantine")
+	r.becomes("")
+}
+
+// A stranger's open transaction is a reason, whether or not a candidate is known behind it.
+func TestAStrangersOpenTransactionIsSaid(t *testing.T) {
+	b := newBank(t, 5)
+	r := b.start()
+	first := b.traffic(3, 5)
+	b.eventually(fmt.Sprintf("(%d)", first), "select version from cohort_snapshot")
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.broker.Addr(kafkatest.Plain)), kgo.TransactionalID("stranger"), kgo.DefaultProduceTopic(b.topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.ProduceSync(t.Context(), kgo.StringRecord("in a transaction")).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	last := b.traffic(3, 5)
+	r.becomes(host.ReasonOpenTransaction)
+	if err := client.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	r.becomes("")
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+}
+
+// A host that the database refuses does not end the one that works.
+func TestAHostWhoseGuestTheDatabaseRefusesLeavesTheOwnerAlone(t *testing.T) {
+	b := newBank(t, 5)
+	r := b.start()
+	r.becomes("")
+	epoch := b.text("select epoch from ichor.state")
+	b.install("deeds", guesttest.Deeds(t))
+	second := *b
+	second.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	if err := second.start().ended(); err == nil {
+		t.Error("a guest whose table is not there is taken")
+	}
+	if got := b.text("select epoch from ichor.state"); got != epoch {
+		t.Errorf("epoch %s, was %s", got, epoch)
+	}
+	last := b.traffic(3, 5)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+}
+
+// Candidates share their key with their decision: compaction would take every one that is decided.
+func TestATopicThatIsCompactedIsRefused(t *testing.T) {
+	b := newBank(t, 1)
+	b.options.Source.Topic = "compacted"
+	if err := b.broker.CreateTopic(t.Context(), "compacted", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
+		t.Fatal(err)
+	}
+	var wrong *kafka.CompactedError
+	if err := b.start().ended(); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "cleanup.policy=delete") {
+		t.Errorf("%v", err)
+	}
+	for _, f := range host.Check(t.Context(), b.options, 10*time.Second) {
+		if f.What == "topic" && !errors.As(f.Err, &wrong) {
+			t.Errorf("check says %v", f.Err)
+		}
+	}
+}
