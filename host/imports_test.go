@@ -64,11 +64,12 @@ var imports = map[string][]string{
 	"examples/banking/guest":            {"abi", "guests/go"},
 	"examples/banking/workload":         {"host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
+	"examples/banking/initiator":        {"host/talos"},
 
 	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka", "host/replicator"},
-	"cmd/demo": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
+	"cmd/demo": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
-	"cmd/bench": {"examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
+	"cmd/bench": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 }
 
@@ -78,8 +79,9 @@ var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/host
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
 	"guests/assemblyscript":             {"guests"},
-	"host/guest":                        {"guests/go"}, // a guest that was built in, to compare with
-	"host/guest/fuel":                   {"abi"},       // what fuel costs a guest
+	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
+	"host/guest":                        {"guests/go"},                  // a guest that was built in, to compare with
+	"host/guest/fuel":                   {"abi"},                        // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"cmd/demo":                          {"host/admin", "host/timing"}, // it asks the real listener
 }
@@ -91,12 +93,12 @@ var doors = map[string][]string{
 	"github.com/cespare/xxhash/v2":               {"host/kafka"},
 	"github.com/tetratelabs/wazero":              {"host/guest"},
 	"github.com/wasilibs/go-pgquery":             {"host/guest/sqlpolicy"},
-	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
+	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/initiator", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
 	"github.com/fsnotify/fsnotify":               {"host"},
 	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "cmd/ichor"},
 	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/demo", "cmd/bench"},
 	"github.com/goccy/go-yaml":                   {"cmd/ichor", "cmd/demo", "cmd/bench"},
-	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/workload", "examples/banking/workload/verdict"},
+	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
 	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
 	"golang.org/x/sys":                           {},
 	"github.com/prometheus/client_model":         {},

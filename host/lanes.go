@@ -43,6 +43,7 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 		g := s.groupOf(job)
 		begin := now()
 		if err = lane.Install(s.hard, g); err == nil {
+			s.metrics.unchanged.Add(float64(lane.Unchanged()))
 			return &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
 		}
 	case *replicator.Beat:

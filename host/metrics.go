@@ -14,9 +14,10 @@ import (
 // metrics are the host's own figures. Those of the core are read from its status when they
 // are asked for; no figure has a label by version.
 type metrics struct {
-	records  *prometheus.CounterVec
-	passedBy *prometheus.CounterVec
-	stretch  [len(stretches)]prometheus.Histogram
+	records   *prometheus.CounterVec
+	passedBy  *prometheus.CounterVec
+	unchanged prometheus.Counter
+	stretch   [len(stretches)]prometheus.Histogram
 
 	mu     sync.Mutex
 	logged map[string]time.Time
@@ -46,9 +47,12 @@ func newMetrics(reg prometheus.Registerer, status func() (replicator.Status, kaf
 		passedBy: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ichor_positions_passed_total", Help: "Positions of the log without a record for us, by why.",
 		}, []string{"kind"}),
+		unchanged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ichor_versions_unchanged_total", Help: "Installed versions whose statements changed no row: an initiator had installed them before.",
+		}),
 		logged: map[string]time.Time{},
 	}
-	reg.MustRegister(m.records, m.passedBy, &coreFigures{status})
+	reg.MustRegister(m.records, m.passedBy, m.unchanged, &coreFigures{status})
 	for i, s := range stretches {
 		m.stretch[i] = prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "ichor_" + s.name + "_seconds", Help: "Time of a version " + s.help + ".",

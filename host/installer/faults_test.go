@@ -212,6 +212,35 @@ func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
 	}
 }
 
+// A lane and a cohort's initiator may lock one version's rows in opposite order. The lane gives up
+// before the server looks for a deadlock, which costs both deadlock_timeout, and the initiator goes on.
+func TestALaneGivesWayBeforeADeadlockIsFound(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	initiator, err := b.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := initiator.Exec(t.Context(), "update account set amount = amount + 1 where id = 2"); err != nil {
+		t.Fatal(err)
+	}
+	installed := make(chan error, 1)
+	go func() { installed <- l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))) }()
+	// The lane holds row 1 and waits for row 2; now the initiator asks for row 1.
+	if _, err := initiator.Exec(t.Context(), "update account set amount = amount + 1 where id = 1"); err != nil {
+		t.Errorf("the initiator: %v", err)
+	}
+	wantClass(t, <-installed, installer.Contention, "55P03", 1)
+	if err := initiator.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select id, amount from account where amount <> 0 order by 1", "(1,6) (2,6)")
+}
+
 // What the server says of values may quote a user's row: it is for the quarantine, not for a log.
 func TestNoUsersRowStandsInAnErrorForTheLog(t *testing.T) {
 	b := newBase(t)

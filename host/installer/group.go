@@ -89,6 +89,7 @@ func (l *Lane) Install(ctx context.Context, g *Group) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
 	defer cancel()
+	l.tally = tally{}
 	if err := l.prepare(ctx, g); err != nil {
 		return l.failed(err)
 	}
@@ -111,6 +112,30 @@ func (l *Lane) Install(ctx context.Context, g *Group) error {
 		return l.failed(err)
 	}
 	return nil
+}
+
+// Unchanged returns how many versions of the last group have statements of which none changed a row:
+// an initiator had installed them before.
+func (l *Lane) Unchanged() int { return l.tally.versions - l.tally.effective }
+
+// tally counts the versions of a group that have statements, and those that changed a row.
+type tally struct {
+	versions, effective int
+	last, changed       talos.Version // the latest of each
+}
+
+func (t *tally) add(v talos.Version, rows int64) {
+	if v == 0 {
+		return // the host's own
+	}
+	if v != t.last {
+		t.last = v
+		t.versions++
+	}
+	if rows > 0 && v != t.changed {
+		t.changed = v
+		t.effective++
+	}
 }
 
 // prepare makes sure that the server knows every template of the group.
@@ -194,6 +219,7 @@ func (l *Lane) run(ctx context.Context, committed *bool) error {
 			wrong = &Error{Class: Poison, Code: "IC004", Culprit: l.versions[done],
 				Err: fmt.Errorf("a statement of version %d changed %d rows, and its template promises %d", l.versions[done], tag.RowsAffected(), want)}
 		}
+		l.tally.add(l.versions[done], tag.RowsAffected())
 		if committed != nil && done == len(l.versions)-1 {
 			*committed = tag.String() == "COMMIT"
 		}

@@ -148,8 +148,16 @@ func TestAGroupIsOneTransactionWithItsSnapshot(t *testing.T) {
 	if len(s.History) != 1 || s.History[0] != g.Uses[0] {
 		t.Errorf("history %+v", s.History)
 	}
+	if n := l.Unchanged(); n != 0 {
+		t.Errorf("%d versions changed nothing", n)
+	}
+	// An initiator was first: the guard of the second version lets no row change.
+	guarded := &installer.Template{SQL: "update account set amount = amount + $2::numeric where id = $1::int and amount < 0", Rows: installer.AnyRows}
+	if err := l.Install(t.Context(), frontier(12, 14, work(13, add, 2, 0), work(14, guarded, 2, 1))); err != nil || l.Unchanged() != 1 {
+		t.Errorf("%d versions changed nothing, want 1; %v", l.Unchanged(), err)
+	}
 	// A flush without statements.
-	if err := l.Install(t.Context(), frontier(12, 20)); err != nil {
+	if err := l.Install(t.Context(), frontier(14, 20)); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version from cohort_snapshot", "(20)")

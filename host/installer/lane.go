@@ -25,7 +25,7 @@ type Lane struct {
 	// versions[i] is whose the i-th statement of the batch is; 0 is the host's own.
 	versions []talos.Version
 	rows     []int // how many rows the i-th statement must change; AnyRows is not checked
-	changed  []talos.Version
+	tally    tally
 }
 
 // Lane returns the lane of that number, which must be below Options.Lanes. It has no connection yet.
