@@ -141,9 +141,10 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"host":       5, // fetch, lane, convert, errands, watch
-	"host/admin": 1, // the listener
-	"host/guest": 1, // brings the SQL parser up, once
+	"host":           5, // fetch, lane, convert, errands, watch
+	"host/admin":     1, // the listener
+	"host/installer": 1, // looks who holds a lock, while a lane waits for it
+	"host/guest":     1, // brings the SQL parser up, once
 }
 
 const (

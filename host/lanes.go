@@ -103,7 +103,7 @@ func doubtOf(g *queue.Group) *installer.Doubt {
 
 // groupOf says a group of the core in the installer's words.
 func (s *session) groupOf(job *replicator.Install) *installer.Group {
-	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries)), LockWait: time.Duration(job.LockWait)}
+	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries)), LockWait: time.Duration(job.LockWait), Watch: job.Watch}
 	if job.Group.Frontier {
 		g.Advance = &installer.Advance{
 			From: job.Group.From, Snapshot: job.Group.Snapshot, Resume: job.Group.Resume,

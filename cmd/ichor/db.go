@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/user"
 
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 type dbCommand struct {
 	Init  dbInitCommand  `cmd:"" help:"Create what is missing: schema ichor and cohort_snapshot. It may be run again."`
 	Check dbCheckCommand `cmd:"" help:"Say whether the schema is there and whole."`
+	Adopt dbAdoptCommand `cmd:"" help:"Decide where the log goes on: after a gap, or on another log. It ends every host that runs."`
 }
 
 type dbInitCommand struct {
@@ -54,6 +58,55 @@ func (c *dbCheckCommand) Run(ctx context.Context) error {
 	}
 	fmt.Printf("the schema is there: epoch %d, snapshot %d, %d versions ahead of it\n", s.Epoch, s.Snapshot, len(s.Ledger))
 	return nil
+}
+
+type dbAdoptCommand struct {
+	withFile
+	Resume   int64  `required:"" placeholder:"N" help:"The first position of the log that is read."`
+	Snapshot *int64 `placeholder:"N" help:"What the cohort's snapshot becomes, to begin on another log; it must be below --resume. Rows that carry versions of the old log are not changed."`
+	Reason   string `required:"" help:"Why, for ichor.audit."`
+	DryRun   bool   `help:"Say what would change and change nothing."`
+}
+
+// Run implements the verb.
+func (c *dbAdoptCommand) Run(ctx context.Context) error {
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	a := installer.Adoption{Resume: talos.Position(c.Resume), Reason: c.Reason, DryRun: c.DryRun, Who: operator()}
+	if c.Snapshot != nil {
+		if *c.Snapshot < 0 {
+			return &failure{exitSettings, errors.New("--snapshot is negative")}
+		}
+		v := talos.Version(*c.Snapshot)
+		a.Snapshot = &v
+	}
+	done, err := in.Adopt(ctx, a)
+	var wrong *installer.AdoptError
+	if errors.As(err, &wrong) {
+		return &failure{exitSettings, err}
+	}
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	will := map[bool]string{true: "would become", false: "is now"}[c.DryRun]
+	fmt.Printf("resume point %d %s %d, snapshot %d %s %d\n", done.FromResume, will, a.Resume, done.FromSnapshot, will, done.Snapshot)
+	fmt.Printf("forgotten: %d versions ahead of the snapshot, %d held versions, %d rows of the guest history\n", done.LedgerDropped, done.HeldEnded, done.HistoryEnded)
+	return nil
+}
+
+// operator names who gives a command, for the audit.
+func operator() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
 }
 
 // database returns the access to the database that the settings name.

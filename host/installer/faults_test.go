@@ -212,6 +212,31 @@ func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
 	}
 }
 
+// Who keeps a version from its rows for long is named.
+func TestWhoHoldsALockForLongIsNamed(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	b.exec("set application_name = 'a stranger'")
+	blocker, err := b.conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := blocker.Exec(t.Context(), "update account set amount = amount where id = 1"); err != nil {
+		t.Fatal(err)
+	}
+	g := frontier(0, 1, work(1, add, 1, 1))
+	g.LockWait, g.Watch = 5*time.Second, true
+	err = l.Install(t.Context(), g)
+	wantClass(t, err, installer.Contention, "55P03", 1)
+	if !strings.Contains(err.Error(), "(a stranger, idle in transaction, its last statement began") {
+		t.Errorf("%v", err)
+	}
+	if err := blocker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A lane and a cohort's initiator may lock one version's rows in opposite order. The lane gives up
 // before the server looks for a deadlock, which costs both deadlock_timeout, and the initiator goes on.
 func TestALaneGivesWayBeforeADeadlockIsFound(t *testing.T) {
@@ -356,5 +381,57 @@ func TestARightThatIsMissingIsNamedByItsGrant(t *testing.T) {
 	_, err = in.Read(t.Context())
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), `grant select, insert, update on ichor.state to "poor"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// An operator says where the log goes on: a host that runs is fenced, and the audit says why.
+func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(2)
+	l0, l1 := b.lane(in, 0), b.lane(in, 1)
+	if err := l0.Install(t.Context(), frontier(0, 10, work(10, add, 1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	if err := l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(15, add, 1, 1), work(25, add, 1, 1)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l0.Quarantine(t.Context(), []installer.Quarantined{{Version: 12, Held: true, Kind: "sql"}}); err != nil {
+		t.Fatal(err)
+	}
+	adopt := func(a installer.Adoption) (installer.Adopted, error) {
+		a.Who, a.Reason = "me", "retention took it"
+		return in.Adopt(t.Context(), a)
+	}
+	var wrong *installer.AdoptError
+	if _, err := adopt(installer.Adoption{Resume: 10}); !errors.As(err, &wrong) {
+		t.Errorf("a resume point that the snapshot has passed: %v", err)
+	}
+	if got, err := adopt(installer.Adoption{Resume: 20, DryRun: true}); err != nil || got.LedgerDropped != 1 || got.HeldEnded != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	b.want("select resume from ichor.state", "(11)")
+	if _, err := adopt(installer.Adoption{Resume: 20}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select resume, snapshot, anchor_position from ichor.state", "(20,10,-1)")
+	b.want("select version from ichor.ledger", "(25)")
+	b.want("select held, resolution from ichor.quarantine", "(f,adopted)")
+	b.want("select who, deed, reason from ichor.audit", `(me,"adopt: resume 11 to 20, snapshot 10 to 10","retention took it")`)
+	wantClass(t, l0.Install(t.Context(), frontier(10, 21, work(21, add, 1, 1))), installer.Fenced, "IC001", 0)
+	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(30, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+
+	// Another log begins anew.
+	zero := talos.Version(0)
+	if _, err := adopt(installer.Adoption{Resume: 1, Snapshot: &zero}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select resume, snapshot, (select version from cohort_snapshot) from ichor.state", "(1,0,0)")
+	b.want("select count(*) from ichor.ledger", "(0)")
+	second, s := b.take(1)
+	if s.Resume != 1 || s.Snapshot != 0 {
+		t.Errorf("%+v", s)
+	}
+	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+		t.Error(err)
 	}
 }

@@ -51,6 +51,8 @@ type Group struct {
 	Ends    []QuarantineEnd
 	// LockWait is how long a statement waits for a lock; zero is FirstLockWait.
 	LockWait time.Duration
+	// Watch finds out who holds the lock, when the group fails for it; it costs a connection.
+	Watch bool
 }
 
 // The host's own statements.
@@ -90,6 +92,19 @@ func (l *Lane) Install(ctx context.Context, g *Group) error {
 	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
 	defer cancel()
 	l.tally = tally{}
+	if !g.Watch {
+		return l.install(ctx, g)
+	}
+	blockers := l.watch(ctx, max(g.LockWait, FirstLockWait)/2)
+	err := l.install(ctx, g)
+	var e *Error
+	if who := blockers(); who != "" && errors.As(err, &e) && e.Class == Contention {
+		e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
+	}
+	return err
+}
+
+func (l *Lane) install(ctx context.Context, g *Group) error {
 	if err := l.prepare(ctx, g); err != nil {
 		return l.failed(err)
 	}

@@ -29,6 +29,8 @@ type Install struct {
 	// LockWait is how long a statement may wait for a lock, in ns: short at first, longer with
 	// each try of the group's entries.
 	LockWait int64
+	// Watch asks who holds the lock, when that was in the way so often that an entry goes alone.
+	Watch bool
 }
 
 // Beat asks an idle lane whether its connection lives and the cohort is still this host's;

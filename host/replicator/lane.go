@@ -129,7 +129,7 @@ func (c *Core) begin(i int, g *queue.Group) {
 		e.Journey.Attempts++
 		tries = max(tries, e.Attempts)
 	}
-	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g), Ends: c.ends(g), LockWait: min(int64(lockWait)<<min(tries, 20), c.opts.LockWait)})
+	c.do(&Install{Lane: i, Group: g, Uses: c.uses(g), Ends: c.ends(g), LockWait: min(int64(lockWait)<<min(tries, 20), c.opts.LockWait), Watch: tries >= aloneAfter})
 }
 
 // unchain takes back the group that was chained to one which did not become durable.

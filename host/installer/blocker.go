@@ -1,0 +1,62 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// watch finds out who keeps the lane's statements from a lock: it looks once, after a while, on a
+// connection of its own, while the lane waits. The function that it returns ends the looking and
+// tells what was seen; nothing when nobody was in the way.
+func (l *Lane) watch(ctx context.Context, after time.Duration) func() string {
+	ctx, cancel := context.WithCancel(ctx)
+	seen := make(chan string, 1)
+	pid := l.backend.pid
+	go func() {
+		select {
+		case <-ctx.Done():
+			seen <- ""
+		case <-time.After(after):
+			seen <- l.in.blockers(ctx, pid)
+		}
+	}()
+	return func() string {
+		defer cancel()
+		select {
+		case s := <-seen:
+			return s
+		case <-time.After(after): // the lane has its answer; the looking must not keep it
+			return ""
+		}
+	}
+}
+
+// blockers describes the sessions that a backend waits for. Of sessions of other roles the server
+// may tell a host no more than their number.
+func (in *Installer) blockers(ctx context.Context, pid uint32) string {
+	var all []string
+	err := in.with(ctx, "look for a blocker", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `select pid, coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'in a state that this role may not see'),
+				coalesce(extract(epoch from now() - query_start), 0)::bigint
+			from pg_stat_activity where pid = any(pg_blocking_pids($1::int)) order by pid limit 5`, int32(pid))
+		if err != nil {
+			return err
+		}
+		var other int32
+		var name, state string
+		var age int64
+		_, err = pgx.ForEachRow(rows, []any{&other, &name, &state, &age}, func() error {
+			all = append(all, fmt.Sprintf("pid %d (%s, %s, its last statement began %d s ago)", other, name, state, age))
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return "" // the lane's own error says enough
+	}
+	return strings.Join(all, ", ")
+}
