@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 
@@ -126,12 +124,9 @@ func (g *guests) start(ctx context.Context, state installer.State) ([][]replicat
 	return cuts, nil
 }
 
-// read returns the file of a guest.
+// read returns the file of a guest; a *guest.FileError if there is none that can be one.
 func (g *guests) read(name string) ([]byte, error) {
-	wasm, err := os.ReadFile(g.opts.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("guest %s: there is no file %s: put the module there, or change guests.directory or guests.routes", name, g.opts.path(name))
-	}
+	wasm, err := guest.ReadFile(g.opts.path(name))
 	if err != nil {
 		return nil, fmt.Errorf("guest %s: %w", name, err)
 	}

@@ -288,7 +288,7 @@ func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
 	if err := os.Remove(filepath.Join(b.guests, "banking.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "there is no file") {
+	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "put the module there") {
 		t.Errorf("a missing file: %v", err)
 	}
 	b.install("banking", []byte("#!/bin/sh\n"))

@@ -101,7 +101,7 @@ func (w withModule) read() (*module, error) {
 			return nil, &failure{exitEnvironment, err}
 		}
 	}
-	m.bytes, err = os.ReadFile(m.file)
+	m.bytes, err = guest.ReadFile(m.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &failure{exitEnvironment, fmt.Errorf("%s is not there: build it first, with ichor guest build", m.file)}
 	}
@@ -178,7 +178,7 @@ func (c *guestBuildCommand) Run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	binary, err := os.ReadFile(r.Module)
+	binary, err := guest.ReadFile(r.Module)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if !routed(s.Guests.Routes, name) {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q: give its name with --name", name)}
 	}
-	module, err := os.ReadFile(c.File)
+	module, err := guest.ReadFile(c.File)
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}

@@ -45,8 +45,9 @@ func (c *runCommand) Run(ctx context.Context) error {
 	}
 	err = h.Run(ctx)
 	var notReady *installer.NotReadyError
-	var guestFile *guest.LoadError
-	if errors.As(err, &notReady) || errors.As(err, &guestFile) {
+	var refused *guest.LoadError
+	var unread *guest.FileError
+	if errors.As(err, &notReady) || errors.As(err, &refused) || errors.As(err, &unread) {
 		return &failure{exitEnvironment, err}
 	}
 	return err

@@ -1,0 +1,106 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// FileError is why a module's file is not read: which one, what it is, and what to do about it.
+type FileError struct {
+	Path string
+	What string
+	Hint string
+	Err  error
+}
+
+// Error implements error.
+func (e *FileError) Error() string {
+	text := e.Path + " " + e.What
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text + " (" + e.Hint + ")"
+}
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// ReadFile reads a module's file as a stranger's: whoever may write into the folder may put
+// anything there. It never waits for another process, reads a regular file alone, which a
+// symbolic link may lead to, and no more than its size and one byte. It returns a *FileError otherwise.
+func ReadFile(path string) ([]byte, error) {
+	// BEFORE it is opened, since opening alone tells a FIFO's writer to go on, or rewinds a tape.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	if err := bearable(path, info); err != nil {
+		return nil, err
+	}
+	file, err := openAtOnce(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer file.Close()
+	if info, err = file.Stat(); err != nil { // it may be another one by now
+		return nil, unreadable(path, err)
+	}
+	if err := bearable(path, info); err != nil {
+		return nil, err
+	}
+	module := make([]byte, info.Size()+1) // one more, to see the end
+	n, err := io.ReadFull(file, module)
+	switch {
+	case err == nil:
+		return nil, &FileError{Path: path, What: "is being written", Hint: "move a finished file into place"}
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, unreadable(path, err)
+	}
+	return module[:n], nil
+}
+
+func unreadable(path string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err // the path is said already
+	}
+	hint := "let the host's user read it"
+	if errors.Is(err, fs.ErrNotExist) {
+		hint = "put the module there"
+	}
+	return &FileError{Path: path, What: "cannot be read", Hint: hint, Err: err}
+}
+
+// bearable refuses what is no regular file of a module's size.
+func bearable(path string, info fs.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return &FileError{Path: path, What: "is " + kindOf(info.Mode()) + ", not a file", Hint: "put the module itself there"}
+	}
+	if info.Size() > abi.MaxModule {
+		return &FileError{
+			Path: path, What: fmt.Sprintf("has %d bytes, a module at most %d", info.Size(), abi.MaxModule),
+			Hint: "is it a module? strip it of its debugging information",
+		}
+	}
+	return nil
+}
+
+// kindOf names what is not a regular file.
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "something else"
+}
