@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
-	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -25,14 +25,16 @@ type guests struct {
 	store   *installer.Installer
 	metrics *guest.Metrics
 	log     *slog.Logger
+	chosen  [][]byte // by guest: the module that prepare found to be good, until start takes it
 
 	mu        sync.Mutex
 	byID      map[int32]*loaded
-	spare     map[string]*guest.Generation // loaded by prepare and not in use yet, by digest
+	spare     map[string]*guest.Generation // ready and not in use yet, by name and digest
 	nextID    int32
 	newest    []string // the digest that was last armed, by guest
 	templates map[templateKey]*installer.Template
-	rejected  map[string]Rejection // by guest: the newest file that was not taken
+	rejected  map[string]Rejection   // by guest: the newest file that was not taken
+	judged    map[string][]Judgement // by guest: of the modules that lie beside its file
 }
 
 // loaded is a generation with what the host needs of it. It never changes.
@@ -56,146 +58,96 @@ type templateKey struct {
 
 // Rejection is a guest file that could not be loaded: the generation before goes on.
 type Rejection struct {
-	Digest string `json:"digest"`
+	Digest string `json:"digest"` // empty if the file could not be read
 	Reason string `json:"reason"`
 	At     int64  `json:"at_ns"`
+
+	passing bool // it was not the file's fault, and may go better
 }
 
 func newGuests(opts GuestOptions, store *installer.Installer, metrics *guest.Metrics, log *slog.Logger) *guests {
 	names, index := opts.routes()
+	if store != nil {
+		opts.Limits.Passes = store
+	}
 	return &guests{
-		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log,
+		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([][]byte, len(names)),
 		byID: map[int32]*loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
-		templates: map[templateKey]*installer.Template{}, rejected: map[string]Rejection{},
+		templates: map[templateKey]*installer.Template{}, rejected: map[string]Rejection{}, judged: map[string][]Judgement{},
 	}
-}
-
-// prepare loads the guests that the routes name and puts their SQL to the database, so that start
-// finds them and nothing is left that could refuse.
-func (g *guests) prepare(ctx context.Context) error {
-	g.close() // of a session before
-	for _, name := range g.names {
-		wasm, err := g.read(name)
-		if err != nil {
-			return err
-		}
-		generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
-		if err != nil {
-			return err
-		}
-		if err := tryTemplates(ctx, g.store, generation); err != nil {
-			g.free(generation)
-			return err
-		}
-		g.mu.Lock()
-		g.spare[name+generation.Digest().String()] = generation
-		g.mu.Unlock()
-	}
-	return nil
-}
-
-// take returns the generation of a module, as prepare loaded it or else loaded now.
-func (g *guests) take(ctx context.Context, name string, wasm []byte) (*guest.Generation, error) {
-	key := name + guest.DigestOf(wasm).String()
-	g.mu.Lock()
-	generation := g.spare[key]
-	delete(g.spare, key)
-	g.mu.Unlock()
-	if generation != nil {
-		return generation, nil
-	}
-	return guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
-}
-
-// start returns which generation of each guest converts what: those of the files, and those
-// that the history asks for.
-func (g *guests) start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
-	cuts := make([][]replicator.Cut, len(g.names))
-	for i, name := range g.names {
-		wasm, err := g.read(name)
-		if err != nil {
-			return nil, err
-		}
-		cuts[i], err = g.plan(ctx, int32(i), wasm, state)
-		if err != nil {
-			return nil, err
-		}
-	}
-	return cuts, nil
 }
 
 // read returns the file of a guest; a *guest.FileError if there is none that can be one.
 func (g *guests) read(name string) ([]byte, error) {
-	wasm, err := guest.ReadFile(g.opts.path(name))
+	module, err := guest.ReadFile(g.opts.path(name))
 	if err != nil {
 		return nil, fmt.Errorf("guest %s: %w", name, err)
 	}
-	return wasm, nil
+	return module, nil
 }
 
-// plan says which generation of a guest converts from which version on: what the history says
-// of versions that may not be installed yet, and from there on the file.
-func (g *guests) plan(ctx context.Context, index int32, wasm []byte, state installer.State) ([]replicator.Cut, error) {
-	name, digest := g.names[index], guest.DigestOf(wasm).String()
-	var rows []installer.Use
-	for _, u := range state.History {
-		if u.Guest == name && !u.Only {
-			rows = append(rows, u)
-		}
-	}
-	above := state.Snapshot + 1
-	for len(rows) > 1 && rows[1].From <= above {
-		rows = rows[1:]
-	}
-	highest := state.Snapshot
-	if n := len(state.Ledger); n > 0 {
-		highest = max(highest, state.Ledger[n-1])
-	}
-	if n := len(rows); n > 0 && rows[n-1].Digest != digest {
-		next := installer.Use{Guest: name, Digest: digest, From: max(highest, rows[n-1].From) + 1}
-		if n == 1 && next.From == above {
-			rows = nil // nothing is left for the one before
-		}
-		rows = append(rows, next)
-	} else if n == 0 {
-		rows = []installer.Use{{Guest: name, Digest: digest, From: above}}
-	}
-	var cuts []replicator.Cut
-	for _, u := range rows {
-		module := wasm
-		if u.Digest != digest {
-			var err error
-			if module, err = g.store.LoadModule(ctx, name, u.Digest); err != nil {
-				return nil, err
-			}
-		}
-		l, err := g.load(ctx, index, module)
-		if err != nil {
-			return nil, err
-		}
-		l.from = u.From
-		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.id, Recorded: slices.Contains(state.History, u)})
-	}
-	return cuts, nil
-}
-
-// load brings a module up beside whatever runs, and keeps it where every host finds it.
-func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, error) {
-	name := g.names[index]
-	generation, err := g.take(ctx, name, wasm)
+// ready makes a generation of a module and puts its SQL to the database.
+func (g *guests) ready(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
+	generation, err := guest.Load(ctx, name, module, g.opts.Limits, g.log, g.metrics)
 	if err != nil {
 		return nil, err
-	}
-	l := &loaded{
-		guest: index, name: name, digest: generation.Digest().String(), version: generation.Manifest().Version,
-		generation: generation, templates: map[uint32]*installer.Template{},
 	}
 	if err := tryTemplates(ctx, g.store, generation); err != nil {
 		g.free(generation)
 		return nil, err
 	}
+	return generation, nil
+}
+
+// keepSpare makes a generation ready for a later take.
+func (g *guests) keepSpare(ctx context.Context, name string, module []byte) error {
+	key := name + guest.DigestOf(module).String()
+	g.mu.Lock()
+	known := g.spare[key] != nil
+	g.mu.Unlock()
+	if known {
+		return nil
+	}
+	generation, err := g.ready(ctx, name, module)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.spare[key] = generation
+	return nil
+}
+
+// take returns the generation of a module, a spare one or one that is made ready now.
+func (g *guests) take(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
+	if generation := g.takeSpare(name, guest.DigestOf(module).String()); generation != nil {
+		return generation, nil
+	}
+	return g.ready(ctx, name, module)
+}
+
+func (g *guests) takeSpare(name, digest string) *guest.Generation {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	generation := g.spare[name+digest]
+	delete(g.spare, name+digest)
+	return generation
+}
+
+// load brings a module up beside whatever runs, to convert from a version on that is 0 while it
+// is not known, and keeps it where every host finds it.
+func (g *guests) load(ctx context.Context, index int32, module []byte, from talos.Version) (*loaded, error) {
+	name := g.names[index]
+	generation, err := g.take(ctx, name, module)
+	if err != nil {
+		return nil, err
+	}
+	l := &loaded{
+		guest: index, name: name, digest: generation.Digest().String(), version: generation.Manifest().Version,
+		from: from, generation: generation, templates: map[uint32]*installer.Template{},
+	}
 	// BEFORE anything it converts is installed, the module is durable.
-	if err := g.store.StoreModule(ctx, name, l.digest, wasm); err != nil {
+	if err := g.store.StoreModule(ctx, name, l.digest, module); err != nil {
 		g.free(generation)
 		return nil, err
 	}
@@ -215,7 +167,6 @@ func (g *guests) load(ctx context.Context, index int32, wasm []byte) (*loaded, e
 	g.nextID++
 	g.byID[l.id] = l
 	g.newest[index] = l.digest
-	delete(g.rejected, name)
 	g.log.Info("guest loaded", "guest", name, "digest", generation.Digest().Short(), "version", l.version)
 	return l, nil
 }
@@ -263,14 +214,23 @@ func (g *guests) retire(id int32) {
 // close closes every generation.
 func (g *guests) close() {
 	g.mu.Lock()
-	all, spare := g.byID, g.spare
-	g.byID, g.spare = map[int32]*loaded{}, map[string]*guest.Generation{}
+	all := g.byID
+	g.byID = map[int32]*loaded{}
+	g.mu.Unlock()
+	g.freeSpare()
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		g.free(all[id].generation)
+	}
+}
+
+// freeSpare closes the generations that are not in use.
+func (g *guests) freeSpare() {
+	g.mu.Lock()
+	spare := g.spare
+	g.spare = map[string]*guest.Generation{}
 	g.mu.Unlock()
 	for _, key := range slices.Sorted(maps.Keys(spare)) {
 		g.free(spare[key])
-	}
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		g.free(all[id].generation)
 	}
 }
 
@@ -282,15 +242,31 @@ func (g *guests) free(generation *guest.Generation) {
 	}
 }
 
+// refused reports whether it is the file's fault, so that only another file will do better.
+func refused(err error) bool {
+	var module *guest.LoadError
+	var file *guest.FileError
+	return errors.As(err, &module) || errors.As(err, &file)
+}
+
 // reject notes a file that is not taken; it reports false when that is known already.
 func (g *guests) reject(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.rejected[name].Digest == digest {
+	before, known := g.rejected[name]
+	now := Rejection{Digest: digest, Reason: err.Error(), At: now(), passing: digest == "" || !refused(err)}
+	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}
-	g.rejected[name] = Rejection{Digest: digest, Reason: err.Error(), At: now()}
+	g.rejected[name] = now
 	return true
+}
+
+// accept forgets a file that was not taken before: there is one in its place that is.
+func (g *guests) accept(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.rejected, name)
 }
 
 // GuestStatus is one generation for people.
@@ -300,6 +276,7 @@ type GuestStatus struct {
 	Version  string        `json:"version"`
 	From     talos.Version `json:"from"`
 	Rejected *Rejection    `json:"rejected,omitempty"` // the newest file that was not taken
+	Judged   []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
 }
 
 // status returns the generations in use, oldest first.
@@ -310,10 +287,27 @@ func (g *guests) status() []GuestStatus {
 	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
 		l := g.byID[id]
 		s := GuestStatus{Guest: l.name, Digest: l.digest, Version: l.version, From: l.from}
-		if r, ok := g.rejected[l.name]; ok && l.digest == g.newest[l.guest] {
-			s.Rejected = &r
+		if l.digest == g.newest[l.guest] {
+			s.Judged = g.judged[l.name]
+			if r, ok := g.rejected[l.name]; ok {
+				s.Rejected = &r
+			}
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// degraded says in what the host is not as its operator wants it, although it works: a guest's
+// file is not taken, and the module before goes on. Empty when all is well.
+func (g *guests) degraded() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []string
+	for i, name := range g.names {
+		if r, ok := g.rejected[name]; ok && g.newest[i] != "" {
+			all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason))
+		}
+	}
+	return strings.Join(all, "; ")
 }

@@ -144,7 +144,7 @@ var goroutines = map[string]int{
 	"host":           5, // fetch, lane, convert, errands, watch
 	"host/admin":     1, // the listener
 	"host/installer": 1, // looks who holds a lock, while a lane waits for it
-	"host/guest":     1, // brings the SQL parser up, once
+	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent
 }
 
 const (

@@ -15,6 +15,8 @@ type Readiness struct {
 	// while it waits for a decision that is not overdue.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"` // for people; it never holds a user's row
+	// Degraded says what is not as the operator wants it, whether or not there is progress.
+	Degraded string `json:"degraded,omitempty"`
 }
 
 // Reason is why a host is not ready, a stable word.

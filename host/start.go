@@ -65,7 +65,7 @@ func (h *Host) prepare(ctx context.Context) (kafka.Facts, error) {
 	if err != nil {
 		return facts, fmt.Errorf("source: %w", err)
 	}
-	if err := h.retry(ctx, PhaseGuests, installer.IsTransient, func() error { return h.guests.prepare(ctx) }); err != nil {
+	if err := h.retry(ctx, PhaseGuests, installer.IsTransient, func() error { return h.guests.prepare(ctx, state) }); err != nil {
 		return facts, fmt.Errorf("guests: %w", err)
 	}
 	return facts, nil

@@ -1,11 +1,21 @@
 package host_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -210,4 +220,130 @@ func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {
 		}
 	}
 	b.eventually("", "select version from ichor.ledger")
+}
+
+// A typing error in a file does not stop a cohort whose good module is in the database.
+func TestAStartWithARefusedFileGoesOnWithTheHistory(t *testing.T) {
+	for kind, spoil := range map[string]func(b *bank){
+		"no module":   func(b *bank) { b.install("banking", []byte("no module")) },
+		"no file":     func(b *bank) { b.remove("banking.wasm") },
+		"not its SQL": func(b *bank) { b.install("banking", guesttest.Deeds(t)) }, // there is no such table
+	} {
+		t.Run(kind, func(t *testing.T) {
+			b := newBank(t, 3)
+			b.send(message("Other", "position 0"))
+			r := b.start()
+			last := b.transfers(0, 10)
+			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+			if err := r.drain(); err != nil {
+				t.Fatal(err)
+			}
+			spoil(b)
+			r = b.start()
+			r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(guesttest.Banking(t)).Short())
+			last = b.transfers(10, 10)
+			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+			b.eventually("(1)", "select count(*) from ichor.guest_history")
+			next := stamped(guesttest.Banking(t), 1)
+			b.install("banking", next)
+			r.shows("/status", guest.DigestOf(next).String())
+			if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
+				t.Errorf("with a good file it is %s", ready)
+			}
+		})
+	}
+}
+
+func (b *bank) remove(name string) {
+	b.t.Helper()
+	if err := os.Remove(filepath.Join(b.guests, name)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// What lies beside a guest's file is judged, and taken only when it is in the file's place.
+func TestAModuleBesideTheFileIsJudgedAndNotTaken(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	r := b.start()
+	last := b.transfers(0, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	next := stamped(guesttest.Banking(t), 1)
+	beside := func(name string, module []byte) {
+		if err := os.WriteFile(filepath.Join(b.guests, name), module, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside(".banking.wasm.swap-1", []byte("no module"))
+	beside(".banking.wasm.swap-2", next)
+	beside(".other.wasm.swap-1", next)
+	r.shows("/status", `"digest":"`+guest.DigestOf(next).String()+`","accepted":true`)
+	r.shows("/status", `"digest":"`+guest.DigestOf([]byte("no module")).String()+`","accepted":false,"reason":"guest banking refused at scan`)
+	last = b.transfers(10, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	b.eventually("(1)", "select count(*) from ichor.guest_history")
+	b.eventually("(1)", "select count(*) from ichor.guest_module")
+	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
+		t.Errorf("a candidate makes it %s", ready)
+	}
+	if err := os.Rename(filepath.Join(b.guests, ".banking.wasm.swap-2"), filepath.Join(b.guests, "banking.wasm")); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(b.log.text(), "guest swapped"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it is not taken\n%s", b.log.text())
+		}
+	}
+	last = b.transfers(20, 10)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	b.eventually("("+guest.DigestOf(next).String()+")", "select digest from ichor.guest_history order by from_version desc limit 1")
+	b.remove(".banking.wasm.swap-1")
+	for deadline := time.Now().Add(30 * time.Second); strings.Contains(r.get("/status"), "judged"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what is gone is still judged")
+		}
+	}
+}
+
+// curious asks for the status while the host says that a guest is loaded, and gives the answer
+// time to be waiting for what the host holds meanwhile.
+type curious struct {
+	*logBook
+	ask   func()
+	asked sync.WaitGroup
+}
+
+func (c *curious) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "guest loaded") {
+		for range 4 {
+			c.asked.Go(c.ask)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return c.logBook.Write(p)
+}
+
+// Under the race detector: what the status reads of a generation is written before it is there.
+func TestTheStatusIsAskedWhileGuestsAreLoaded(t *testing.T) {
+	b := newBank(t, 3)
+	log := &curious{logBook: b.log}
+	h, err := host.New(b.options, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.ask = func() {
+		if answer, err := http.Get("http://" + h.Address() + "/status"); err == nil {
+			answer.Body.Close()
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	r := &running{Host: h, b: b}
+	r.shows("/readyz", `"ready":true`)
+	log.asked.Wait()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -43,7 +43,7 @@ func (v *view) Status() any {
 	all := h.health.condition()
 	c := &all.core
 	return Status{
-		Version: version, Phase: all.phase, Readiness: all.judge(h.opts.Source.DecisionOverdue),
+		Version: version, Phase: all.phase, Readiness: h.readiness(&all),
 		Topic: h.opts.Source.Topic, Snapshot: c.Snapshot, Resume: c.Resume, Next: c.Next, LogEnd: c.End,
 		Suffix: Depth{c.SuffixLen, c.SuffixHead}, Queue: Depth{c.QueueLen, c.QueueHead},
 		InFlight: c.InFlight, Held: c.Held, Bytes: c.Bytes, Paused: c.Paused,
@@ -55,8 +55,14 @@ func (v *view) Status() any {
 func (v *view) Ready() (bool, any) {
 	h := (*Host)(v)
 	c := h.health.condition()
-	r := c.judge(h.opts.Source.DecisionOverdue)
+	r := h.readiness(&c)
 	return r.Ready, r
+}
+
+func (h *Host) readiness(c *condition) Readiness {
+	r := c.judge(h.opts.Source.DecisionOverdue)
+	r.Degraded = h.guests.degraded()
+	return r
 }
 
 // Journeys implements admin.Host.

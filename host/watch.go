@@ -48,25 +48,33 @@ func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
 			if l := g.look(ctx, int32(i)); l != nil && !arm(armed{l.guest, l.id}) {
 				return
 			}
+			g.judge(ctx, g.names[i])
 		}
 	}
 }
 
 // look loads a guest's file if it is another one than the newest generation; nil when there
-// is nothing to arm. A file that can not be loaded changes nothing, and says why once.
+// is nothing to arm. A file that is refused changes nothing, and says why once.
 func (g *guests) look(ctx context.Context, index int32) *loaded {
 	name := g.names[index]
-	wasm, err := g.read(name)
-	digest := guest.DigestOf(wasm).String()
+	module, err := g.read(name)
+	digest := ""
 	if err == nil {
+		digest = guest.DigestOf(module).String()
 		g.mu.Lock()
-		known := g.newest[index] == digest || g.rejected[name].Digest == digest
+		current := g.newest[index] == digest
+		last, rejected := g.rejected[name]
 		g.mu.Unlock()
-		if known {
+		if current {
+			g.accept(name)
+			return nil
+		}
+		if rejected && last.Digest == digest && !last.passing {
 			return nil
 		}
 		var l *loaded
-		if l, err = g.load(ctx, index, wasm); err == nil {
+		if l, err = g.load(ctx, index, module, 0); err == nil {
+			g.accept(name)
 			return l
 		}
 	}

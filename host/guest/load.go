@@ -2,13 +2,9 @@ package guest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -18,72 +14,90 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
-// Load makes a generation of a binary: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, checks its SQL, runs the manifest's vectors, and warms the pool. It returns a *LoadError, naming what to do, if the guest is
-// at fault; ctx's error if it ended; another error if the options or the cache are bad.
-// The caller must Close the generation.
-func Load(ctx context.Context, name string, wasm []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
+// Load makes a generation of a module: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, checks its SQL, runs the manifest's vectors by the compiled module and by an interpreter, and warms the pool. What Options.Passes says was passed before is not
+// checked again; what is left to do is done in a process of its own if Options.Child names one, and its compiled code is taken from the cache then. Load returns a *LoadError, naming what to do, if the guest is at fault; ctx's error if it ended; another error if the options or
+// the cache are bad. The caller must Close the generation.
+func Load(ctx context.Context, name string, module []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
+	g, err := newGeneration(name, module, options, log, metrics)
+	if err != nil {
+		return nil, err
+	}
+	if dir := g.options.CacheDir; dir != "" {
+		if err := prepareCache(dir, g.log); err != nil { // here, where somebody reads the log
+			return nil, err
+		}
+	}
+	check := g.checkName()
+	before := g.passed(ctx, check)
+	passed := before
+	if len(g.options.Child.Command) > 0 && (!passed || g.options.CacheDir != "" && !g.isCompiled()) {
+		err := g.checkApart(ctx, module, passed)
+		switch {
+		case errors.Is(err, errNoChild):
+			g.log.Warn("the guest is checked in the host's own process, which takes memory and time there", "error", err)
+		case err != nil:
+			return nil, err
+		default:
+			passed = true
+		}
+	}
+	if err := g.load(ctx, module, passed); err != nil {
+		return nil, err
+	}
+	if !before {
+		g.keepPassed(ctx, check)
+	}
+	return g, nil
+}
+
+func newGeneration(name string, module []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
 	if err := options.Validate(); err != nil {
 		return nil, err
 	}
 	options.setDefaults()
 	g := &Generation{
-		name: name, digest: DigestOf(wasm), options: options, metrics: metrics, own: metrics.of(name),
+		name: name, digest: DigestOf(module), options: options, metrics: metrics, own: metrics.of(name),
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
 		logRate: logRate{rate: float64(options.LogRate), tokens: float64(options.LogRate)},
 	}
 	g.log = log.With("component", "guest", "guest", name, "digest", g.digest.Short())
-	if err := g.openRuntime(ctx); err != nil {
-		return nil, err
-	}
-	if err := g.start(ctx, wasm); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, errors.Join(err, g.free())
-	}
 	return g, nil
 }
 
+// load brings the generation up in this process. What passed is compiled and instantiated, and
+// not checked again.
+func (g *Generation) load(ctx context.Context, module []byte, passed bool) error {
+	if err := g.openRuntime(ctx, g.options.CacheDir); err != nil {
+		return err
+	}
+	if err := g.start(ctx, module, passed); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return errors.Join(err, g.free())
+	}
+	return nil
+}
+
 // openRuntime makes the generation's own runtime: the page limit is a runtime's, and
-// nothing of one generation reaches another.
-func (g *Generation) openRuntime(ctx context.Context) error {
+// nothing of one generation reaches another. Without a folder it has no cache.
+func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err error) {
 	config := wazero.NewRuntimeConfigCompiler().
 		WithCoreFeatures(api.CoreFeaturesV2).
 		WithMemoryLimitPages(g.options.MemoryPages).
 		WithDebugInfoEnabled(false)
-	if dir := g.options.CacheDir; dir != "" {
-		if err := privateDir(dir); err != nil {
+	if cacheDir != "" {
+		if g.cache, err = openCache(cacheDir, g.log); err != nil {
 			return err
 		}
-		cache, err := wazero.NewCompilationCacheWithDir(dir)
-		if err != nil {
-			return fmt.Errorf("open compilation cache: %w", err)
-		}
-		g.cache = cache
-		config = config.WithCompilationCache(cache)
+		config = config.WithCompilationCache(g.cache)
 	}
 	g.runtime = wazero.NewRuntimeWithConfig(ctx, config)
 	return nil
 }
 
-// privateDir makes the folder, or checks that it is for its owner alone: compiled code is
-// run as it is found there.
-func privateDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make compilation cache: %w", err)
-	}
-	stat, err := os.Stat(dir)
-	if err != nil {
-		return fmt.Errorf("look at compilation cache: %w", err)
-	}
-	if mode := stat.Mode().Perm(); mode&0o077 != 0 || !ownedByUs(stat) {
-		return fmt.Errorf("compilation cache %s has mode %04o or another owner: code is run from it, so it must be the host's alone (chmod 700 %s)", filepath.Clean(dir), mode, filepath.Clean(dir))
-	}
-	return nil
-}
-
 // start takes the steps of loading, in their order.
-func (g *Generation) start(ctx context.Context, binary []byte) error {
+func (g *Generation) start(ctx context.Context, binary []byte, passed bool) error {
 	module, err := g.scan(binary)
 	if err != nil {
 		return err
@@ -92,7 +106,7 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if err != nil {
 		return g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
-	if !g.agreement(fueled).known() {
+	if !passed {
 		go sqlpolicy.Warm() // meanwhile: it takes as long as to compile a guest
 	}
 	if err := g.compile(ctx, fueled); err != nil {
@@ -113,9 +127,6 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	if g.manifest, err = abi.DecodeManifest(text); err != nil {
 		return g.refuse(StepDescribe, "its manifest is refused", "", err)
 	}
-	if err := g.checkSQL(); err != nil {
-		return err
-	}
 	g.rules = newRules(g.manifest)
 	g.setLimits()
 	g.slots <- s
@@ -126,6 +137,17 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 		}
 		g.slots <- s
 	}
+	if passed {
+		return nil
+	}
+	return g.check(ctx, fueled)
+}
+
+// check puts the module's SQL and its answers to the test.
+func (g *Generation) check(ctx context.Context, fueled []byte) error {
+	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
+		return g.refuse(StepSQL, "its SQL is refused", "", err)
+	}
 	answers, err := g.checkVectors(ctx)
 	if err != nil {
 		return err
@@ -133,54 +155,31 @@ func (g *Generation) start(ctx context.Context, binary []byte) error {
 	return g.secondOpinion(ctx, fueled, answers)
 }
 
-// compile compiles the module, or finds it in the cache. A cache that is damaged is thrown
-// away: it only saves time.
+// compile compiles the module, or finds it in the cache. The cache only saves time: one that
+// is damaged is emptied, and one that cannot be written is done without.
 func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err == nil {
+		g.markCompiled()
 		return nil
 	}
-	if !strings.Contains(err.Error(), "compilationcache:") {
-		return g.refuse(StepCompile, "it is not a valid module", "", err)
+	for _, dir := range []string{g.options.CacheDir, ""} {
+		if !cacheFailed(err) {
+			break
+		}
+		g.log.Warn("compilation cache is emptied", "folder", g.options.CacheDir, "error", err)
+		if err := errors.Join(g.free(), emptyCache(g.options.CacheDir)); err != nil {
+			g.log.Warn("compilation cache is not emptied", "folder", g.options.CacheDir, "error", err)
+		}
+		g.cache = nil
+		if err := g.openRuntime(ctx, dir); err != nil {
+			return err
+		}
+		if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err == nil {
+			g.markCompiled()
+			return nil
+		}
 	}
-	g.log.Warn("compilation cache is damaged, made anew", "folder", g.options.CacheDir, "error", err)
-	if err := g.free(); err != nil {
-		return fmt.Errorf("close damaged compilation cache: %w", err)
-	}
-	if err := os.RemoveAll(g.options.CacheDir); err != nil {
-		return fmt.Errorf("throw damaged compilation cache away: %w", err)
-	}
-	if err := g.openRuntime(ctx); err != nil {
-		return err
-	}
-	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err != nil {
-		return g.refuse(StepCompile, "it is not a valid module", "", err)
-	}
-	return nil
-}
-
-// checkSQL compares the manifest's templates with the policy. The parser takes a second and
-// 250 MiB to come up, so what was allowed once, by the same rules, is not parsed again.
-func (g *Generation) checkSQL() error {
-	allowed, err := g.allowedSQL()
-	if err != nil || allowed.known() {
-		return err
-	}
-	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
-		return g.refuse(StepSQL, "its SQL is refused", "", err)
-	}
-	return allowed.keep()
-}
-
-// allowedSQL is the verdict that the policy allows the manifest's templates.
-func (g *Generation) allowedSQL() (verdict, error) {
-	question, err := json.Marshal(struct {
-		Policy    sqlpolicy.Policy
-		Templates []abi.Template
-	}{g.options.SQL, g.manifest.Templates})
-	if err != nil {
-		return verdict{}, fmt.Errorf("write the SQL policy down: %w", err)
-	}
-	return g.verdict("allowed", builtFrom("github.com/wasilibs/go-pgquery"), sqlpolicy.Rules(), question), nil
+	return g.refuse(StepCompile, "it is not a valid module", "", err)
 }
 
 // setLimits takes the lower of the host's limits and the guest's own.

@@ -71,7 +71,7 @@ func TestCacheMustBePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := load(t, "x", fixture(t, "answers_once"), guest.Options{Instances: 1, CacheDir: dir})
-	if err == nil || !strings.Contains(err.Error(), "has mode 0750") {
+	if err == nil || !strings.Contains(err.Error(), "has mode 0750") || !strings.Contains(err.Error(), "use a new folder") {
 		t.Errorf("a cache that others may read: %v", err)
 	}
 	made := filepath.Join(t.TempDir(), "a", "b")

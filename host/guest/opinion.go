@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
 
 // secondOpinion converts the manifest's vectors by an interpreter too and compares: a
 // compiler that turns a module into something else has been seen (wazero#2516), and the two
-// share no code behind the decoder. What agreed once agrees again.
+// share no code behind the decoder.
 func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled []Conversions) error {
-	agreed := g.agreement(fueled)
-	if agreed.known() {
-		return nil
-	}
 	interpreted, err := g.interpret(ctx, fueled)
 	if err != nil {
 		return g.refuse(StepVectors, "the interpreter fails where the compiled module does not", reportHint, err)
@@ -29,20 +26,16 @@ func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled 
 			}
 		}
 	}
-	return agreed.keep()
+	return nil
 }
 
 const reportHint = "the host's compiler of WebAssembly may be at fault: please report it with the module"
 
-// agreement is the verdict that compiled and interpreted agree.
-func (g *Generation) agreement(fueled []byte) verdict {
-	return g.verdict("agreed", builtFrom("github.com/tetratelabs/wazero"), fueled)
-}
-
 // interpret converts the vectors on an interpreter of their own.
 func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Conversions, err error) {
+	unseen := NewMetrics(prometheus.NewRegistry()) // what it does is no work of the host's
 	other := &Generation{
-		name: g.name, digest: g.digest, options: g.options, log: g.log, metrics: g.metrics, own: g.own,
+		name: g.name, digest: g.digest, options: g.options, log: g.log, metrics: unseen, own: unseen.of(g.name),
 		manifest: g.manifest, rules: g.rules, limits: g.limits, idle: make(chan struct{}), slots: make(chan *slot, 1),
 	}
 	other.options.Instances = 1

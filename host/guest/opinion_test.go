@@ -44,10 +44,6 @@ func TestSecondOpinion(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong[0].Results[0].Statements[0].Args[0] = []byte("fixtura")
-	if err := g.secondOpinion(context.Background(), fueled, wrong); err != nil {
-		t.Errorf("it was agreed when it was loaded, and is asked again: %v", err)
-	}
-	g.options.CacheDir = ""
 	err = g.secondOpinion(context.Background(), fueled, wrong)
 	if err == nil || !strings.Contains(err.Error(), `vector "v", version 7, compiled and interpreted, becomes two things`) {
 		t.Errorf("two answers: %v", err)

@@ -46,8 +46,12 @@ type Options struct {
 	HighWaterPages uint32
 	// CacheDir keeps compiled code between runs. It must be the host's own: whoever can
 	// write there can run code in the host, so a folder that others may enter is refused.
-	// Empty means no cache.
+	// Empty means no cache. FindCacheDir finds one.
 	CacheDir string
+	// Child says how a module is checked in a process of its own.
+	Child Child `json:"-"`
+	// Passes remembers what was checked; without it everything is checked at each load.
+	Passes Passes `json:"-"`
 	// BatchMax is the most versions of one call, BatchTime what one call should last: the
 	// host's garbage collector waits for it.
 	BatchMax  int
@@ -75,7 +79,7 @@ type Options struct {
 	// later revision of the contract may: for tests of guests.
 	Padding int
 	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
-	Clock func() int64
+	Clock func() int64 `json:"-"`
 }
 
 func (o *Options) setDefaults() {
@@ -100,6 +104,12 @@ func (o *Options) setDefaults() {
 	setFuel(&o.FuelStart, DefaultFuelStart)
 	setFuel(&o.FuelCall, DefaultFuelCall)
 	setFuel(&o.FuelItem, DefaultFuelItem)
+	if o.Child.Time == 0 {
+		o.Child.Time = DefaultChildTime
+	}
+	if o.Child.Memory == 0 {
+		o.Child.Memory = DefaultChildMemory
+	}
 	if o.Clock == nil {
 		o.Clock = func() int64 { return time.Now().UnixNano() }
 	}

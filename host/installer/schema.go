@@ -36,6 +36,7 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.lane", "select, insert, update"},
 	{"ichor.ledger", "select"},
 	{"ichor.guest_module", "select, insert"},
+	{"ichor.guest_check", "select, insert"},
 	{"ichor.guest_history", "select, insert"},
 	{"ichor.quarantine", "select, insert, update"},
 	{"ichor.audit", "select, insert"},

@@ -36,6 +36,16 @@ create table if not exists ichor.guest_module (
 	stored_at timestamptz not null default now()
 );
 
+-- The checks that modules passed, each named by a hash of all that its result depends on: the
+-- module, the limits and the SQL policy, and the host's program. What is not here is checked
+-- again, so rows may be deleted at any time.
+create table if not exists ichor.guest_check (
+	name text primary key,
+	guest text not null,
+	digest text not null,
+	passed_at timestamptz not null default now()
+);
+
 -- Which guest converts what: name's module is digest from from_version on, or for that version
 -- alone where only_version is set, which goes before.
 create table if not exists ichor.guest_history (

@@ -11,7 +11,6 @@
 package sqlpolicy
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"slices"
@@ -124,21 +123,6 @@ func (p Policy) Check(templates []abi.Template) error {
 
 // Warm brings the parser up, once a process; call it early, from a goroutine of its own.
 var Warm = sync.OnceFunc(func() { _, _ = parser.ParseToJSON("select 1") })
-
-//go:embed grammar.go lists.go policy.go rules.go walk.go
-var source embed.FS
-
-// Rules returns what tells these rules from those of any other build: their source. Whoever
-// remembers what Check allowed must forget it when they change.
-var Rules = sync.OnceValue(func() []byte {
-	var all []byte
-	entries, _ := source.ReadDir(".") // what is embedded can be read
-	for _, e := range entries {
-		text, _ := source.ReadFile(e.Name())
-		all = append(all, text...)
-	}
-	return all
-})
 
 // check returns what is wrong with one template.
 func (p Policy) check(t *abi.Template) []Finding {

@@ -1,0 +1,135 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// errNoChild is returned when there is no process to check a module in.
+var errNoChild = errors.New("no process of its own could be started")
+
+// The most that is read of a child.
+const (
+	reportMost    = 1 << 20
+	lastWords     = 4 << 10
+	childFarewell = time.Second // between its end and that of its pipes
+)
+
+// apart is a child from the parent's side.
+type apart struct {
+	g       *Generation
+	request childRequest
+	module  []byte
+	words   firstWords // what it wrote to its standard error
+	report  childReport
+}
+
+// checkApart has the module checked, unless it passed before, and compiled into the cache by a
+// process of its own. It returns a *LoadError if the module is refused or the process died of
+// it, errNoChild if none could be started, ctx's error, or what else failed.
+func (g *Generation) checkApart(ctx context.Context, module []byte, passed bool) error {
+	a := &apart{g: g, module: module, request: childRequest{
+		Name: g.name, Bytes: len(module), Options: g.options, Passed: passed, Time: g.options.Child.Time, Memory: g.options.Child.Memory,
+	}}
+	a.request.Options.Instances = 1
+	done := make(chan error, 1)
+	go func() {
+		// Never unlocked: the thread has a priority of its own from here on, which the child
+		// inherits, and ends with the goroutine.
+		runtime.LockOSThread()
+		yieldToOthers()
+		done <- a.run(ctx)
+	}()
+	return <-done
+}
+
+// run starts the child, asks it, and finds out how it ended.
+func (a *apart) run(ctx context.Context) error {
+	limit := childPatience * a.request.Time
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	command := a.g.options.Child.Command
+	cmd := exec.CommandContext(bounded, command[0], command[1:]...)
+	cmd.Env, cmd.Stderr, cmd.SysProcAttr, cmd.WaitDelay = []string{"GOMAXPROCS=2"}, &a.words, endWithParent(), childFarewell
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoChild, err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoChild, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%w: %w", errNoChild, err)
+	}
+	asked := a.ask(in, out)
+	_ = in.Close() // it has answered, or is dead
+	_ = cmd.Wait() // how it ended matters only when it has not answered
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case bounded.Err() != nil:
+		return a.died("it is not checked within "+limit.String(), "is the machine overloaded? put the file there again")
+	case asked != nil:
+		return a.fate(cmd.ProcessState)
+	case a.report.Refused != nil:
+		return a.report.Refused.error(a.g.name)
+	case !a.report.Passed:
+		return fmt.Errorf("check guest %s: %s", a.g.name, a.report.Failed)
+	}
+	return nil
+}
+
+// ask sends the request and reads the report.
+func (a *apart) ask(in io.Writer, out io.Reader) error {
+	line, err := json.Marshal(a.request)
+	if err != nil {
+		return err
+	}
+	if _, err := in.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	if _, err := in.Write(a.module); err != nil {
+		return err
+	}
+	return json.NewDecoder(io.LimitReader(out, reportMost)).Decode(&a.report)
+}
+
+// fate is why a child ended without a report: mostly of a limit.
+func (a *apart) fate(state *os.ProcessState) error {
+	words := a.words.line()
+	switch {
+	case state.UserTime()+state.SystemTime() >= a.request.Time*4/5: // a kernel counts its limit in ticks
+		return a.died(fmt.Sprintf("it takes more than %v of processor time to be checked", a.request.Time), "what is so large in it, or so slow?")
+	case strings.Contains(words, "out of memory") || strings.Contains(words, "cannot allocate memory"):
+		return a.died(fmt.Sprintf("it takes more than %d MiB of memory to be checked", a.request.Memory>>20), "what is so large in it?")
+	case words == "":
+		words = "without a word, as the system does to a process that takes too much memory"
+	}
+	return a.died("the process that checked it died", "did it need more memory than there is? else please report it with the module", fmt.Errorf("%v: %s", state, words))
+}
+
+func (a *apart) died(what, hint string, err ...error) error {
+	return a.g.refuse(StepCheck, what, hint, errors.Join(err...))
+}
+
+// firstWords keeps the beginning of what is written to it: a Go program says first why it dies.
+type firstWords struct{ text bytes.Buffer }
+
+// Write implements io.Writer.
+func (w *firstWords) Write(p []byte) (int, error) {
+	w.text.Write(p[:min(len(p), lastWords-w.text.Len())])
+	return len(p), nil
+}
+
+// line returns the first line, without what would disturb a log.
+func (w *firstWords) line() string { return clean([]byte(firstLine(w.text.String()))) }

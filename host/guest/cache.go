@@ -1,0 +1,217 @@
+package guest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+)
+
+// The parts of a cache folder that are ours. Everything else in it is left alone.
+const (
+	compiledFolders = "wazero-*"   // compiled code, as wazero lays it out
+	compiledMarks   = "compiled-*" // empty files: this module was compiled. They decide nothing but who compiles it.
+
+	cacheMost = 512 << 20 // bytes of compiled code, a guest in Go has about 15 MiB
+)
+
+// FindCacheDir returns a folder for Options.CacheDir that this user alone may enter and that
+// can be written: the user's cache folder, or else one in the temporary folder or in memory,
+// of the same name each time so that a restart finds it again. It returns an error that says
+// why there is none.
+func FindCacheDir() (string, error) {
+	own := "ichor-" + strconv.Itoa(os.Geteuid())
+	candidates := []string{filepath.Join(os.TempDir(), own), filepath.Join("/dev/shm", own)}
+	if base, err := os.UserCacheDir(); err == nil {
+		candidates = slices.Insert(candidates, 0, filepath.Join(base, "ichor"))
+	}
+	var errs []error
+	for _, base := range candidates {
+		dir := filepath.Join(base, "modules")
+		err := tryCacheDir(base, dir)
+		if err == nil {
+			return dir, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", fmt.Errorf("no folder can be written that is this user's alone: %w", errors.Join(errs...))
+}
+
+// tryCacheDir makes the folder and writes into it. Whoever made the folder above it first, in
+// a folder that all may write, could take ours away: it must be ours too.
+func tryCacheDir(base, dir string) error {
+	for _, folder := range []string{base, dir} {
+		if err := privateDir(folder); err != nil {
+			return err
+		}
+	}
+	trial, err := os.CreateTemp(dir, "trial-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(trial.Close(), os.Remove(trial.Name()))
+}
+
+// openCache opens the cache folder after what may have been planted in it is gone.
+func openCache(dir string, log *slog.Logger) (wazero.CompilationCache, error) {
+	if err := prepareCache(dir, log); err != nil {
+		return nil, err
+	}
+	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open compilation cache: %w", err)
+	}
+	return cache, nil
+}
+
+// prepareCache makes the folder if need be and removes what may have been planted in it.
+func prepareCache(dir string, log *slog.Logger) error {
+	if err := privateDir(dir); err != nil {
+		return err
+	}
+	return sweepCache(dir, log)
+}
+
+// privateDir makes the folder, or checks that it is for its owner alone: compiled code is
+// run as it is found there. What is in a folder that was open once may be a stranger's, so it
+// is not enough to close it.
+func privateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make compilation cache: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("look at compilation cache: %w", err)
+	}
+	if mode := info.Mode(); !mode.IsDir() || mode.Perm()&0o077 != 0 || !ownedByUs(info) {
+		return fmt.Errorf("compilation cache %s has mode %04o, is no folder or has another owner: code is run from it, so others must never have written there; use a new folder, as %s", filepath.Clean(dir), mode.Perm(), filepath.Join(dir, "modules"))
+	}
+	return nil
+}
+
+// compiledFile is one file of the cache.
+type compiledFile struct {
+	path string
+	info fs.FileInfo
+}
+
+// sweepCache removes from our parts of the cache, one by one, what others may have written,
+// and the oldest code where there is too much.
+func sweepCache(dir string, log *slog.Logger) error {
+	var kept []compiledFile
+	total := int64(0)
+	look := func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // another process sweeps too
+		}
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case strange(info):
+			log.Warn("compilation cache: removed what others may have written", "path", path, "mode", info.Mode())
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("%w; use a new folder", err)
+			}
+			if info.IsDir() {
+				return fs.SkipDir
+			}
+		case !info.IsDir():
+			kept = append(kept, compiledFile{path, info})
+			total += info.Size()
+		}
+		return nil
+	}
+	for _, path := range cacheParts(dir) {
+		if err := filepath.WalkDir(path, look); err != nil {
+			return fmt.Errorf("look through compilation cache: %w", err)
+		}
+	}
+	slices.SortFunc(kept, func(a, b compiledFile) int {
+		return cmp.Compare(a.info.ModTime().UnixNano(), b.info.ModTime().UnixNano())
+	})
+	for _, f := range kept {
+		if total <= cacheMost {
+			break
+		}
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove old code from compilation cache: %w", err)
+		}
+		total -= f.info.Size()
+	}
+	return nil
+}
+
+// strange tells what a cache that was always ours does not have: a file of another owner, one
+// that others may write, one that has a second name elsewhere, a link, a FIFO.
+func strange(info fs.FileInfo) bool {
+	mode := info.Mode()
+	return !ownedByUs(info) || mode.Perm()&0o022 != 0 || !mode.IsDir() && (!mode.IsRegular() || namesOf(info) != 1)
+}
+
+// cacheParts returns what is ours in the folder.
+func cacheParts(dir string) (parts []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // there is nothing yet
+	}
+	for _, entry := range entries {
+		for _, pattern := range []string{compiledFolders, compiledMarks} {
+			if ours, _ := filepath.Match(pattern, entry.Name()); ours {
+				parts = append(parts, filepath.Join(dir, entry.Name()))
+			}
+		}
+	}
+	return parts
+}
+
+// emptyCache removes all code from the folder.
+func emptyCache(dir string) error {
+	var errs []error
+	for _, path := range cacheParts(dir) {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
+}
+
+// cacheFailed reports whether it was the cache that kept a module from being compiled: it is
+// damaged, or cannot be written.
+func cacheFailed(err error) bool {
+	var file *fs.PathError
+	return strings.Contains(err.Error(), "compilationcache:") || errors.As(err, &file)
+}
+
+// compiledMark is the file that says that a module's code is in the cache.
+func compiledMark(dir, key string) string {
+	return filepath.Join(dir, strings.TrimSuffix(compiledMarks, "*")+key)
+}
+
+// isCompiled reports whether this program has compiled the module into the cache, as far as
+// it is known: without the code, it is compiled again.
+func (g *Generation) isCompiled() bool {
+	_, err := os.Lstat(compiledMark(g.options.CacheDir, g.compileKey()))
+	return err == nil
+}
+
+// markCompiled notes that the code is in the cache. Not to know it later costs time alone.
+func (g *Generation) markCompiled() {
+	if g.cache == nil {
+		return
+	}
+	if err := os.WriteFile(compiledMark(g.options.CacheDir, g.compileKey()), nil, 0o600); err != nil {
+		g.log.Warn("compilation cache: what is in it cannot be noted", "error", err)
+	}
+}

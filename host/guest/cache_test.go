@@ -1,0 +1,182 @@
+package guest
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestAPlantedFileDecidesNothing puts files into the cache that once said that a module's SQL
+// is allowed, and the one that says that it was compiled.
+func TestAPlantedFileDecidesNothing(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	options := Options{CacheDir: cache}
+	if err := loadFixture(t, "declares_a_commit", options); !refusedAt(err, StepSQL) {
+		t.Fatal(err)
+	}
+	marks, err := filepath.Glob(filepath.Join(cache, compiledMarks))
+	if err != nil || len(marks) != 1 {
+		t.Fatal(marks, err)
+	}
+	_, key, _ := strings.Cut(filepath.Base(marks[0]), "-")
+	for _, name := range []string{"allowed-" + key, "agreed-" + key, "check-" + key, "passed-" + key, key} {
+		if err := os.WriteFile(filepath.Join(cache, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := loadFixture(t, "declares_a_commit", options); !refusedAt(err, StepSQL) {
+		t.Errorf("with planted files: %v", err)
+	}
+}
+
+// entry returns the file with the one module's code.
+func entry(t *testing.T, cache string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(cache, compiledFolders, "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	return files[0]
+}
+
+// TestEntriesOfStrangersAreRemoved makes the one entry what it would be if somebody else had
+// put it there.
+func TestEntriesOfStrangersAreRemoved(t *testing.T) {
+	do := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, plant := range map[string]func(path string){
+		"writable by all":   func(path string) { do(os.WriteFile(path, []byte("code"), 0o600), os.Chmod(path, 0o602)) },
+		"writable by group": func(path string) { do(os.WriteFile(path, []byte("code"), 0o600), os.Chmod(path, 0o620)) },
+		"a second name": func(path string) {
+			do(os.Link(path, filepath.Join(t.TempDir(), "other")))
+		},
+		"a link": func(path string) {
+			other := filepath.Join(t.TempDir(), "other")
+			do(os.Rename(path, other), os.Symlink(other, path))
+		},
+		"a FIFO":        func(path string) { do(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
+		"its folder":    func(path string) { do(os.Chmod(filepath.Dir(path), 0o777)) },
+		"another owner": func(path string) { _ = os.Chown(path, 12345, 12345) }, // root alone may
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := filepath.Join(t.TempDir(), "cache")
+			if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+				t.Fatal(err)
+			}
+			path := entry(t, cache)
+			plant(path)
+			planted, err := os.Lstat(path)
+			do(err)
+			if name != "its folder" && !strange(planted) {
+				if os.Geteuid() != 0 {
+					return // only root can give a file away
+				}
+				t.Fatal("it is believed")
+			}
+			mine := filepath.Join(cache, "mine")
+			do(os.WriteFile(mine, nil, 0o600), os.Chmod(mine, 0o666)) // no business of ours
+			var said bytes.Buffer
+			if err := prepareCache(cache, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(said.String(), "others may have written") {
+				t.Errorf("it is still there, %v, and said is %q", err, said.String())
+			}
+			if _, err := os.Lstat(mine); err != nil {
+				t.Error("what is not ours is gone:", err)
+			}
+			if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+				t.Error(err)
+			}
+			entry(t, cache)
+		})
+	}
+}
+
+// TestADamagedCacheCostsTimeAlone cuts the code short and takes it away; what is not the
+// cache's stays.
+func TestADamagedCacheCostsTimeAlone(t *testing.T) {
+	for name, damage := range map[string]func(path string) error{
+		"cut short":       func(path string) error { return os.Truncate(path, 10) },
+		"empty":           func(path string) error { return os.Truncate(path, 0) },
+		"folder is gone":  func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"folder in place": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := filepath.Join(t.TempDir(), "cache")
+			if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+				t.Fatal(err)
+			}
+			mine := filepath.Join(cache, "mine")
+			if err := errors.Join(os.WriteFile(mine, nil, 0o600), damage(entry(t, cache))); err != nil {
+				t.Fatal(err)
+			}
+			if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(mine); err != nil {
+				t.Error("what is not the cache's is gone:", err)
+			}
+			entry(t, cache)
+		})
+	}
+}
+
+// TestOldCodeIsRemoved fills the cache beyond what it may hold.
+func TestOldCodeIsRemoved(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+		t.Fatal(err)
+	}
+	path := entry(t, cache)
+	old := path + ".old"
+	if err := errors.Join(os.WriteFile(old, nil, 0o600), os.Truncate(old, cacheMost), os.Chtimes(old, time.Time{}, time.Unix(1, 0))); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepareCache(cache, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if entry(t, cache) != path {
+		t.Error("the newer code is gone, or the older is not")
+	}
+}
+
+func TestACacheIsFound(t *testing.T) {
+	home, temporary := t.TempDir(), t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	t.Setenv("TMPDIR", temporary)
+	if dir, err := FindCacheDir(); err != nil || !strings.HasPrefix(dir, home) {
+		t.Errorf("with a home: %s, %v", dir, err)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	first, err := FindCacheDir()
+	if err != nil || !strings.HasPrefix(first, temporary) {
+		t.Fatalf("without one: %s, %v", first, err)
+	}
+	if again, err := FindCacheDir(); again != first || err != nil {
+		t.Errorf("a restart finds %s, %v", again, err)
+	}
+	// Somebody made it first: nothing is taken from there.
+	if err := os.Chmod(filepath.Dir(first), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := FindCacheDir(); err == nil && strings.HasPrefix(dir, temporary) {
+		t.Errorf("a folder that others may write is taken: %s", dir)
+	}
+	if err := privateDir(filepath.Dir(first)); err == nil || !strings.Contains(err.Error(), "use a new folder") || strings.Contains(err.Error(), "chmod") {
+		t.Errorf("it is answered with %v", err)
+	}
+}

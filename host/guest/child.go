@@ -1,0 +1,146 @@
+package guest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ChildVerb is the argument with which a program is started to check a module in a process of
+// its own. It must then call BeChild and nothing else.
+const ChildVerb = "check-module"
+
+// Child says how modules are checked in a process of their own: what a module does to its
+// compiler, its checks or the SQL parser it does there. It has the lowest priority that still
+// moves, bounded memory and time, no environment, and ends with the process that started it.
+type Child struct {
+	// Command starts this same program so that it calls BeChild; empty checks modules in the
+	// process that loads them.
+	Command []string
+	// Time is the processor time that a check may take, Memory the bytes of memory beside
+	// those of the instances.
+	Time   time.Duration
+	Memory int64
+}
+
+// The defaults of Child.
+const (
+	DefaultChildTime   = 30 * time.Second
+	DefaultChildMemory = 1 << 30
+
+	// childPatience times its processor time a child may take by the clock, on a machine that
+	// has little to spare for it.
+	childPatience = 4
+)
+
+// childRequest is what a child is asked, in a line of JSON before the module's bytes.
+type childRequest struct {
+	Name    string
+	Bytes   int
+	Options Options
+	Passed  bool // the checks were passed before: it is only compiled
+	Time    time.Duration
+	Memory  int64
+}
+
+// childReport is what it answers.
+type childReport struct {
+	Passed  bool
+	Refused *refusal `json:",omitempty"`
+	Failed  string   `json:",omitempty"` // not by the module's fault
+}
+
+// refusal is a LoadError as text.
+type refusal struct {
+	Step Step
+	Rule Rule
+	What string
+	Hint string
+	Err  string
+}
+
+func (r *refusal) error(name string) error {
+	e := &LoadError{Guest: name, Step: r.Step, Rule: r.Rule, What: r.What, Hint: r.Hint}
+	if r.Err != "" {
+		e.Err = errors.New(r.Err)
+	}
+	return e
+}
+
+// BeChild answers one request on the standard input, as the process that ChildVerb starts, and
+// returns the exit code. The process ends at once when its parent does.
+func BeChild() int {
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // the parent ends it, and knows then why
+	in := bufio.NewReader(os.Stdin)
+	request, module, err := readRequest(in)
+	if err == nil {
+		err = bound(request)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // nothing comes any more: it ends when the parent has died
+		os.Exit(1)
+	}()
+	if err := json.NewEncoder(os.Stdout).Encode(answer(request, module)); err != nil {
+		return 1
+	}
+	return 0
+}
+
+func readRequest(in *bufio.Reader) (r *childRequest, module []byte, err error) {
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s is for Ichor itself, which starts it: %w", ChildVerb, err)
+	}
+	r = new(childRequest)
+	if err := json.Unmarshal(line, r); err != nil {
+		return nil, nil, fmt.Errorf("read the request: %w", err)
+	}
+	module = make([]byte, r.Bytes)
+	if _, err := io.ReadFull(in, module); err != nil {
+		return nil, nil, fmt.Errorf("read the module: %w", err)
+	}
+	return r, module, nil
+}
+
+// bound limits this process. The instances of the compiled module and of the interpreted one
+// reserve their memories beside it.
+func bound(r *childRequest) error {
+	memories := 2 * int64(r.Options.MemoryPages) << 16
+	debug.SetMemoryLimit(r.Memory / 2)
+	return limitProcess(r.Time, r.Memory+memories)
+}
+
+// answer does the work.
+func answer(r *childRequest, module []byte) *childReport {
+	g, err := newGeneration(r.Name, module, r.Options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	if err == nil {
+		err = g.load(context.Background(), module, r.Passed)
+	}
+	var refused *LoadError
+	switch {
+	case errors.As(err, &refused):
+		text := ""
+		if refused.Err != nil {
+			text = refused.Err.Error()
+		}
+		return &childReport{Refused: &refusal{refused.Step, refused.Rule, refused.What, refused.Hint, text}}
+	case err != nil:
+		return &childReport{Failed: err.Error()}
+	}
+	return &childReport{Passed: true}
+}

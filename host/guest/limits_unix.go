@@ -1,0 +1,33 @@
+//go:build unix
+
+package guest
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// setLimits bounds this process; beyond its time it is killed, beyond its memory it gets no
+// more, of which a Go program dies.
+func setLimits(d time.Duration, memory int64) error {
+	for _, limit := range []struct {
+		what  string
+		which int
+		most  uint64
+	}{
+		{"processor time", syscall.RLIMIT_CPU, uint64(max(1, d.Seconds()))},
+		{"memory", syscall.RLIMIT_DATA, uint64(memory)},
+		{"core dump", syscall.RLIMIT_CORE, 0},
+	} {
+		var is syscall.Rlimit
+		if err := syscall.Getrlimit(limit.which, &is); err != nil {
+			return fmt.Errorf("ask for the limit of %s: %w", limit.what, err)
+		}
+		most := min(limit.most, uint64(is.Max))
+		if err := syscall.Setrlimit(limit.which, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
+			return fmt.Errorf("limit the %s: %w", limit.what, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package guest
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// childNice is a tenth of the weight of others: enough for a check to end on a busy machine.
+const childNice = 10
+
+// selfPath names the program that runs, also after its file was replaced.
+func selfPath() string { return "/proc/self/exe" }
+
+// yieldToOthers lowers the priority of the calling thread, which must be locked, and of what
+// it starts.
+func yieldToOthers() {
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, childNice) // to be as quick as others is no failure
+}
+
+// endWithParent makes a process group of its own, so that an interrupt at the terminal leaves
+// the stopping to us, and lets the kernel end the process when its parent has died.
+func endWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// limitProcess bounds this process's processor time and the memory that it takes beyond what
+// it has, and offers it first to a kernel that is out of memory.
+func limitProcess(d time.Duration, memory int64) error {
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // not everywhere is it offered
+	return setLimits(d, dataNow()+memory)
+}
+
+// dataNow returns how many bytes this process may write by now, mapped or not: a runtime has
+// reserved some already.
+func dataNow() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmData:")
+	words := strings.Fields(rest)
+	if len(words) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseInt(words[0], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return kib << 10
+}
