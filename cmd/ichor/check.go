@@ -20,6 +20,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	lacking := equip(&o.Guests.Limits)
 	wrong := 0
 	for _, f := range host.Check(ctx, o, c.Timeout) {
 		if f.Err != nil {
@@ -32,6 +33,11 @@ func (c *checkCommand) Run(ctx context.Context) error {
 			note += ": " + f.Note
 		}
 		fmt.Println("ok      " + note)
+	}
+	if lacking != nil {
+		fmt.Println("note    " + lacking.Error())
+	} else {
+		fmt.Println("ok      compiled guests: kept in " + o.Guests.Limits.CacheDir)
 	}
 	if wrong > 0 {
 		return &failure{exitEnvironment, errors.New("not everything is ready; see above")}

@@ -85,9 +85,9 @@ func (w withModule) read() (*module, error) {
 			return nil, err
 		}
 		m.options = o.Guests.Limits
-	} else if cache, err := os.UserCacheDir(); err == nil {
-		m.options.CacheDir = filepath.Join(cache, "ichor", "modules") // a second look is quicker
 	}
+	_ = equip(&m.options) // without a folder each look takes longer, and that is all
+	m.options.Passes = passed{}
 	stat, err := os.Stat(w.Path)
 	if err != nil {
 		return nil, &failure{exitEnvironment, err}
@@ -110,6 +110,19 @@ func (w withModule) read() (*module, error) {
 	}
 	m.name = strings.TrimSuffix(filepath.Base(m.file), ".wasm")
 	return m, nil
+}
+
+// passed are the checks that were passed in this run of a verb, which may load a module more
+// than once.
+type passed map[string]bool
+
+// Passed implements guest.Passes.
+func (p passed) Passed(_ context.Context, check string) (bool, error) { return p[check], nil }
+
+// KeepPassed implements guest.Passes.
+func (p passed) KeepPassed(_ context.Context, check, _, _ string) error {
+	p[check] = true
+	return nil
 }
 
 // load makes a generation of the module, with one instance. The caller closes it.

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest"
 )
 
 // The exit codes.
@@ -26,7 +27,15 @@ const (
 	exitNotReady
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() { os.Exit(begin(os.Args[1:])) }
+
+// begin is a command, or the child of one that checks a module.
+func begin(args []string) int {
+	if len(args) == 1 && args[0] == guest.ChildVerb {
+		return guest.BeChild()
+	}
+	return run(args)
+}
 
 type commands struct {
 	Run     runCommand    `cmd:"" help:"Replicate, until SIGTERM drains and ends it."`
@@ -114,4 +123,18 @@ func (w withFile) options() (host.Options, settings, error) {
 		return o, s, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
 	}
 	return o, s, nil
+}
+
+// equip gives guests what this machine has for them: a folder for compiled code, unless the
+// settings name one, and a process of its own for each check. It returns an error that says
+// why there is no folder, which costs time alone.
+func equip(limits *guest.Options) (err error) {
+	limits.Child = guest.OwnChild()
+	if limits.CacheDir == "" {
+		limits.CacheDir, err = guest.FindCacheDir()
+	}
+	if err != nil {
+		return fmt.Errorf("compiled guests are not kept, so that each start takes seconds and memory to compile them: name a folder in guests.cache_directory: %w", err)
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -26,8 +27,8 @@ import (
 const asIchor = "ICHOR_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asIchor) != "" {
-		os.Exit(run(os.Args[1:]))
+	if child := len(os.Args) == 2 && os.Args[1] == guest.ChildVerb; child || os.Getenv(asIchor) != "" {
+		os.Exit(begin(os.Args[1:]))
 	}
 	pgtest.Main(m)
 }

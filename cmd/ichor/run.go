@@ -34,6 +34,9 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
+	if err := equip(&o.Guests.Limits); err != nil {
+		log.Warn(err.Error())
+	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := host.New(o, log, reg)

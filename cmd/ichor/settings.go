@@ -265,6 +265,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)
 	o.HTTP.Listen = s.HTTP.Listen
+	o.Fill() // so that every verb has a guest checked by what run has it checked by
 	return o, o.Validate()
 }
 

@@ -33,6 +33,10 @@ func FindCacheDir() (string, error) {
 	if base, err := os.UserCacheDir(); err == nil {
 		candidates = slices.Insert(candidates, 0, filepath.Join(base, "ichor"))
 	}
+	return firstCacheDir(candidates)
+}
+
+func firstCacheDir(candidates []string) (string, error) {
 	var errs []error
 	for _, base := range candidates {
 		dir := filepath.Join(base, "modules")

@@ -176,6 +176,9 @@ func TestACacheIsFound(t *testing.T) {
 	if dir, err := FindCacheDir(); err == nil && strings.HasPrefix(dir, temporary) {
 		t.Errorf("a folder that others may write is taken: %s", dir)
 	}
+	if dir, err := firstCacheDir([]string{os.DevNull, filepath.Dir(first)}); err == nil || !strings.Contains(err.Error(), os.DevNull) {
+		t.Errorf("where nothing can be written it finds %s, %v", dir, err)
+	}
 	if err := privateDir(filepath.Dir(first)); err == nil || !strings.Contains(err.Error(), "use a new folder") || strings.Contains(err.Error(), "chmod") {
 		t.Errorf("it is answered with %v", err)
 	}

@@ -34,6 +34,10 @@ type Child struct {
 	Memory int64
 }
 
+// OwnChild starts this program, whose main must call BeChild when its one argument is
+// ChildVerb.
+func OwnChild() Child { return Child{Command: []string{selfPath(), ChildVerb}} }
+
 // The defaults of Child.
 const (
 	DefaultChildTime   = 30 * time.Second

@@ -38,18 +38,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// ourselves checks modules in a process of this test binary.
-func ourselves() guest.Child {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	return guest.Child{Command: []string{self, guest.ChildVerb}}
-}
-
 // endlessly lets a guest loop for longer than anybody waits.
 func endlessly(cache string) guest.Options {
-	options := guest.Options{Instances: 1, FuelStart: 1 << 40, CacheDir: cache, Child: ourselves()}
+	options := guest.Options{Instances: 1, FuelStart: 1 << 40, CacheDir: cache, Child: guest.OwnChild()}
 	options.Child.Time = time.Hour
 	return options
 }
@@ -66,7 +57,7 @@ func TestAChildSaysWhatThisProcessSays(t *testing.T) {
 			options := guest.Options{Instances: 1, CacheDir: filepath.Join(t.TempDir(), "cache")}
 			_, want := load(t, "hostile", module, options)
 			options.CacheDir += "-of-the-child"
-			options.Child = ourselves()
+			options.Child = guest.OwnChild()
 			_, got := load(t, "hostile", module, options)
 			var a, b *guest.LoadError
 			if fmt.Sprint(got) != fmt.Sprint(want) || errors.As(got, &a) != errors.As(want, &b) || a != nil && (a.Step != b.Step || a.Rule != b.Rule || a.Hint != b.Hint) {

@@ -28,7 +28,7 @@ type Passes interface {
 // options, and this program with its rules, its compiler and its parser.
 func (g *Generation) checkName() string {
 	options := g.options
-	options.Instances, options.CacheDir = 0, "" // they change no result
+	options.Instances, options.CacheDir, options.Padding = 0, "", 0 // they change no result, or the guest is not right
 	text, err := json.Marshal(options)
 	if err != nil {
 		panic(fmt.Sprintf("guest: options have become something that JSON cannot say: %v", err))

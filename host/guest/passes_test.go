@@ -125,6 +125,7 @@ func TestACheckIsNamedByWhatItDependsOn(t *testing.T) {
 	for what, other := range map[string]string{
 		"more instances":   name("a", Options{Instances: 3}),
 		"a cache":          name("a", Options{CacheDir: "/x"}),
+		"padding":          name("a", Options{Padding: 8}),
 		"a clock":          name("a", Options{Clock: func() int64 { return 1 }}),
 		"a process":        name("a", Options{Child: Child{Command: []string{"x"}}}),
 		"default, spelled": name("a", Options{FuelCall: DefaultFuelCall}),
