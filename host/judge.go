@@ -17,9 +17,9 @@ type Judgement struct {
 	At       int64  `json:"at_ns"`
 }
 
-// CandidatePattern is the pattern, as os.CreateTemp takes it, of the files in the guests'
-// directory that a host judges without taking them.
-func CandidatePattern(name string) string { return "." + name + ".wasm.swap-*" }
+// CandidateName names a file in the guests' directory whose module a host judges, for the guest
+// of a name, without taking it; mark tells it from others.
+func CandidateName(name, mark string) string { return "." + name + ".wasm.swap-" + mark }
 
 // candidatesMost is how many files beside a guest's are judged; each is kept ready.
 const candidatesMost = 4
@@ -69,7 +69,7 @@ func (g *guests) candidates(name string) (modules [][]byte) {
 		return nil // look says so
 	}
 	for _, entry := range entries {
-		if ours, _ := filepath.Match(CandidatePattern(name), entry.Name()); !ours || len(modules) == candidatesMost {
+		if ours, _ := filepath.Match(CandidateName(name, "*"), entry.Name()); !ours || len(modules) == candidatesMost {
 			continue
 		}
 		// One that cannot be read was taken away meanwhile, or nobody waits for an answer.

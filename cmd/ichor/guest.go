@@ -24,7 +24,7 @@ type guestCommand struct {
 	Test    guestTestCommand    `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
 	Convert guestConvertCommand `cmd:"" help:"Show the SQL that statemaps become."`
 	Bench   guestBenchCommand   `cmd:"" help:"Measure what a statemap costs."`
-	Swap    guestSwapCommand    `cmd:"" help:"Put a module into the guest directory and wait until the running host took it, or said why not."`
+	Swap    guestSwapCommand    `cmd:"" help:"Have the running host judge a module, and put it into the guest directory if it is taken."`
 }
 
 // withJSON is the part of the commands that can answer as JSON.

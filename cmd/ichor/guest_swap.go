@@ -39,12 +39,24 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	if err := place(module, filepath.Join(s.Guests.Directory, name+".wasm")); err != nil {
+	if _, err := c.status(ctx); err != nil { // BEFORE anything is written: nobody would judge it
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	staged, err := stage(module, s.Guests.Directory, name)
+	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
+	defer os.Remove(staged) // it is gone after the rename
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	return c.await(ctx, name, guest.DigestOf(module).String())
+	digest := guest.DigestOf(module).String()
+	if err := c.await(ctx, accepted(name, digest)); err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	if err := os.Rename(staged, filepath.Join(s.Guests.Directory, name+".wasm")); err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	return c.await(ctx, converts(name, digest))
 }
 
 func routed(routes []host.Route, name string) bool {
@@ -56,45 +68,85 @@ func routed(routes []host.Route, name string) bool {
 	return false
 }
 
-// place writes the module beside its place and renames it, so that no host reads half of it.
-func place(module []byte, path string) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".swap-*")
+// stage writes the module beside its place, where the host judges it.
+func stage(module []byte, directory, name string) (path string, err error) {
+	const unread = ".swap-" // by any host, until it is whole
+	file, err := os.CreateTemp(directory, unread+"*")
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer os.Remove(temporary.Name()) // it is gone after the rename
-	if _, err = temporary.Write(module); err == nil {
-		err = temporary.Chmod(0o644)
+	path = filepath.Join(directory, host.CandidateName(name, strings.TrimPrefix(filepath.Base(file.Name()), unread)))
+	if _, err = file.Write(module); err == nil {
+		err = file.Chmod(0o644)
 	}
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return err
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
 	}
-	return os.Rename(temporary.Name(), path)
+	if err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return path, nil
 }
 
-// await asks the host until it says what became of the module.
-func (c *guestSwapCommand) await(ctx context.Context, name, digest string) error {
+// accepted tells from a status whether the host would take a module.
+func accepted(name, digest string) func(*host.Status) (bool, error) {
+	return func(s *host.Status) (bool, error) {
+		for _, g := range s.Guests {
+			for _, j := range g.Judged {
+				if g.Guest != name || j.Digest != digest {
+					continue
+				}
+				if !j.Accepted {
+					return false, fmt.Errorf("the host does not take %s %s, the one before goes on: %s", name, digest[:12], j.Reason)
+				}
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+}
+
+// converts tells from a status whether the host has taken a module, and prints from where on.
+func converts(name, digest string) func(*host.Status) (bool, error) {
+	return func(s *host.Status) (bool, error) {
+		for _, g := range s.Guests {
+			if g.Guest == name && g.Digest == digest && g.From != 0 {
+				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
+				return true, nil
+			}
+			if g.Guest == name && g.Rejected != nil && g.Rejected.Digest == digest {
+				return false, fmt.Errorf("the host did not take %s %s after all, the one before goes on: %s", name, digest[:12], g.Rejected.Reason)
+			}
+		}
+		return false, nil
+	}
+}
+
+func (c *guestSwapCommand) status(ctx context.Context) (*host.Status, error) {
+	text, err := fetchStatus(ctx, c.Address, c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	s := new(host.Status)
+	if err := json.Unmarshal(text, s); err != nil {
+		return nil, fmt.Errorf("the answer is no status of a host: %w", err)
+	}
+	return s, nil
+}
+
+// await asks the host until its status says how it went.
+func (c *guestSwapCommand) await(ctx context.Context, told func(*host.Status) (bool, error)) error {
 	for {
-		text, err := fetchStatus(ctx, c.Address, c.Settings)
+		s, err := c.status(ctx)
 		if err != nil {
 			return err
 		}
-		var s host.Status
-		if err := json.Unmarshal(text, &s); err != nil {
-			return fmt.Errorf("the answer is no status of a host: %w", err)
-		}
-		for _, g := range s.Guests {
-			if g.Guest == name && g.Digest == digest {
-				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
-				return nil
-			}
-			if g.Guest == name && g.Rejected != nil && g.Rejected.Digest == digest {
-				return fmt.Errorf("the host did not take %s %s, the one before goes on: %s", name, digest[:12], g.Rejected.Reason)
-			}
+		if done, err := told(s); done || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the host did not say within %s what became of %s: see ichor status", c.Timeout, name)
+			return fmt.Errorf("the host did not say within %s what becomes of it: see ichor status, and whether it watches this folder", c.Timeout)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

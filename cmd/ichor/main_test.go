@@ -304,17 +304,48 @@ func TestTheVerbs(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(exitSettings, `no route of the settings names a guest "bad"`, "guest", "swap", bad, "-c", d.settings)
-	expect(exitRuntime, "the one before goes on", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
+	before := d.files()
+	expect(exitRuntime, "nothing was changed: the host does not take banking", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
+	if after := d.files(); after != before {
+		t.Errorf("a swap that was refused leaves %s, before it there was %s", after, before)
+	}
+	expect(exitOK, "running, ready", "status", "-c", d.settings)
 	module := append(append([]byte(nil), guesttest.Banking(t)...), 0, 3, 2, 'x', 'y')
 	good := filepath.Join(t.TempDir(), "banking.wasm")
 	if err := os.WriteFile(good, module, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	expect(exitOK, "converts from version 230 on", "guest", "swap", good, "-c", d.settings)
+	expect(exitOK, "converts from version 229 on", "guest", "swap", good, "-c", d.settings)
+	if got, err := os.ReadFile(filepath.Join(d.guests, "banking.wasm")); err != nil || !bytes.Equal(got, module) || strings.Count(d.files(), " ") != 1 {
+		t.Errorf("after the swap there are %s", d.files())
+	}
 	p.signal(syscall.SIGTERM)
 	if code, out := p.wait(); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
+	before = d.files()
+	expect(exitEnvironment, "nothing was changed: no host answers", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
+	if after := d.files(); after != before {
+		t.Errorf("a swap without a host leaves %s, before it there was %s", after, before)
+	}
+}
+
+// files returns what is in the guests' directory, by name and digest.
+func (d *deployment) files() string {
+	d.t.Helper()
+	entries, err := os.ReadDir(d.guests)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var all []string
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(d.guests, entry.Name()))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		all = append(all, entry.Name()+" "+guest.DigestOf(text).Short())
+	}
+	return strings.Join(all, ", ")
 }
 
 func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {

@@ -75,6 +75,9 @@ func printStatus(s *host.Status) {
 		}
 	}
 	fmt.Printf("%s, %s\n", s.Phase, ready)
+	if s.Readiness.Degraded != "" {
+		fmt.Printf("degraded   %s\n", s.Readiness.Degraded)
+	}
 	fmt.Printf("snapshot   %d, resume point %d\n", s.Snapshot, s.Resume)
 	fmt.Printf("log        read to %d of %d on %s\n", s.Next, s.LogEnd, s.Topic)
 	fmt.Printf("waiting    %d undecided or behind, %d decided, %d in flight, %d held\n", s.Suffix.Length, s.Queue.Length, s.InFlight, s.Held)
