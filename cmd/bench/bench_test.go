@@ -33,7 +33,7 @@ func TestShortRunPrintsEveryFigure(t *testing.T) {
 		t.Fatalf("the last line is no JSON object: %v\n%s", err, lines[len(lines)-1])
 	}
 	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "peak_mib", "first_look_ms", "first_look_peak_mib", "versions_a_transaction",
-		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "snapshot_age_samples", "journeys"} {
+		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "swap_ms", "swap_p99_ms", "swap_journeys", "gc_longest_stop_ms", "snapshot_age_samples", "journeys"} {
 		if n, ok := figures[name].(float64); !ok || n <= 0 {
 			t.Errorf("%s is %v, not above 0", name, figures[name])
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -29,7 +28,7 @@ func (s *stage) startHost(ctx context.Context, topic, database string, o options
 		return nil, err
 	}
 	file := s.path(database + ".yaml")
-	if err := s.writeSettings(file, topic, database, h.address, o); err != nil {
+	if err := s.writeSettings(file, topic, database, h.address, "cache", o); err != nil {
 		return nil, err
 	}
 	if _, _, err := hosttest.Run(ctx, s.ichor, "db", "init", "-c", file); err != nil {
@@ -40,13 +39,13 @@ func (s *stage) startHost(ctx context.Context, topic, database string, o options
 }
 
 // writeSettings writes the host's settings.
-func (s *stage) writeSettings(file, topic, database, address string, o options) error {
+func (s *stage) writeSettings(file, topic, database, address, cache string, o options) error {
 	text := fmt.Sprintf(`source: {brokers: [%q], topic: %q, group: %q}
 database: {url: %q}
 guests: {directory: %q, cache_directory: %q, routes: [{cohort: "*", guest: %q}]}
 installer: {lanes: %d, group_max: %d}
 http: {listen: %q}
-`, s.broker.Addr("plain"), topic, database, s.postgres.URL(database), s.path("guests"), s.path("cache"), guestName, o.Lanes, o.Group, address)
+`, s.broker.Addr("plain"), topic, database, s.postgres.URL(database), s.path("guests"), s.path(cache), guestName, o.Lanes, o.Group, address)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the host's settings: %w", err)
 	}
@@ -59,11 +58,12 @@ type firstLook struct {
 	peakMiB float64
 }
 
-// look has the host's binary look at the guest, which compiles it and checks its SQL. What it
-// found stays in the cache folder, as it does on a machine where the guest is in use.
+// look has the host's binary look at the guest, which compiles it and checks its SQL in a
+// process of its own. Nothing of it is left for the hosts: the first finds a guest that was never
+// seen, the others what the one before compiled.
 func (s *stage) look(ctx context.Context, o options) (firstLook, error) {
 	file, begun := s.path("look.yaml"), time.Now()
-	if err := s.writeSettings(file, backlogTopic, "postgres", "127.0.0.1:0", o); err != nil {
+	if err := s.writeSettings(file, backlogTopic, "postgres", "127.0.0.1:0", "cache-of-look", o); err != nil {
 		return firstLook{}, err
 	}
 	state, _, err := hosttest.Run(ctx, s.ichor, "guest", "inspect", "-c", file, s.path("guests/"+guestName+".wasm"))
@@ -75,21 +75,16 @@ func (s *stage) look(ctx context.Context, o options) (firstLook, error) {
 
 // groups asks the host how many transactions it has made.
 func (h *host) groups(ctx context.Context) (int, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.address+"/v1/status", nil)
+	response, err := h.get(ctx, "/v1/status")
 	if err != nil {
 		return 0, err
-	}
-	client := http.Client{Timeout: 5 * time.Second}
-	response, err := client.Do(request)
-	if err != nil {
-		return 0, fmt.Errorf("ask the host for its status: %w", err)
 	}
 	defer response.Body.Close()
 	var answer struct {
 		Counts struct{ Groups, Installed int }
 	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("ask the host for its status: %s: %w", response.Status, err)
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return 0, fmt.Errorf("ask the host for its status: %w", err)
 	}
 	if answer.Counts.Groups == 0 {
 		return 0, errors.New("the host's status counts no transactions")

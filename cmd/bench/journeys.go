@@ -27,7 +27,10 @@ type journeys struct {
 }
 
 // journey is how long one version took.
-type journey struct{ fromCandidate, fromDecision time.Duration }
+type journey struct {
+	begun                       time.Time
+	fromCandidate, fromDecision time.Duration
+}
 
 func newJourneys(address string, leaveOut time.Duration) *journeys {
 	return &journeys{address: address, leaveOut: leaveOut, client: http.Client{Timeout: 5 * time.Second}, seen: map[talos.Version]journey{}}
@@ -78,7 +81,7 @@ func (j *journeys) ask(ctx context.Context) error {
 		if candidate == 0 || installed == 0 || time.Unix(0, candidate).Sub(j.begun) < j.leaveOut {
 			continue
 		}
-		j.seen[r.Version] = journey{time.Duration(installed - candidate), time.Duration(installed - at["ReplicatorDecisionReceived"])}
+		j.seen[r.Version] = journey{time.Unix(0, candidate), time.Duration(installed - candidate), time.Duration(installed - at["ReplicatorDecisionReceived"])}
 	}
 	return nil
 }
@@ -89,13 +92,17 @@ type latencies struct {
 	candidate50, candidate99, decision50, decision99 time.Duration
 }
 
-func (j *journeys) summary() latencies {
+// summary is of the journeys whose beginning is wanted.
+func (j *journeys) summary(wanted func(time.Time) bool) latencies {
 	var fromCandidate, fromDecision []time.Duration
 	for _, one := range j.seen {
+		if !wanted(one.begun) {
+			continue
+		}
 		fromCandidate, fromDecision = append(fromCandidate, one.fromCandidate), append(fromDecision, one.fromDecision)
 	}
 	return latencies{
-		len(j.seen), percentile(fromCandidate, 50), percentile(fromCandidate, 99), percentile(fromDecision, 50), percentile(fromDecision, 99),
+		len(fromCandidate), percentile(fromCandidate, 50), percentile(fromCandidate, 99), percentile(fromDecision, 50), percentile(fromDecision, 99),
 	}
 }
 

@@ -24,7 +24,10 @@ const (
 type steady struct {
 	candidates int
 	took       time.Duration // in which they were sent
-	journeys   latencies
+	journeys   latencies     // outside of the swap
+	swap       window        // to a guest never seen
+	during     latencies     // that began in the swap
+	stop       time.Duration // the longest of the garbage collector
 	ages       []time.Duration
 	cpu        float64 // processors that the host kept busy
 }
@@ -53,6 +56,14 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 	defer conn.Close(context.Background())
 	ages := &ages{leaveOut: o.leaveOut()}
 	journeys := newJourneys(h.address, o.leaveOut())
+	swapped := make(chan error, 1)
+	swapping, leave := context.WithCancel(ctx)
+	defer leave()
+	go func() {
+		var err error
+		out.swap, err = s.swap(swapping, h, o.For/3, o.Patience)
+		swapped <- err
+	}()
 	sampling, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var samplers sync.WaitGroup
@@ -63,6 +74,10 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 		out.candidates, out.took, err = s.send(sampling, o, ages)
 	}
 	after, failed := h.usage()
+	if err != nil {
+		leave()
+	}
+	err = errors.Join(err, <-swapped)
 	stop(errSampled)
 	samplers.Wait()
 	if cause := context.Cause(sampling); !errors.Is(cause, errSampled) {
@@ -71,7 +86,11 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 	if err = errors.Join(err, failed); err != nil {
 		return out, err
 	}
-	out.ages, out.journeys = ages.taken, journeys.summary()
+	out.ages, out.during = ages.taken, journeys.summary(out.swap.holds)
+	out.journeys = journeys.summary(func(t time.Time) bool { return !out.swap.holds(t) })
+	if out.stop, err = h.longestStop(ctx); err != nil {
+		return out, err
+	}
 	out.cpu = (after.cpu - before.cpu).Seconds() / out.took.Seconds()
 	_, _, err = h.await(ctx, conn, ages.last(), o.Patience)
 	return out, err

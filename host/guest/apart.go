@@ -41,15 +41,32 @@ func (g *Generation) checkApart(ctx context.Context, module []byte, passed bool)
 		Name: g.name, Bytes: len(module), Options: g.options, Passed: passed, Time: g.options.Child.Time, Memory: g.options.Child.Memory,
 	}}
 	a.request.Options.Instances = 1
+	if cache := g.options.CacheDir; cache != "" && !g.isCompiled() && !strings.HasPrefix(cache, stagingBase) {
+		if dir := stage(); dir != "" {
+			defer os.RemoveAll(dir)
+			a.request.Options.CacheDir = dir
+		}
+	}
 	done := make(chan error, 1)
 	go func() {
 		// Never unlocked: the thread has a priority of its own from here on, which the child
 		// inherits, and ends with the goroutine.
 		runtime.LockOSThread()
 		yieldToOthers()
-		done <- a.run(ctx)
+		err := a.run(ctx)
+		if err == nil && a.request.Options.CacheDir != g.options.CacheDir {
+			a.adopt()
+		}
+		done <- err
 	}()
 	return <-done
+}
+
+// adopt takes what the child compiled into the cache; without it the module is compiled again.
+func (a *apart) adopt() {
+	if err := adoptCode(a.request.Options.CacheDir, a.g.options.CacheDir); err != nil {
+		a.g.log.Warn("compilation cache: what a child compiled cannot be kept", "error", err)
+	}
 }
 
 // run starts the child, asks it, and finds out how it ended.
@@ -59,7 +76,7 @@ func (a *apart) run(ctx context.Context) error {
 	defer cancel()
 	command := a.g.options.Child.Command
 	cmd := exec.CommandContext(bounded, command[0], command[1:]...)
-	cmd.Env, cmd.Stderr, cmd.SysProcAttr, cmd.WaitDelay = []string{"GOMAXPROCS=2"}, &a.words, endWithParent(), childFarewell
+	cmd.Env, cmd.Stderr, cmd.SysProcAttr, cmd.WaitDelay = []string{"GOMAXPROCS=1"}, &a.words, endWithParent(), childFarewell
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errNoChild, err)

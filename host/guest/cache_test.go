@@ -183,3 +183,55 @@ func TestACacheIsFound(t *testing.T) {
 		t.Errorf("it is answered with %v", err)
 	}
 }
+
+// TestCodeIsAdopted copies a cache into another, which is as good then.
+func TestCodeIsAdopted(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "cache"), t.TempDir()
+	if err := loadFixture(t, "has_a_vector", Options{CacheDir: from}); err != nil {
+		t.Fatal(err)
+	}
+	code := entry(t, from)
+	if err := errors.Join(os.Truncate(code, 2*copyStep+1), adoptCode(from, to)); err != nil { // more than one step
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := entry(t, to)
+	got, err := os.ReadFile(copied)
+	if err != nil || !bytes.Equal(got, want) || filepath.Base(copied) != filepath.Base(code) {
+		t.Errorf("%d bytes of %d as %s, %v", len(got), len(want), copied, err)
+	}
+	if info, err := os.Lstat(copied); err != nil || strange(info) {
+		t.Errorf("it would not be believed: %v, %v", info, err)
+	}
+	if marks, err := filepath.Glob(filepath.Join(to, compiledMarks)); err != nil || len(marks) != 0 {
+		t.Errorf("who compiles it is said by %v, %v", marks, err)
+	}
+	if err := adoptCode(from, filepath.Join(os.DevNull, "x")); err == nil {
+		t.Error("it is copied to nowhere")
+	}
+}
+
+// TestStagesAreLeftByNobody makes one stage too old.
+func TestStagesAreLeftByNobody(t *testing.T) {
+	first := stage()
+	if first == "" {
+		t.Skip("there is no folder in memory")
+	}
+	defer os.RemoveAll(first)
+	second := stage()
+	defer os.RemoveAll(second)
+	if _, err := os.Stat(first); err != nil || first == second {
+		t.Fatalf("a stage in use is gone: %v", err)
+	}
+	if err := os.Chtimes(first, time.Time{}, time.Now().Add(-2*stagingAge)); err != nil {
+		t.Fatal(err)
+	}
+	third := stage()
+	defer os.RemoveAll(third)
+	if _, err := os.Stat(first); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an old stage stays: %v", err)
+	}
+}
