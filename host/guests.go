@@ -52,8 +52,9 @@ type loaded struct {
 // templateKey is what makes two templates of different generations the same statement, so
 // that a lane prepares it once.
 type templateKey struct {
-	sql  string
-	rows int
+	sql    string
+	params string // their types, joined
+	rows   int
 }
 
 // Rejection is a guest file that could not be loaded: the generation before goes on.
@@ -154,12 +155,12 @@ func (g *guests) load(ctx context.Context, index int32, module []byte, from talo
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range generation.Manifest().Templates {
-		key := templateKey{t.SQL, installer.AnyRows}
+		key := templateKey{t.SQL, strings.Join(t.Params, ","), installer.AnyRows}
 		if t.Rows != abi.AnyRows {
 			key.rows = int(t.Rows)
 		}
 		if g.templates[key] == nil {
-			g.templates[key] = &installer.Template{SQL: key.sql, Rows: key.rows}
+			g.templates[key] = &installer.Template{SQL: t.SQL, Params: t.Params, Rows: key.rows}
 		}
 		l.templates[t.ID] = g.templates[key]
 	}

@@ -44,10 +44,12 @@ var imports = map[string][]string{
 
 	"host/kafka":     {"host/talos"},
 	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
-	"host/installer": {"host/talos"},
+	"host/installer": {"host/installer/querytree", "host/talos"},
 	"host/admin":     {"host/talos", "host/timing"},
 	"host": {"abi", "host/admin", "host/guest", "host/installer", "host/kafka", "host/queue",
 		"host/replicator", "host/suffix", "host/talos", "host/timing"},
+
+	"host/installer/querytree": {},
 
 	"host/guest/wasm":      {},
 	"host/guest/fuel":      {"host/guest/wasm"},
@@ -83,7 +85,8 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests/go"},                  // a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi"},                        // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
-	"cmd/demo":                          {"host/admin", "host/timing"}, // it asks the real listener
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
+	"cmd/demo":                          {"host/admin", "host/timing"},   // it asks the real listener
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
@@ -134,8 +137,8 @@ var neverShipped = []string{
 // that decide: the same events give the same answers, so they have no clock, no goroutine and
 // no way out.
 var (
-	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
-	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
+	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
+	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
 	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
 )
 

@@ -127,6 +127,8 @@ func (o *Options) Fill() {
 		first, _, _ := strings.Cut(o.Database.SearchPath, ",")
 		o.Guests.Limits.SQL.Schema = strings.Trim(first, ` "`)
 	}
+	sql := o.Guests.Limits.SQL
+	o.Database.Allowed = installer.Allowed{Functions: sql.Functions, Types: sql.Types, Relations: sql.Relations, Unbounded: sql.Unbounded}
 	if o.Database.Owner == "" {
 		name, err := os.Hostname()
 		if err != nil {

@@ -41,50 +41,103 @@ func (e *TemplateError) Error() string {
 	return text
 }
 
-// Try gives templates to the database as a lane would, in a transaction that it rolls back,
-// and changes nothing: it prepares each, compares its parameters with what is declared, and
-// plans its execution, for which the server checks the rights of the role. It returns a
-// *TemplateError for each template that fails, joined, or an *Error when the database could
-// not be asked.
+// Try gives templates to the database as a lane would and judges what it made of them, in
+// transactions that are rolled back, and changes nothing. Of each template it asks:
+//
+//   - that it can be prepared with the types of its parameters that are declared,
+//   - that everything in it, by the tree that PostgreSQL resolved, is allowed: see judge,
+//   - that it means the same when it is read twice: a text in it may say "now",
+//   - that its execution can be planned, for which the server checks the rights of the role.
+//
+// It returns a *TemplateError for everything that is wrong with each template, joined; a
+// *NotReadyError when the role lacks a right that the trial needs; or an *Error when the
+// database could not be asked.
 func (in *Installer) Try(ctx context.Context, templates []Declared) error {
 	return in.with(ctx, "check", func(ctx context.Context, conn *pgx.Conn) error {
-		tx, err := conn.Begin(ctx)
+		if err := mayTry(ctx, conn); err != nil {
+			return err
+		}
+		earlier := make([]string, len(templates))
+		err := in.trial(ctx, conn, func(tx pgx.Tx) error {
+			for i := range templates {
+				body, err := readBody(ctx, tx, &templates[i])
+				if err != nil && refusal(&templates[i], err) == nil {
+					return err
+				}
+				earlier[i] = body // what is wrong is said the second time
+			}
+			return nil
+		})
 		if err != nil {
-			return failure(err, "begin")
+			return err
 		}
 		var refused []error
-		for i := range templates {
-			err := tryOne(ctx, tx, &templates[i])
-			var e *TemplateError
-			switch {
-			case errors.As(err, &e):
-				refused = append(refused, e)
-			case err != nil:
-				return failure(err, "try the templates")
+		err = in.trial(ctx, conn, func(tx pgx.Tx) error {
+			for i := range templates {
+				err := in.tryOne(ctx, tx, &templates[i], earlier[i])
+				if e := refusal(&templates[i], err); e != nil {
+					refused = append(refused, e)
+				} else if err != nil {
+					return err
+				}
 			}
-		}
-		if err := tx.Rollback(ctx); err != nil {
-			return failure(err, "roll back")
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 		return errors.Join(refused...)
 	})
 }
 
-// tryOne tries a template in a transaction of its own within tx.
-func tryOne(ctx context.Context, tx pgx.Tx, t *Declared) error {
-	inner, err := tx.Begin(ctx)
-	if err != nil {
-		return err
+// firstVersion is the first PostgreSQL whose SQL functions have bodies that are trees.
+const firstVersion = 14
+
+// mayTry reports what the server or the role lacks for a trial.
+func mayTry(ctx context.Context, conn *pgx.Conn) error {
+	var version int
+	var temporary bool
+	var role, database string
+	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, has_database_privilege(current_database(), 'TEMPORARY'),
+		quote_ident(current_user), quote_ident(current_database())`).Scan(&version, &temporary, &role, &database)
+	switch {
+	case err != nil:
+		return failure(err, "ask what the role may do")
+	case version < firstVersion*10_000:
+		return &NotReadyError{fmt.Sprintf("the server is PostgreSQL %d, which cannot show how it understands a template", version/10_000), "use PostgreSQL 14 or newer"}
+	case !temporary:
+		return &NotReadyError{fmt.Sprintf("role %s may not make temporary objects in database %s, as the check of the guests' SQL does", role, database),
+			fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s", database, role)}
 	}
-	trial := tryWithin(ctx, inner, t)
-	if err := inner.Rollback(ctx); err != nil {
+	return nil
+}
+
+// trial runs f in a transaction that is rolled back.
+func (in *Installer) trial(ctx context.Context, conn *pgx.Conn, f func(pgx.Tx) error) error {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return failure(err, "begin")
+	}
+	if err := f(tx); err != nil {
+		return failure(err, "try the templates")
+	}
+	if err := tx.Rollback(ctx); err != nil {
+		return failure(err, "roll back")
+	}
+	return nil
+}
+
+// refusal returns an error as one that is the template's, or nil if it is not.
+func refusal(t *Declared, err error) error {
+	var e *TemplateError
+	if errors.As(err, &e) {
 		return err
 	}
 	var pg *pgconn.PgError
-	if !errors.As(trial, &pg) || IsTransient(failure(trial, "")) {
-		return trial
+	if !errors.As(err, &pg) || IsTransient(failure(err, "")) {
+		return nil
 	}
-	e := &TemplateError{ID: t.ID, Name: t.Name, What: describe(pg)}
+	e = &TemplateError{ID: t.ID, Name: t.Name, What: describe(pg)}
 	if at := int(pg.Position) - 1; at >= 0 && pg.InternalQuery == "" {
 		e.Line, e.Column = place(t.SQL, at)
 	}
@@ -94,35 +147,110 @@ func tryOne(ctx context.Context, tx pgx.Tx, t *Declared) error {
 	return e
 }
 
-const trial = "ichor_trial"
-
-func tryWithin(ctx context.Context, tx pgx.Tx, t *Declared) error {
-	description, err := tx.Prepare(ctx, trial, t.SQL)
+// inside runs f in a part of a transaction that is rolled back.
+func inside(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
+	inner, err := tx.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Conn().Deallocate(ctx, trial) }() // a failed transaction has none; the session ends soon
+	result := f(inner)
+	if err := inner.Rollback(ctx); err != nil {
+		return err
+	}
+	return result
+}
+
+// tryOne tries a template, of which body is what was read of it in an earlier transaction.
+func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, t *Declared, body string) error {
+	again, err := readBody(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	if again != body {
+		return &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
+			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
+	}
+	err = inside(ctx, tx, func(tx pgx.Tx) error { return in.judge(ctx, tx, t, body) })
+	if err != nil {
+		return err
+	}
+	return inside(ctx, tx, func(tx pgx.Tx) error { return plan(ctx, tx, t) })
+}
+
+const trial = "ichor_trial"
+
+// prepareAs prepares a template as a lane does, and checks how many parameters it has.
+func prepareAs(ctx context.Context, tx pgx.Tx, t *Declared) error {
+	description, err := tx.Conn().PgConn().Prepare(ctx, trial, t.SQL, numbersOf(t.Params))
+	if err != nil {
+		return err
+	}
 	if have := len(description.ParamOIDs); have != len(t.Params) {
+		_ = tx.Conn().Deallocate(ctx, trial) // the session ends soon
 		return &TemplateError{ID: t.ID, Name: t.Name, What: fmt.Sprintf("it has %d parameters, the manifest declares %d", have, len(t.Params))}
 	}
-	for i, oid := range description.ParamOIDs {
-		var is, want string
-		if err := tx.QueryRow(ctx, "select $1::oid::regtype::text, $2::text::regtype::text", oid, t.Params[i]).Scan(&is, &want); err != nil {
+	return nil
+}
+
+// bodyHead and bodyTail make a function of a template, whose body the server keeps as the tree
+// that it resolved. The function is never called.
+const (
+	bodyHead = "create function pg_temp." + trial + "(%s) returns void language sql begin atomic "
+	bodyTail = "\n; end"
+)
+
+func headOf(t *Declared) string { return fmt.Sprintf(bodyHead, strings.Join(t.Params, ", ")) }
+
+// readBody returns a template as the server understands it.
+func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err error) {
+	err = inside(ctx, tx, func(tx pgx.Tx) error {
+		if err := prepareAs(ctx, tx, t); err != nil {
+			return err // BEFORE the text is put into another: it is one statement, or refused
+		}
+		defer func() { _ = tx.Conn().Deallocate(ctx, trial) }() // a failed transaction has none; the session ends soon
+		if err := tx.Conn().PgConn().ExecParams(ctx, headOf(t)+t.SQL+bodyTail, nil, nil, nil, nil).Read().Err; err != nil {
+			var pg *pgconn.PgError
+			if errors.As(err, &pg) {
+				pg.Position = max(0, pg.Position-int32(len(headOf(t)))) // a parameter's type is ASCII
+			}
 			return err
 		}
-		if is != want {
-			return &TemplateError{
-				ID: t.ID, Name: t.Name, What: fmt.Sprintf("parameter $%d is %s in the database and %s in the manifest", i+1, is, t.Params[i]),
-				Hint: fmt.Sprintf("write $%d::%s, or declare %s", i+1, t.Params[i], is),
-			}
-		}
+		return tx.QueryRow(ctx, "select prosqlbody::text from pg_catalog.pg_proc where proname = $1 and pronamespace = pg_catalog.pg_my_temp_schema()", trial).Scan(&body)
+	})
+	return body, err
+}
+
+// judge judges a template by its tree. The error is of what is wrong with it, or of the
+// database.
+func (in *Installer) judge(ctx context.Context, tx pgx.Tx, t *Declared, body string) error {
+	// The cohort may have functions and operators of the same names as those in the queries. And
+	// a session in which a scan is dear compiles every query that has one.
+	if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
+		return err
 	}
+	j := &judge{ctx: ctx, allowed: in.opts.Allowed, cat: newCatalogue(tx), template: t, offset: len(headOf(t)), visited: map[string]bool{}}
+	err := tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
+	if err != nil {
+		return err
+	}
+	if err := j.all(j.parse(body)); err != nil {
+		return err
+	}
+	return errors.Join(j.refused...)
+}
+
+// plan makes the server plan the execution of a template, with nulls for values.
+func plan(ctx context.Context, tx pgx.Tx, t *Declared) error {
+	if err := prepareAs(ctx, tx, t); err != nil {
+		return err
+	}
+	defer func() { _ = tx.Conn().Deallocate(ctx, trial) }() // as above
 	nulls := strings.TrimSuffix(strings.Repeat("null,", len(t.Params)), ",")
 	if nulls != "" {
 		nulls = "(" + nulls + ")"
 	}
 	// The simple protocol: the statement's name is no parameter.
-	_, err = tx.Conn().PgConn().Exec(ctx, "explain execute "+trial+nulls).ReadAll()
+	_, err := tx.Conn().PgConn().Exec(ctx, "explain execute "+trial+nulls).ReadAll()
 	return err
 }
 

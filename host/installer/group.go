@@ -16,8 +16,9 @@ import (
 // Template is a statement that a guest declared. Its address is its identity: a lane prepares
 // it once.
 type Template struct {
-	SQL  string
-	Rows int // how many rows it must change, or AnyRows
+	SQL    string
+	Params []string // the type of each parameter; the server says those beyond
+	Rows   int      // how many rows it must change, or AnyRows
 }
 
 // AnyRows lets a statement change any number of rows.
@@ -161,7 +162,7 @@ func (l *Lane) prepare(ctx context.Context, g *Group) error {
 				continue
 			}
 			name := "guest_" + strconv.Itoa(len(l.prepared))
-			if _, err := l.conn.PgConn().Prepare(ctx, name, s.Template.SQL, nil); err != nil {
+			if _, err := l.conn.PgConn().Prepare(ctx, name, s.Template.SQL, numbersOf(s.Template.Params)); err != nil {
 				e := failure(err, "prepare a guest's statement")
 				e.Culprit = g.Works[i].Version
 				return e

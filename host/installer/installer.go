@@ -28,6 +28,8 @@ type Options struct {
 	StatementTimeout time.Duration // of one statement, enforced by the server
 	Deadline         time.Duration // of one group, enforced here
 	SearchPath       string        // of the sessions
+
+	Allowed Allowed // what templates may do beyond, and short of, what is allowed to all
 }
 
 // The defaults of Options.

@@ -1,0 +1,134 @@
+package installer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/host/installer/querytree"
+)
+
+// The commands of a QUERY and of a MERGEACTION.
+const (
+	commandUpdate = 2
+	commandInsert = 3
+	commandDelete = 4
+	commandMerge  = 5
+)
+
+// conflictUpdate is the action of ON CONFLICT DO UPDATE.
+const conflictUpdate = 2
+
+// query judges what is asked of the relations of one query. Its expressions are judged as
+// nodes below it.
+func (j *judge) query(n *querytree.Node) error {
+	if n.Has("utilityStmt") {
+		j.refuse(nil, "a template is INSERT, UPDATE, DELETE or MERGE", "a command that is no query")
+	}
+	if n.Has("hasRecursive") && j.owner == "" {
+		j.refuse(nil, "recursion may never end", "WITH RECURSIVE is not allowed")
+	}
+	target := n.Int("resultRelation")
+	for i, entry := range n.Nodes("rtable") {
+		if entry.OID("relid") == 0 {
+			continue
+		}
+		r, err := j.cat.relation(j.ctx, entry.OID("relid"))
+		if err != nil {
+			return err
+		}
+		if i+1 == target {
+			err = j.change(n, r)
+		} else {
+			err = j.read(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change judges a query that changes a relation.
+func (j *judge) change(n *querytree.Node, r *relation) error {
+	if j.owner != "" && !slices.Contains(j.allowed.Relations, r.String()) {
+		j.refuse(nil, "write to the relation itself, or add "+r.String()+" to guests.sql.relations", "it writes %s", r)
+		return nil
+	}
+	command := n.Int("commandType")
+	if j.owner == "" && !j.allowed.Unbounded && (command == commandUpdate || command == commandDelete) && !aboutTarget(n) {
+		j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
+	}
+	return j.write(r, writeOf(n))
+}
+
+// aboutTarget reports whether the condition of a query mentions a column of its target.
+func aboutTarget(n *querytree.Node) bool {
+	target := n.Int("resultRelation")
+	var mentions func(*querytree.Node, int) bool
+	mentions = func(n *querytree.Node, level int) bool {
+		switch n.Kind {
+		case "VAR":
+			return n.Int("varno") == target && n.Int("varlevelsup") == level
+		case "QUERY":
+			level++
+		}
+		return slices.ContainsFunc(n.Children(), func(below *querytree.Node) bool { return mentions(below, level) })
+	}
+	from := n.Node("jointree")
+	return from != nil && slices.ContainsFunc(from.Nodes("quals"), func(q *querytree.Node) bool { return mentions(q, 0) })
+}
+
+// permitted reports whether a relation is for guests at all, and says so if it is not.
+func (j *judge) permitted(r *relation) bool {
+	full := r.String()
+	switch {
+	case r.Schema == "ichor" || r.Schema == "information_schema" || strings.HasPrefix(r.Schema, "pg_") || r.Name == "cohort_snapshot":
+		j.refuse(nil, hintRelations, "relation %s is not for guests", full)
+	case r.Temporary:
+		j.refuse(nil, hintRelations, "relation %s is temporary", full)
+	case r.Kind == "S":
+		j.refuse(nil, "take the value from the statemap", "relation %s is a sequence", full)
+	case r.Kind == "f" && !slices.Contains(j.allowed.Relations, full):
+		j.refuse(nil, "add it to guests.sql.relations if it is read alone and never changes", "relation %s is on another server", full)
+	case j.owner == "" && len(j.allowed.Relations) > 0 && !slices.Contains(j.allowed.Relations, full) && !slices.Contains(j.allowed.Relations, r.Schema+".*"):
+		j.refuse(nil, "add it to guests.sql.relations", "relation %s is not among those allowed", full)
+	default:
+		return true
+	}
+	return false
+}
+
+// read judges a relation that is read: what a view is made of, and the policies of its rows.
+func (j *judge) read(r *relation) error {
+	if !j.permitted(r) {
+		return nil
+	}
+	if r.Kind == "v" {
+		if err := j.within("view "+r.String(), r.View, j.all); err != nil {
+			return err
+		}
+	}
+	return j.lookAtHeirs(r)
+}
+
+// lookAtHeirs judges the policies of a relation and the relations that inherit from it, which
+// are read and written with it.
+func (j *judge) lookAtHeirs(r *relation) error {
+	for i, policy := range r.Policies {
+		if err := j.within(fmt.Sprintf("policy %d of %s", i+1, r), policy, j.all); err != nil {
+			return err
+		}
+	}
+	for _, number := range r.Heirs {
+		heir, err := j.cat.relation(j.ctx, number)
+		if err != nil {
+			return err
+		}
+		before := j.owner
+		j.owner = "a part of " + r.String()
+		j.permitted(heir)
+		j.owner = before
+	}
+	return nil
+}

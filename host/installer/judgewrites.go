@@ -1,0 +1,299 @@
+package installer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/installer/querytree"
+)
+
+// write is what a statement does to a relation.
+type write struct {
+	events int
+	given  map[int]bool // the columns to which an INSERT gives values
+	asked  map[int]bool // the columns for which DEFAULT is written
+}
+
+// writeOf returns what a query does to its target.
+func writeOf(n *querytree.Node) write {
+	w := write{given: map[int]bool{}, asked: map[int]bool{}}
+	w.targets(n, n.Nodes("targetList"), n.Int("commandType"))
+	for _, action := range n.Nodes("mergeActionList") {
+		w.targets(n, action.Nodes("targetList"), action.Int("commandType"))
+	}
+	if conflict := n.Node("onConflict"); conflict != nil && conflict.Int("action") == conflictUpdate {
+		w.targets(n, conflict.Nodes("onConflictSet"), commandUpdate)
+	}
+	return w
+}
+
+func (w *write) targets(query *querytree.Node, list []*querytree.Node, command int) {
+	switch command {
+	case commandInsert:
+		w.events |= onInsert
+	case commandUpdate:
+		w.events |= onUpdate
+	case commandDelete:
+		w.events |= onDelete
+	case commandMerge: // its actions say it
+		return
+	}
+	for _, entry := range list {
+		column, value := entry.Int("resno"), entry.Node("expr")
+		if entry.Has("resjunk") || value == nil {
+			continue
+		}
+		w.given[column] = w.given[column] || command == commandInsert
+		if asksDefault(query, value) {
+			w.asked[column] = true
+		}
+	}
+}
+
+// asksDefault reports whether a value is DEFAULT, or in one of several rows of VALUES.
+func asksDefault(query, value *querytree.Node) bool {
+	if value.Kind == "SETTODEFAULT" {
+		return true
+	}
+	entries := query.Nodes("rtable")
+	at := value.Int("varno")
+	if value.Kind != "VAR" || at < 1 || at > len(entries) || value.Int("varlevelsup") != 0 {
+		return false
+	}
+	for _, row := range entries[at-1].Lists("values_lists") {
+		if i := value.Int("varattno"); i >= 1 && i <= len(row) && row[i-1].Kind == "SETTODEFAULT" {
+			return true
+		}
+	}
+	return false
+}
+
+// write judges everything that happens when a relation is written beside what the statement
+// says: defaults, checks, rules, triggers, and foreign keys that change other relations.
+func (j *judge) write(r *relation, w write) error {
+	if !j.permitted(r) {
+		return nil
+	}
+	if r.Kind == "f" || r.Kind == "m" {
+		j.refuse(nil, hintRelations, "relation %s cannot be written in the transaction of a version", r)
+		return nil
+	}
+	key := fmt.Sprint("write ", r, w)
+	if j.visited[key] {
+		return nil
+	}
+	j.visited[key] = true
+	if err := j.defaults(r, w); err != nil {
+		return err
+	}
+	for _, beside := range []func(*relation, write) error{j.checks, j.rules, j.triggers, j.cascades} {
+		if err := beside(r, w); err != nil {
+			return err
+		}
+	}
+	if r.Kind == "v" {
+		return j.writeView(r, w)
+	}
+	return j.lookAtHeirs(r)
+}
+
+// defaults judges the defaults that a statement uses: of columns that an INSERT leaves out, or
+// for which DEFAULT is written.
+func (j *judge) defaults(r *relation, w write) error {
+	columns, err := j.cat.columns(j.ctx, r.Number)
+	if err != nil {
+		return err
+	}
+	for _, c := range columns {
+		asked := w.asked[c.Number]
+		used := asked || w.events&onInsert != 0 && !w.given[c.Number]
+		if !used && !c.Generated {
+			continue
+		}
+		if err := j.columnDefault(r, c, asked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columnDefault judges the default of one column. A number that a column draws from a sequence
+// of its own, as serial and identity columns do, tells rows apart and is nobody's business:
+// only a template that asks for it by DEFAULT is refused.
+func (j *judge) columnDefault(r *relation, c column, asked bool) error {
+	owner := "column " + r.String() + "." + c.Name
+	text := c.Default
+	if text == "" {
+		t, err := j.cat.dataType(j.ctx, c.Type)
+		if err != nil {
+			return err
+		}
+		text = t.Default
+	}
+	own := c.Identity
+	if sequence := drawsFrom(text); sequence != 0 {
+		var err error
+		if own, err = j.cat.owns(j.ctx, r.Number, c.Number, sequence); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !own:
+		return j.within("the default of "+owner, text, j.all)
+	case asked && !slices.Contains(j.allowed.Functions, "nextval"):
+		j.refuse(nil, "leave the column out, or take the value from the statemap", "DEFAULT of %s draws from a sequence", owner)
+	}
+	return nil
+}
+
+// drawsFrom returns the sequence of a default that is nextval('…') alone, or 0.
+func drawsFrom(text string) oid {
+	const nextval oid = 1574
+	if text == "" {
+		return 0
+	}
+	nodes, err := querytree.Parse(text)
+	if err != nil || len(nodes) != 1 {
+		return 0
+	}
+	n := nodes[0]
+	for n.Kind == "FUNCEXPR" && n.OID("funcid") != nextval && n.Int("funcformat") != 0 && len(n.Nodes("args")) == 1 { // a cast
+		n = n.Nodes("args")[0]
+	}
+	args := n.Nodes("args")
+	if n.Kind != "FUNCEXPR" || n.OID("funcid") != nextval || len(args) != 1 || args[0].Kind != "CONST" {
+		return 0
+	}
+	return wordOf(args[0].Bytes())
+}
+
+func (j *judge) checks(r *relation, w write) error {
+	if w.events&(onInsert|onUpdate) == 0 {
+		return nil
+	}
+	all, err := j.cat.checks(j.ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if err := j.within("check "+c.Name+" of "+r.String(), c.Tree, j.all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *judge) rules(r *relation, w write) error {
+	all, err := j.cat.rules(j.ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, rule := range all {
+		if rule.Events&w.events == 0 {
+			continue
+		}
+		owner := "rule " + rule.Name + " of " + r.String()
+		if err := j.within(owner, rule.Tree, j.all); err != nil {
+			return err
+		}
+		if err := j.within("the condition of "+owner, rule.More, j.all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// triggers judges a trigger by its name alone: nobody can see what its function does.
+func (j *judge) triggers(r *relation, w write) error {
+	all, err := j.cat.triggers(j.ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if t.Events&w.events == 0 {
+			continue
+		}
+		f, err := j.cat.function(j.ctx, t.Function)
+		if err != nil {
+			return err
+		}
+		if !j.names(f) && (!f.builtIn() || !harmlessTriggers[f.Name]) {
+			name := f.Schema + "." + f.Name
+			j.refuse(nil, "if it does the same whenever it runs, and writes nothing of the host's, add "+name+" to guests.sql.functions",
+				"relation %s has a trigger %s, whose function %s may do anything", r, t.Name, name)
+			continue
+		}
+		if err := j.within("the condition of trigger "+t.Name+" of "+r.String(), t.Tree, j.all); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cascades judges the relations that foreign keys change along with this one.
+func (j *judge) cascades(r *relation, w write) error {
+	all, err := j.cat.cascades(j.ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Events&w.events == 0 {
+			continue
+		}
+		other, err := j.cat.relation(j.ctx, c.Target)
+		if err != nil {
+			return err
+		}
+		before := j.owner
+		j.owner = "foreign key " + c.Name
+		follows := write{events: c.Changes, asked: map[int]bool{}}
+		for _, number := range c.Columns {
+			follows.asked[number] = true
+		}
+		err = j.write(other, follows)
+		j.owner = before
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeView judges a view that is written: it must be one that PostgreSQL writes through to
+// the relation below it, which is judged as if it were written itself.
+func (j *judge) writeView(r *relation, w write) error {
+	nodes := j.parse(r.View)
+	if len(nodes) != 1 {
+		return nil
+	}
+	query := nodes[0]
+	below := query.Nodes("jointree")
+	if len(below) != 1 || len(below[0].Nodes("fromlist")) != 1 || below[0].Nodes("fromlist")[0].Kind != "RANGETBLREF" {
+		return j.within("view "+r.String(), r.View, j.all) // its triggers and rules were judged
+	}
+	at := below[0].Nodes("fromlist")[0].Int("rtindex")
+	through := write{events: w.events, given: map[int]bool{}, asked: map[int]bool{}}
+	for _, entry := range query.Nodes("targetList") {
+		value := entry.Node("expr")
+		if value != nil && value.Kind == "VAR" && value.Int("varno") == at {
+			through.given[value.Int("varattno")] = w.given[entry.Int("resno")]
+			through.asked[value.Int("varattno")] = w.asked[entry.Int("resno")]
+		}
+	}
+	if err := j.within("view "+r.String(), r.View, j.all); err != nil {
+		return err
+	}
+	entries := query.Nodes("rtable")
+	if at < 1 || at > len(entries) || entries[at-1].OID("relid") == 0 {
+		return nil
+	}
+	base, err := j.cat.relation(j.ctx, entries[at-1].OID("relid"))
+	if err != nil {
+		return err
+	}
+	before := j.owner
+	j.owner = "view " + r.String()
+	err = j.write(base, through)
+	j.owner = before
+	return err
+}

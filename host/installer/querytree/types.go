@@ -1,0 +1,49 @@
+package querytree
+
+// The numbers of types that every PostgreSQL has.
+const (
+	Bool   OID = 16
+	Int4   OID = 23
+	Record OID = 2249
+)
+
+// The kinds of SUBLINK whose type is that of their query.
+const (
+	subLinkExpression = 4
+	subLinkArray      = 6
+)
+
+// typeFields says which field of an expression is its type.
+var typeFields = map[string]string{
+	"VAR": "vartype", "CONST": "consttype", "PARAM": "paramtype", "AGGREF": "aggtype", "WINDOWFUNC": "wintype",
+	"SUBSCRIPTINGREF": "refrestype", "FUNCEXPR": "funcresulttype", "OPEXPR": "opresulttype", "NULLIFEXPR": "opresulttype",
+	"FIELDSELECT": "resulttype", "FIELDSTORE": "resulttype", "RELABELTYPE": "resulttype", "COERCEVIAIO": "resulttype",
+	"ARRAYCOERCEEXPR": "resulttype", "CONVERTROWTYPEEXPR": "resulttype", "COERCETODOMAIN": "resulttype",
+	"CASEEXPR": "casetype", "CASE": "casetype", "CASETESTEXPR": "typeId", "ARRAYEXPR": "array_typeid", "ARRAY": "array_typeid",
+	"ROWEXPR": "row_typeid", "ROW": "row_typeid", "COALESCEEXPR": "coalescetype", "COALESCE": "coalescetype",
+	"MINMAXEXPR": "minmaxtype", "MINMAX": "minmaxtype", "SQLVALUEFUNCTION": "type", "COERCETODOMAINVALUE": "typeId",
+	"SETTODEFAULT": "typeId", "NEXTVALUEEXPR": "typeId",
+}
+
+// Type returns the type of an expression. That of ARRAY(SELECT …) is given as the type of its
+// elements.
+func (n *Node) Type() OID {
+	if field, found := typeFields[n.Kind]; found {
+		return n.OID(field)
+	}
+	switch n.Kind {
+	case "GROUPINGFUNC":
+		return Int4
+	case "TARGETENTRY":
+		return n.Node("expr").Type()
+	case "NAMEDARGEXPR", "COLLATEEXPR", "COLLATE":
+		return n.Node("arg").Type()
+	case "SUBLINK":
+		if kind := n.Int("subLinkType"); kind == subLinkExpression || kind == subLinkArray {
+			if query := n.Node("subselect"); query != nil && len(query.Nodes("targetList")) > 0 {
+				return query.Nodes("targetList")[0].Type()
+			}
+		}
+	}
+	return Bool
+}
