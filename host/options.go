@@ -127,6 +127,7 @@ func (o *Options) Fill() {
 		first, _, _ := strings.Cut(o.Database.SearchPath, ",")
 		o.Guests.Limits.SQL.Schema = strings.Trim(first, ` "`)
 	}
+	o.Guests.Limits.SQL.Database = true // a host gives every template to it
 	sql := o.Guests.Limits.SQL
 	o.Database.Allowed = installer.Allowed{Functions: sql.Functions, Types: sql.Types, Relations: sql.Relations, Unbounded: sql.Unbounded}
 	if o.Database.Owner == "" {

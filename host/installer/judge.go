@@ -271,7 +271,7 @@ func (j *judge) function(n *querytree.Node, number oid) error {
 	name := strings.TrimPrefix(f.Schema+"."+f.Name, catalogueSchema+".")
 	switch {
 	case j.names(f):
-	case f.builtIn() && (f.Volatility == "i" || f.Volatility == "s" && pinned[f.Name]):
+	case f.builtIn() && sameEachTime(f.Name, f.Volatility):
 		return j.functions(n, f.aggregateDetail...)
 	case !f.builtIn() && f.Volatility == "i" && j.owner != "":
 	case f.builtIn():
@@ -281,4 +281,10 @@ func (j *judge) function(n *querytree.Node, number oid) error {
 		j.refuse(n, fmt.Sprintf(hintFunctions, name), "function %s.%s is not PostgreSQL's own", f.Schema, f.Signature)
 	}
 	return nil
+}
+
+// sameEachTime reports whether a function of PostgreSQL's own gives the same result for the
+// same arguments in every session of the host.
+func sameEachTime(name, volatility string) bool {
+	return volatility == "i" && !mislabelled[name] || volatility == "s" && pinned[name]
 }

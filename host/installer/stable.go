@@ -60,3 +60,7 @@ var writesJSON = words(`array_to_json to_json to_jsonb row_to_json json_build_ar
 
 // harmlessTriggers are PostgreSQL's own functions that a trigger may call.
 var harmlessTriggers = words(`suppress_redundant_updates_trigger tsvector_update_trigger tsvector_update_trigger_column`)
+
+// mislabelled are functions that PostgreSQL calls immutable though they look at the server or
+// its catalogue.
+var mislabelled = words(`pg_partition_root pg_walfile_name pg_walfile_name_offset satisfies_hash_partition icu_unicode_version unicode_version`)

@@ -39,6 +39,10 @@ type Policy struct {
 	Types     []string
 	// Unbounded allows UPDATE and DELETE without a condition.
 	Unbounded bool
+	// Database says that a database is given the templates afterwards, by package installer:
+	// what it knows better is left to it, as what an overloaded name means, or as what a text
+	// is read. Without it, what may be wrong is refused.
+	Database bool
 }
 
 // The schema that is assumed, and those of nobody but the host and the system. A relation
@@ -129,7 +133,7 @@ func (p Policy) check(t *abi.Template) []Finding {
 	if p.Schema == "" {
 		p.Schema = DefaultSchema
 	}
-	c := &checker{policy: p, template: t, written: map[string]bool{}, used: make([]bool, len(t.Params)+1)}
+	c := &checker{policy: p, template: t, written: map[string]bool{}, windows: map[string]bool{}, used: make([]bool, len(t.Params)+1)}
 	text, err := parser.ParseToJSON(t.SQL)
 	if err != nil {
 		var syntax *parser.Error
@@ -151,9 +155,11 @@ type checker struct {
 	findings []Finding
 	scope    []string // names of common table expressions that can be seen
 	written  map[string]bool
-	used     []bool // parameters, from 1
-	guarded  bool   // the guard column is mentioned
-	at       int    // the place of the node that is looked at
+	used     []bool          // parameters, from 1
+	guarded  bool            // the guard column is mentioned
+	inner    bool            // in a common table expression, whose rows are read
+	windows  map[string]bool // that have a name: whether they have an order
+	at       int             // the place of the node that is looked at
 }
 
 // find notes a finding at a byte of the SQL, -1 for none.

@@ -30,6 +30,7 @@ func TestAllowed(t *testing.T) {
 		template("update t set a = case when b then 1 else coalesce(c, greatest(d, 2)) end, j = jsonb_set(j, '{x}', s.v) from (select '1'::jsonb as v) as s where t.a = 1"),
 		template("update t set n = s.n from (select a, sum(b) over (partition by a order by b rows between 1 preceding and current row) as n, string_agg(c, ',' order by c) from q group by a having count(*) > 1) as s where t.a = s.a"),
 		template(`update t set a = 'it''s; commit' where b collate "C" < 'x'`),
+		template("insert into t select repeat('x', n) from generate_series(1, 1000000000) as n"), // statement_timeout bounds them
 		template("update t set a = -1, b = a || 'x', c = (a).b, d = array[1, 2], e = row(1, 2) is distinct from row(2, 1), f = nullif(a, b), g = trim(a), h = substring(a from 1 for 2), i = position('a' in b) where a = 1"),
 	} {
 		if err := (sqlpolicy.Policy{}).Check([]abi.Template{test}); err != nil {
@@ -93,8 +94,6 @@ func TestRefused(t *testing.T) {
 		{"now", "update t set a = now() where b = 1", "function now is not"},
 		{"current timestamp", "update t set a = current_timestamp where b = 1", "SQLValueFunction is not allowed (it differs each time"},
 		{"current user", "update t set a = current_user where b = 1", "SQLValueFunction is not allowed"},
-		{"series", "insert into t select generate_series(1, 1000000000)", "function generate_series is not"},
-		{"repeat", "update t set a = repeat('x', 1000000000) where b = 1", "function repeat is not"},
 		{"a function of one's own", "update t set a = mine.f(1) where b = 1", "function mine.f is not among those allowed (if it is immutable, add it to guests.sql.functions)"},
 		{"an operator of one's own", "update t set a = 1 operator(mine.+) 2 where b = 1", "operator mine.+ is not"},
 		{"the word now", "update t set a = 'now' where b = 1", `"now" may mean the time at which the statement runs`},

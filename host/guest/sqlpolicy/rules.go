@@ -14,6 +14,12 @@ func (c *checker) look(kind string, n node) bool {
 		return c.statement(kind, n)
 	case "MergeWhenClause":
 		c.mergeWhen(n)
+	case "SelectStmt":
+		c.selection(n)
+	case "ColumnDef":
+		c.columnDef(n)
+	case "A_Indirection":
+		c.attribute(n)
 	case "RangeVar":
 		c.relation(n, false)
 	case "FuncCall":
@@ -26,6 +32,7 @@ func (c *checker) look(kind string, n node) bool {
 		c.operator(n["name"])
 	case "SubLink":
 		c.operator(n["operName"])
+		c.arrayOfRows(n)
 	case "SortBy":
 		if n["useOp"] != nil {
 			c.operator(n["useOp"])
@@ -44,6 +51,8 @@ func (c *checker) look(kind string, n node) bool {
 	return true
 }
 
+const hintUnbounded = "add a condition, or set guests.sql.unbounded"
+
 // statement checks what is changed, and that not everything is.
 func (c *checker) statement(kind string, n node) bool {
 	target, ok := n["relation"].(node)
@@ -52,8 +61,15 @@ func (c *checker) statement(kind string, n node) bool {
 		return false
 	}
 	c.relation(target, true)
-	if (kind == "UpdateStmt" || kind == "DeleteStmt") && !c.policy.Unbounded && !conditional(n["whereClause"]) {
-		c.find(c.at, "add a condition, or set guests.sql.unbounded", "%s without a condition changes every row", statements[kind])
+	if !c.policy.Unbounded {
+		if (kind == "UpdateStmt" || kind == "DeleteStmt") && !newCondition(target).binds(n["whereClause"]) {
+			what := "%s without a condition changes every row"
+			if n["whereClause"] != nil {
+				what = "%s without a condition that any of its rows can fail changes every row"
+			}
+			c.find(c.at, hintUnbounded, what, statements[kind])
+		}
+		c.merged(n, target)
 	}
 	// The relation was looked at as a target: it must not be looked at as a source too.
 	rest := maps.Clone(n)
@@ -61,7 +77,7 @@ func (c *checker) statement(kind string, n node) bool {
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		f, found := grammar[kind][name]
 		switch {
-		case !found:
+		case !found, name == "returningList" && !c.inner:
 			c.refuse(kind+"."+name, "%s is not allowed in %s", strings.TrimSuffix(name, "Clause"), statements[kind])
 		case !f.value && name != "withClause":
 			c.each(rest[name], f.kind)
@@ -73,30 +89,28 @@ func (c *checker) statement(kind string, n node) bool {
 	return false
 }
 
-// conditional reports whether a condition mentions anything of a row.
-func conditional(where any) bool {
-	switch v := where.(type) {
-	case []any:
-		return slices.ContainsFunc(v, conditional)
-	case node:
-		if v["ColumnRef"] != nil {
-			return true
-		}
-		for _, below := range v {
-			if conditional(below) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (c *checker) mergeWhen(n node) {
 	if command := textOf(n["commandType"]); command != "CMD_INSERT" && command != "CMD_UPDATE" && command != "CMD_DELETE" && command != "CMD_NOTHING" {
 		c.find(c.at, "", "MERGE with %s", command)
 	}
-	if textOf(n["matchKind"]) == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE" && !c.policy.Unbounded && !conditional(n["condition"]) {
-		c.find(c.at, "add a condition, or set guests.sql.unbounded", "WHEN NOT MATCHED BY SOURCE without a condition changes every other row")
+}
+
+// merged checks that no WHEN of a MERGE changes rows whatever they are.
+func (c *checker) merged(n, target node) {
+	whens, _ := n["mergeWhenClauses"].([]any)
+	for _, item := range whens {
+		wrapped, _ := item.(node)
+		when, _ := wrapped["MergeWhenClause"].(node)
+		command, kind := textOf(when["commandType"]), textOf(when["matchKind"])
+		if command != "CMD_UPDATE" && command != "CMD_DELETE" {
+			continue
+		}
+		switch {
+		case kind == "MERGE_WHEN_MATCHED" && !newCondition(target).binds(n["joinCondition"], when["condition"]):
+			c.find(c.at, hintUnbounded, "MERGE without a condition on the rows of its target changes every row")
+		case kind == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE" && !newCondition(target).binds(when["condition"]):
+			c.find(c.at, hintUnbounded, "WHEN NOT MATCHED BY SOURCE without a condition changes every other row")
+		}
 	}
 }
 
@@ -133,22 +147,6 @@ func (c *checker) relation(n node, write bool) {
 	}
 }
 
-// function checks a call: built-in ones by the list, others by the policy.
-func (c *checker) function(n node) {
-	parts := names(n["funcname"])
-	name := strings.Join(parts, ".")
-	short := strings.TrimPrefix(name, "pg_catalog.")
-	switch {
-	case slices.Contains(c.policy.Functions, name) || slices.Contains(c.policy.Functions, short):
-	case len(parts) > 1 && parts[0] != "pg_catalog":
-		c.find(c.at, "if it is immutable, add it to guests.sql.functions", "function %s is not among those allowed", name)
-	case !immutable[short]:
-		c.find(c.at, "a template must do the same whenever it runs: only immutable functions, and not those that wait, sleep or fill memory; take the value from the statemap, or add the function to guests.sql.functions", "function %s is not among those allowed", name)
-	case ordered[short] && n["agg_order"] == nil && n["over"] == nil:
-		c.find(c.at, short+"(… ORDER BY …)", "%s without an order differs from run to run", short)
-	}
-}
-
 func (c *checker) operator(list any) {
 	if parts := names(list); len(parts) > 1 && parts[0] != "pg_catalog" {
 		c.find(c.at, "an operator is a function; write the built-in one", "operator %s is not among those allowed", strings.Join(parts, "."))
@@ -161,60 +159,15 @@ func (c *checker) collation(n node) {
 	}
 }
 
-// typeName checks a type by the list, others by the policy.
-func (c *checker) typeName(n node) {
-	parts := names(n["names"])
-	name := strings.Join(parts, ".")
-	short := strings.TrimPrefix(name, "pg_catalog.")
-	switch {
-	case types[short] || slices.Contains(c.policy.Types, name) || slices.Contains(c.policy.Types, short):
-	case strings.HasPrefix(short, "reg"):
-		c.find(c.at, "name the relation in the SQL", "type %s depends on the catalogue", name)
-	default:
-		c.find(c.at, "one of "+strings.Join(slices.Sorted(maps.Keys(types)), ", ")+", or add it to guests.sql.types", "type %s is not among those allowed", name)
-	}
-}
-
-// cast refuses what reads a text as a time: only of a parameter and of a constant is it
-// known that the text is not "now".
-func (c *checker) cast(n node) {
-	target, _ := n["typeName"].(node)
-	parts := names(target["names"])
-	if len(parts) == 0 || !temporal[parts[len(parts)-1]] {
-		return
-	}
-	arg, _ := n["arg"].(node)
-	if param, found := arg["ParamRef"].(node); found {
-		if i, ok := number(param["number"]); ok && i >= 1 && i <= len(c.template.Params) && !temporalParam(c.template.Params[i-1]) {
-			c.find(c.at, "declare the parameter as what it is cast to", "parameter $%d is %s and cast to %s", i, c.template.Params[i-1], parts[len(parts)-1])
-		}
-		return
-	}
-	if inner, found := arg["TypeCast"].(node); found {
-		of, _ := inner["typeName"].(node)
-		if from := names(of["names"]); len(from) > 0 && temporal[from[len(from)-1]] {
-			return // it is looked at itself
-		}
-	}
-	if arg["A_Const"] == nil {
-		c.find(c.at, "cast parameters and constants alone: a text may say 'now'", "a cast of an expression to %s", parts[len(parts)-1])
-	}
-}
-
-// constant refuses texts that mean the time at which the statement runs, whatever they
-// are cast to, or not.
-func (c *checker) constant(n node) {
-	if s, found := n["sval"].(node); found && special(textOf(s["sval"])) {
-		c.find(c.at, "give it as a parameter if it is a text", "%q may mean the time at which the statement runs", textOf(s["sval"]))
-	}
-}
-
 // column refuses columns of the system, which differ from database to database.
 func (c *checker) column(parts []string) {
 	if len(parts) == 0 {
 		return
 	}
 	last := parts[len(parts)-1]
+	if len(parts) > 1 && isCall(last) {
+		c.find(c.at, "what follows a dot may be a function to PostgreSQL; name the column otherwise", "%s would call a function that differs each time", strings.Join(parts, "."))
+	}
 	if slices.Contains([]string{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}, last) {
 		c.find(c.at, "use a column of the table's own", "column %s is the system's", last)
 	}

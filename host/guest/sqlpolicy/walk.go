@@ -90,8 +90,8 @@ func (c *checker) visit(kind string, body any) {
 		c.find(c.at, "", "a node %s that is no node", kind)
 		return
 	}
-	before, scope := c.at, c.scope
-	defer func() { c.at, c.scope = before, scope }()
+	before, scope, windows := c.at, c.scope, c.windows
+	defer func() { c.at, c.scope, c.windows = before, scope, windows }()
 	if at, found := number(n["location"]); found && at >= 0 {
 		c.at = at
 	}
@@ -137,7 +137,10 @@ func (c *checker) with(with node) {
 			c.find(c.at, "", "a WITH of something else than SELECT, INSERT, UPDATE, DELETE or MERGE")
 			continue
 		}
+		inner := c.inner
+		c.inner = true
 		c.visit("CommonTableExpr", cte)
+		c.inner = inner
 		c.scope = append(slices.Clip(c.scope), textOf(cte["ctename"]))
 	}
 }
