@@ -169,10 +169,11 @@ type column struct {
 	Default   string // as a tree; "" if there is none
 	Identity  bool
 	Generated bool
+	NotNull   bool
 }
 
 func (c *catalogue) columns(ctx context.Context, relation oid) ([]column, error) {
-	rows, err := c.tx.Query(ctx, `select a.attnum, a.attname::text, a.atttypid, coalesce(d.adbin::text, ''), a.attidentity <> '', a.attgenerated <> ''
+	rows, err := c.tx.Query(ctx, `select a.attnum, a.attname::text, a.atttypid, coalesce(d.adbin::text, ''), a.attidentity <> '', a.attgenerated <> '', a.attnotnull
 		from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
 		where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`, relation)
 	if err == nil {

@@ -127,9 +127,9 @@ func (j *judge) node(n *querytree.Node) error {
 	case "QUERY":
 		err = j.query(n)
 	case "FUNCEXPR":
-		var named bool
-		named, err = j.call(n, n.OID("funcid"))
-		if named { // nextval('s') has a constant of type regclass
+		var settled bool
+		settled, err = j.call(n, n.OID("funcid"))
+		if settled { // the constant of nextval('s') is a regclass
 			below = slices.DeleteFunc(below, func(b *querytree.Node) bool { return b.Kind == "CONST" })
 		}
 	case "AGGREF":
@@ -178,17 +178,19 @@ func (j *judge) valueFunction(n *querytree.Node) {
 	}
 }
 
-// call judges a call of a function. It reports whether the settings name the function.
-func (j *judge) call(n *querytree.Node, number oid) (named bool, err error) {
+// call judges a call of a function. It reports whether that settles what its constants are: the
+// settings name the function, or it is refused.
+func (j *judge) call(n *querytree.Node, number oid) (settled bool, err error) {
 	f, err := j.cat.function(j.ctx, number)
 	if err != nil {
 		return false, err
 	}
-	if named = j.names(f); named {
+	if j.names(f) {
 		return true, nil
 	}
-	if err := j.function(n, number); err != nil || !f.builtIn() {
-		return false, err
+	before := len(j.refused)
+	if err := j.function(n, number); err != nil || !f.builtIn() || len(j.refused) > before {
+		return true, err
 	}
 	args := n.Nodes("args")
 	switch {

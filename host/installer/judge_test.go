@@ -131,3 +131,90 @@ func refusedByShape(c sqlCase) bool {
 	}
 	return false
 }
+
+// TestOwnerKnows names what the cohort's own objects bring in, as the owner of the database
+// does in the settings.
+func TestOwnerKnows(t *testing.T) {
+	b := newCases(t)
+	for _, test := range []struct {
+		name    string
+		allowed installer.Allowed
+		sql     string
+		says    string // "" if it is taken
+	}{
+		{"a function", installer.Allowed{Functions: []string{"public.mark"}}, "update t set a = mark(a) where b = 2", ""},
+		{"a function of another schema", installer.Allowed{Functions: []string{"other.mark"}}, "update t set a = mark(a) where b = 2", "function public.mark"},
+		{"a name without its schema", installer.Allowed{Functions: []string{"mark"}}, "update t set a = mark(a) where b = 2", "function public.mark"},
+		{"a function of PostgreSQL's", installer.Allowed{Functions: []string{"gen_random_uuid"}}, "update t set u = gen_random_uuid() where b = 2", ""},
+		{"its own name is no other's", installer.Allowed{Functions: []string{"lower"}}, "update t set a = lower(1) where b = 2", "function public.lower"},
+		{"a sequence", installer.Allowed{Functions: []string{"nextval"}}, "update t set v = nextval('s') where b = 2", ""},
+		{"a clock in a default", installer.Allowed{Functions: []string{"now"}}, "insert into withseq (a, id) values ('x', 1)", ""},
+		{"a sequence in a default", installer.Allowed{Functions: []string{"nextval"}}, "insert into withseq (a, id, at) values ('x', default, '2001-01-01')", ""},
+		{"a sequence of the column's own", installer.Allowed{Functions: []string{"nextval"}}, "insert into ident (id, a) values (default, 'x')", ""},
+		{"a trigger", installer.Allowed{Functions: []string{"public.tf"}}, "insert into trig (a) values ('x')", ""},
+		{"a trigger in a foreign key", installer.Allowed{Functions: []string{"public.tf"}}, "delete from owner_of where id = 1", ""},
+		{"a domain's check", installer.Allowed{Functions: []string{"public.evil_check"}}, "update dom set c = a where a = 'x'", ""},
+		{"a cast", installer.Allowed{Functions: []string{"public.evil_tint"}}, "update tinted set c = a::tint where v = 1", ""},
+		{"a rule", installer.Allowed{Functions: []string{"pg_notify"}}, "update ruled set a = 'x' where b = 1", ""},
+		{"the host's relations stay the host's", installer.Allowed{Relations: []string{"public.*", "ichor.state"}}, "insert into ruled (a) values ('x')", "relation ichor.state is not for guests"},
+		{"a relation", installer.Allowed{Relations: []string{"public.t"}}, "update t set a = 'x' where b = 2", ""},
+		{"a relation beside", installer.Allowed{Relations: []string{"public.t"}}, "update t set a = q.a from q where t.b = q.b", "relation public.q is not among those allowed"},
+		{"a relation below a view", installer.Allowed{Relations: []string{"public.fine"}}, "update fine set a = 'x' where b = 2", ""},
+		{"a foreign table that is written", installer.Allowed{Relations: []string{"public.distant"}}, "insert into distant (a) values ('x')", "cannot be written in the transaction of a version"},
+		{"all rows", installer.Allowed{Unbounded: true}, "update t set a = 'x'", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := b.judging(test.allowed).Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql}})
+			checkTrial(t, err, test.says)
+		})
+	}
+}
+
+func TestFindingsHaveAPlace(t *testing.T) {
+	in := newCases(t).judging(installer.Allowed{})
+	err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
+	checkTrial(t, err, "template 7 it, 2:18: function public.lower(x integer) is not PostgreSQL's own (if it does the same for the same arguments, always, add public.lower to guests.sql.functions)")
+	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
+	checkTrial(t, err, "syntax error at end of input")
+	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
+	checkTrial(t, err, "")
+	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = 1; end; drop table t"}})
+	checkTrial(t, err, "cannot insert multiple commands into a prepared statement")
+}
+
+// TestRoleThatMayNotMakeTemporaryObjects is about the one right that the trial needs beside
+// those of the templates.
+func TestRoleThatMayNotMakeTemporaryObjects(t *testing.T) {
+	b := newCases(t)
+	b.exec("create role plainly login")
+	defer func() {
+		b.exec("drop owned by plainly")
+		b.exec("drop role plainly")
+	}()
+	b.exec("do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$")
+	b.exec("grant select, update on t to plainly")
+	in, err := installer.New(installer.Options{URL: b.dsn + " user=plainly"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = 'x' where b = 2"}}
+	var missing *installer.NotReadyError
+	if err := in.Try(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
+		t.Errorf("got %v, want the GRANT that is missing", err)
+	}
+	b.exec("do $$ begin execute format('grant temporary on database %I to plainly', current_database()); end $$")
+	if err := in.Try(t.Context(), template); err != nil {
+		t.Error(err)
+	}
+	b.want("select 1 from pg_proc where proname = 'ichor_trial'", "")
+}
+
+// TestTextsThatSayNowAreSeenTwice reads constants in which a word cannot be seen.
+func TestTextsThatSayNowAreSeenTwice(t *testing.T) {
+	in := newCases(t).judging(installer.Allowed{})
+	for _, value := range []string{"'now'::time::text", "(time with time zone 'now')::text", "now::text", "('{now}'::time[])::text"} {
+		value = strings.Replace(value, "now::", "'now'::timestamptz::", 1)
+		err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = " + value + " where b = 2"}})
+		checkTrial(t, err, "another thing each time that it is read")
+	}
+}

@@ -55,28 +55,75 @@ func (j *judge) change(n *querytree.Node, r *relation) error {
 		j.refuse(nil, "write to the relation itself, or add "+r.String()+" to guests.sql.relations", "it writes %s", r)
 		return nil
 	}
-	command := n.Int("commandType")
-	if j.owner == "" && !j.allowed.Unbounded && (command == commandUpdate || command == commandDelete) && !aboutTarget(n) {
-		j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
+	if j.owner == "" && !j.allowed.Unbounded {
+		spared, err := j.sparesRows(n, r)
+		if err != nil {
+			return err
+		}
+		if !spared {
+			j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
+		}
 	}
 	return j.write(r, writeOf(n))
 }
 
-// aboutTarget reports whether the condition of a query mentions a column of its target.
-func aboutTarget(n *querytree.Node) bool {
-	target := n.Int("resultRelation")
-	var mentions func(*querytree.Node, int) bool
-	mentions = func(n *querytree.Node, level int) bool {
+// sparesRows reports whether the condition of a query says something about the rows of its
+// target. That a column is null which cannot be says nothing.
+func (j *judge) sparesRows(n *querytree.Node, r *relation) (bool, error) {
+	columns, err := j.cat.columns(j.ctx, r.Number)
+	if err != nil {
+		return false, err
+	}
+	about := aboutTarget{target: n.Int("resultRelation"), never: map[int]bool{}}
+	for _, c := range columns {
+		about.never[c.Number] = c.NotNull
+	}
+	var quals []*querytree.Node
+	if from := n.Node("jointree"); from != nil {
+		quals = append(from.Nodes("quals"), n.Nodes("mergeJoinCondition")...)
+		for _, join := range from.Nodes("fromlist") { // of a MERGE, before 17
+			quals = append(quals, join.Nodes("quals")...)
+		}
+	}
+	switch n.Int("commandType") {
+	case commandUpdate, commandDelete:
+		return about.any(quals, 0), nil
+	case commandMerge:
+		for _, action := range n.Nodes("mergeActionList") {
+			command := action.Int("commandType")
+			if (command == commandUpdate || command == commandDelete) && !about.any(append(action.Nodes("qual"), quals...), 0) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// aboutTarget finds columns of a query's target.
+type aboutTarget struct {
+	target int
+	never  map[int]bool // the columns that are never null
+}
+
+func (a aboutTarget) any(all []*querytree.Node, level int) bool {
+	return slices.ContainsFunc(all, func(n *querytree.Node) bool {
+		inner := level
 		switch n.Kind {
 		case "VAR":
-			return n.Int("varno") == target && n.Int("varlevelsup") == level
+			return a.is(n, level)
+		case "NULLTEST":
+			if of := n.Node("arg"); of != nil && of.Kind == "VAR" && a.is(of, level) {
+				return !a.never[of.Int("varattno")]
+			}
 		case "QUERY":
-			level++
+			inner++
 		}
-		return slices.ContainsFunc(n.Children(), func(below *querytree.Node) bool { return mentions(below, level) })
-	}
-	from := n.Node("jointree")
-	return from != nil && slices.ContainsFunc(from.Nodes("quals"), func(q *querytree.Node) bool { return mentions(q, 0) })
+		return a.any(n.Children(), inner)
+	})
+}
+
+func (a aboutTarget) is(column *querytree.Node, level int) bool {
+	return column.Int("varno") == a.target && column.Int("varlevelsup") == level
 }
 
 // permitted reports whether a relation is for guests at all, and says so if it is not.

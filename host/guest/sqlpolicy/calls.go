@@ -19,7 +19,11 @@ func (c *checker) function(n node) {
 		return
 	}
 	args, _ := n["args"].([]any)
-	known, same := callable(short, len(args))
+	count := len(args)
+	if within, _ := n["agg_order"].([]any); n["agg_within_group"] == true {
+		count += len(within)
+	}
+	known, same := callable(short, count)
 	own := len(parts) > 1 && parts[0] != "pg_catalog"
 	switch {
 	case own && !c.policy.Database:

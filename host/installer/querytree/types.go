@@ -26,8 +26,11 @@ var typeFields = map[string]string{
 }
 
 // Type returns the type of an expression. That of ARRAY(SELECT …) is given as the type of its
-// elements.
+// elements; that of nothing is 0.
 func (n *Node) Type() OID {
+	if n == nil {
+		return 0
+	}
 	if field, found := typeFields[n.Kind]; found {
 		return n.OID(field)
 	}
