@@ -95,10 +95,14 @@ func (g *guests) check(ctx context.Context, name string) Finding {
 		return f
 	}
 	defer g.free(generation)
-	if g.store != nil {
-		f.Err = tryTemplates(ctx, g.store, generation)
-	}
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
+	if g.store != nil {
+		var told []string
+		told, f.Err = tryTemplates(ctx, g.store, generation)
+		for _, what := range told {
+			f.Note += "; " + what
+		}
+	}
 	return f
 }
 

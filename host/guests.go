@@ -93,9 +93,13 @@ func (g *guests) ready(ctx context.Context, name string, module []byte) (*guest.
 	if err != nil {
 		return nil, err
 	}
-	if err := tryTemplates(ctx, g.store, generation); err != nil {
+	told, err := tryTemplates(ctx, g.store, generation)
+	if err != nil {
 		g.free(generation)
 		return nil, err
+	}
+	if len(told) > 0 {
+		g.log.Info("the guest's statements have effects beside what they say", "guest", name, "effects", strings.Join(told, "; "))
 	}
 	return generation, nil
 }
@@ -172,18 +176,18 @@ func (g *guests) load(ctx context.Context, index int32, module []byte, from talo
 	return l, nil
 }
 
-// tryTemplates gives a guest's templates to the database.
-func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) error {
+// tryTemplates gives a guest's templates to the database, and returns what it tells of them.
+func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) (told []string, err error) {
 	var declared []installer.Declared
 	for _, t := range generation.Templates() {
 		declared = append(declared, installer.Declared{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})
 	}
-	err := store.Try(ctx, declared)
+	told, err = store.Try(ctx, declared)
 	var refused *installer.TemplateError
 	if errors.As(err, &refused) {
-		return &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
+		return nil, &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
 	}
-	return err
+	return told, err
 }
 
 // get returns a generation that is in use, or nil.

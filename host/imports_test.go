@@ -68,7 +68,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/installer", "host/kafka", "host/replicator"},
+	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator"},
 	"cmd/demo": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 	"cmd/bench": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",

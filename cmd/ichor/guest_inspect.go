@@ -7,6 +7,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
 type guestInspectCommand struct {
@@ -26,9 +27,12 @@ type inspection struct {
 	Writes        []string       `json:"writes"`
 	Actions       []abi.Action   `json:"actions"`
 	Templates     []abi.Template `json:"templates"`
-	Vectors       int            `json:"vectors"`
-	Limits        limitsText     `json:"limits"`
-	FuelPerRecord int64          `json:"fuel_per_record,omitempty"` // of the vectors
+	// Large names, by template id, the functions whose result can be much larger than their
+	// arguments.
+	Large         map[uint32][]string `json:"large_results,omitempty"`
+	Vectors       int                 `json:"vectors"`
+	Limits        limitsText          `json:"limits"`
+	FuelPerRecord int64               `json:"fuel_per_record,omitempty"` // of the vectors
 }
 
 // limitsText are the limits that hold for the module.
@@ -63,7 +67,7 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 	what := &inspection{
 		Module: m.file, Digest: g.Digest().String(), Bytes: len(m.bytes), Name: manifest.Name, Version: manifest.Version,
 		Input: manifest.Input, UnknownAction: string(manifest.UnknownAction), Actions: manifest.Actions, Templates: manifest.Templates,
-		Vectors: len(manifest.Vectors),
+		Vectors: len(manifest.Vectors), Large: map[uint32][]string{},
 		Limits: limitsText{
 			MemoryBytes: int64(limits.MemoryPages) << 16, FuelCall: limits.FuelCall, FuelItem: limits.FuelItem,
 			Statements: limits.Statements, Records: limits.BatchMax,
@@ -71,6 +75,9 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 	}
 	seen := map[string]bool{}
 	for _, t := range manifest.Templates {
+		if large := sqlpolicy.Large(t.SQL); len(large) > 0 {
+			what.Large[t.ID] = large
+		}
 		for _, relation := range t.Writes {
 			if !seen[relation] {
 				seen[relation] = true
@@ -109,6 +116,9 @@ func (w *inspection) print() {
 	}
 	for i := range w.Templates {
 		printTemplate(&w.Templates[i])
+		if large := w.Large[w.Templates[i].ID]; len(large) > 0 {
+			fmt.Printf("           its result can be very large: %s; database.statement_timeout bounds it\n", strings.Join(large, ", "))
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -49,11 +50,13 @@ func (e *TemplateError) Error() string {
 //   - that it means the same when it is read twice: a text in it may say "now",
 //   - that its execution can be planned, for which the server checks the rights of the role.
 //
+// It tells, in the order of the templates and each once, what happens beside what they say:
+// triggers, rules, foreign keys that change other relations, numbers drawn from a sequence.
 // It returns a *TemplateError for everything that is wrong with each template, joined; a
 // *NotReadyError when the role lacks a right that the trial needs; or an *Error when the
 // database could not be asked.
-func (in *Installer) Try(ctx context.Context, templates []Declared) error {
-	return in.with(ctx, "check", func(ctx context.Context, conn *pgx.Conn) error {
+func (in *Installer) Try(ctx context.Context, templates []Declared) (told []string, err error) {
+	err = in.with(ctx, "check", func(ctx context.Context, conn *pgx.Conn) error {
 		if err := mayTry(ctx, conn); err != nil {
 			return err
 		}
@@ -74,7 +77,8 @@ func (in *Installer) Try(ctx context.Context, templates []Declared) error {
 		var refused []error
 		err = in.trial(ctx, conn, func(tx pgx.Tx) error {
 			for i := range templates {
-				err := in.tryOne(ctx, tx, &templates[i], earlier[i])
+				beside, err := in.tryOne(ctx, tx, &templates[i], earlier[i])
+				told = append(told, beside...)
 				if e := refusal(&templates[i], err); e != nil {
 					refused = append(refused, e)
 				} else if err != nil {
@@ -88,6 +92,18 @@ func (in *Installer) Try(ctx context.Context, templates []Declared) error {
 		}
 		return errors.Join(refused...)
 	})
+	return unique(told), err
+}
+
+// unique returns what stands in a list, each once.
+func unique(all []string) []string {
+	var once []string
+	for _, s := range all {
+		if !slices.Contains(once, s) {
+			once = append(once, s)
+		}
+	}
+	return once
 }
 
 // firstVersion is the first PostgreSQL whose SQL functions have bodies that are trees.
@@ -161,20 +177,23 @@ func inside(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
 }
 
 // tryOne tries a template, of which body is what was read of it in an earlier transaction.
-func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, t *Declared, body string) error {
+func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, t *Declared, body string) (told []string, err error) {
 	again, err := readBody(ctx, tx, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if again != body {
-		return &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
+		return nil, &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
 			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
 	}
-	err = inside(ctx, tx, func(tx pgx.Tx) error { return in.judge(ctx, tx, t, body) })
-	if err != nil {
+	err = inside(ctx, tx, func(tx pgx.Tx) (err error) {
+		told, err = in.judge(ctx, tx, t, body)
 		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return inside(ctx, tx, func(tx pgx.Tx) error { return plan(ctx, tx, t) })
+	return told, inside(ctx, tx, func(tx pgx.Tx) error { return plan(ctx, tx, t) })
 }
 
 const trial = "ichor_trial"
@@ -222,21 +241,21 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err err
 
 // judge judges a template by its tree. The error is of what is wrong with it, or of the
 // database.
-func (in *Installer) judge(ctx context.Context, tx pgx.Tx, t *Declared, body string) error {
+func (in *Installer) judge(ctx context.Context, tx pgx.Tx, t *Declared, body string) (told []string, err error) {
 	// The cohort may have functions and operators of the same names as those in the queries. And
 	// a session in which a scan is dear compiles every query that has one.
 	if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
-		return err
+		return nil, err
 	}
 	j := &judge{ctx: ctx, allowed: in.opts.Allowed, cat: newCatalogue(tx), template: t, offset: len(headOf(t)), visited: map[string]bool{}}
-	err := tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
+	err = tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := j.all(j.parse(body)); err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(j.refused...)
+	return j.told, errors.Join(j.refused...)
 }
 
 // plan makes the server plan the execution of a template, with nulls for values.

@@ -37,7 +37,7 @@ func TestTemplatesAreTried(t *testing.T) {
 		{"values of a wrong type", "update account set amount = 'x' where id = 2", nil, "invalid input syntax for type numeric"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql, Params: test.params}})
+			_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql, Params: test.params}})
 			checkTrial(t, err, test.says)
 		})
 	}
@@ -53,9 +53,10 @@ func TestTemplatesAreTried(t *testing.T) {
 		"update account set amount = a from secret where id = 1":                                "permission denied for table secret",
 		"with x as (delete from secret where a = 1) update account set amount = 1 where id = 1": "permission denied for table secret",
 	} {
-		checkTrial(t, less.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}}), says)
+		_, err := less.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		checkTrial(t, err, says)
 	}
-	all := in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}, {ID: 2, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 3, Name: "three", SQL: "update y set a = 1"}})
+	_, all := in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}, {ID: 2, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 3, Name: "three", SQL: "update y set a = 1"}})
 	if all == nil || !strings.Contains(all.Error(), "template 1 one") || !strings.Contains(all.Error(), "template 3 three") || strings.Contains(all.Error(), "fine") {
 		t.Errorf("got %v, want what is wrong with each", all)
 	}
@@ -77,7 +78,7 @@ func TestATrialOfADatabaseThatIsAwayBlamesNoTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}})
+	_, err = in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}})
 	var refused *installer.TemplateError
 	if errors.As(err, &refused) || !installer.IsTransient(err) {
 		t.Errorf("got %v, want a transient error", err)

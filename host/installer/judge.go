@@ -26,7 +26,7 @@ type Allowed struct {
 }
 
 // judge says of one template, as PostgreSQL resolved it, whether it does the same whenever it
-// runs and touches only what it may. See RATIONALE.md for what is asked of each node.
+// runs and touches only what it may: see ../RATIONALE.md.
 type judge struct {
 	ctx      context.Context
 	allowed  Allowed
@@ -36,6 +36,7 @@ type judge struct {
 	offset   int   // of the template in the text that was parsed
 
 	refused []error
+	told    []string // what happens beside the statement, for people
 	// owner is what the tree belongs to that is looked at: "" is the template itself, else a
 	// view, a default or the like, which the owner of the database made.
 	owner   string
@@ -66,8 +67,15 @@ func (j *judge) refuse(n *querytree.Node, hint, format string, args ...any) {
 	j.refused = append(j.refused, e)
 }
 
+// tell notes what happens beside what a template says, and is allowed.
+func (j *judge) tell(format string, args ...any) {
+	if what := fmt.Sprintf(format, args...); !slices.Contains(j.told, what) {
+		j.told = append(j.told, what)
+	}
+}
+
 // within judges a tree that the template brings in: each such owner once.
-func (j *judge) within(owner, text string, look func([]*querytree.Node) error) error {
+func (j *judge) within(owner, text string) error {
 	if text == "" || j.visited[owner] {
 		return nil
 	}
@@ -75,7 +83,7 @@ func (j *judge) within(owner, text string, look func([]*querytree.Node) error) e
 	before := j.owner
 	j.owner = owner
 	defer func() { j.owner = before }()
-	return look(j.parse(text))
+	return j.all(j.parse(text))
 }
 
 // parse reads a tree; one that cannot be read refuses the template.

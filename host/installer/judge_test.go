@@ -88,7 +88,8 @@ func judged(t *testing.T, in *installer.Installer, cases []sqlCase) []string {
 			t.Fatal(err)
 		}
 	}
-	each(in.Try(t.Context(), declared))
+	_, err := in.Try(t.Context(), declared)
+	each(err)
 	return says
 }
 
@@ -164,7 +165,7 @@ func TestOwnerKnows(t *testing.T) {
 		{"all rows", installer.Allowed{Unbounded: true}, "update t set a = 'x'", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := b.judging(test.allowed).Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql}})
+			_, err := b.judging(test.allowed).Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql}})
 			checkTrial(t, err, test.says)
 		})
 	}
@@ -172,13 +173,13 @@ func TestOwnerKnows(t *testing.T) {
 
 func TestFindingsHaveAPlace(t *testing.T) {
 	in := newCases(t).judging(installer.Allowed{})
-	err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
+	_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
 	checkTrial(t, err, "template 7 it, 2:18: function public.lower(x integer) is not PostgreSQL's own (if it does the same for the same arguments, always, add public.lower to guests.sql.functions)")
-	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
+	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
 	checkTrial(t, err, "syntax error at end of input")
-	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
+	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
 	checkTrial(t, err, "")
-	err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = 1; end; drop table t"}})
+	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = 1; end; drop table t"}})
 	checkTrial(t, err, "cannot insert multiple commands into a prepared statement")
 }
 
@@ -199,11 +200,11 @@ func TestRoleThatMayNotMakeTemporaryObjects(t *testing.T) {
 	}
 	template := []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = 'x' where b = 2"}}
 	var missing *installer.NotReadyError
-	if err := in.Try(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
+	if _, err := in.Try(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
 		t.Errorf("got %v, want the GRANT that is missing", err)
 	}
 	b.exec("do $$ begin execute format('grant temporary on database %I to plainly', current_database()); end $$")
-	if err := in.Try(t.Context(), template); err != nil {
+	if _, err := in.Try(t.Context(), template); err != nil {
 		t.Error(err)
 	}
 	b.want("select 1 from pg_proc where proname = 'ichor_trial'", "")
@@ -214,7 +215,26 @@ func TestTextsThatSayNowAreSeenTwice(t *testing.T) {
 	in := newCases(t).judging(installer.Allowed{})
 	for _, value := range []string{"'now'::time::text", "(time with time zone 'now')::text", "now::text", "('{now}'::time[])::text"} {
 		value = strings.Replace(value, "now::", "'now'::timestamptz::", 1)
-		err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = " + value + " where b = 2"}})
+		_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = " + value + " where b = 2"}})
 		checkTrial(t, err, "another thing each time that it is read")
+	}
+}
+
+func TestEffectsBesideTheStatementAreTold(t *testing.T) {
+	in := newCases(t).judging(installer.Allowed{Functions: []string{"public.tf"}})
+	for sql, want := range map[string]string{
+		"update t set a = 'x' where b = 2":              "",
+		"insert into t (a) values ('x')":                "column public.t.id draws from a sequence of its own",
+		"insert into ident (a) values ('x')":            "column public.ident.id draws from a sequence of its own",
+		"update fine set a = 'x' where b = 2":           "view public.fine is written through to public.q",
+		"insert into trig (a) values ('x')":             "trigger tt of public.trig runs",
+		"delete from ruled where a = 'x'":               "rule r3 of public.ruled runs",
+		"delete from owner_of where id = 1":             "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
+		"delete from owner_of where a = 'x' and id = 1": "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
+	} {
+		told, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		if err != nil || strings.Join(told, "; ") != want {
+			t.Errorf("%s: told %q, %v; want %q", sql, told, err, want)
+		}
 	}
 }

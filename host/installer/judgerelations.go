@@ -152,7 +152,7 @@ func (j *judge) read(r *relation) error {
 		return nil
 	}
 	if r.Kind == "v" {
-		if err := j.within("view "+r.String(), r.View, j.all); err != nil {
+		if err := j.within("view "+r.String(), r.View); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func (j *judge) read(r *relation) error {
 // are read and written with it.
 func (j *judge) lookAtHeirs(r *relation) error {
 	for i, policy := range r.Policies {
-		if err := j.within(fmt.Sprintf("policy %d of %s", i+1, r), policy, j.all); err != nil {
+		if err := j.within(fmt.Sprintf("policy %d of %s", i+1, r), policy); err != nil {
 			return err
 		}
 	}

@@ -237,7 +237,7 @@ func (j *judge) domain(n *querytree.Node, number oid) error {
 	t, err := j.cat.dataType(j.ctx, number)
 	for err == nil && t.Kind == "d" {
 		for i, check := range t.Checks {
-			err = j.within(fmt.Sprintf("check %d of domain %s.%s", i+1, t.Schema, t.Name), check, j.all)
+			err = j.within(fmt.Sprintf("check %d of domain %s.%s", i+1, t.Schema, t.Name), check)
 			if err != nil {
 				return err
 			}

@@ -139,9 +139,11 @@ func (j *judge) columnDefault(r *relation, c column, asked bool) error {
 	}
 	switch {
 	case !own:
-		return j.within("the default of "+owner, text, j.all)
+		return j.within("the default of "+owner, text)
 	case asked && !slices.Contains(j.allowed.Functions, "nextval"):
 		j.refuse(nil, "leave the column out, or take the value from the statemap", "DEFAULT of %s draws from a sequence", owner)
+	default:
+		j.tell("%s draws from a sequence of its own", owner)
 	}
 	return nil
 }
@@ -176,7 +178,7 @@ func (j *judge) checks(r *relation, w write) error {
 		return err
 	}
 	for _, c := range all {
-		if err := j.within("check "+c.Name+" of "+r.String(), c.Tree, j.all); err != nil {
+		if err := j.within("check "+c.Name+" of "+r.String(), c.Tree); err != nil {
 			return err
 		}
 	}
@@ -193,10 +195,11 @@ func (j *judge) rules(r *relation, w write) error {
 			continue
 		}
 		owner := "rule " + rule.Name + " of " + r.String()
-		if err := j.within(owner, rule.Tree, j.all); err != nil {
+		j.tell("%s runs", owner)
+		if err := j.within(owner, rule.Tree); err != nil {
 			return err
 		}
-		if err := j.within("the condition of "+owner, rule.More, j.all); err != nil {
+		if err := j.within("the condition of "+owner, rule.More); err != nil {
 			return err
 		}
 	}
@@ -223,7 +226,8 @@ func (j *judge) triggers(r *relation, w write) error {
 				"relation %s has a trigger %s, whose function %s may do anything", r, t.Name, name)
 			continue
 		}
-		if err := j.within("the condition of trigger "+t.Name+" of "+r.String(), t.Tree, j.all); err != nil {
+		j.tell("trigger %s of %s runs", t.Name, r)
+		if err := j.within("the condition of trigger "+t.Name+" of "+r.String(), t.Tree); err != nil {
 			return err
 		}
 	}
@@ -244,6 +248,7 @@ func (j *judge) cascades(r *relation, w write) error {
 		if err != nil {
 			return err
 		}
+		j.tell("foreign key %s changes %s too", c.Name, other)
 		before := j.owner
 		j.owner = "foreign key " + c.Name
 		follows := write{events: c.Changes, asked: map[int]bool{}}
@@ -269,7 +274,7 @@ func (j *judge) writeView(r *relation, w write) error {
 	query := nodes[0]
 	below := query.Nodes("jointree")
 	if len(below) != 1 || len(below[0].Nodes("fromlist")) != 1 || below[0].Nodes("fromlist")[0].Kind != "RANGETBLREF" {
-		return j.within("view "+r.String(), r.View, j.all) // its triggers and rules were judged
+		return j.within("view "+r.String(), r.View) // its triggers and rules were judged
 	}
 	at := below[0].Nodes("fromlist")[0].Int("rtindex")
 	through := write{events: w.events, given: map[int]bool{}, asked: map[int]bool{}}
@@ -280,7 +285,7 @@ func (j *judge) writeView(r *relation, w write) error {
 			through.asked[value.Int("varattno")] = w.asked[entry.Int("resno")]
 		}
 	}
-	if err := j.within("view "+r.String(), r.View, j.all); err != nil {
+	if err := j.within("view "+r.String(), r.View); err != nil {
 		return err
 	}
 	entries := query.Nodes("rtable")
@@ -291,6 +296,7 @@ func (j *judge) writeView(r *relation, w write) error {
 	if err != nil {
 		return err
 	}
+	j.tell("view %s is written through to %s", r, base)
 	before := j.owner
 	j.owner = "view " + r.String()
 	err = j.write(base, through)

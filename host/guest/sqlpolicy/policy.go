@@ -1,13 +1,14 @@
 // Package sqlpolicy says which SQL a guest may declare, and which values it may send.
 //
 // A template is parsed by Postgres's own parser and its tree is compared with a list of
-// what is allowed: statements, clauses, functions, types. What is not on the list is
-// refused, by name and place, so that a later Postgres's syntax is refused until somebody
-// has looked at it. What the list is made for: a guest changes rows of its own tables, by
-// statements that give the same result whenever they are run again; it cannot end the
-// transaction, change the session, look at the clock, or wait.
+// what is allowed: statements, clauses, types. What is not on the list is refused, by name and
+// place, so that a later Postgres's syntax is refused until somebody has looked at it. What the
+// list is made for: a guest changes rows of its own tables, by statements that give the same
+// result whenever they are run again; it cannot end the transaction, change the session, look
+// at the clock, or wait.
 //
-// The same templates are then given to the database, by package installer.
+// The same templates are then given to the database, by package installer: it knows what their
+// names mean.
 package sqlpolicy
 
 import (
@@ -32,9 +33,9 @@ type Policy struct {
 	// Relations are the only ones that templates may name, as schema.name or schema.*;
 	// empty allows all but the host's own and the system's.
 	Relations []string
-	// Functions and Types are allowed beside the built-in list: schema.name for one's own, a
-	// bare name for a built-in one. Functions must give the same result for the same
-	// arguments, always.
+	// Functions and Types are allowed beside Postgres's own: schema.name for one's own, a bare
+	// name for a built-in one that would be refused. Functions must give the same result for the
+	// same arguments, always.
 	Functions []string
 	Types     []string
 	// Unbounded allows UPDATE and DELETE without a condition.
