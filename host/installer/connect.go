@@ -54,6 +54,10 @@ func (in *Installer) tcpSettings() [][2]string {
 	}
 }
 
+// once is how a question is sent that a session asks once: in one round trip, for it is not worth
+// preparing.
+const once = pgx.QueryExecModeExec
+
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // URLError says that database.url can not be understood. It shows nothing of it: what the driver
@@ -82,8 +86,6 @@ func (in *Installer) parse(text string) (*pgx.ConnConfig, error) {
 		return nil, &URLError{}
 	}
 	config.ConnectTimeout = in.opts.ConnectTimeout
-	// One round trip a question: what is asked once a session is not worth preparing.
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	config.DialFunc = dialer.DialContext
 	return config, nil
@@ -138,10 +140,10 @@ func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error
 	for _, setting := range append(in.tcpSettings(), pinned...) {
 		names, values = append(names, setting[0]), append(values, setting[1])
 	}
-	if _, err := conn.Exec(ctx, "select set_config(n, v, false) from unnest($1::text[], $2::text[]) s(n, v)", names, values); err != nil {
+	if _, err := conn.Exec(ctx, "select set_config(n, v, false) from unnest($1::text[], $2::text[]) s(n, v)", once, names, values); err != nil {
 		return err
 	}
-	rows, err := conn.Query(ctx, "select name, setting from pg_settings where name = any($1)", names)
+	rows, err := conn.Query(ctx, "select name, setting from pg_settings where name = any($1::text[])", once, names)
 	if err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error
 	}
 	var standby bool
 	var readOnly string
-	err = conn.QueryRow(ctx, "select pg_is_in_recovery(), current_setting('transaction_read_only')").Scan(&standby, &readOnly)
+	err = conn.QueryRow(ctx, "select pg_is_in_recovery(), current_setting('transaction_read_only')", once).Scan(&standby, &readOnly)
 	if err == nil && (standby || readOnly == "on") {
 		return &Error{Class: Transient, Code: "25006", Lost: true, Err: ErrStandby}
 	}
@@ -208,7 +210,7 @@ type backend struct {
 
 func backendOf(ctx context.Context, conn *pgx.Conn) (b backend, err error) {
 	err = conn.QueryRow(ctx, `select pid, (extract(epoch from backend_start) * 1000000)::bigint
-		from pg_stat_activity where pid = pg_backend_pid()`).Scan(&b.pid, &b.since)
+		from pg_stat_activity where pid = pg_backend_pid()`, once).Scan(&b.pid, &b.since)
 	return b, err
 }
 

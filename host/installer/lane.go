@@ -83,7 +83,7 @@ func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up 
 	for range 3 {
 		up, err = l.renewFence(ctx, conn, doubt)
 		if err == nil {
-			_, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false)", milliseconds(FirstLockWait))
+			_, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false)", once, milliseconds(FirstLockWait))
 			return up, err
 		}
 		if !isLocked(failure(err, "")) || l.backend.pid == 0 {
@@ -100,23 +100,23 @@ func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up 
 func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up Up, err error) {
 	own := &l.in.own
 	var now uint32
-	if err := conn.QueryRow(ctx, "select "+timeline).Scan(&now); err != nil {
+	if err := conn.QueryRow(ctx, "select "+timeline, once).Scan(&now); err != nil {
 		return up, err
 	}
 	err = conn.QueryRow(ctx, "update ichor.lane set claim = claim + 1 where lane = $1 and epoch = $2 and token = $3 returning claim",
-		l.number, own.epoch, own.token).Scan(&l.claim)
+		once, l.number, own.epoch, own.token).Scan(&l.claim)
 	if err == nil && now != own.timeline {
 		return up, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
 	}
 	if err == nil && doubt != nil && doubt.Frontier {
 		var claim int64
 		err = conn.QueryRow(ctx, "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot",
-			own.epoch, own.token).Scan(&claim, &up.Snapshot)
+			once, own.epoch, own.token).Scan(&claim, &up.Snapshot)
 		if err == nil {
 			l.in.claim.Store(claim)
 		}
 	} else if err == nil {
-		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", own.epoch, own.token).Scan(&up.Snapshot)
+		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", once, own.epoch, own.token).Scan(&up.Snapshot)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return up, l.in.fencedBy(ctx, conn)
@@ -128,7 +128,7 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up
 	for i, v := range doubt.Versions {
 		versions[i] = int64(v)
 	}
-	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1)", versions).Scan(&up.Ledgered)
+	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1::bigint[])", once, versions).Scan(&up.Ledgered)
 	return up, err
 }
 
@@ -144,7 +144,7 @@ func (l *Lane) Beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()
 	var mine bool
-	err := l.conn.QueryRow(ctx, "select epoch = $1 and token = $2 from ichor.state", l.in.own.epoch, l.in.own.token).Scan(&mine)
+	err := l.conn.QueryRow(ctx, "select epoch = $1 and token = $2 from ichor.state", once, l.in.own.epoch, l.in.own.token).Scan(&mine)
 	if err == nil && !mine {
 		err = l.in.fencedBy(ctx, l.conn)
 	}
