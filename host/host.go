@@ -87,7 +87,12 @@ type StopError struct {
 }
 
 // Error implements error.
-func (e *StopError) Error() string { return fmt.Sprintf("%v: %v", e.Reason, e.Failure) }
+func (e *StopError) Error() string {
+	if e.Reason == replicator.LostEpoch {
+		return fmt.Sprintf("%v: %v", ErrFenced, e.Failure)
+	}
+	return fmt.Sprintf("%v: %v", e.Reason, e.Failure)
+}
 
 // Unwrap returns ErrFenced for a host whose cohort another one took, and what the log or the
 // database said.
