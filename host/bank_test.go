@@ -45,7 +45,12 @@ func newBank(t *testing.T, accounts int) *bank {
 
 func newBankOn(t *testing.T, broker *kafkatest.Broker, accounts int) *bank {
 	t.Helper()
-	b := &bank{t: t, broker: broker, db: pgtest.New(t), guests: t.TempDir(), topic: topic, log: &logBook{}}
+	return newBankIn(t, broker, pgtest.New(t), accounts)
+}
+
+func newBankIn(t *testing.T, broker *kafkatest.Broker, db pgtest.Database, accounts int) *bank {
+	t.Helper()
+	b := &bank{t: t, broker: broker, db: db, guests: t.TempDir(), topic: topic, log: &logBook{}}
 	if err := broker.CreateTopic(t.Context(), b.topic, 1, nil); err != nil {
 		t.Fatal(err)
 	}

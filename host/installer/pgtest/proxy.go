@@ -19,10 +19,11 @@ import (
 // do. What it is told holds for the connections that are there and for those to come. Its methods
 // may be called from any goroutine.
 type Proxy struct {
-	database Database
+	name     string // of the database
 	listener net.Listener
 
 	mu       sync.Mutex
+	server   *Server
 	fault    Fault
 	weather  Weather
 	delay    time.Duration
@@ -68,7 +69,7 @@ func NewProxy(tb testing.TB, database Database) *Proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{database: database, listener: listener, sessions: map[*session]bool{}}
+	p := &Proxy{name: database.Name, server: database.Server, listener: listener, sessions: map[*session]bool{}}
 	p.wait.Go(p.accept)
 	tb.Cleanup(p.Close)
 	return p
@@ -76,7 +77,7 @@ func NewProxy(tb testing.TB, database Database) *Proxy {
 
 // URL returns the address of the database by way of the proxy.
 func (p *Proxy) URL() string {
-	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: p.listener.Addr().String(), Path: "/" + p.database.Name, RawQuery: "sslmode=disable"}
+	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: p.listener.Addr().String(), Path: "/" + p.name, RawQuery: "sslmode=disable"}
 	return u.String()
 }
 
@@ -92,6 +93,14 @@ func (p *Proxy) Pending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fault != NoFault
+}
+
+// Point makes connections to come reach another server, which has a database of the same name, as
+// after a failover.
+func (p *Proxy) Point(server *Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = server
 }
 
 // Turn changes the weather. A session that was silenced stays so for ever.
@@ -147,13 +156,13 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		weather := p.weather
+		weather, target := p.weather, p.server
 		p.mu.Unlock()
 		if weather == Refused {
 			_ = client.Close() // as a server that is away
 			continue
 		}
-		server, err := net.Dial("unix", filepath.Join(p.database.Server.dir, fmt.Sprintf(".s.PGSQL.%d", p.database.Server.port)))
+		server, err := net.Dial("unix", filepath.Join(target.dir, fmt.Sprintf(".s.PGSQL.%d", target.port)))
 		if err != nil {
 			_ = client.Close() // as a server that is away
 			continue

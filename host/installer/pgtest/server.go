@@ -270,6 +270,20 @@ func (s *Server) exec(ctx context.Context, sql string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// Copy starts another server on a copy of this one's data, as a standby that was promoted. This
+// one must be stopped.
+func (s *Server) Copy(ctx context.Context) (*Server, error) {
+	dir, err := os.MkdirTemp("", "pg-copy-")
+	if err != nil {
+		return nil, err
+	}
+	// With owners and modes, which are the server's account's.
+	if out, err := exec.CommandContext(ctx, "cp", "-a", s.data(), filepath.Join(dir, filepath.Base(s.data()))).CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy the data: %w: %s", err, out), os.RemoveAll(dir))
+	}
+	return Start(ctx, Options{Dir: dir, Settings: s.options.Settings, Bin: s.options.Bin})
+}
+
 // Stop ends the server as an operator would (fast shutdown): transactions are rolled back and
 // the data is closed cleanly. Restart starts it again.
 func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
