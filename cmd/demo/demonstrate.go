@@ -92,9 +92,11 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	followed := make(chan error, 1)
 	go func() { followed <- d.gauge.follow(following, d.stage.dsn) }()
 	d.screen.say("sending %s", d.plan())
+	initiated := d.stage.beside(ctx)
 	if err := d.traffic.run(ctx); err != nil {
 		stop()
-		return nil, errors.Join(err, <-followed)
+		_, failed := initiated()
+		return nil, errors.Join(err, <-followed, failed)
 	}
 	d.screen.say("all is sent; waiting for the host")
 	log, err := verdict.Read(ctx, []string{d.stage.brokers()}, topic)
@@ -110,6 +112,9 @@ func (d *show) run(ctx context.Context) (*report, error) {
 		r.Problems = append(r.Problems, err.Error())
 	}
 	took := time.Since(d.begun)
+	if r.Initiator, err = initiated(); err != nil {
+		r.Problems = append(r.Problems, err.Error())
+	}
 	_ = d.gauge.journeys.ask(ctx) // the last of them; where the host is gone the verdict says so
 	stop()
 	if err := errors.Join(<-followed, d.host.stop()); err != nil {

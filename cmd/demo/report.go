@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 )
 
@@ -22,6 +23,8 @@ type report struct {
 	P99         float64 `json:"p99_ms"`
 	SnapshotAge float64 `json:"snapshot_age_p99_ms"` // from candidate to the snapshot that passed it
 	Journeys    int     `json:"journeys"`
+
+	Initiator initiator.Stats `json:"initiator"` // the cohort's other writer
 
 	Kills int `json:"kills"`
 	Swaps int `json:"swaps"`
@@ -72,6 +75,9 @@ func (r *report) print(out io.Writer) {
 	}
 	line("money", "%s", word(c.Conserved, c.Total+", all there", c.Total+", SHOULD BE "+c.WantTotal))
 	line("rate", "%.0f versions/s over %.1f s", r.Rate, r.Seconds)
+	i := r.Initiator
+	line("initiator", "first with %d transfers, second with %d; %d waits for a safepoint, %d serialization failures, %d deadlocks, gave up %d times; p99 %.0f ms",
+		i.Installed, i.Already, i.Waits, i.Serialized, i.Deadlocks, i.GaveUp, i.P99)
 	line("kills", "%d", r.Kills)
 	line("guest swaps", "%d", r.Swaps)
 	if r.Swaps > 0 {

@@ -30,6 +30,7 @@ type Options struct {
 	Topic    string
 	Database string // DSN of the cohort
 	Workers  int    // transfers that are installed at once; 4 when it is 0
+	Every    int    // it asked for one in so many transfers; 1 when it is 0
 }
 
 // Stats is what an initiator did.
@@ -62,6 +63,7 @@ type transfer struct {
 type Initiator struct {
 	options Options
 	work    chan transfer
+	seen    int // candidates, by the goroutine that follows
 
 	mu    sync.Mutex
 	stats Stats
@@ -73,6 +75,7 @@ func New(options Options) *Initiator {
 	if options.Workers == 0 {
 		options.Workers = workersDefault
 	}
+	options.Every = max(options.Every, 1)
 	return &Initiator{options: options, work: make(chan transfer, 1024)}
 }
 
@@ -145,7 +148,8 @@ func (i *Initiator) record(ctx context.Context, r *kgo.Record, asked map[talos.V
 	}, r.Value)
 	switch kind {
 	case talos.CandidateKind:
-		if t, ok := transferOf(talos.Version(r.Offset), r.Value); ok {
+		t, ok := transferOf(talos.Version(r.Offset), r.Value)
+		if i.seen++; ok && i.seen%i.options.Every == 0 {
 			asked[t.version] = t
 		}
 	case talos.DecisionKind:
