@@ -29,18 +29,17 @@ const (
 // why there is none.
 func FindCacheDir() (string, error) {
 	own := "ichor-" + strconv.Itoa(os.Geteuid())
-	candidates := []string{filepath.Join(os.TempDir(), own), filepath.Join("/dev/shm", own)}
+	candidates := []string{filepath.Join(os.TempDir(), own), filepath.Join(memoryFolder, own)}
 	if base, err := os.UserCacheDir(); err == nil {
-		candidates = slices.Insert(candidates, 0, filepath.Join(base, "ichor"))
+		candidates = slices.Insert(candidates, 0, filepath.Join(base, "ichor", "modules"))
 	}
 	return firstCacheDir(candidates)
 }
 
 func firstCacheDir(candidates []string) (string, error) {
 	var errs []error
-	for _, base := range candidates {
-		dir := filepath.Join(base, "modules")
-		err := tryCacheDir(base, dir)
+	for _, dir := range candidates {
+		err := tryCacheDir(dir)
 		if err == nil {
 			return dir, nil
 		}
@@ -49,13 +48,11 @@ func firstCacheDir(candidates []string) (string, error) {
 	return "", fmt.Errorf("no folder can be written that is this user's alone: %w", errors.Join(errs...))
 }
 
-// tryCacheDir makes the folder and writes into it. Whoever made the folder above it first, in
-// a folder that all may write, could take ours away: it must be ours too.
-func tryCacheDir(base, dir string) error {
-	for _, folder := range []string{base, dir} {
-		if err := privateDir(folder); err != nil {
-			return err
-		}
+// tryCacheDir makes the folder and writes into it. In a folder that all may write somebody else
+// may have made it first.
+func tryCacheDir(dir string) error {
+	if err := privateDir(dir); err != nil {
+		return err
 	}
 	trial, err := os.CreateTemp(dir, "trial-*")
 	if err != nil {

@@ -170,16 +170,16 @@ func TestACacheIsFound(t *testing.T) {
 		t.Errorf("a restart finds %s, %v", again, err)
 	}
 	// Somebody made it first: nothing is taken from there.
-	if err := os.Chmod(filepath.Dir(first), 0o777); err != nil {
+	if err := os.Chmod(first, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if dir, err := FindCacheDir(); err == nil && strings.HasPrefix(dir, temporary) {
 		t.Errorf("a folder that others may write is taken: %s", dir)
 	}
-	if dir, err := firstCacheDir([]string{os.DevNull, filepath.Dir(first)}); err == nil || !strings.Contains(err.Error(), os.DevNull) {
+	if dir, err := firstCacheDir([]string{os.DevNull, first}); err == nil || !strings.Contains(err.Error(), os.DevNull) {
 		t.Errorf("where nothing can be written it finds %s, %v", dir, err)
 	}
-	if err := privateDir(filepath.Dir(first)); err == nil || !strings.Contains(err.Error(), "use a new folder") || strings.Contains(err.Error(), "chmod") {
+	if err := privateDir(first); err == nil || !strings.Contains(err.Error(), "use a new folder") || strings.Contains(err.Error(), "chmod") {
 		t.Errorf("it is answered with %v", err)
 	}
 }

@@ -41,7 +41,7 @@ func OwnChild() Child { return Child{Command: []string{selfPath(), ChildVerb}} }
 // The defaults of Child.
 const (
 	DefaultChildTime   = 30 * time.Second
-	DefaultChildMemory = 1 << 30
+	DefaultChildMemory = 3 << 29 // a guest in Go of 3 MB takes a quarter
 
 	// childPatience times its processor time a child may take by the clock, on a machine that
 	// has little to spare for it.

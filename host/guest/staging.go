@@ -13,7 +13,7 @@ import (
 // syncs it in one piece, some 10 MiB, and where the database is on the same disk its commits
 // wait for that, 130 ms where they were measured.
 const (
-	stagingBase    = "/dev/shm"
+	memoryFolder   = "/dev/shm"
 	stagingPattern = "ichor-compiled-*"
 	stagingAge     = 10 * time.Minute // of what a host that was killed has left there
 
@@ -23,13 +23,13 @@ const (
 
 // stage makes a folder in memory for what a child compiles; empty where there is none.
 func stage() string {
-	left, _ := filepath.Glob(filepath.Join(stagingBase, stagingPattern)) // the pattern is good
+	left, _ := filepath.Glob(filepath.Join(memoryFolder, stagingPattern)) // the pattern is good
 	for _, path := range left {
 		if info, err := os.Lstat(path); err == nil && ownedByUs(info) && time.Since(info.ModTime()) > stagingAge {
 			_ = os.RemoveAll(path) // or the next one will
 		}
 	}
-	dir, err := os.MkdirTemp(stagingBase, stagingPattern)
+	dir, err := os.MkdirTemp(memoryFolder, stagingPattern)
 	if err != nil {
 		return ""
 	}
