@@ -35,7 +35,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 		return &failure{exitSettings, err}
 	}
 	if err := equip(&o.Guests.Limits); err != nil {
-		log.Warn(err.Error())
+		log.Warn("each start takes longer than it need", "because", err)
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -71,8 +71,7 @@ func (a *apart) adopt() {
 
 // run starts the child, asks it, and finds out how it ended.
 func (a *apart) run(ctx context.Context) error {
-	limit := childPatience * a.request.Time
-	bounded, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, childPatience)
 	defer cancel()
 	command := a.g.options.Child.Command
 	cmd := exec.CommandContext(bounded, command[0], command[1:]...)
@@ -95,7 +94,7 @@ func (a *apart) run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case bounded.Err() != nil:
-		return a.died("it is not checked within "+limit.String(), "is the machine overloaded? put the file there again")
+		return a.died("it is not checked within "+childPatience.String(), "is the machine overloaded? put the file there again")
 	case asked != nil:
 		return a.fate(cmd.ProcessState)
 	case a.report.Refused != nil:

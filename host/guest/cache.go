@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -98,8 +97,8 @@ func privateDir(dir string) error {
 	return nil
 }
 
-// compiledFile is one file of the cache.
-type compiledFile struct {
+// cachedFile is what lies in our parts of the cache.
+type cachedFile struct {
 	path string
 	info fs.FileInfo
 }
@@ -107,53 +106,57 @@ type compiledFile struct {
 // sweepCache removes from our parts of the cache, one by one, what others may have written,
 // and the oldest code where there is too much.
 func sweepCache(dir string, log *slog.Logger) error {
-	var kept []compiledFile
+	kept, strangers, err := lookThrough(dir)
+	if err != nil {
+		return fmt.Errorf("look through compilation cache: %w", err)
+	}
+	for _, f := range strangers {
+		log.Warn("compilation cache: what others may have written is removed", "path", f.path, "mode", f.info.Mode())
+		if err := os.RemoveAll(f.path); err != nil {
+			return fmt.Errorf("remove from compilation cache what others may have written: %w; use a new folder", err)
+		}
+	}
+	slices.SortFunc(kept, func(a, b cachedFile) int { return b.info.ModTime().Compare(a.info.ModTime()) }) // newest first
 	total := int64(0)
+	for _, f := range kept {
+		if total += f.info.Size(); total <= cacheMost {
+			continue
+		}
+		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove old code from compilation cache: %w", err)
+		}
+	}
+	return nil
+}
+
+// lookThrough returns the files of our parts, and apart what is strange in them.
+func lookThrough(dir string) (kept, strangers []cachedFile, err error) {
 	look := func(path string, entry fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // another process sweeps too
+		var info fs.FileInfo
+		if err == nil {
+			info, err = entry.Info()
 		}
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil
+			return nil // another process sweeps too
 		case err != nil:
 			return err
 		case strange(info):
-			log.Warn("compilation cache: removed what others may have written", "path", path, "mode", info.Mode())
-			if err := os.RemoveAll(path); err != nil {
-				return fmt.Errorf("%w; use a new folder", err)
-			}
+			strangers = append(strangers, cachedFile{path, info})
 			if info.IsDir() {
 				return fs.SkipDir
 			}
 		case !info.IsDir():
-			kept = append(kept, compiledFile{path, info})
-			total += info.Size()
+			kept = append(kept, cachedFile{path, info})
 		}
 		return nil
 	}
 	for _, path := range cacheParts(dir) {
 		if err := filepath.WalkDir(path, look); err != nil {
-			return fmt.Errorf("look through compilation cache: %w", err)
+			return nil, nil, err
 		}
 	}
-	slices.SortFunc(kept, func(a, b compiledFile) int {
-		return cmp.Compare(a.info.ModTime().UnixNano(), b.info.ModTime().UnixNano())
-	})
-	for _, f := range kept {
-		if total <= cacheMost {
-			break
-		}
-		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove old code from compilation cache: %w", err)
-		}
-		total -= f.info.Size()
-	}
-	return nil
+	return kept, strangers, nil
 }
 
 // strange tells what a cache that was always ours does not have: a file of another owner, one

@@ -90,7 +90,7 @@ func TestEntriesOfStrangersAreRemoved(t *testing.T) {
 			if err := prepareCache(cache, slog.New(slog.NewTextHandler(&said, nil))); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(said.String(), "others may have written") {
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(said.String(), "what others may have written is removed") {
 				t.Errorf("it is still there, %v, and said is %q", err, said.String())
 			}
 			if _, err := os.Lstat(mine); err != nil {

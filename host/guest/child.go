@@ -22,8 +22,8 @@ import (
 const ChildVerb = "check-module"
 
 // Child says how modules are checked in a process of their own: what a module does to its
-// compiler, its checks or the SQL parser it does there. It has the lowest priority that still
-// moves, bounded memory and time, no environment, and ends with the process that started it.
+// compiler, its checks or the SQL parser it does there. It has a low priority, bounded memory and
+// time, no environment, and ends with the process that started it.
 type Child struct {
 	// Command starts this same program so that it calls BeChild; empty checks modules in the
 	// process that loads them.
@@ -43,9 +43,8 @@ const (
 	DefaultChildTime   = 30 * time.Second
 	DefaultChildMemory = 3 << 29 // a guest in Go of 3 MB takes a quarter
 
-	// childPatience times its processor time a child may take by the clock, on a machine that
-	// has little to spare for it.
-	childPatience = 4
+	// childPatience is what a child may take by the clock, on a machine that has little to spare.
+	childPatience = 5 * time.Minute
 )
 
 // childRequest is what a child is asked, in a line of JSON before the module's bytes.

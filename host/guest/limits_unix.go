@@ -24,7 +24,7 @@ func setLimits(d time.Duration, memory int64) error {
 		if err := syscall.Getrlimit(limit.which, &is); err != nil {
 			return fmt.Errorf("ask for the limit of %s: %w", limit.what, err)
 		}
-		most := min(limit.most, uint64(is.Max))
+		most := min(limit.most, is.Max)
 		if err := syscall.Setrlimit(limit.which, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
 			return fmt.Errorf("limit the %s: %w", limit.what, err)
 		}
