@@ -48,11 +48,18 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 	}
 	if o.For > 0 {
 		say("a steady load of %.0f candidates a second for %v", o.Rate, o.For)
-		load, err := s.load(ctx, o)
+		load, err := s.load(ctx, o, "steady.certification", s.swapping(o), true)
 		if err != nil {
 			return nil, err
 		}
 		r.underLoad(o, load)
+		say("the same for a third of the time, beside a cohort's initiator")
+		o.For /= 3
+		beside, err := s.load(ctx, o, "initiated.certification", s.initiating("initiated.certification"), false)
+		if err != nil {
+			return nil, err
+		}
+		r.besideInitiator(beside)
 	}
 	return r, nil
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 )
 
 // The aims stand next to the figures; nothing fails by them.
@@ -52,6 +54,10 @@ type report struct {
 	SnapshotAgeP50 float64 `json:"snapshot_age_p50_ms"`
 	SnapshotAgeP99 float64 `json:"snapshot_age_p99_ms"`
 
+	InitiatedP99    float64         `json:"beside_initiator_p99_ms"`
+	InitiatedAgeP99 float64         `json:"beside_initiator_snapshot_age_p99_ms"`
+	Initiator       initiator.Stats `json:"initiator"`
+
 	Machine machine `json:"machine"`
 
 	leftOut time.Duration
@@ -96,6 +102,11 @@ func (r *report) underLoad(o options, s steady) {
 	r.AgeSamples, r.SnapshotAgeP50, r.SnapshotAgeP99 = len(s.ages), millis(percentile(s.ages, 50)), millis(percentile(s.ages, 99))
 }
 
+// besideInitiator fills in what the steady load gave beside the cohort's other writer.
+func (r *report) besideInitiator(s steady) {
+	r.InitiatedP99, r.InitiatedAgeP99, r.Initiator = millis(s.journeys.candidate99), millis(percentile(s.ages, 99)), s.initiator
+}
+
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // print writes the report for a person.
@@ -132,6 +143,10 @@ func (r *report) print(out io.Writer) {
 	line("snapshot age, p50", "%8.1f ms", r.SnapshotAgeP50)
 	line("snapshot age, p99", "%8.1f ms   aim: below %.0f ms", r.SnapshotAgeP99, aimAge)
 	line("processors busy with the host", "%8.2f", r.LoadCPU)
+	i := r.Initiator
+	line("beside an initiator: to installed, p99", "%8.1f ms, snapshot age p99 %.1f ms", r.InitiatedP99, r.InitiatedAgeP99)
+	line("  the initiator", "first %d times, second %d; %d waits, %d serialization failures, %d deadlocks, p99 %.0f ms",
+		i.Installed, i.Already, i.Waits, i.Serialized, i.Deadlocks, i.P99)
 	fmt.Fprintf(out, `  The latencies are the host's own of %d versions and %d in the swap, from reading to commit. The snapshot's age is
   sampled by a reader of the database, %d times, every %v: now less the instant at which
   the oldest version above cohort_snapshot could have been covered, because it and all candidates

@@ -9,13 +9,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 const (
-	steadyTopic = "steady.certification"
 	sampleEvery = 5 * time.Millisecond // of the snapshot's age
 	paceEvery   = time.Millisecond     // messages that are due together go together
 )
@@ -30,18 +30,42 @@ type steady struct {
 	stop       time.Duration // the longest of the garbage collector
 	ages       []time.Duration
 	cpu        float64 // processors that the host kept busy
+	initiator  initiator.Stats
 }
 
-// load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host.
-func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
+// disturbance is what happens while a steady load lasts. It ends when it is done, or with its
+// context when the load is over.
+type disturbance func(ctx context.Context, h *host, out *steady) error
+
+// swapping swaps the guest for one never seen after a third of the load, which waits for its end.
+func (s *stage) swapping(o options) disturbance {
+	return func(ctx context.Context, h *host, out *steady) (err error) {
+		out.swap, err = s.swap(ctx, h, o.For/3, o.Patience)
+		return err
+	}
+}
+
+// initiating runs a cohort's initiator beside the host, which installs all transfers too.
+func (s *stage) initiating(topic string) disturbance {
+	return func(ctx context.Context, h *host, out *steady) error {
+		i := initiator.New(initiator.Options{Brokers: []string{s.broker.Addr(kafkatest.Plain)}, Topic: topic, Database: h.dsn})
+		err := i.Run(ctx)
+		out.initiator = i.Stats()
+		return err
+	}
+}
+
+// load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host and
+// a fresh topic. What disturbs it is ended when all is sent, unless wait says to wait for it.
+func (s *stage) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
 	database, err := s.bank(ctx)
 	if err != nil {
 		return out, err
 	}
-	if err := s.broker.CreateTopic(ctx, steadyTopic, 1, nil); err != nil {
+	if err := s.broker.CreateTopic(ctx, topic, 1, nil); err != nil {
 		return out, err
 	}
-	h, err := s.startHost(ctx, steadyTopic, database, o)
+	h, err := s.startHost(ctx, topic, database, o)
 	if err != nil {
 		return out, err
 	}
@@ -56,14 +80,10 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 	defer conn.Close(context.Background())
 	ages := &ages{leaveOut: o.leaveOut()}
 	journeys := newJourneys(h.address, o.leaveOut())
-	swapped := make(chan error, 1)
-	swapping, leave := context.WithCancel(ctx)
+	disturbed := make(chan error, 1)
+	disturbing, leave := context.WithCancel(ctx)
 	defer leave()
-	go func() {
-		var err error
-		out.swap, err = s.swap(swapping, h, o.For/3, o.Patience)
-		swapped <- err
-	}()
+	go func() { disturbed <- disturb(disturbing, h, &out) }()
 	sampling, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var samplers sync.WaitGroup
@@ -71,13 +91,13 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 	samplers.Go(func() { stop(journeys.sample(sampling)) })
 	before, err := h.usage()
 	if err == nil {
-		out.candidates, out.took, err = s.send(sampling, o, ages)
+		out.candidates, out.took, err = s.send(sampling, o, topic, ages)
 	}
 	after, failed := h.usage()
-	if err != nil {
+	if err != nil || !wait {
 		leave()
 	}
-	err = errors.Join(err, <-swapped)
+	err = errors.Join(err, <-disturbed)
 	stop(errSampled)
 	samplers.Wait()
 	if cause := context.Cause(sampling); !errors.Is(cause, errSampled) {
@@ -100,14 +120,14 @@ func (s *stage) load(ctx context.Context, o options) (out steady, err error) {
 var errSampled = errors.New("the load is over")
 
 // send sends what is due, and waits, until the time is over and every candidate is decided.
-func (s *stage) send(ctx context.Context, o options, ages *ages) (candidates int, took time.Duration, err error) {
+func (s *stage) send(ctx context.Context, o options, topic string, ages *ages) (candidates int, took time.Duration, err error) {
 	generator, err := workload.New(workload.Options{
 		Seed: o.Seed, Accounts: o.Accounts, Plain: true, MaxDelay: o.Delay, Now: time.Now,
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	producer, err := s.broker.NewProducer(steadyTopic, kafkatest.Uncompressed)
+	producer, err := s.broker.NewProducer(topic, kafkatest.Uncompressed)
 	if err != nil {
 		return 0, 0, err
 	}
