@@ -81,7 +81,7 @@ type fuelSettings struct {
 	Item  int64 `yaml:"item"`
 }
 
-// sqlSettings say what guests may declare beyond, and short of, the built-in list.
+// sqlSettings say what guests may declare beyond, and short of, what is allowed to all.
 type sqlSettings struct {
 	Relations []string `yaml:"relations"`
 	Functions []string `yaml:"functions"`

@@ -73,7 +73,7 @@ type Options struct {
 	FuelStart int64
 	FuelCall  int64
 	FuelItem  int64
-	// SQL is what the guest's templates may be, beside the built-in list.
+	// SQL is what the guest's templates may be, beside what is allowed to all.
 	SQL sqlpolicy.Policy
 	// Padding makes the rows of input frames longer by so many bytes, a multiple of 8, as a
 	// later revision of the contract may: for tests of guests.

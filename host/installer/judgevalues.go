@@ -29,8 +29,8 @@ const (
 )
 
 // constant judges a constant. Its text was read when the template was parsed, and "now" is a
-// time like any other by then: so times near the clock are refused, and what is made of times,
-// where one that is near cannot be seen, always.
+// time like any other by then: so times near the clock are refused, and constants that are made
+// of times, in which one that is near cannot be seen, as texts are that become such values.
 func (j *judge) constant(n *querytree.Node) error {
 	if n.Has("constisnull") {
 		return nil
@@ -58,14 +58,6 @@ func (j *judge) constant(n *querytree.Node) error {
 	if t.builtIn() && t.Element == 0 {
 		return nil // its text was read by PostgreSQL's own function, and twice
 	}
-	temporal, err := j.temporalParts(t, 0)
-	if err != nil {
-		return err
-	}
-	if temporal {
-		j.refuse(n, "make it of parts, as in array[$1] or daterange($1, $2)", "a constant of type %s: the texts of its times may say now, today or the like", t.Name)
-		return nil
-	}
 	return j.input(n, t.Number)
 }
 
@@ -92,10 +84,6 @@ func (j *judge) isNear(t oid, value []byte) bool {
 	return false
 }
 
-// deepestType bounds how types are nested; PostgreSQL allows no type within itself but by way
-// of an array.
-const deepestType = 32
-
 // base returns what a domain is made of.
 func (j *judge) base(number oid) (*dataType, error) {
 	t, err := j.cat.dataType(j.ctx, number)
@@ -114,27 +102,6 @@ func (j *judge) parts(t *dataType) []oid {
 		}
 	}
 	return all
-}
-
-// temporalParts reports whether a date or time is part of the values of a type.
-func (j *judge) temporalParts(t *dataType, depth int) (bool, error) {
-	switch t.Number {
-	case typeDate, typeTime, typeTimestamp, typeTimestamptz, typeTimetz:
-		return true, nil
-	}
-	if depth > deepestType {
-		return true, nil
-	}
-	for _, number := range j.parts(t) {
-		part, err := j.cat.dataType(j.ctx, number)
-		if err != nil {
-			return false, err
-		}
-		if found, err := j.temporalParts(part, depth+1); found || err != nil {
-			return found, err
-		}
-	}
-	return false, nil
 }
 
 // coercion judges a cast by way of a text.

@@ -90,7 +90,10 @@ func (m maker) expression(depth int) string {
 	}
 	e := func() string { return m.expression(depth - 1 - m.IntN(2)) }
 	text := func() string { return "(" + e() + ")::text" }
-	switch m.IntN(20) {
+	switch m.IntN(22) {
+	case 20:
+		return m.of("now()", "random()", "clock_timestamp()", "gen_random_uuid()", "timeofday()", "nextval('s')", "nextval('s'::text)", "('s'::text).nextval",
+			"statement_timestamp()", "pg_advisory_lock(1)", "(1::bigint).pg_advisory_lock", "current_timestamp", "localtime", "pg_backend_pid()", "txid_current()", "pg_current_wal_lsn()", "lastval()")
 	case 16:
 		return m.of("lower", "upper", "md5", "length", "concat", "format", "to_jsonb", "left", "pg_sleep", "reverse", "quote_literal", "initcap", "decode") + "(" + text() + m.of("", "", ", 1", ", 'x'") + ")"
 	case 17:

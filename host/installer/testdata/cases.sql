@@ -67,3 +67,5 @@ create aggregate evil_sum (numeric) (sfunc = evil_add, stype = numeric);
 create materialized view kept as select a, b from q;
 create table silent (a text);
 create trigger ts before update on silent for each row execute function suppress_redundant_updates_trigger();
+create type moment as (at timestamptz, n int);
+create table moments (a text, m moment, ms moment[], id int not null);
