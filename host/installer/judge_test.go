@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
@@ -236,5 +237,27 @@ func TestEffectsBesideTheStatementAreTold(t *testing.T) {
 		if err != nil || strings.Join(told, "; ") != want {
 			t.Errorf("%s: told %q, %v; want %q", sql, told, err, want)
 		}
+	}
+}
+
+// TestTimesNearTheClock writes today's date in words and in digits: a host must not refuse a
+// guest because it starts on a day that a template mentions.
+func TestTimesNearTheClock(t *testing.T) {
+	in := newCases(t).judging(installer.Allowed{})
+	day := time.Now().UTC().Format(time.DateOnly)
+	for sql, says := range map[string]string{
+		"update t set d = 'today' where b = 2":                           "a constant of type date within two days of the clock",
+		"update t set d = E'\\164omorrow' where b = 2":                   "a constant of type date within two days of the clock",
+		"update t set d = date 'yesterday' where b = 2":                  "a constant of type date within two days of the clock",
+		"update t set at = 'today 10:00' where b = 2":                    "a constant of type timestamptz within two days of the clock",
+		"update t set ts = 'tomorrow' where b = 2":                       "a constant of type timestamp within two days of the clock",
+		"update t set d = '" + day + "' where b = 2":                     "",
+		"update t set d = date '" + day + "', b = 3 where b = 2":         "",
+		"update t set at = '" + day + " 10:00:00+01' where b = 2":        "",
+		"update t set at = '" + day + "'::timestamptz where b = 2":       "",
+		"update t set b = 3 where d between '2001-01-01' and 'infinity'": "",
+	} {
+		_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		checkTrial(t, err, says)
 	}
 }
