@@ -247,12 +247,12 @@ func (in *Installer) judge(ctx context.Context, tx pgx.Tx, t *Declared, body str
 	if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
 		return nil, err
 	}
-	j := &judge{ctx: ctx, allowed: in.opts.Allowed, cat: newCatalogue(tx), template: t, offset: len(headOf(t)), visited: map[string]bool{}}
+	j := &judge{allowed: in.opts.Allowed, cat: newCatalogue(tx), template: t, offset: len(headOf(t)), visited: map[string]bool{}}
 	err = tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
 	if err != nil {
 		return nil, err
 	}
-	if err := j.all(j.parse(body)); err != nil {
+	if err := j.all(ctx, j.parse(body)); err != nil {
 		return nil, err
 	}
 	return j.told, errors.Join(j.refused...)

@@ -28,7 +28,6 @@ type Allowed struct {
 // judge says of one template, as PostgreSQL resolved it, whether it does the same whenever it
 // runs and touches only what it may: see ../RATIONALE.md.
 type judge struct {
-	ctx      context.Context
 	allowed  Allowed
 	cat      *catalogue
 	template *Declared
@@ -75,7 +74,7 @@ func (j *judge) tell(format string, args ...any) {
 }
 
 // within judges a tree that the template brings in: each such owner once.
-func (j *judge) within(owner, text string) error {
+func (j *judge) within(ctx context.Context, owner, text string) error {
 	if text == "" || j.visited[owner] {
 		return nil
 	}
@@ -83,7 +82,7 @@ func (j *judge) within(owner, text string) error {
 	before := j.owner
 	j.owner = owner
 	defer func() { j.owner = before }()
-	return j.all(j.parse(text))
+	return j.all(ctx, j.parse(text))
 }
 
 // parse reads a tree; one that cannot be read refuses the template.
@@ -118,9 +117,9 @@ func unread(err error) string {
 }
 
 // all judges expressions and queries, and all below them.
-func (j *judge) all(nodes []*querytree.Node) error {
+func (j *judge) all(ctx context.Context, nodes []*querytree.Node) error {
 	for _, n := range nodes {
-		if err := j.node(n); err != nil {
+		if err := j.node(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -128,38 +127,38 @@ func (j *judge) all(nodes []*querytree.Node) error {
 }
 
 // node judges one node and all below it.
-func (j *judge) node(n *querytree.Node) error {
+func (j *judge) node(ctx context.Context, n *querytree.Node) error {
 	below := n.Children()
 	var err error
 	switch n.Kind {
 	case "QUERY":
-		err = j.query(n)
+		err = j.query(ctx, n)
 	case "FUNCEXPR":
 		var settled bool
-		settled, err = j.call(n, n.OID("funcid"))
+		settled, err = j.call(ctx, n, n.OID("funcid"))
 		if settled { // the constant of nextval('s') is a regclass
 			below = slices.DeleteFunc(below, func(b *querytree.Node) bool { return b.Kind == "CONST" })
 		}
 	case "AGGREF":
-		_, err = j.call(n, n.OID("aggfnoid"))
+		_, err = j.call(ctx, n, n.OID("aggfnoid"))
 	case "WINDOWFUNC":
-		_, err = j.call(n, n.OID("winfnoid"))
+		_, err = j.call(ctx, n, n.OID("winfnoid"))
 	case "WINDOWCLAUSE":
-		err = j.functions(n, n.OID("startInRangeFunc"), n.OID("endInRangeFunc"))
+		err = j.functions(ctx, n, n.OID("startInRangeFunc"), n.OID("endInRangeFunc"))
 	case "OPEXPR", "DISTINCTEXPR", "NULLIFEXPR", "SCALARARRAYOPEXPR":
-		err = j.operators(n, n.OID("opno"))
+		err = j.operators(ctx, n, n.OID("opno"))
 	case "ROWCOMPAREEXPR", "ROWCOMPARE":
-		err = j.operators(n, n.OIDs("opnos")...)
+		err = j.operators(ctx, n, n.OIDs("opnos")...)
 	case "SORTGROUPCLAUSE":
-		err = j.operators(n, n.OID("eqop"), n.OID("sortop"))
+		err = j.operators(ctx, n, n.OID("eqop"), n.OID("sortop"))
 	case "RANGETBLFUNCTION":
-		err = j.tableFunction(n)
+		err = j.tableFunction(ctx, n)
 	case "CONST":
-		err = j.constant(n)
+		err = j.constant(ctx, n)
 	case "COERCEVIAIO":
-		err = j.coercion(n)
+		err = j.coercion(ctx, n)
 	case "COERCETODOMAIN":
-		err = j.domain(n, n.OID("resulttype"))
+		err = j.domain(ctx, n.OID("resulttype"))
 	case "VAR":
 		if n.Int("varattno") < 0 && j.owner == "" {
 			j.refuse(n, "use a column of the table's own", "a column of the system's differs from database to database")
@@ -172,7 +171,7 @@ func (j *judge) node(n *querytree.Node) error {
 	if err != nil {
 		return err
 	}
-	return j.all(below)
+	return j.all(ctx, below)
 }
 
 // valueFunction judges CURRENT_TIMESTAMP and its like. What tells who is logged in is the same
@@ -188,8 +187,8 @@ func (j *judge) valueFunction(n *querytree.Node) {
 
 // call judges a call of a function. It reports whether that settles what its constants are: the
 // settings name the function, or it is refused.
-func (j *judge) call(n *querytree.Node, number oid) (settled bool, err error) {
-	f, err := j.cat.function(j.ctx, number)
+func (j *judge) call(ctx context.Context, n *querytree.Node, number oid) (settled bool, err error) {
+	f, err := j.cat.function(ctx, number)
 	if err != nil {
 		return false, err
 	}
@@ -197,37 +196,37 @@ func (j *judge) call(n *querytree.Node, number oid) (settled bool, err error) {
 		return true, nil
 	}
 	before := len(j.refused)
-	if err := j.function(n, number); err != nil || !f.builtIn() || len(j.refused) > before {
+	if err := j.function(ctx, n, number); err != nil || !f.builtIn() || len(j.refused) > before {
 		return true, err
 	}
 	args := n.Nodes("args")
 	switch {
 	case writesText[f.Name]:
 		for _, a := range args {
-			err = errors.Join(err, j.output(n, a.Type()))
+			err = errors.Join(err, j.output(ctx, n, a.Type()))
 		}
 	case writesJSON[f.Name]:
 		for _, a := range args {
-			err = errors.Join(err, j.json(n, a.Type()))
+			err = errors.Join(err, j.json(ctx, n, a.Type()))
 		}
 	case readsColumns[f.Name] && n.OID("funcresulttype") != querytree.Record:
-		err = j.input(n, n.OID("funcresulttype"))
+		err = j.input(ctx, n, n.OID("funcresulttype"))
 	}
 	return false, err
 }
 
 // tableFunction judges the columns that a function of json is asked for in FROM.
-func (j *judge) tableFunction(n *querytree.Node) error {
+func (j *judge) tableFunction(ctx context.Context, n *querytree.Node) error {
 	call := n.Node("funcexpr")
 	if call == nil || call.Kind != "FUNCEXPR" {
 		return nil
 	}
-	f, err := j.cat.function(j.ctx, call.OID("funcid"))
+	f, err := j.cat.function(ctx, call.OID("funcid"))
 	if err != nil || !readsColumns[f.Name] || j.names(f) {
 		return err
 	}
 	for _, t := range n.OIDs("funccoltypes") {
-		if err := j.input(n, t); err != nil {
+		if err := j.input(ctx, n, t); err != nil {
 			return err
 		}
 	}
@@ -242,28 +241,28 @@ func (j *judge) names(f *function) bool {
 	return f.builtIn() && slices.Contains(j.allowed.Functions, f.Name)
 }
 
-func (j *judge) functions(n *querytree.Node, numbers ...oid) error {
+func (j *judge) functions(ctx context.Context, n *querytree.Node, numbers ...oid) error {
 	for _, number := range numbers {
 		if number == 0 {
 			continue
 		}
-		if err := j.function(n, number); err != nil {
+		if err := j.function(ctx, n, number); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *judge) operators(n *querytree.Node, numbers ...oid) error {
+func (j *judge) operators(ctx context.Context, n *querytree.Node, numbers ...oid) error {
 	for _, number := range numbers {
 		if number == 0 {
 			continue
 		}
-		f, err := j.cat.operator(j.ctx, number)
+		f, err := j.cat.operator(ctx, number)
 		if err != nil {
 			return err
 		}
-		if _, err := j.call(n, f); err != nil {
+		if _, err := j.call(ctx, n, f); err != nil {
 			return err
 		}
 	}
@@ -273,8 +272,8 @@ func (j *judge) operators(n *querytree.Node, numbers ...oid) error {
 // function judges a function by what the catalogue says of it: PostgreSQL's own ones that are
 // immutable or pinned, and those that the settings name. In what the owner of the database
 // made, a function of one's own is taken at its word if it is declared immutable.
-func (j *judge) function(n *querytree.Node, number oid) error {
-	f, err := j.cat.function(j.ctx, number)
+func (j *judge) function(ctx context.Context, n *querytree.Node, number oid) error {
+	f, err := j.cat.function(ctx, number)
 	if err != nil {
 		return err
 	}
@@ -282,7 +281,7 @@ func (j *judge) function(n *querytree.Node, number oid) error {
 	switch {
 	case j.names(f):
 	case f.builtIn() && sameEachTime(f.Name, f.Volatility):
-		return j.functions(n, f.aggregateDetail...)
+		return j.functions(ctx, n, f.aggregateDetail...)
 	case !f.builtIn() && f.Volatility == "i" && j.owner != "":
 	case f.builtIn():
 		j.refuse(n, "take the value from the statemap, or add "+name+" to guests.sql.functions",

@@ -173,9 +173,13 @@ func TestOwnerKnows(t *testing.T) {
 }
 
 func TestFindingsHaveAPlace(t *testing.T) {
-	in := newCases(t).judging(installer.Allowed{})
+	b := newCases(t)
+	in, at := b.judging(installer.Allowed{}), ", 2:18"
+	if b.text("select 1 where current_setting('server_version_num')::int >= 170000") != "" {
+		at = "" // its trees have no places
+	}
 	_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
-	checkTrial(t, err, "template 7 it, 2:18: function public.lower(x integer) is not PostgreSQL's own (if it does the same for the same arguments, always, add public.lower to guests.sql.functions)")
+	checkTrial(t, err, "template 7 it"+at+": function public.lower(x integer) is not PostgreSQL's own (if it does the same for the same arguments, always, add public.lower to guests.sql.functions)")
 	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
 	checkTrial(t, err, "syntax error at end of input")
 	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
@@ -250,6 +254,9 @@ func TestTimesNearTheClock(t *testing.T) {
 		"update t set d = E'\\164omorrow' where b = 2":                   "a constant of type date within two days of the clock",
 		"update t set d = date 'yesterday' where b = 2":                  "a constant of type date within two days of the clock",
 		"update t set at = 'today 10:00' where b = 2":                    "a constant of type timestamptz within two days of the clock",
+		"update t set d = 'to'\n'day' where b = 2":                       "a constant of type date within two days of the clock",
+		"update t set d = 'to' -- a remark\n 'day' where b = 2":          "a constant of type date within two days of the clock",
+		"update t set d = U&'!0074oday' uescape '!' where b = 2":         "a constant of type date within two days of the clock",
 		"update t set ts = 'tomorrow' where b = 2":                       "a constant of type timestamp within two days of the clock",
 		"update t set d = '" + day + "' where b = 2":                     "",
 		"update t set d = date '" + day + "', b = 3 where b = 2":         "",

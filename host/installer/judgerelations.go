@@ -1,6 +1,7 @@
 package installer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ const conflictUpdate = 2
 
 // query judges what is asked of the relations of one query. Its expressions are judged as
 // nodes below it.
-func (j *judge) query(n *querytree.Node) error {
+func (j *judge) query(ctx context.Context, n *querytree.Node) error {
 	if n.Has("utilityStmt") {
 		j.refuse(nil, "a template is INSERT, UPDATE, DELETE or MERGE", "a command that is no query")
 	}
@@ -33,14 +34,14 @@ func (j *judge) query(n *querytree.Node) error {
 		if entry.OID("relid") == 0 {
 			continue
 		}
-		r, err := j.cat.relation(j.ctx, entry.OID("relid"))
+		r, err := j.cat.relation(ctx, entry.OID("relid"))
 		if err != nil {
 			return err
 		}
 		if i+1 == target {
-			err = j.change(n, r)
+			err = j.change(ctx, n, r)
 		} else {
-			err = j.read(r)
+			err = j.read(ctx, r)
 		}
 		if err != nil {
 			return err
@@ -50,13 +51,13 @@ func (j *judge) query(n *querytree.Node) error {
 }
 
 // change judges a query that changes a relation.
-func (j *judge) change(n *querytree.Node, r *relation) error {
+func (j *judge) change(ctx context.Context, n *querytree.Node, r *relation) error {
 	if j.owner != "" && !slices.Contains(j.allowed.Relations, r.String()) {
 		j.refuse(nil, "write to the relation itself, or add "+r.String()+" to guests.sql.relations", "it writes %s", r)
 		return nil
 	}
 	if j.owner == "" && !j.allowed.Unbounded {
-		spared, err := j.sparesRows(n, r)
+		spared, err := j.sparesRows(ctx, n, r)
 		if err != nil {
 			return err
 		}
@@ -64,13 +65,13 @@ func (j *judge) change(n *querytree.Node, r *relation) error {
 			j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
 		}
 	}
-	return j.write(r, writeOf(n))
+	return j.write(ctx, r, writeOf(n))
 }
 
 // sparesRows reports whether the condition of a query says something about the rows of its
 // target. That a column is null which cannot be says nothing.
-func (j *judge) sparesRows(n *querytree.Node, r *relation) (bool, error) {
-	columns, err := j.cat.columns(j.ctx, r.Number)
+func (j *judge) sparesRows(ctx context.Context, n *querytree.Node, r *relation) (bool, error) {
+	columns, err := j.cat.columns(ctx, r.Number)
 	if err != nil {
 		return false, err
 	}
@@ -147,28 +148,28 @@ func (j *judge) permitted(r *relation) bool {
 }
 
 // read judges a relation that is read: what a view is made of, and the policies of its rows.
-func (j *judge) read(r *relation) error {
+func (j *judge) read(ctx context.Context, r *relation) error {
 	if !j.permitted(r) {
 		return nil
 	}
 	if r.Kind == "v" {
-		if err := j.within("view "+r.String(), r.View); err != nil {
+		if err := j.within(ctx, "view "+r.String(), r.View); err != nil {
 			return err
 		}
 	}
-	return j.lookAtHeirs(r)
+	return j.lookAtHeirs(ctx, r)
 }
 
 // lookAtHeirs judges the policies of a relation and the relations that inherit from it, which
 // are read and written with it.
-func (j *judge) lookAtHeirs(r *relation) error {
+func (j *judge) lookAtHeirs(ctx context.Context, r *relation) error {
 	for i, policy := range r.Policies {
-		if err := j.within(fmt.Sprintf("policy %d of %s", i+1, r), policy); err != nil {
+		if err := j.within(ctx, fmt.Sprintf("policy %d of %s", i+1, r), policy); err != nil {
 			return err
 		}
 	}
 	for _, number := range r.Heirs {
-		heir, err := j.cat.relation(j.ctx, number)
+		heir, err := j.cat.relation(ctx, number)
 		if err != nil {
 			return err
 		}

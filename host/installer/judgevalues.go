@@ -1,6 +1,7 @@
 package installer
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -33,18 +34,18 @@ const (
 // time like any other by then: so times near the clock are refused, and constants that are made
 // of times, in which one that is near cannot be seen, as texts are that become such values.
 // Constants in what the owner of the database made were read when it was made.
-func (j *judge) constant(n *querytree.Node) error {
+func (j *judge) constant(ctx context.Context, n *querytree.Node) error {
 	if n.Has("constisnull") || j.owner != "" {
 		return nil
 	}
-	t, err := j.base(n.OID("consttype"))
+	t, err := j.base(ctx, n.OID("consttype"))
 	if err != nil {
 		return err
 	}
 	value := n.Bytes()
 	switch {
 	case t.Number == typeDate || t.Number == typeTimestamp || t.Number == typeTimestamptz:
-		if j.isNear(t.Number, value) && !plainTime.MatchString(j.textAt(n)) {
+		if j.isNear(t.Number, value) && saysNow(j.template.SQL) {
 			j.refuse(n, "give it as a parameter, or write it in digits", "a constant of type %s within two days of the clock: its text may say now, today or the like", t.Name)
 		}
 		return nil
@@ -60,7 +61,7 @@ func (j *judge) constant(n *querytree.Node) error {
 	if t.builtIn() && t.Element == 0 {
 		return nil // its text was read by PostgreSQL's own function, and twice
 	}
-	return j.input(n, t.Number)
+	return j.input(ctx, n, t.Number)
 }
 
 // isNear reports whether a date or timestamp is near the clock. The server's bytes are tried
@@ -86,23 +87,32 @@ func (j *judge) isNear(t oid, value []byte) bool {
 	return false
 }
 
-// plainTime is a literal in digits, as '2026-01-31 10:00:00+01', which says no word. A template
-// with one that is near the clock must not be refused because a host starts on that day.
-var plainTime = regexp.MustCompile(`^(?i:(?:date|timestamp|timestamptz) +)?'[0-9 :.+-]*'`)
+// continued is where a literal ends and goes on in the next line.
+var continued = regexp.MustCompile(`'[ \t\r\f\v]*\n\s*'`)
 
-// textAt returns the template from where a node stands.
-func (j *judge) textAt(n *querytree.Node) string {
-	if at := n.Location() - j.offset; at >= 0 && at <= len(j.template.SQL) {
-		return j.template.SQL[at:]
+// saysNow reports whether a literal of a template may say a word for the present. A template
+// that mentions a day must not be refused because a host starts on that day. Where each
+// constant stands is not known: trees have no places since PostgreSQL 17.
+func saysNow(sql string) bool {
+	sql = strings.ToLower(sql)
+	if strings.Contains(sql, `\`) || strings.Contains(sql, "u&") || strings.Contains(sql, "--") {
+		return true // letters may be spelled otherwise, or stand in two lines
 	}
-	return ""
+	sql = continued.ReplaceAllString(sql, "")
+	for word := range strings.FieldsFuncSeq(sql, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		switch word {
+		case "now", "today", "tomorrow", "yesterday":
+			return true
+		}
+	}
+	return false
 }
 
 // base returns what a domain is made of.
-func (j *judge) base(number oid) (*dataType, error) {
-	t, err := j.cat.dataType(j.ctx, number)
+func (j *judge) base(ctx context.Context, number oid) (*dataType, error) {
+	t, err := j.cat.dataType(ctx, number)
 	for err == nil && t.Kind == "d" {
-		t, err = j.cat.dataType(j.ctx, t.Base)
+		t, err = j.cat.dataType(ctx, t.Base)
 	}
 	return t, err
 }
@@ -119,15 +129,15 @@ func (j *judge) parts(t *dataType) []oid {
 }
 
 // coercion judges a cast by way of a text.
-func (j *judge) coercion(n *querytree.Node) error {
-	if err := j.output(n, n.Node("arg").Type()); err != nil {
+func (j *judge) coercion(ctx context.Context, n *querytree.Node) error {
+	if err := j.output(ctx, n, n.Node("arg").Type()); err != nil {
 		return err
 	}
-	return j.input(n, n.OID("resulttype"))
+	return j.input(ctx, n, n.OID("resulttype"))
 }
 
 // eachPart visits a type and all that its values are made of, each once.
-func (j *judge) eachPart(number oid, visit func(*dataType) error) error {
+func (j *judge) eachPart(ctx context.Context, number oid, visit func(*dataType) error) error {
 	seen := map[oid]bool{}
 	todo := []oid{number}
 	for len(todo) > 0 {
@@ -136,7 +146,7 @@ func (j *judge) eachPart(number oid, visit func(*dataType) error) error {
 			continue
 		}
 		seen[number] = true
-		t, err := j.cat.dataType(j.ctx, number)
+		t, err := j.cat.dataType(ctx, number)
 		if err != nil {
 			return err
 		}
@@ -153,15 +163,15 @@ func (j *judge) namesType(t *dataType) bool {
 }
 
 // input judges how a text becomes a value of a type, by the input functions of all parts.
-func (j *judge) input(n *querytree.Node, number oid) error {
-	return j.eachPart(number, func(t *dataType) error {
+func (j *judge) input(ctx context.Context, n *querytree.Node, number oid) error {
+	return j.eachPart(ctx, number, func(t *dataType) error {
 		switch {
 		case j.namesType(t):
 			return nil
 		case t.Kind == "d":
-			return j.domain(n, t.Number)
+			return j.domain(ctx, t.Number)
 		case t.Kind == "c" || t.Kind == "e" || t.Element != 0:
-			return j.functions(n, t.RangeParts...)
+			return j.functions(ctx, n, t.RangeParts...)
 		case t.Number == querytree.Record:
 			j.refuse(n, "name the columns and their types", "a text becomes a record of unknown columns")
 			return nil
@@ -172,13 +182,13 @@ func (j *judge) input(n *querytree.Node, number oid) error {
 			j.refuse(n, "name the object in the SQL", "a text becomes a %s, which depends on the catalogue", t.Name)
 			return nil
 		}
-		return j.function(n, t.Input)
+		return j.function(ctx, n, t.Input)
 	})
 }
 
 // output judges how a value becomes a text.
-func (j *judge) output(n *querytree.Node, number oid) error {
-	return j.eachPart(number, func(t *dataType) error {
+func (j *judge) output(ctx context.Context, n *querytree.Node, number oid) error {
+	return j.eachPart(ctx, number, func(t *dataType) error {
 		switch {
 		case j.namesType(t), t.Kind == "d", t.Kind == "c", t.Kind == "e", t.Element != 0, t.Kind == "p":
 			return nil
@@ -188,16 +198,16 @@ func (j *judge) output(n *querytree.Node, number oid) error {
 		case t.builtIn():
 			return nil // its output function depends on pinned settings at most
 		}
-		return j.function(n, t.Output)
+		return j.function(ctx, n, t.Output)
 	})
 }
 
 // json judges how a value becomes json: by its output functions, and casts to json.
-func (j *judge) json(n *querytree.Node, number oid) error {
-	if err := j.output(n, number); err != nil {
+func (j *judge) json(ctx context.Context, n *querytree.Node, number oid) error {
+	if err := j.output(ctx, n, number); err != nil {
 		return err
 	}
-	return j.eachPart(number, func(t *dataType) error {
+	return j.eachPart(ctx, number, func(t *dataType) error {
 		of := t.Number
 		switch {
 		case t.Number == querytree.Record || t.Kind == "p" && t.Columns == nil:
@@ -205,25 +215,25 @@ func (j *judge) json(n *querytree.Node, number oid) error {
 		case t.builtIn():
 			return nil
 		}
-		casts, err := j.cat.jsonCasts(j.ctx, of)
+		casts, err := j.cat.jsonCasts(ctx, of)
 		if err != nil {
 			return err
 		}
-		return j.functions(n, casts...)
+		return j.functions(ctx, n, casts...)
 	})
 }
 
 // domain judges the checks of a domain, and of those that it is made of.
-func (j *judge) domain(n *querytree.Node, number oid) error {
-	t, err := j.cat.dataType(j.ctx, number)
+func (j *judge) domain(ctx context.Context, number oid) error {
+	t, err := j.cat.dataType(ctx, number)
 	for err == nil && t.Kind == "d" {
 		for i, check := range t.Checks {
-			err = j.within(fmt.Sprintf("check %d of domain %s.%s", i+1, t.Schema, t.Name), check)
+			err = j.within(ctx, fmt.Sprintf("check %d of domain %s.%s", i+1, t.Schema, t.Name), check)
 			if err != nil {
 				return err
 			}
 		}
-		t, err = j.cat.dataType(j.ctx, t.Base)
+		t, err = j.cat.dataType(ctx, t.Base)
 	}
 	return err
 }

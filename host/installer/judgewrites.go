@@ -1,6 +1,7 @@
 package installer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -70,7 +71,7 @@ func asksDefault(query, value *querytree.Node) bool {
 
 // write judges everything that happens when a relation is written beside what the statement
 // says: defaults, checks, rules, triggers, and foreign keys that change other relations.
-func (j *judge) write(r *relation, w write) error {
+func (j *judge) write(ctx context.Context, r *relation, w write) error {
 	if !j.permitted(r) {
 		return nil
 	}
@@ -83,24 +84,24 @@ func (j *judge) write(r *relation, w write) error {
 		return nil
 	}
 	j.visited[key] = true
-	if err := j.defaults(r, w); err != nil {
+	if err := j.defaults(ctx, r, w); err != nil {
 		return err
 	}
-	for _, beside := range []func(*relation, write) error{j.checks, j.rules, j.triggers, j.cascades} {
-		if err := beside(r, w); err != nil {
+	for _, beside := range []func(context.Context, *relation, write) error{j.checks, j.rules, j.triggers, j.cascades} {
+		if err := beside(ctx, r, w); err != nil {
 			return err
 		}
 	}
 	if r.Kind == "v" {
-		return j.writeView(r, w)
+		return j.writeView(ctx, r, w)
 	}
-	return j.lookAtHeirs(r)
+	return j.lookAtHeirs(ctx, r)
 }
 
 // defaults judges the defaults that a statement uses: of columns that an INSERT leaves out, or
 // for which DEFAULT is written.
-func (j *judge) defaults(r *relation, w write) error {
-	columns, err := j.cat.columns(j.ctx, r.Number)
+func (j *judge) defaults(ctx context.Context, r *relation, w write) error {
+	columns, err := j.cat.columns(ctx, r.Number)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (j *judge) defaults(r *relation, w write) error {
 		if !used && !c.Generated {
 			continue
 		}
-		if err := j.columnDefault(r, c, asked); err != nil {
+		if err := j.columnDefault(ctx, r, c, asked); err != nil {
 			return err
 		}
 	}
@@ -120,11 +121,11 @@ func (j *judge) defaults(r *relation, w write) error {
 // columnDefault judges the default of one column. A number that a column draws from a sequence
 // of its own, as serial and identity columns do, tells rows apart and is nobody's business:
 // only a template that asks for it by DEFAULT is refused.
-func (j *judge) columnDefault(r *relation, c column, asked bool) error {
+func (j *judge) columnDefault(ctx context.Context, r *relation, c column, asked bool) error {
 	owner := "column " + r.String() + "." + c.Name
 	text := c.Default
 	if text == "" {
-		t, err := j.cat.dataType(j.ctx, c.Type)
+		t, err := j.cat.dataType(ctx, c.Type)
 		if err != nil {
 			return err
 		}
@@ -133,13 +134,13 @@ func (j *judge) columnDefault(r *relation, c column, asked bool) error {
 	own := c.Identity
 	if sequence := drawsFrom(text); sequence != 0 {
 		var err error
-		if own, err = j.cat.owns(j.ctx, r.Number, c.Number, sequence); err != nil {
+		if own, err = j.cat.owns(ctx, r.Number, c.Number, sequence); err != nil {
 			return err
 		}
 	}
 	switch {
 	case !own:
-		return j.within("the default of "+owner, text)
+		return j.within(ctx, "the default of "+owner, text)
 	case asked && !slices.Contains(j.allowed.Functions, "nextval"):
 		j.refuse(nil, "leave the column out, or take the value from the statemap", "DEFAULT of %s draws from a sequence", owner)
 	default:
@@ -169,24 +170,24 @@ func drawsFrom(text string) oid {
 	return wordOf(args[0].Bytes())
 }
 
-func (j *judge) checks(r *relation, w write) error {
+func (j *judge) checks(ctx context.Context, r *relation, w write) error {
 	if w.events&(onInsert|onUpdate) == 0 {
 		return nil
 	}
-	all, err := j.cat.checks(j.ctx, r)
+	all, err := j.cat.checks(ctx, r)
 	if err != nil {
 		return err
 	}
 	for _, c := range all {
-		if err := j.within("check "+c.Name+" of "+r.String(), c.Tree); err != nil {
+		if err := j.within(ctx, "check "+c.Name+" of "+r.String(), c.Tree); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (j *judge) rules(r *relation, w write) error {
-	all, err := j.cat.rules(j.ctx, r)
+func (j *judge) rules(ctx context.Context, r *relation, w write) error {
+	all, err := j.cat.rules(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -196,10 +197,10 @@ func (j *judge) rules(r *relation, w write) error {
 		}
 		owner := "rule " + rule.Name + " of " + r.String()
 		j.tell("%s runs", owner)
-		if err := j.within(owner, rule.Tree); err != nil {
+		if err := j.within(ctx, owner, rule.Tree); err != nil {
 			return err
 		}
-		if err := j.within("the condition of "+owner, rule.More); err != nil {
+		if err := j.within(ctx, "the condition of "+owner, rule.More); err != nil {
 			return err
 		}
 	}
@@ -207,8 +208,8 @@ func (j *judge) rules(r *relation, w write) error {
 }
 
 // triggers judges a trigger by its name alone: nobody can see what its function does.
-func (j *judge) triggers(r *relation, w write) error {
-	all, err := j.cat.triggers(j.ctx, r)
+func (j *judge) triggers(ctx context.Context, r *relation, w write) error {
+	all, err := j.cat.triggers(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func (j *judge) triggers(r *relation, w write) error {
 		if t.Events&w.events == 0 {
 			continue
 		}
-		f, err := j.cat.function(j.ctx, t.Function)
+		f, err := j.cat.function(ctx, t.Function)
 		if err != nil {
 			return err
 		}
@@ -227,7 +228,7 @@ func (j *judge) triggers(r *relation, w write) error {
 			continue
 		}
 		j.tell("trigger %s of %s runs", t.Name, r)
-		if err := j.within("the condition of trigger "+t.Name+" of "+r.String(), t.Tree); err != nil {
+		if err := j.within(ctx, "the condition of trigger "+t.Name+" of "+r.String(), t.Tree); err != nil {
 			return err
 		}
 	}
@@ -235,8 +236,8 @@ func (j *judge) triggers(r *relation, w write) error {
 }
 
 // cascades judges the relations that foreign keys change along with this one.
-func (j *judge) cascades(r *relation, w write) error {
-	all, err := j.cat.cascades(j.ctx, r)
+func (j *judge) cascades(ctx context.Context, r *relation, w write) error {
+	all, err := j.cat.cascades(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (j *judge) cascades(r *relation, w write) error {
 		if c.Events&w.events == 0 {
 			continue
 		}
-		other, err := j.cat.relation(j.ctx, c.Target)
+		other, err := j.cat.relation(ctx, c.Target)
 		if err != nil {
 			return err
 		}
@@ -255,7 +256,7 @@ func (j *judge) cascades(r *relation, w write) error {
 		for _, number := range c.Columns {
 			follows.asked[number] = true
 		}
-		err = j.write(other, follows)
+		err = j.write(ctx, other, follows)
 		j.owner = before
 		if err != nil {
 			return err
@@ -266,7 +267,7 @@ func (j *judge) cascades(r *relation, w write) error {
 
 // writeView judges a view that is written: it must be one that PostgreSQL writes through to
 // the relation below it, which is judged as if it were written itself.
-func (j *judge) writeView(r *relation, w write) error {
+func (j *judge) writeView(ctx context.Context, r *relation, w write) error {
 	nodes := j.parse(r.View)
 	if len(nodes) != 1 {
 		return nil
@@ -274,7 +275,7 @@ func (j *judge) writeView(r *relation, w write) error {
 	query := nodes[0]
 	below := query.Nodes("jointree")
 	if len(below) != 1 || len(below[0].Nodes("fromlist")) != 1 || below[0].Nodes("fromlist")[0].Kind != "RANGETBLREF" {
-		return j.within("view "+r.String(), r.View) // its triggers and rules were judged
+		return j.within(ctx, "view "+r.String(), r.View) // its triggers and rules were judged
 	}
 	at := below[0].Nodes("fromlist")[0].Int("rtindex")
 	through := write{events: w.events, given: map[int]bool{}, asked: map[int]bool{}}
@@ -285,21 +286,21 @@ func (j *judge) writeView(r *relation, w write) error {
 			through.asked[value.Int("varattno")] = w.asked[entry.Int("resno")]
 		}
 	}
-	if err := j.within("view "+r.String(), r.View); err != nil {
+	if err := j.within(ctx, "view "+r.String(), r.View); err != nil {
 		return err
 	}
 	entries := query.Nodes("rtable")
 	if at < 1 || at > len(entries) || entries[at-1].OID("relid") == 0 {
 		return nil
 	}
-	base, err := j.cat.relation(j.ctx, entries[at-1].OID("relid"))
+	base, err := j.cat.relation(ctx, entries[at-1].OID("relid"))
 	if err != nil {
 		return err
 	}
 	j.tell("view %s is written through to %s", r, base)
 	before := j.owner
 	j.owner = "view " + r.String()
-	err = j.write(base, through)
+	err = j.write(ctx, base, through)
 	j.owner = before
 	return err
 }
