@@ -20,15 +20,15 @@ const catalogueSchema = "pg_catalog"
 // catalogue reads what numbers mean, each once. Its queries run with a search path of
 // pg_catalog alone, for a cohort may have operators and functions of the same names.
 type catalogue struct {
-	tx        pgx.Tx
+	tx        pgx.Tx // of the template that is judged
 	functions map[oid]*function
 	operators map[oid]oid
 	types     map[oid]*dataType
 	relations map[oid]*relation
 }
 
-func newCatalogue(tx pgx.Tx) *catalogue {
-	return &catalogue{tx, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}}
+func newCatalogue() *catalogue {
+	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}}
 }
 
 // function is a row of pg_proc.

@@ -75,9 +75,10 @@ func (in *Installer) Try(ctx context.Context, templates []Declared) (told []stri
 			return err
 		}
 		var refused []error
+		cat := newCatalogue()
 		err = in.trial(ctx, conn, func(tx pgx.Tx) error {
 			for i := range templates {
-				beside, err := in.tryOne(ctx, tx, &templates[i], earlier[i])
+				beside, err := in.tryOne(ctx, tx, cat, &templates[i], earlier[i])
 				told = append(told, beside...)
 				if e := refusal(&templates[i], err); e != nil {
 					refused = append(refused, e)
@@ -177,7 +178,7 @@ func inside(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
 }
 
 // tryOne tries a template, of which body is what was read of it in an earlier transaction.
-func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, t *Declared, body string) (told []string, err error) {
+func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Declared, body string) (told []string, err error) {
 	again, err := readBody(ctx, tx, t)
 	if err != nil {
 		return nil, err
@@ -187,7 +188,7 @@ func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, t *Declared, body st
 			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
 	}
 	err = inside(ctx, tx, func(tx pgx.Tx) (err error) {
-		told, err = in.judge(ctx, tx, t, body)
+		told, err = in.judge(ctx, tx, cat, t, body)
 		return err
 	})
 	if err != nil {
@@ -241,13 +242,14 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err err
 
 // judge judges a template by its tree. The error is of what is wrong with it, or of the
 // database.
-func (in *Installer) judge(ctx context.Context, tx pgx.Tx, t *Declared, body string) (told []string, err error) {
+func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Declared, body string) (told []string, err error) {
 	// The cohort may have functions and operators of the same names as those in the queries. And
 	// a session in which a scan is dear compiles every query that has one.
 	if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
 		return nil, err
 	}
-	j := &judge{allowed: in.opts.Allowed, cat: newCatalogue(tx), template: t, offset: len(headOf(t)), visited: map[string]bool{}}
+	cat.tx = tx
+	j := &judge{allowed: in.opts.Allowed, cat: cat, template: t, offset: len(headOf(t)), visited: map[string]bool{}}
 	err = tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
 	if err != nil {
 		return nil, err

@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
 
 // sqlCase is a line of testdata/hostile.sql.txt or testdata/legitimate.sql.txt.
@@ -20,7 +23,7 @@ type sqlCase struct {
 	sql    string
 }
 
-func readCases(t *testing.T, name string) []sqlCase {
+func readCases(t testing.TB, name string) []sqlCase {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name)
 	if err != nil {
@@ -267,4 +270,35 @@ func TestTimesNearTheClock(t *testing.T) {
 		_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
 		checkTrial(t, err, says)
 	}
+}
+
+// BenchmarkTry tries everyday templates, all in one go.
+func BenchmarkTry(b *testing.B) {
+	schema, err := os.ReadFile("testdata/cases.sql")
+	if err != nil {
+		b.Fatal(err)
+	}
+	db := pgtest.New(b)
+	conn, err := pgx.Connect(b.Context(), db.DSN)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(b.Context())
+	if _, err := conn.Exec(b.Context(), string(schema)); err != nil {
+		b.Fatal(err)
+	}
+	in, err := installer.New(installer.Options{URL: db.DSN}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var declared []installer.Declared
+	for i, c := range readCases(b, "legitimate.sql.txt") {
+		declared = append(declared, installer.Declared{ID: uint32(i), Name: "it", SQL: c.sql, Params: c.params})
+	}
+	for b.Loop() {
+		if _, err := in.Try(b.Context(), declared); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N)/float64(len(declared)), "ms/template")
 }

@@ -13,11 +13,13 @@ type write struct {
 	events int
 	given  map[int]bool // the columns to which an INSERT gives values
 	asked  map[int]bool // the columns for which DEFAULT is written
+	read   map[int]bool // the columns that RETURNING gives to the rest of the statement
 }
 
 // writeOf returns what a query does to its target.
 func writeOf(n *querytree.Node) write {
-	w := write{given: map[int]bool{}, asked: map[int]bool{}}
+	w := write{given: map[int]bool{}, asked: map[int]bool{}, read: map[int]bool{}}
+	w.returns(n.Nodes("returningList"), n.Int("resultRelation"))
 	w.targets(n, n.Nodes("targetList"), n.Int("commandType"))
 	for _, action := range n.Nodes("mergeActionList") {
 		w.targets(n, action.Nodes("targetList"), action.Int("commandType"))
@@ -26,6 +28,18 @@ func writeOf(n *querytree.Node) write {
 		w.targets(n, conflict.Nodes("onConflictSet"), commandUpdate)
 	}
 	return w
+}
+
+// wholeRow is the number of the column that stands for all.
+const wholeRow = 0
+
+func (w *write) returns(nodes []*querytree.Node, target int) {
+	for _, n := range nodes {
+		if n.Kind == "VAR" && n.Int("varno") == target {
+			w.read[n.Int("varattno")] = true
+		}
+		w.returns(n.Children(), target)
+	}
 }
 
 func (w *write) targets(query *querytree.Node, list []*querytree.Node, command int) {
@@ -111,7 +125,7 @@ func (j *judge) defaults(ctx context.Context, r *relation, w write) error {
 		if !used && !c.Generated {
 			continue
 		}
-		if err := j.columnDefault(ctx, r, c, asked); err != nil {
+		if err := j.columnDefault(ctx, r, c, asked || w.read[c.Number] || w.read[wholeRow]); err != nil {
 			return err
 		}
 	}
@@ -120,8 +134,8 @@ func (j *judge) defaults(ctx context.Context, r *relation, w write) error {
 
 // columnDefault judges the default of one column. A number that a column draws from a sequence
 // of its own, as serial and identity columns do, tells rows apart and is nobody's business:
-// only a template that asks for it by DEFAULT is refused.
-func (j *judge) columnDefault(ctx context.Context, r *relation, c column, asked bool) error {
+// only a template that wants it, by DEFAULT or by RETURNING, is refused.
+func (j *judge) columnDefault(ctx context.Context, r *relation, c column, wanted bool) error {
 	owner := "column " + r.String() + "." + c.Name
 	text := c.Default
 	if text == "" {
@@ -141,8 +155,8 @@ func (j *judge) columnDefault(ctx context.Context, r *relation, c column, asked 
 	switch {
 	case !own:
 		return j.within(ctx, "the default of "+owner, text)
-	case asked && !slices.Contains(j.allowed.Functions, "nextval"):
-		j.refuse(nil, "leave the column out, or take the value from the statemap", "DEFAULT of %s draws from a sequence", owner)
+	case wanted && !slices.Contains(j.allowed.Functions, "nextval"):
+		j.refuse(nil, "leave the column out, take the value from the statemap, or add nextval to guests.sql.functions", "DEFAULT or RETURNING of %s, which draws from a sequence", owner)
 	default:
 		j.tell("%s draws from a sequence of its own", owner)
 	}
@@ -213,8 +227,12 @@ func (j *judge) triggers(ctx context.Context, r *relation, w write) error {
 	if err != nil {
 		return err
 	}
+	events := w.events
+	if r.Kind == "p" && events&onUpdate != 0 {
+		events |= onInsert | onDelete // a row that moves to another partition
+	}
 	for _, t := range all {
-		if t.Events&w.events == 0 {
+		if t.Events&events == 0 {
 			continue
 		}
 		f, err := j.cat.function(ctx, t.Function)
@@ -278,12 +296,13 @@ func (j *judge) writeView(ctx context.Context, r *relation, w write) error {
 		return j.within(ctx, "view "+r.String(), r.View) // its triggers and rules were judged
 	}
 	at := below[0].Nodes("fromlist")[0].Int("rtindex")
-	through := write{events: w.events, given: map[int]bool{}, asked: map[int]bool{}}
+	through := write{events: w.events, given: map[int]bool{}, asked: map[int]bool{}, read: map[int]bool{}}
 	for _, entry := range query.Nodes("targetList") {
 		value := entry.Node("expr")
 		if value != nil && value.Kind == "VAR" && value.Int("varno") == at {
 			through.given[value.Int("varattno")] = w.given[entry.Int("resno")]
 			through.asked[value.Int("varattno")] = w.asked[entry.Int("resno")]
+			through.read[value.Int("varattno")] = w.read[entry.Int("resno")] || w.read[wholeRow]
 		}
 	}
 	if err := j.within(ctx, "view "+r.String(), r.View); err != nil {

@@ -12,8 +12,9 @@ func words(text string) map[string]bool {
 
 // pinned are PostgreSQL's own stable functions that a template may call: their results depend
 // on nothing but their arguments and settings of the session that connect pins: TimeZone,
-// DateStyle, IntervalStyle, lc_monetary, lc_numeric, lc_time, default_text_search_config,
-// extra_float_digits, bytea_output and xmloption.
+// DateStyle, IntervalStyle, timezone_abbreviations, lc_monetary, lc_numeric, lc_time,
+// default_text_search_config, extra_float_digits, bytea_output, array_nulls and
+// quote_all_identifiers.
 //
 // Not here, on purpose: what reads the clock, the catalogue or the session (now, age of one
 // argument, to_regclass, pg_typeof, current_setting), the input functions of date and time

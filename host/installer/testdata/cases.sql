@@ -69,3 +69,6 @@ create table silent (a text);
 create trigger ts before update on silent for each row execute function suppress_redundant_updates_trigger();
 create type moment as (at timestamptz, n int);
 create table moments (a text, m moment, ms moment[], id int not null);
+create table moving (a text, n int) partition by list (a);
+create table moving_x partition of moving for values in ('x');
+create trigger tm before delete on moving_x for each row execute function tf();
