@@ -143,7 +143,7 @@ func (h *Host) session(ctx context.Context) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			h.log.Info("told to stop before it began", "while", err)
-			return nil
+			return nil //nolint:nilerr // what it was told to do is not an error, whatever it waited for
 		}
 		return err
 	}
