@@ -51,9 +51,10 @@ var imports = map[string][]string{
 
 	"host/installer/querytree": {},
 
-	"host/guest/wasm":      {},
-	"host/guest/fuel":      {"host/guest/wasm"},
-	"host/guest/sqlpolicy": {"abi"},
+	"host/guest/fuel/proof": {"host/guest/wasm"},
+	"host/guest/wasm":       {},
+	"host/guest/fuel":       {"host/guest/fuel/proof", "host/guest/wasm"},
+	"host/guest/sqlpolicy":  {"abi"},
 
 	"host/talos/talostest":       {"host/talos"},
 	"host/kafka/kafkatest":       {},

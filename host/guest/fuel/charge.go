@@ -5,8 +5,8 @@ import "github.com/ichor-replicator/ichor/host/guest/wasm"
 // charger writes charges into one body: the global and the import by their indices, and
 // the two locals that are ours.
 type charger struct {
-	fuel, yield uint32
-	left, size  uint64
+	fuel, yield, table uint32
+	left, size         uint64
 }
 
 // empty is the type of a block without values.
@@ -39,21 +39,16 @@ func (c *charger) sized(out []byte, op wasm.Opcode) []byte {
 	out = number(append(out, byte(wasm.OpGlobalGet)), uint64(c.fuel))
 	out = number(append(out, byte(wasm.OpLocalGet)), c.size)
 	out = append(out, byte(wasm.OpI64ExtendU))
-	if factor := costOf(op); factor > 1 {
+	if factor := priceOfSize(op); factor > 1 {
 		out = append(signed(append(out, byte(wasm.OpI64Const)), factor), byte(wasm.OpI64Mul))
 	}
 	return c.take(out)
 }
 
-// costOf returns the units for each of what an operation's size counts.
-func costOf(op wasm.Opcode) int64 {
-	switch op {
-	case wasm.OpMemoryGrow:
-		return costPage
-	case wasm.OpTableGrow, wasm.OpTableFill, wasm.OpTableCopy, wasm.OpTableInit:
-		return costElement
-	}
-	return 1
+// reference takes a function out of our table.
+func (c *charger) reference(out []byte, slot uint32) []byte {
+	out = signed(append(out, byte(wasm.OpI32Const)), int64(slot))
+	return number(append(out, byte(wasm.OpTableGet)), uint64(c.table))
 }
 
 // take subtracts and checks: the global's value and the units are on the stack.

@@ -12,26 +12,32 @@ type edit struct {
 	at, end int
 	kind    editKind
 	units   int64       // of charge and chargeAndCheck; nothing is put for none of them
-	op      wasm.Opcode // of chargeSize
-	index   uint32      // of renumber: the function
+	op      wasm.Opcode // of chargeSize and remainder
+	index   uint32      // of renumber: the function; of refer: the slot of its table
 }
 
 type editKind byte
 
 const (
 	charge         editKind = iota // at the beginning of a block
-	chargeAndCheck                 // at the entry of a function, at the head of a loop
+	chargeAndCheck                 // the same, where control could go on for too long without a check
 	chargeSize                     // before an operation whose size is on top of the stack
 	renumber                       // a function's index
+	refer                          // a reference to a function: it is taken out of our table
+	remainder                      // of integers: see charger.remainder
 )
 
 // frame is a block, a loop, an if or the body itself.
 type frame struct {
 	loop   bool
-	branch bool // an if that has had no else yet
-	region int  // how many loops are around its end and its label
-	label  way  // how control comes to its end by branches
-	before way  // of an if, the way to it; of a loop, the way to it in the region around
+	branch bool  // an if that has had no else yet
+	region int   // how many loops are around its end and its label
+	moves  int64 // units for what a branch to it moves
+	label  way   // how control comes to its end by branches
+	crowd  bool  // on too many ways: a stage begins there
+	before way   // of an if, the way to it; of a loop, the way to it in the region around
+	tail   tail  // the same two, as tails
+	entry  tail
 }
 
 // stage is a place of charging, and how long the longest way is from there to the next.
@@ -49,8 +55,9 @@ type step struct {
 	length int64
 }
 
-// join adds the ways of other to w.
-func (w *way) join(other way) {
+// join adds the ways of other to w. It returns false, and w is of no use, if there are too
+// many then.
+func (w *way) join(other way) bool {
 next:
 	for _, o := range other {
 		for i := range *w {
@@ -61,14 +68,55 @@ next:
 		}
 		*w = append(*w, o)
 	}
+	return len(*w) <= mostWays
+}
+
+// tail is for how many units control has gone on at a place without a check, at most: on the
+// ways from the function's entry that met none, and since the last one on the others; nowhere
+// where there is no such way.
+type tail struct{ fresh, since int64 }
+
+const nowhere = -1
+
+var dead = tail{nowhere, nowhere}
+
+func (t tail) longest() int64 { return max(t.fresh, t.since) }
+
+func (t tail) plus(units int64) tail {
+	if t.fresh != nowhere {
+		t.fresh += units
+	}
+	if t.since != nowhere {
+		t.since += units
+	}
+	return t
+}
+
+// behind is a tail behind the call of a function.
+func (t tail) behind(f *summary) tail {
+	after := dead
+	if f.through != nowhere {
+		after = t.plus(f.through)
+	}
+	if t != dead && f.leave != nowhere {
+		after.since = max(after.since, f.leave)
+	}
+	return after
+}
+
+func (t tail) or(other tail) tail {
+	return tail{max(t.fresh, other.fresh), max(t.since, other.since)}
 }
 
 // analysis finds what a body costs and where it is charged. It reads the body once,
 // forward. A stage is charged, when control passes it, with the longest way to the next
 // ones: no way is ever longer than what was paid for it, and it is little shorter, for the
 // ways from a stage end where a block would take them beyond longestWay. Loops begin
-// stages, so a way never goes back.
+// stages, so a way never goes back. A stage is checked as well where control could have
+// gone on without a check for more than longestTail.
 type analysis struct {
+	m       *wasm.Module
+	calls   *calls
 	frames  []frame
 	regions []way // for each loop around: the way to it
 	stages  []stage
@@ -76,27 +124,42 @@ type analysis struct {
 	way     way
 	run     int64 // units of the block so far
 	block   int   // the edit that would charge the block
+	now     tail  // here
+	reset   tail  // here, if the block is checked
+	peak    int64 // the longest tail within the block
+	enter   int64 // the longest way from the entry to a check or to the end
+	exit    tail  // at the end
+	circle  bool  // a function that may call this one again is called before a check
 	sized   bool  // there is an edit of kind chargeSize
-	calls   bool  // there is a call outside of all loops
+	locals  int64 // parameters too
 }
 
 // space is how many there are of what a body may name. A number beyond would name
 // something of ours in the rewritten module: an index must never come to mean the fuel.
 type space struct {
-	imported                          uint32 // functions
-	functions, globals, locals, types uint64
+	imported                                  uint32 // functions
+	functions, globals, tables, locals, types uint64
+	results                                   int
 }
 
 // analyse reads a body. The edits are in the order of the body.
-func (a *analysis) analyse(m *wasm.Module, b *wasm.Body, r *wasm.Reader, s *space) error {
+func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool) error {
 	a.frames, a.regions, a.stages, a.edits, a.way = a.frames[:0], a.regions[:0], a.stages[:0], a.edits[:0], a.way[:0]
-	a.run, a.sized, a.calls = 0, false, false
+	a.run, a.sized, a.circle, a.enter, a.exit, a.locals = 0, false, false, 0, dead, int64(s.locals)
+	a.now = tail{0, nowhere}
+	if checked {
+		a.now = tail{nowhere, 0}
+	}
 	a.begin(b.Code)
+	if checked {
+		a.edits[a.block].kind = chargeAndCheck
+	}
 	a.open()
-	a.push(frame{})
+	a.push(frame{moves: a.moves(s.results)})
+	a.spend(a.moves(0))
+	a.enter = a.moves(0)
 	var i wasm.Instruction
-	r.Open(m, b)
-	for r.Next(&i) {
+	for r.Open(a.m, b); r.Next(&i); {
 		if len(a.frames) == 0 {
 			return &wasm.FormatError{At: i.At, What: "instructions behind the end of a function"}
 		}
@@ -116,12 +179,6 @@ func (a *analysis) analyse(m *wasm.Module, b *wasm.Body, r *wasm.Reader, s *spac
 	for i := range a.stages {
 		a.edits[a.stages[i].edit].units = a.stages[i].longest
 	}
-	entry := &a.edits[0]
-	if a.calls {
-		entry.kind = chargeAndCheck
-	} else if entry.units <= costCall {
-		entry.units = 0 // the caller has paid
-	}
 	return nil
 }
 
@@ -136,7 +193,20 @@ func (s *space) check(i *wasm.Instruction) error {
 		what, count = "global", s.globals
 	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee:
 		what, count = "local", s.locals
+	case wasm.OpTableGet, wasm.OpTableSet, wasm.OpTableSize, wasm.OpTableGrow, wasm.OpTableFill:
+		what, count = "table", s.tables
+	case wasm.OpTableInit, wasm.OpTableCopy:
+		if uint64(i.Index2) >= s.tables {
+			return &wasm.FormatError{At: i.At, What: fmt.Sprintf("table %d does not exist", i.Index2)}
+		}
+		if i.Op == wasm.OpTableInit {
+			return nil
+		}
+		what, count = "table", s.tables
 	case wasm.OpCallIndirect:
+		if uint64(i.Index2) >= s.tables {
+			return &wasm.FormatError{At: i.At, What: fmt.Sprintf("table %d does not exist", i.Index2)}
+		}
 		what, count = "type", s.types
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
 		if i.IndexAt == 0 {
@@ -156,6 +226,7 @@ func (s *space) check(i *wasm.Instruction) error {
 func (a *analysis) begin(at int) {
 	a.block = len(a.edits)
 	a.edits = append(a.edits, edit{at: at, end: at, kind: charge})
+	a.reset, a.peak = tail{nowhere, 0}, a.now.longest()
 }
 
 // open makes the block that begins here a stage.
@@ -164,19 +235,38 @@ func (a *analysis) open() {
 	a.stages = append(a.stages, stage{edit: a.block})
 }
 
+// opened reports whether the block is a stage already.
+func (a *analysis) opened() bool {
+	return len(a.stages) > 0 && a.stages[len(a.stages)-1].edit == a.block
+}
+
+// spend counts units of the block.
+func (a *analysis) spend(units int64) {
+	a.run += units
+	a.now, a.reset = a.now.plus(units), a.reset.plus(units)
+	a.peak, a.enter = max(a.peak, a.now.longest()), max(a.enter, a.now.fresh)
+}
+
 // finish ends the block: its instructions lengthen the way, or, where that would be too
 // long, begin one of their own.
 func (a *analysis) finish() {
-	if a.run == 0 || len(a.way) == 0 {
-		a.run = 0
+	if len(a.way) == 0 {
+		a.run, a.now = 0, dead
 		return
 	}
 	longest := int64(0)
 	for _, s := range a.way {
 		longest = max(longest, s.length)
 	}
-	if longest > 0 && longest+a.run > longestWay {
-		a.open()
+	late := a.run > 0 && a.peak > longestTail
+	if late || longest > 0 && longest+a.run > longestWay {
+		if !a.opened() {
+			a.open()
+		}
+		if late {
+			a.edits[a.block].kind = chargeAndCheck
+			a.now = a.reset
+		}
 	}
 	for i := range a.way {
 		s := &a.way[i]
@@ -186,70 +276,108 @@ func (a *analysis) finish() {
 	a.run = 0
 }
 
+// split begins another block in the middle of one.
+func (a *analysis) split(at int) {
+	a.finish()
+	a.begin(at)
+}
+
 // push adds a frame; it takes over the memory of an earlier one.
 func (a *analysis) push(f frame) *frame {
 	if len(a.frames) < cap(a.frames) {
 		old := a.frames[:len(a.frames)+1][len(a.frames)]
 		f.label, f.before = old.label[:0], old.before[:0]
 	}
-	f.region = len(a.regions)
+	f.region, f.tail = len(a.regions), dead
 	a.frames = append(a.frames, f)
 	return &a.frames[len(a.frames)-1]
 }
 
+// moves returns the units for a branch that takes so many values along.
+func (a *analysis) moves(values int) int64 { return (a.locals + int64(values)) / valuesPerUnit }
+
+// values returns how many values a block takes and leaves.
+func (a *analysis) values(i *wasm.Instruction) int {
+	if i.IndexAt == 0 {
+		return 1
+	}
+	t := &a.m.Types[i.Index]
+	return len(t.Params) + len(t.Results)
+}
+
 // follow counts an instruction and tells where the way goes from it.
 func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
+	a.spend(int64(prices[i.Op]))
 	switch i.Op {
 	case wasm.OpBlock:
-		a.push(frame{})
-		return nil
+		a.push(frame{moves: a.moves(a.values(i))})
 	case wasm.OpLoop:
 		a.loop(i)
-		return nil
 	case wasm.OpElse, wasm.OpEnd:
 		return a.close(i)
-	}
-	a.run++
-	switch i.Op {
 	case wasm.OpIf:
+		moves := a.moves(a.values(i))
+		a.spend(moves)
 		a.finish()
-		f := a.push(frame{branch: true})
+		f := a.push(frame{branch: true, moves: moves, entry: a.now})
 		f.before = append(f.before, a.way...)
 		a.begin(i.End)
 	case wasm.OpBr, wasm.OpBrIf, wasm.OpBrTable, wasm.OpReturn, wasm.OpUnreachable:
-		a.finish()
 		if err := a.branches(i); err != nil {
 			return err
 		}
 		a.begin(i.End)
-	case wasm.OpCall, wasm.OpRefFunc:
+	case wasm.OpCall:
 		if i.Index >= imported {
 			a.edits = append(a.edits, edit{at: i.IndexAt, end: i.End, kind: renumber, index: i.Index})
 		}
-		if i.Op == wasm.OpCall {
-			a.call()
-		}
+		a.call(i, a.calls.direct(i.Index), a.calls.typeOf(i.Index))
 	case wasm.OpCallIndirect:
-		a.call()
+		a.call(i, a.calls.indirect(i.Index), &a.m.Types[i.Index])
+	case wasm.OpRefFunc:
+		a.edits = append(a.edits, edit{at: i.At, end: i.End, kind: refer, index: a.calls.reachable.slot[i.Index] - 1})
+	case wasm.OpI32RemS, wasm.OpI32RemU, wasm.OpI64RemS, wasm.OpI64RemU:
+		if false {
+			a.edits = append(a.edits, edit{at: i.At, end: i.End, kind: remainder, op: i.Op})
+		}
 	case wasm.OpMemoryFill, wasm.OpMemoryCopy, wasm.OpMemoryInit, wasm.OpMemoryGrow,
 		wasm.OpTableFill, wasm.OpTableCopy, wasm.OpTableInit, wasm.OpTableGrow:
 		a.sized = true
 		a.edits = append(a.edits, edit{at: i.At, end: i.At, kind: chargeSize, op: i.Op})
+		a.now, a.reset = a.now.behind(&checkedSize), a.reset.behind(&checkedSize)
+	}
+	if a.run > longestBlock {
+		a.split(i.End)
 	}
 	return nil
 }
 
-func (a *analysis) call() {
-	a.run += costCall
-	a.calls = a.calls || len(a.regions) == 0
+// call counts what the caller pays for a function, and how long the tail is behind it.
+func (a *analysis) call(i *wasm.Instruction, f *summary, t *wasm.FuncType) {
+	a.spend(int64(len(t.Params)+len(t.Results)) / valuesPerCall)
+	a.run += f.paid
+	a.peak = max(a.peak, a.now.longest()+f.enter)
+	if a.now.fresh != nowhere {
+		a.enter = max(a.enter, a.now.fresh+f.enter)
+		a.circle = a.circle || f.circle
+	}
+	a.now, a.reset = a.now.behind(f), a.reset.behind(f)
+	if f.leave > longestTail/2 {
+		a.split(i.End)
+	}
 }
 
 // loop begins a loop: a stage that is checked, since control comes back to it.
 func (a *analysis) loop(i *wasm.Instruction) {
+	moves := a.moves(a.values(i))
+	a.spend(moves)
 	a.finish()
-	f := a.push(frame{loop: true})
+	f := a.push(frame{loop: true, moves: moves})
 	f.before = append(f.before, a.way...)
 	a.regions = append(a.regions, f.before)
+	if a.now != dead {
+		a.now = tail{nowhere, 0}
+	}
 	a.begin(i.End)
 	a.edits[a.block].kind = chargeAndCheck
 	a.open()
@@ -258,15 +386,18 @@ func (a *analysis) loop(i *wasm.Instruction) {
 // close ends the innermost frame, or the first part of an if. What branched to the end
 // goes on behind it.
 func (a *analysis) close(i *wasm.Instruction) error {
-	a.finish()
 	f := &a.frames[len(a.frames)-1]
+	a.spend(f.moves)
+	a.finish()
 	switch {
 	case i.Op == wasm.OpElse && !f.branch:
 		return &wasm.FormatError{At: i.At, What: "an else without an if"}
 	case i.Op == wasm.OpElse:
 		f.branch = false
-		f.label.join(a.way)
+		f.join(a.way)
+		f.tail = f.tail.or(a.now)
 		a.way = append(a.way[:0], f.before...)
+		a.now = f.entry
 		a.begin(i.End)
 		return nil
 	case f.loop:
@@ -275,45 +406,68 @@ func (a *analysis) close(i *wasm.Instruction) error {
 			a.way = append(a.way[:0], f.before...) // the loop was paid for at its head
 		}
 	case f.branch:
-		a.way.join(f.before)
+		f.join(f.before)
+		a.now = a.now.or(f.entry)
 	}
-	a.way.join(f.label)
+	f.join(a.way)
+	a.way = append(a.way[:0], f.label...)
+	a.now = a.now.or(f.tail)
+	if len(a.frames) == 1 {
+		a.exit = a.exit.or(a.now)
+	}
 	a.frames = a.frames[:len(a.frames)-1]
 	a.begin(i.End)
+	if f.crowd {
+		a.open()
+	}
 	return nil
 }
 
-// branches takes the way to where an instruction may go.
+// branches ends a block and takes the way to where its last instruction may go.
 func (a *analysis) branches(i *wasm.Instruction) error {
+	labels := i.Labels
 	if i.Op == wasm.OpBr || i.Op == wasm.OpBrIf {
-		if err := a.branch(i, i.Index); err != nil {
-			return err
-		}
+		labels = []uint32{i.Index}
 	}
-	for _, label := range i.Labels {
-		if err := a.branch(i, label); err != nil {
-			return err
+	moves := int64(0)
+	for _, label := range labels {
+		if uint64(label) >= uint64(len(a.frames)) {
+			return &wasm.FormatError{At: i.At, What: "a branch to a label that does not exist"}
 		}
+		moves = max(moves, a.frames[len(a.frames)-1-int(label)].moves)
+	}
+	a.spend(moves)
+	a.finish()
+	for _, label := range labels {
+		a.branch(label)
+	}
+	if i.Op == wasm.OpReturn {
+		a.exit = a.exit.or(a.now)
 	}
 	if i.Op != wasm.OpBrIf {
-		a.way = a.way[:0]
+		a.way, a.now = a.way[:0], dead
 	}
 	return nil
 }
 
 // branch takes the way to a label. One out of a loop is as long as the way to that loop,
 // and one back to a head is paid for there.
-func (a *analysis) branch(i *wasm.Instruction, label uint32) error {
-	if uint64(label) >= uint64(len(a.frames)) {
-		return &wasm.FormatError{At: i.At, What: "a branch to a label that does not exist"}
-	}
+func (a *analysis) branch(label uint32) {
 	f := &a.frames[len(a.frames)-1-int(label)]
-	switch {
-	case f.loop || len(a.way) == 0:
-	case f.region < len(a.regions):
-		f.label.join(a.regions[f.region])
-	default:
-		f.label.join(a.way)
+	if f.loop || len(a.way) == 0 {
+		return
 	}
-	return nil
+	f.tail = f.tail.or(a.now)
+	if f.region < len(a.regions) {
+		f.join(a.regions[f.region])
+	} else {
+		f.join(a.way)
+	}
+}
+
+// join adds ways to the end of the frame.
+func (f *frame) join(w way) {
+	if f.crowd = f.crowd || !f.label.join(w); f.crowd {
+		f.label = f.label[:0]
+	}
 }

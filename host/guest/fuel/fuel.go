@@ -18,16 +18,15 @@ const (
 	ExportGlobal = "ichor_fuel" // the export, a mutable i64: what is left of the slice
 )
 
-// What is charged beyond one unit an instruction. A function and a loop are charged, each
-// time they are entered, with the longest way through them that enters no other loop.
+// How a body is charged and checked, in units.
 const (
-	longestWay = 128 // units that are charged at once, but for a longer block
+	longestWay   = 128  // that are charged at once, but for a longer block
+	longestBlock = 1024 // of instructions that run one after another, without a charge between them
+	mostWays     = 16   // on which control comes to a place that is no stage
+	mostPaid     = 64   // of a function that is charged to its callers
 
-	costCall = 8 // more, for the frame of a call, and for the way into the function if it is no longer
-
-	// Operations that take a size; a byte of memory.fill, .copy and .init is one unit.
-	costPage    = 8192 // memory.grow, a page of 64 KiB
-	costElement = 32   // table.grow, .fill, .copy and .init, an element
+	longestEnter = 1024 // from the entry of a function to its first check, or through it
+	longestTail  = 8192 // between two checks
 )
 
 // Limits bound a call. Budget is what it may burn in all, Slice what it may burn before it

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ichor-replicator/ichor/host/guest/fuel/proof"
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
@@ -17,16 +18,33 @@ func Rewrite(m *wasm.Module) ([]byte, error) {
 	if err := free(m); err != nil {
 		return nil, err
 	}
+	c, err := newCalls(m)
+	if err != nil {
+		return nil, err
+	}
 	rw := &rewriter{
-		m: m, out: make([]byte, 0, len(m.Bytes)+len(m.Bytes)/4),
+		m: m, calls: c, out: make([]byte, 0, len(m.Bytes)+len(m.Bytes)/4),
 		imported: uint32(m.Imported(wasm.KindFunction)),
-		global:   uint32(m.Imported(wasm.KindGlobal) + m.Globals),
+		global:   uint32(m.Count(wasm.KindGlobal)),
+		table:    uint32(m.Count(wasm.KindTable)),
 	}
 	rw.write()
 	if rw.err != nil {
 		return nil, rw.err
 	}
-	return rw.out, nil
+	return rw.out, prove(rw.out)
+}
+
+// prove proves that the fuel of a rewritten module cannot be stepped over.
+func prove(binary []byte) error {
+	m, err := wasm.Decode(binary)
+	if err != nil {
+		return fmt.Errorf("the module with fuel: %w", err)
+	}
+	if _, err := proof.Check(m, proof.Names{Module: ImportModule, Yield: ImportYield, Global: ExportGlobal}); err != nil {
+		return fmt.Errorf("the module with fuel cannot be proven to come back: %w", err)
+	}
+	return nil
 }
 
 // free reports whether a module leaves our names free.
@@ -48,9 +66,11 @@ func free(m *wasm.Module) error {
 // the index of every function of the module's own grows by one.
 type rewriter struct {
 	m        *wasm.Module
+	calls    *calls
 	out      []byte
 	imported uint32 // functions; the index of our import
 	global   uint32 // the index of our global
+	table    uint32 // the index of our table, if there is one
 	err      error
 }
 
@@ -62,6 +82,9 @@ const header = 8
 func (rw *rewriter) write() {
 	rw.out = append(rw.out, rw.m.Bytes[:header]...)
 	needed := []wasm.SectionID{wasm.Types, wasm.Imports, wasm.Globals, wasm.Exports}
+	if len(rw.calls.slots) > 0 {
+		needed = []wasm.SectionID{wasm.Types, wasm.Imports, wasm.Tables, wasm.Globals, wasm.Exports, wasm.Elements}
+	}
 	for _, s := range rw.m.Sections {
 		if s.ID == wasm.Custom {
 			continue
@@ -98,8 +121,12 @@ func (rw *rewriter) section(s wasm.Section) {
 		rw.extended(s, []byte{byte(wasm.I64), 1, byte(wasm.OpI64Const), 0, byte(wasm.OpEnd)})
 	case wasm.Exports:
 		rw.exports()
-	case wasm.Start, wasm.Elements:
+	case wasm.Tables:
+		rw.tables()
+	case wasm.Start:
 		rw.sized(s.ID, rw.renumbered(s))
+	case wasm.Elements:
+		rw.elements(s)
 	case wasm.Code:
 		rw.code()
 	default:
@@ -163,6 +190,46 @@ func (rw *rewriter) exports() {
 	rw.sized(wasm.Exports, number(list, uint64(rw.global)))
 }
 
+// mostElements is how far a table may grow, if it does not begin larger: a table is not
+// given back before its instance is.
+const mostElements = 1 << 16
+
+// tables writes the tables, none of them without a maximum, and ours.
+func (rw *rewriter) tables() {
+	tables := rw.m.Tables
+	if n := uint32(len(rw.calls.slots)); n > 0 {
+		tables = append(tables[:len(tables):len(tables)], wasm.Table{Element: wasm.FuncRef, Limits: wasm.Limits{Min: n}})
+	}
+	list := number(nil, uint64(len(tables)))
+	for _, t := range tables {
+		most := max(t.Limits.Min, mostElements)
+		if t.Limits.HasMax {
+			most = min(t.Limits.Max, most)
+		}
+		list = append(list, byte(t.Element), 1)
+		list = number(number(list, uint64(t.Limits.Min)), uint64(most))
+	}
+	rw.sized(wasm.Tables, list)
+}
+
+// elements writes the segments, and one for our table: it has each function that code refers
+// to, so that a reference is taken from there. wazero keeps something for each execution of
+// ref.func until its instance is closed, and nothing for one of table.get.
+func (rw *rewriter) elements(s wasm.Section) {
+	if len(rw.calls.slots) == 0 {
+		rw.sized(s.ID, rw.renumbered(s))
+		return
+	}
+	const activeInTable, functions = 2, 0
+	entry := number([]byte{activeInTable}, uint64(rw.table))
+	entry = append(entry, byte(wasm.OpI32Const), 0, byte(wasm.OpEnd), functions)
+	entry = number(entry, uint64(len(rw.calls.slots)))
+	for _, f := range rw.calls.slots {
+		entry = number(entry, uint64(rw.moved(f)))
+	}
+	rw.extended(s, entry)
+}
+
 // names writes the names of functions, moved like the functions; names that cannot be read
 // are left out, for they mean nothing to the machine.
 func (rw *rewriter) names(s wasm.Section) {
@@ -179,28 +246,38 @@ func (rw *rewriter) names(s wasm.Section) {
 	rw.sized(wasm.Custom, contents)
 }
 
-// code writes the bodies.
+// code writes the bodies. They are rewritten in the order in which they know what those are
+// that they call, and put together in their own.
 func (rw *rewriter) code() {
 	var (
-		bodies  = number(make([]byte, 0, len(rw.m.Bytes)+len(rw.m.Bytes)/4), uint64(len(rw.m.Bodies)))
-		scratch []byte
-		a       analysis
+		written = make([]byte, 0, len(rw.m.Bytes)+len(rw.m.Bytes)/4)
+		ends    = make([][2]int, len(rw.m.Bodies))
+		a       = analysis{m: rw.m, calls: rw.calls}
 		r       wasm.Reader
 	)
 	s := space{
-		imported: rw.imported, functions: uint64(rw.m.Count(wasm.KindFunction)),
+		imported: rw.imported, functions: uint64(rw.m.Count(wasm.KindFunction)), tables: uint64(rw.m.Count(wasm.KindTable)),
 		globals: uint64(rw.m.Count(wasm.KindGlobal)), types: uint64(len(rw.m.Types)),
 	}
-	for i := range rw.m.Bodies {
-		b := &rw.m.Bodies[i]
-		s.locals = uint64(len(rw.m.Types[rw.m.Functions[i]].Params)) + b.Locals
-		if err := a.analyse(rw.m, b, &r, &s); err != nil {
-			rw.err = fmt.Errorf("function %d: %w", rw.imported+uint32(i), err)
+	for _, f := range rw.calls.order {
+		if int(f) >= len(rw.m.Bodies) {
+			rw.calls.summaries[f] = rw.calls.ofType(f - uint32(len(rw.m.Bodies)))
+			continue
+		}
+		b, t := &rw.m.Bodies[f], &rw.m.Types[rw.m.Functions[f]]
+		s.locals, s.results = uint64(len(t.Params))+b.Locals, len(t.Results)
+		if err := rw.calls.analyse(&a, f, &r, &s); err != nil {
+			rw.err = fmt.Errorf("function %d: %w", rw.imported+f, err)
 			return
 		}
-		scratch = rw.body(scratch[:0], b, &a, s.locals)
-		bodies = number(bodies, uint64(len(scratch)))
-		bodies = append(bodies, scratch...)
+		ends[f][0] = len(written)
+		written = rw.body(written, b, &a, s.locals)
+		ends[f][1] = len(written)
+	}
+	bodies := number(make([]byte, 0, len(written)+4*len(ends)), uint64(len(ends)))
+	for _, e := range ends {
+		bodies = number(bodies, uint64(e[1]-e[0]))
+		bodies = append(bodies, written[e[0]:e[1]]...)
 	}
 	rw.sized(wasm.Code, bodies)
 }
@@ -219,7 +296,7 @@ func (rw *rewriter) body(out []byte, b *wasm.Body, a *analysis, locals uint64) [
 	if a.sized {
 		out = append(out, 1, byte(wasm.I32))
 	}
-	c := charger{fuel: rw.global, yield: rw.imported, left: locals, size: locals + 1}
+	c := charger{fuel: rw.global, yield: rw.imported, table: rw.table, left: locals, size: locals + 1}
 	done := b.Code
 	for i := range a.edits {
 		e := &a.edits[i]
@@ -236,6 +313,8 @@ func (rw *rewriter) body(out []byte, b *wasm.Body, a *analysis, locals uint64) [
 			out = c.sized(out, e.op)
 		case renumber:
 			out = number(out, uint64(rw.moved(e.index)))
+		case refer:
+			out = c.reference(out, e.index)
 		}
 	}
 	return append(out, bytes[done:b.End]...)

@@ -10,6 +10,9 @@ type Instruction struct {
 	// type of a block. It stands at IndexAt, which is 0 if there is none.
 	Index   uint32
 	IndexAt int
+	// Index2 is the second number: the table of call_indirect and of table.init, from which
+	// table.copy copies.
+	Index2 uint32
 	// Labels are the targets of br_table, its default the last; valid until Next.
 	Labels []uint32
 }
@@ -31,7 +34,7 @@ func (r *Reader) Next(i *Instruction) bool {
 	if !c.more() {
 		return false
 	}
-	i.At, i.Index, i.IndexAt, i.Labels = c.at, 0, 0, nil
+	i.At, i.Index, i.IndexAt, i.Index2, i.Labels = c.at, 0, 0, 0, nil
 	b := c.byte()
 	i.Op = Opcode(b)
 	form := forms.plain[b]
@@ -95,7 +98,7 @@ func (r *Reader) immediates(i *Instruction, form immediate) {
 	case indexIndex:
 		i.IndexAt = c.at
 		i.Index = c.u32()
-		c.u32()
+		i.Index2 = c.u32()
 	case labels:
 		r.table(i)
 	case types:

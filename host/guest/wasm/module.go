@@ -172,6 +172,17 @@ func (m *Module) Count(k Kind) int {
 	return m.Imported(k) + own[k]
 }
 
+// FunctionTypes returns the index of the type of every function, imported or not.
+func (m *Module) FunctionTypes() []uint32 {
+	all := make([]uint32, 0, m.Count(KindFunction))
+	for i := range m.Imports {
+		if m.Imports[i].Kind == KindFunction {
+			all = append(all, m.Imports[i].Type)
+		}
+	}
+	return append(all, m.Functions...)
+}
+
 // FuncType returns the type of a function by its index, imported or not.
 func (m *Module) FuncType(function uint32) (FuncType, bool) {
 	left := function
