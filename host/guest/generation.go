@@ -181,7 +181,7 @@ func (g *Generation) instanceOf(m api.Module) *instance {
 
 func (g *Generation) newLog() guestLog {
 	return guestLog{
-		log: g.log, rate: &g.logRate, perCall: g.options.LogCall, perLine: g.options.LogLine, budget: g.options.LogCall,
+		log: g.log, rate: &g.logRate, perCall: g.options.LogCall, perLine: g.options.LogLine,
 		kept: g.own.logKept.Inc, dropped: g.own.logDropped.Inc,
 	}
 }

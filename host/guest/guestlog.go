@@ -13,60 +13,104 @@ import (
 )
 
 // guestLog carries an instance's lines to the host's log. Lines are cut, escaped, counted
-// against a budget a call and, over all instances of a generation, against a rate.
+// against a budget a call and, over all instances of a generation, against a rate. Of what a
+// guest writes in a call so much is read, most of it to be cut, and the rest is not looked at.
 type guestLog struct {
 	log     *slog.Logger
 	rate    *logRate
 	kept    func()
 	dropped func()
 	partial []byte // the unfinished line of fd 1 and 2
-	budget  int
+	budget  int    // bytes of lines that are still kept in this call
+	unread  int    // bytes that are still read in this call
+	lines   int    // lines that are still read in this call
 	perCall int
 	perLine int
 	first   string // the call's first line, kept or not: what a fault is explained with
 }
 
 // begin gives the log a new call's budget.
-func (l *guestLog) begin() { l.budget, l.first = l.perCall, "" }
+func (l *guestLog) begin() {
+	l.budget, l.unread, l.lines, l.first = l.perCall, maxLogRead, maxLogLines, ""
+}
+
+// What is read in a call, most of it to be cut or dropped.
+const (
+	maxLogRead  = 1 << 20 // bytes
+	maxLogLines = 1 << 12
+)
 
 // end writes out a line that was begun.
 func (l *guestLog) end() {
 	if len(l.partial) > 0 {
-		l.line(abi.LogWarn, l.partial)
+		l.write(abi.LogWarn, l.partial)
 		l.partial = l.partial[:0]
 	}
 }
 
+// price returns what it costs, in units of fuel, to take so many bytes: to look through what
+// is still read of them, and to make safe what may be kept of that.
+func (l *guestLog) price(length int) int64 {
+	read := min(length, l.unread)
+	return priceRead*int64(read) + priceKept*int64(min(read, max(l.budget, 0)))
+}
+
 // stream takes bytes written to a descriptor, and logs the lines among them.
 func (l *guestLog) stream(level abi.LogLevel, text []byte) {
+	if len(text) > l.unread {
+		l.dropped()
+		text = text[:l.unread]
+	}
+	l.unread -= len(text)
 	for len(text) > 0 {
 		line, rest, whole := bytes.Cut(text, []byte{'\n'})
 		if room := l.perLine - len(l.partial); room > 0 {
 			l.partial = append(l.partial, line[:min(room, len(line))]...)
 		}
 		if whole {
-			l.line(level, l.partial)
+			l.write(level, l.partial)
 			l.partial = l.partial[:0]
+		}
+		if l.lines--; l.lines <= 0 {
+			l.dropped()
+			l.unread = 0
+			return
 		}
 		text = rest
 	}
 }
 
+// line takes a line.
 func (l *guestLog) line(level abi.LogLevel, text []byte) {
+	text = text[:min(len(text), l.perLine)]
+	if len(text) > l.unread {
+		l.dropped()
+		return
+	}
+	l.unread -= len(text)
+	l.write(level, text)
+}
+
+func (l *guestLog) write(level abi.LogLevel, text []byte) {
 	if len(text) == 0 {
 		return
 	}
-	text = text[:min(len(text), l.perLine)]
+	l.budget -= len(text)
+	kept := l.budget >= 0 && l.rate.allow(time.Now())
+	if !kept {
+		l.dropped()
+	}
+	if !kept && l.first != "" {
+		return
+	}
 	line := clean(text)
 	if l.first == "" {
 		l.first = line
 	}
-	if l.budget -= len(text); l.budget < 0 || !l.rate.allow(time.Now()) {
-		l.dropped()
-		return
+	if kept {
+		l.kept()
+		l.log.Log(context.Background(), slogLevel(level), "guest says", "line", line)
 	}
-	l.kept()
-	l.log.Log(context.Background(), slogLevel(level), "guest says", "line", line)
 }
 
 func slogLevel(level abi.LogLevel) slog.Level {

@@ -17,18 +17,30 @@ import (
 type hostName struct{ module, function string }
 
 // hostFunction is what a guest may import. Its call reads its arguments from the stack and
-// leaves its result there; it ends the guest's call by a panic with an *ended.
+// leaves its result there; it ends the guest's call by a panic with an *ended. Its price is
+// what the call will cost beside the way to the host, which the rewriter charges; it is nil
+// where that is nothing, and is paid before the call.
 type hostFunction struct {
-	sig  signature
-	call func(in *instance, stack []uint64)
+	sig   signature
+	call  func(in *instance, stack []uint64)
+	price func(in *instance, stack []uint64) int64
 }
+
+// What host functions cost in units of fuel, by what they read, write or look through: a byte
+// of text that is read, and made safe to log, a byte that is random, and an entry of a list.
+const (
+	priceRead   = 1
+	priceKept   = 32
+	priceRandom = 2
+	priceVector = 8
+)
 
 // hostFunctions returns everything that a guest may import.
 func hostFunctions() map[hostName]hostFunction {
 	all := map[hostName]hostFunction{
-		{abi.ImportHost, abi.ImportLog}:   {sig("i32 i32 i32", ""), hostLog},
-		{abi.ImportHost, abi.ImportAbort}: {sig("i32 i32", ""), hostAbort},
-		{abi.ImportEnv, abi.ImportAbort}:  {sig("i32 i32 i32 i32", ""), assemblyScriptAbort},
+		{abi.ImportHost, abi.ImportLog}:   {sig("i32 i32 i32", ""), hostLog, logPrice},
+		{abi.ImportHost, abi.ImportAbort}: {sig("i32 i32", ""), hostAbort, nil},
+		{abi.ImportEnv, abi.ImportAbort}:  {sig("i32 i32 i32 i32", ""), assemblyScriptAbort, nil},
 	}
 	for name, f := range wasiFunctions() {
 		all[hostName{abi.ImportWASI, name}] = f
@@ -58,12 +70,18 @@ func (g *Generation) instantiateHost(ctx context.Context) error {
 			b = g.runtime.NewHostModuleBuilder(name.module)
 			builders[name.module] = b
 		}
-		call := func(_ context.Context, caller api.Module, stack []uint64) {
-			f.call(g.instanceOf(caller), stack)
+		call := func(ctx context.Context, caller api.Module, stack []uint64) {
+			in := g.instanceOf(caller)
+			price := int64(0)
+			if f.price != nil {
+				price = f.price(in, stack)
+			}
+			in.pay(ctx, price)
+			f.call(in, stack)
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.sig.params, f.sig.results).Export(name.function)
 	}
-	yield := func(ctx context.Context, caller api.Module, _ []uint64) { g.instanceOf(caller).yield(ctx) }
+	yield := func(ctx context.Context, caller api.Module, _ []uint64) { g.instanceOf(caller).pay(ctx, 0) }
 	builders[fuel.ImportModule] = g.runtime.NewHostModuleBuilder(fuel.ImportModule).NewFunctionBuilder().
 		WithGoModuleFunction(api.GoModuleFunc(yield), nil, nil).Export(fuel.ImportYield)
 	for _, module := range slices.Sorted(maps.Keys(builders)) {
@@ -78,6 +96,10 @@ func (g *Generation) instantiateHost(ctx context.Context) error {
 func hostLog(in *instance, stack []uint64) {
 	text := in.read(uint32(stack[1]), uint32(stack[2]))
 	in.log.line(abi.LogLevel(uint32(stack[0])), text)
+}
+
+func logPrice(in *instance, stack []uint64) int64 {
+	return in.log.price(min(int(uint32(stack[2])), in.log.perLine))
 }
 
 // hostAbort is ichor_v1.abort(ptr, len).

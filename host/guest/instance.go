@@ -18,16 +18,18 @@ type instance struct {
 	generation *Generation
 	module     api.Module
 	memory     api.Memory
-	alloc      api.Function
-	convert    api.Function
+	alloc      function
+	convert    function
 	log        guestLog
 	now        int64 // what the guest's clock says
 	random     *rand.ChaCha8
-	naps       int // times that the guest slept in this call
+	naps       int    // times that the guest slept in this call
+	randomLeft uint32 // bytes of randomness that this call may have
 	fuel       api.MutableGlobal
 	meter      fuel.Meter
 	budget     int64 // of the calls that follow, until another is set
 	burnt      int64 // in all calls
+	calls      int
 	stack      [2]uint64
 }
 
@@ -43,14 +45,14 @@ func (g *Generation) newInstance(ctx context.Context, reason string) (*instance,
 	}
 	in := &instance{
 		generation: g, module: module, memory: module.ExportedMemory(abi.ExportMemory),
-		alloc: module.ExportedFunction(abi.ExportAlloc), convert: module.ExportedFunction(abi.ExportConvert),
+		alloc: function{name: abi.ExportAlloc}, convert: function{name: abi.ExportConvert},
 		random: seed(g.digest, 0), log: g.newLog(), budget: g.options.FuelStart,
 	}
 	in.fuel = module.ExportedGlobal(fuel.ExportGlobal).(api.MutableGlobal) // the rewriter made it
 	g.instances.Store(module, in)
 	g.metrics.instances.WithLabelValues(g.name, reason).Inc()
-	if start := module.ExportedFunction(abi.ExportInitialize); start != nil {
-		if err := in.call(ctx, abi.ExportInitialize, start, in.stack[:0]); err != nil {
+	if module.ExportedFunction(abi.ExportInitialize) != nil {
+		if err := in.call(ctx, &function{name: abi.ExportInitialize}, in.stack[:0]); err != nil {
 			in.close()
 			return nil, err
 		}
@@ -64,31 +66,54 @@ func (in *instance) close() {
 	_ = in.module.Close(context.Background())
 }
 
+// function is an export of the instance's. What wazero looks up has a stack of its own, which
+// grows with a deep recursion up to 80 MiB and never shrinks.
+type function struct {
+	name string
+	api  api.Function // nil while it is not looked up
+}
+
+// deepBurnt is how much a call burns at least that makes a stack of some MiB: it is thrown away.
+const deepBurnt = 1 << 18
+
 // call calls an export within a budget of fuel. Its errors are *Fault, or ctx's own.
-func (in *instance) call(ctx context.Context, name string, f api.Function, stack []uint64) error {
+func (in *instance) call(ctx context.Context, f *function, stack []uint64) error {
+	if f.api == nil {
+		f.api = in.module.ExportedFunction(f.name)
+	}
 	in.log.begin()
-	in.naps = 0
+	in.naps, in.randomLeft = 0, maxRandom
+	in.calls++
 	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
-	err := f.CallWithStack(ctx, stack)
+	err := f.api.CallWithStack(ctx, stack)
 	in.log.end()
-	in.burnt += in.meter.Used(int64(in.fuel.Get()))
+	burnt := in.meter.Used(int64(in.fuel.Get()))
+	in.burnt += burnt
+	if burnt >= deepBurnt {
+		f.api = nil
+	}
 	if err == nil {
 		return nil
 	}
-	return in.fault(ctx, name, err)
+	return in.fault(ctx, f.name, err)
 }
 
-// yield is called by the guest when a slice of fuel is burnt. Here, and in the other host
-// functions, the host's collector can stop the goroutine.
-func (in *instance) yield(ctx context.Context) {
+// pay takes fuel for what the host is about to do for the guest; the guest itself calls it with
+// nothing to pay when a slice is burnt. Here, and in all other host functions, the host's
+// collector can stop the goroutine, and the caller's end is noticed.
+func (in *instance) pay(ctx context.Context, units int64) {
 	if err := ctx.Err(); err != nil {
 		panic(err)
 	}
-	next, err := in.meter.Yield(int64(in.fuel.Get()))
-	if err != nil {
-		panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+	left := int64(in.fuel.Get()) - units
+	if left < 0 {
+		next, err := in.meter.Yield(left)
+		if err != nil {
+			panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+		}
+		left = next
 	}
-	in.fuel.Set(uint64(next))
+	in.fuel.Set(uint64(left))
 }
 
 // fault turns the error of a call into a *Fault. What the guest logged first explains most
@@ -116,8 +141,7 @@ func (in *instance) view() []byte {
 
 // describe returns the guest's manifest, copied.
 func (in *instance) describe(ctx context.Context) ([]byte, error) {
-	f := in.module.ExportedFunction(abi.ExportDescribe)
-	if err := in.call(ctx, abi.ExportDescribe, f, in.stack[:1]); err != nil {
+	if err := in.call(ctx, &function{name: abi.ExportDescribe}, in.stack[:1]); err != nil {
 		return nil, err
 	}
 	ptr, length := abi.Unpack(in.stack[0])
@@ -136,7 +160,7 @@ func (in *instance) describe(ctx context.Context) ([]byte, error) {
 func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.OutputLimits) (abi.Output, error) {
 	size := uint32(b.Size())
 	in.stack[0] = uint64(size)
-	if err := in.call(ctx, abi.ExportAlloc, in.alloc, in.stack[:1]); err != nil {
+	if err := in.call(ctx, &in.alloc, in.stack[:1]); err != nil {
 		return abi.Output{}, err
 	}
 	ptr := uint32(in.stack[0])
@@ -144,7 +168,7 @@ func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.Out
 		return abi.Output{}, err
 	}
 	in.stack[0], in.stack[1] = uint64(ptr), uint64(size)
-	if err := in.call(ctx, abi.ExportConvert, in.convert, in.stack[:]); err != nil {
+	if err := in.call(ctx, &in.convert, in.stack[:]); err != nil {
 		return abi.Output{}, err
 	}
 	ptr, length := abi.Unpack(in.stack[0])
@@ -185,9 +209,18 @@ func (in *instance) prepare(first *Record, items int) {
 	in.random = seed(in.generation.digest, uint64(first.Version))
 }
 
-// worn reports whether the instance's memory has grown to the size at which it is replaced.
+// The most that an instance does before it is replaced. What wazero or a guest keeps for each
+// call, or for what a guest burns, comes back with it; a guest that is well behaved meets
+// these after minutes, and another instance is up in 30 ms at most.
+const (
+	mostCalls = 1 << 18
+	mostBurnt = 1 << 38 // units
+)
+
+// worn reports whether the instance is replaced: its memory has grown to the high-water mark,
+// or it has done enough.
 func (in *instance) worn() bool {
-	return in.memory.Size() >= in.generation.options.HighWaterPages*pageSize
+	return in.memory.Size() >= in.generation.options.HighWaterPages*pageSize || in.calls >= mostCalls || in.burnt >= mostBurnt
 }
 
 const pageSize = 1 << 16

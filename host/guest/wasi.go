@@ -29,26 +29,26 @@ const (
 	fdstatSize     = 24
 	filetypeDevice = 2
 	maxIOVectors   = 64
-	maxRandom      = 1 << 16
-	maxNaps        = 64 // of one call
+	maxRandom      = 1 << 16 // bytes of one call of the guest
+	maxNaps        = 64      // of one call of the guest
 )
 
 // wasiFunctions is the whole of WASI for a guest: what Go's and wasi-libc's reactors import.
 // Nothing here reaches outside: a guest is a function of its batch.
 func wasiFunctions() map[string]hostFunction {
 	answer := func(params string, code uint64) hostFunction {
-		return hostFunction{sig(params, "i32"), func(_ *instance, stack []uint64) { stack[0] = code }}
+		return hostFunction{sig(params, "i32"), func(_ *instance, stack []uint64) { stack[0] = code }, nil}
 	}
 	return map[string]hostFunction{
-		"proc_exit":         {sig("i32", ""), procExit},
-		"clock_time_get":    {sig("i32 i64 i32", "i32"), clockTimeGet},
-		"clock_res_get":     {sig("i32 i32", "i32"), clockResGet},
-		"random_get":        {sig("i32 i32", "i32"), randomGet},
-		"fd_write":          {sig("i32 i32 i32 i32", "i32"), fdWrite},
-		"fd_fdstat_get":     {sig("i32 i32", "i32"), fdFdstatGet},
-		"args_sizes_get":    {sig("i32 i32", "i32"), noStrings},
-		"environ_sizes_get": {sig("i32 i32", "i32"), noStrings},
-		"poll_oneoff":       {sig("i32 i32 i32 i32", "i32"), pollOneoff},
+		"proc_exit":         {sig("i32", ""), procExit, nil},
+		"clock_time_get":    {sig("i32 i64 i32", "i32"), clockTimeGet, nil},
+		"clock_res_get":     {sig("i32 i32", "i32"), clockResGet, nil},
+		"random_get":        {sig("i32 i32", "i32"), randomGet, randomPrice},
+		"fd_write":          {sig("i32 i32 i32 i32", "i32"), fdWrite, writePrice},
+		"fd_fdstat_get":     {sig("i32 i32", "i32"), fdFdstatGet, nil},
+		"args_sizes_get":    {sig("i32 i32", "i32"), noStrings, nil},
+		"environ_sizes_get": {sig("i32 i32", "i32"), noStrings, nil},
+		"poll_oneoff":       {sig("i32 i32 i32 i32", "i32"), pollOneoff, nil},
 		"args_get":          answer("i32 i32", wasiOK),
 		"environ_get":       answer("i32 i32", wasiOK),
 		"sched_yield":       answer("", wasiOK),
@@ -102,15 +102,21 @@ func noStrings(in *instance, stack []uint64) {
 	stack[0] = wasiOK
 }
 
-// randomGet repeats itself for the same guest and the same first version of a call.
+// randomGet repeats itself for the same guest and the same first version of a call. There is
+// so much of it in a call, and no more.
 func randomGet(in *instance, stack []uint64) {
 	length := uint32(stack[1])
-	if length > maxRandom {
+	if length > in.randomLeft {
 		stack[0] = wasiEINVAL
 		return
 	}
+	in.randomLeft -= length
 	_, _ = in.random.Read(in.read(uint32(stack[0]), length)) // it never fails
 	stack[0] = wasiOK
+}
+
+func randomPrice(in *instance, stack []uint64) int64 {
+	return priceRandom * int64(min(uint32(stack[1]), in.randomLeft))
 }
 
 // seed restarts the guest's randomness from the digest and a version.
@@ -132,7 +138,8 @@ func fdFdstatGet(in *instance, stack []uint64) {
 	stack[0] = wasiOK
 }
 
-// fdWrite is the guest's standard output and error: its log, a line each.
+// fdWrite is the guest's standard output and error: its log, a line each. What goes beyond
+// the call's budget is written nowhere and not looked at.
 func fdWrite(in *instance, stack []uint64) {
 	fd, vectors, count, result := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	switch {
@@ -149,11 +156,27 @@ func fdWrite(in *instance, stack []uint64) {
 	}
 	written := uint32(0)
 	for i := range count {
-		v := in.read(vectors+8*i, 8)
-		text := in.read(binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:]))
-		in.log.stream(level, text)
-		written += uint32(len(text))
+		ptr, length := in.vector(vectors, i)
+		in.log.stream(level, in.read(ptr, length))
+		written += length
 	}
 	in.put32(result, written)
 	stack[0] = wasiOK
+}
+
+// writePrice is that of a fdWrite: of its list, and of the text that is not beyond the budget.
+func writePrice(in *instance, stack []uint64) int64 {
+	vectors, count := uint32(stack[1]), min(uint32(stack[2]), maxIOVectors)
+	text := 0
+	for i := range count {
+		_, length := in.vector(vectors, i)
+		text += int(length)
+	}
+	return priceVector*int64(count) + in.log.price(text)
+}
+
+// vector reads an entry of the list of a fdWrite.
+func (in *instance) vector(list, i uint32) (ptr, length uint32) {
+	v := in.read(list+8*i, 8)
+	return binary.LittleEndian.Uint32(v), binary.LittleEndian.Uint32(v[4:])
 }

@@ -9,6 +9,9 @@ type charger struct {
 	left, size         uint64
 }
 
+// mostOwn is how many locals of ours a body may get.
+const mostOwn = 6
+
 // empty is the type of a block without values.
 const empty = 0x40
 

@@ -131,7 +131,7 @@ type analysis struct {
 	exit    tail  // at the end
 	circle  bool  // a function that may call this one again is called before a check
 	sized   bool  // there is an edit of kind chargeSize
-	locals  int64 // parameters too
+	locals  int64 // parameters and ours too
 }
 
 // space is how many there are of what a body may name. A number beyond would name
@@ -145,7 +145,7 @@ type space struct {
 // analyse reads a body. The edits are in the order of the body.
 func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool) error {
 	a.frames, a.regions, a.stages, a.edits, a.way = a.frames[:0], a.regions[:0], a.stages[:0], a.edits[:0], a.way[:0]
-	a.run, a.sized, a.circle, a.enter, a.exit, a.locals = 0, false, false, 0, dead, int64(s.locals)
+	a.run, a.sized, a.circle, a.enter, a.exit, a.locals = 0, false, false, 0, dead, int64(s.locals)+mostOwn
 	a.now = tail{0, nowhere}
 	if checked {
 		a.now = tail{nowhere, 0}
@@ -156,8 +156,8 @@ func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool)
 	}
 	a.open()
 	a.push(frame{moves: a.moves(s.results)})
-	a.spend(a.moves(0))
-	a.enter = a.moves(0)
+	a.spend(a.locals / localsPerEntry)
+	a.enter = a.run
 	var i wasm.Instruction
 	for r.Open(a.m, b); r.Next(&i); {
 		if len(a.frames) == 0 {
@@ -294,7 +294,7 @@ func (a *analysis) push(f frame) *frame {
 }
 
 // moves returns the units for a branch that takes so many values along.
-func (a *analysis) moves(values int) int64 { return (a.locals + int64(values)) / valuesPerUnit }
+func (a *analysis) moves(values int) int64 { return (a.locals + int64(values)) / valuesPerBranch }
 
 // values returns how many values a block takes and leaves.
 func (a *analysis) values(i *wasm.Instruction) int {

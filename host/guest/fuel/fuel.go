@@ -25,7 +25,7 @@ const (
 	mostWays     = 16   // on which control comes to a place that is no stage
 	mostPaid     = 64   // of a function that is charged to its callers
 
-	longestEnter = 1024 // from the entry of a function to its first check, or through it
+	longestEnter = 4000 // from the entry of a function to its first check, or through it
 	longestTail  = 8192 // between two checks
 )
 

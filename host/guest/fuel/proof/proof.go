@@ -26,7 +26,7 @@ const (
 	// What is supposed of a function that may be called again before it returns, and proven
 	// of each: how much work there is from its entry to its first check and from its last
 	// check to its return, and how much of its work its callers pay.
-	circleEnter = 2048
+	circleEnter = 4096
 	circleLeave = 50_000
 	circlePaid  = 8
 	mostPaid    = 1000 // of another function

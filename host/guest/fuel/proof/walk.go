@@ -127,7 +127,7 @@ func (w *walk) function(f int) (summary, error) {
 	w.now, w.exit, w.enter, w.owes = state{0, none, 0}, dead, 0, 0
 	w.frames = append(w.frames[:0], frame{op: wasm.OpBlock, moves: w.moves(len(t.Results)), end: dead})
 	w.r.Open(m, &m.Bodies[f])
-	if err := w.work(w.moves(0)); err != nil {
+	if err := w.work(w.locals / cleared); err != nil {
 		return summary{}, err
 	}
 	w.owes = 0 // if what comes next is a charge, it is for this too

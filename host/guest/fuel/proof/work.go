@@ -5,7 +5,8 @@ import "github.com/ichor-replicator/ichor/host/guest/wasm"
 // Units of work beside those of instructions.
 const (
 	workOfHost     = 64 // a call of the host's, there and back
-	moved          = 32 // locals and values that a branch moves for a unit, or an entry clears
+	moved          = 32 // locals and values that a branch moves for a unit
+	cleared        = 8  // locals that an entry clears for a unit
 	passed         = 4  // parameters and results that a call passes for a unit
 	workOfBulkByte = 1
 	workOfElement  = 32
