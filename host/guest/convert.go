@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -14,6 +15,16 @@ import (
 // It returns an error, and no results, only if ctx ended, the generation is closed, or no
 // new instance could be made.
 func (g *Generation) Convert(ctx context.Context, records []Record, into *Conversions) error {
+	budget := int64(math.MaxInt64)
+	return g.convertWithin(ctx, records, into, &budget)
+}
+
+// errBurnt is returned by convertWithin.
+var errBurnt = errors.New("the fuel for all of them is spent")
+
+// convertWithin converts as Convert does and takes what that burns, instances that have to be
+// made included, off a budget. It returns errBurnt when nothing is left of it.
+func (g *Generation) convertWithin(ctx context.Context, records []Record, into *Conversions, budget *int64) error {
 	*into = Conversions{}
 	if err := g.enter(); err != nil {
 		return err
@@ -28,7 +39,7 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 	for i := range all.Results {
 		all.Results[i].Version = records[i].Version
 	}
-	err = g.convertAll(ctx, s, records, &all)
+	err = g.convertAll(ctx, s, records, &all, budget)
 	g.own.fuel.Add(float64(all.Fuel))
 	if err != nil {
 		return err
@@ -39,16 +50,20 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 
 // convertAll goes through the records batch by batch. Below suspect lies a version that
 // made a call fail: until it is found, or passes, the batches halve what is left.
-func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions) error {
+func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64) error {
 	suspect, reason := 0, "pool"
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if *budget <= 0 {
+			return errBurnt
+		}
 		to := min(len(records), from+g.batchSize())
 		if from < suspect {
 			to = from + (suspect-from+1)/2
 		}
+		fresh := s.in == nil
 		if err := s.ready(ctx, g, reason); err != nil {
 			return err
 		}
@@ -56,6 +71,9 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		before := s.in.burnt
 		err := g.convertBatch(ctx, s, records, into.Results)
 		into.Fuel += s.in.burnt - before
+		if *budget -= s.in.burnt - before; fresh {
+			*budget -= before
+		}
 		var fault *Fault
 		switch {
 		case err == nil:

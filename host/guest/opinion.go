@@ -53,8 +53,9 @@ func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Co
 		return nil, err
 	}
 	answers = make([]Conversions, len(g.manifest.Vectors))
+	budget := g.options.FuelStart
 	for i := range answers {
-		if err := other.Convert(ctx, vectorRecords(&g.manifest.Vectors[i]), &answers[i]); err != nil {
+		if err := other.convertWithin(ctx, vectorRecords(&g.manifest.Vectors[i]), &answers[i], &budget); err != nil {
 			return nil, err
 		}
 	}

@@ -67,7 +67,7 @@ type Options struct {
 	LogLine int
 	LogCall int
 	LogRate int
-	// FuelStart bounds what an instance may burn to come up and to describe itself, FuelCall
+	// FuelStart bounds what an instance may burn to come up and to describe itself, and all vectors of a manifest together; FuelCall
 	// and FuelItem what a call may: so much, and so much more for each item of its batch. A
 	// unit is about an instruction; a million last one to three milliseconds.
 	FuelStart int64

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,20 +10,22 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
-// The most that a module may declare; real ones stay far below. Each bounds what a compiler
-// or an instance takes for a few bytes of the binary.
+// The most that a module may have; real ones stay far below (a Go guest of 12 MB that links
+// half of the standard library is given in brackets). Each bounds what a compiler or an
+// instance takes for a few bytes of the binary; package wasm bounds what can be counted
+// before the code is read.
 const (
-	maxTypes     = 10_000
-	maxFunctions = 100_000
-	maxBody      = 1 << 20 // bytes of one function
-	maxLocals    = 20_000  // of one function, and parameters
-	maxLabels    = 20_000  // of one br_table
-	maxDepth     = 10_000  // of blocks in one another
-	maxTables    = 8
-	maxElements  = 1 << 20 // that tables have from the beginning
-	maxGlobals   = 10_000
-	maxSegments  = 100_000
-	maxExports   = 10_000
+	maxBody       = 128 << 10 // bytes of one function [50,636]
+	maxDepth      = 2000      // of blocks in one another [570]
+	maxBlocks     = 3000      // of one function [984]
+	maxLoops      = 200       // of one function [15]
+	maxEdges      = 10_000    // branches and their labels, of one function [1,500]
+	maxJoins      = 1 << 18   // locals × (blocks and edges) of one function: what may have to be moved where ways meet [34,488]
+	maxAllBlocks  = 1 << 20   // [221,828]
+	maxAllLoops   = 50_000    // [7231]
+	maxAllEdges   = 2 << 20   // [369,142]
+	maxAllJoins   = 16 << 20  // [8,000,000]
+	maxTableSlots = 1 << 18   // elements that tables have from the beginning [11,327]
 )
 
 // scan looks at the binary before anything is compiled: its size, its format, what it
@@ -34,7 +37,11 @@ func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
 		return nil, err
 	}
 	m, err := wasm.Decode(bytes)
-	if err != nil {
+	var format *wasm.FormatError
+	switch {
+	case errors.As(err, &format) && format.TooMany:
+		return nil, &LoadError{Guest: g.name, Step: StepScan, Rule: RuleNumbers, What: "it has too much of something", Hint: "a guest is a small program; what was linked into it?", Err: err}
+	case err != nil:
 		return nil, &LoadError{Guest: g.name, Step: StepScan, Rule: RuleFormat, What: "it is not a valid module", Hint: "was it still being written? move a finished file into place", Err: err}
 	}
 	s.m = m
@@ -42,7 +49,7 @@ func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
 		rule  Rule
 		check func() error
 	}{
-		{RuleStart, s.start}, {RuleNumbers, s.counts}, {RuleMemory, s.memory}, {RuleTables, s.tables},
+		{RuleStart, s.start}, {RuleMemory, s.memory}, {RuleTables, s.tables},
 		{RuleCode, s.code}, {RuleImports, s.imports}, {RuleExports, s.exports},
 	} {
 		s.rule = c.rule
@@ -91,25 +98,6 @@ func (s *scanner) start() error {
 	return nil
 }
 
-func (s *scanner) counts() error {
-	for _, c := range []struct {
-		what    string
-		n, most int
-	}{
-		{"types", len(s.m.Types), maxTypes},
-		{"functions", len(s.m.Functions), maxFunctions},
-		{"globals", s.m.Globals, maxGlobals},
-		{"exports", len(s.m.Exports), maxExports},
-		{"element segments", s.m.Elements, maxSegments},
-		{"data segments", s.m.Data, maxSegments},
-	} {
-		if c.n > c.most {
-			return s.refuse("a guest is a small program; what was linked into it?", "%d %s, at most %d are allowed", c.n, c.what, c.most)
-		}
-	}
-	return nil
-}
-
 func (s *scanner) memory() error {
 	if len(s.m.Memories) != 1 && s.m.Imported(wasm.KindMemory) == 0 {
 		return s.refuse("a guest has one memory of its own, exported as "+abi.ExportMemory, "it has %d memories", len(s.m.Memories))
@@ -123,15 +111,12 @@ func (s *scanner) memory() error {
 }
 
 func (s *scanner) tables() error {
-	if len(s.m.Tables) > maxTables {
-		return s.refuse("one table is what compilers make", "%d tables, at most %d are allowed", len(s.m.Tables), maxTables)
-	}
 	elements := uint64(0)
 	for _, t := range s.m.Tables {
 		elements += uint64(t.Limits.Min)
 	}
-	if elements > maxElements {
-		return s.refuse("a table holds the functions that are called indirectly; so many are no program", "its tables begin with %d elements, at most %d are allowed", elements, maxElements)
+	if elements > maxTableSlots {
+		return s.refuse("a table holds the functions that are called indirectly; so many are no program", "its tables begin with %d elements, at most %d are allowed", elements, maxTableSlots)
 	}
 	return nil
 }
@@ -193,47 +178,78 @@ func exportNames() string {
 	return strings.Join(names, ", ")
 }
 
-// code looks at every function: its size, its locals, its tables of branches. It reads all
-// instructions, so one that is not of WebAssembly 2.0 is found here.
+// code looks at every function: its size, its blocks and branches, and what they make of its
+// locals. It reads all instructions, so one that is not of WebAssembly 2.0 is found here.
 func (s *scanner) code() error {
 	imported := s.m.Imported(wasm.KindFunction)
 	var r wasm.Reader
+	var all shape
 	for i := range s.m.Bodies {
 		b := &s.m.Bodies[i]
 		function := imported + i
-		locals := b.Locals + uint64(len(s.m.Types[s.m.Functions[i]].Params))
-		switch {
-		case b.End-b.At > maxBody:
+		if b.End-b.At > maxBody {
 			return s.refuse("split it; a compiler's time grows faster than a function", "function %d has %d bytes of code, at most %d are allowed", function, b.End-b.At, maxBody)
-		case locals > maxLocals:
-			return s.refuse("split it", "function %d has %d locals, at most %d are allowed", function, locals, maxLocals)
 		}
-		if err := s.body(&r, b, function); err != nil {
+		one, err := s.body(&r, b, function)
+		if err != nil {
+			return err
+		}
+		one.joins = (one.blocks + one.edges) * (b.Locals + uint64(len(s.m.Types[s.m.Functions[i]].Params)))
+		all = shape{all.blocks + one.blocks, all.loops + one.loops, all.edges + one.edges, all.joins + one.joins}
+		if err := s.shape(fmt.Sprintf("function %d has", function), one, shape{maxBlocks, maxLoops, maxEdges, maxJoins}); err != nil {
+			return err
+		}
+		if err := s.shape("its functions have", all, shape{maxAllBlocks, maxAllLoops, maxAllEdges, maxAllJoins}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *scanner) body(r *wasm.Reader, b *wasm.Body, function int) error {
+// shape is what makes code dear to compile: how many blocks and branches it has, and times how
+// many locals.
+type shape struct{ blocks, loops, edges, joins uint64 }
+
+func (s *scanner) shape(who string, is, most shape) error {
+	switch {
+	case is.blocks > most.blocks:
+		return s.refuse("split it", "%s %d blocks, at most %d are allowed", who, is.blocks, most.blocks)
+	case is.loops > most.loops:
+		return s.refuse("split it", "%s %d loops, at most %d are allowed", who, is.loops, most.loops)
+	case is.edges > most.edges:
+		return s.refuse("split it", "%s %d branches and labels, at most %d are allowed", who, is.edges, most.edges)
+	case is.joins > most.joins:
+		return s.refuse("split it", "%s %d places where ways may meet times locals, at most %d are allowed", who, is.joins, most.joins)
+	}
+	return nil
+}
+
+func (s *scanner) body(r *wasm.Reader, b *wasm.Body, function int) (is shape, err error) {
 	var i wasm.Instruction
 	depth := 0
 	for r.Open(s.m, b); r.Next(&i); {
 		switch i.Op {
 		case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
+			is.blocks++
+			if i.Op == wasm.OpLoop {
+				is.loops++
+			}
 			if depth++; depth > maxDepth {
-				return s.refuse("split it", "function %d has blocks deeper than %d at byte %d", function, maxDepth, i.At)
+				return is, s.refuse("split it", "function %d has blocks deeper than %d at byte %d", function, maxDepth, i.At)
 			}
 		case wasm.OpEnd:
 			depth--
+		case wasm.OpBr, wasm.OpBrIf:
+			is.edges++
 		case wasm.OpBrTable:
-			if len(i.Labels) > maxLabels {
-				return s.refuse("split it", "function %d has a br_table of %d labels at byte %d, at most %d are allowed", function, len(i.Labels), i.At, maxLabels)
-			}
+			is.edges += uint64(len(i.Labels))
 		}
 	}
-	if err := r.Err(); err != nil {
-		return &LoadError{Guest: s.guest, Step: StepScan, Rule: s.rule, What: fmt.Sprintf("function %d cannot be read", function), Hint: "switch off features beyond WebAssembly 2.0: threads, tail calls, relaxed SIMD, exceptions, garbage collection", Err: err}
+	var format *wasm.FormatError
+	if err := r.Err(); errors.As(err, &format) && format.TooMany {
+		return is, s.refuse("split it", "function %d has %s", function, format.What)
+	} else if err != nil {
+		return is, &LoadError{Guest: s.guest, Step: StepScan, Rule: s.rule, What: fmt.Sprintf("function %d cannot be read", function), Hint: "switch off features beyond WebAssembly 2.0: threads, tail calls, relaxed SIMD, exceptions, garbage collection", Err: err}
 	}
-	return nil
+	return is, nil
 }

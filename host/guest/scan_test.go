@@ -33,15 +33,15 @@ func TestScanRefuses(t *testing.T) {
 		binary []byte
 		says   string
 	}{
-		{"has_a_giant_function", function("\x00" + strings.Repeat("\x01", 1<<20) + "\x0b"), "function 0 has 1048578 bytes of code, at most 1048576 are allowed (split it"},
-		{"has_giant_locals", function("\x01" + leb(4_000_000_000) + "\x7f\x0b"), "function 0 has 4000000000 locals, at most 20000 are allowed"},
-		{"has_a_giant_br_table", function("\x00\x41\x00\x0e" + leb(100_000) + strings.Repeat("\x00", 100_001) + "\x0b"), "function 0 has a br_table of 100001 labels"},
-		{"has_giant_depth", function("\x00" + strings.Repeat("\x02\x40", 20_000) + strings.Repeat("\x0b", 20_001)), "function 0 has blocks deeper than 10000"},
-		{"has_a_table_bomb", []byte(preamble + section(4, "\x01\x70\x00"+leb(1<<31)) + memory), "its tables begin with 2147483648 elements, at most 1048576 are allowed"},
+		{"has_a_giant_function", function("\x00" + strings.Repeat("\x01", 1<<20) + "\x0b"), "function 0 has 1048578 bytes of code, at most 131072 are allowed (split it"},
+		{"has_giant_locals", function("\x01" + leb(4_000_000_000) + "\x7f\x0b"), "4000000000 locals of body 0, at most 5000 are allowed"},
+		{"has_a_giant_br_table", function("\x00\x41\x00\x0e" + leb(100_000) + strings.Repeat("\x00", 100_001) + "\x0b"), "function 0 has 100000 labels of a br_table, at most 32768 are allowed"},
+		{"has_giant_depth", function("\x00" + strings.Repeat("\x02\x40", 20_000) + strings.Repeat("\x0b", 20_001)), "function 0 has blocks deeper than 2000"},
+		{"has_a_table_bomb", []byte(preamble + section(4, "\x01\x70\x00"+leb(1<<31)) + memory), "its tables begin with 2147483648 elements, at most 262144 are allowed"},
 		{"has_many_tables", []byte(preamble + section(4, leb(2000)+strings.Repeat("\x70\x00\x01", 2000)) + memory), "2000 tables, at most 8 are allowed"},
 		{"has_two_memories", []byte(preamble + section(5, "\x02\x00\x01\x00\x01")), "it has 2 memories"},
 		{"has_no_memory", []byte(preamble), "it has 0 memories"},
-		{"has_many_functions", []byte(preamble + section(1, "\x01\x60\x00\x00") + section(3, leb(200_000)+strings.Repeat("\x00", 200_000)) + memory + section(10, leb(200_000)+strings.Repeat("\x02\x00\x0b", 200_000))), "200000 functions, at most 100000 are allowed"},
+		{"has_many_functions", []byte(preamble + section(1, "\x01\x60\x00\x00") + section(3, leb(200_000)+strings.Repeat("\x00", 200_000)) + memory + section(10, leb(200_000)+strings.Repeat("\x02\x00\x0b", 200_000))), "200000 functions, at most 50000 are allowed"},
 		{"has_many_types", []byte(preamble + section(1, leb(20_000)+strings.Repeat("\x60\x00\x00", 20_000)) + memory), "20000 types, at most 10000 are allowed"},
 		{"has_many_globals", []byte(preamble + memory + section(6, leb(20_000)+strings.Repeat("\x7f\x00\x41\x00\x0b", 20_000))), "20000 globals, at most 10000 are allowed"},
 		{"has_many_segments", []byte(preamble + memory + section(11, leb(200_000)+strings.Repeat("\x01\x00", 200_000))), "200000 data segments, at most 100000 are allowed"},

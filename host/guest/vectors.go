@@ -18,9 +18,10 @@ func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 		return nil, g.refuse(StepVectors, "it fails on an empty batch", "", err)
 	}
 	answers := make([]Conversions, len(g.manifest.Vectors))
+	budget := g.options.FuelStart // of all of them: there may be 256, each with many versions
 	for i := range g.manifest.Vectors {
 		v, got := &g.manifest.Vectors[i], &answers[i]
-		if err := g.Convert(ctx, vectorRecords(v), got); err != nil {
+		if err := g.convertWithin(ctx, vectorRecords(v), got, &budget); err != nil {
 			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
 		}
 		for j := range got.Results {

@@ -276,12 +276,6 @@ func (a *analysis) finish() {
 	a.run = 0
 }
 
-// split begins another block in the middle of one.
-func (a *analysis) split(at int) {
-	a.finish()
-	a.begin(at)
-}
-
 // push adds a frame; it takes over the memory of an earlier one.
 func (a *analysis) push(f frame) *frame {
 	if len(a.frames) < cap(a.frames) {
@@ -331,9 +325,9 @@ func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
 		if i.Index >= imported {
 			a.edits = append(a.edits, edit{at: i.IndexAt, end: i.End, kind: renumber, index: i.Index})
 		}
-		a.call(i, a.calls.direct(i.Index), a.calls.typeOf(i.Index))
+		a.call(a.calls.direct(i.Index), a.calls.typeOf(i.Index))
 	case wasm.OpCallIndirect:
-		a.call(i, a.calls.indirect(i.Index), &a.m.Types[i.Index])
+		a.call(a.calls.indirect(i.Index), &a.m.Types[i.Index])
 	case wasm.OpRefFunc:
 		a.edits = append(a.edits, edit{at: i.At, end: i.End, kind: refer, index: a.calls.reachable.slot[i.Index] - 1})
 	case wasm.OpI32RemS, wasm.OpI32RemU, wasm.OpI64RemS, wasm.OpI64RemU:
@@ -346,15 +340,16 @@ func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
 		a.edits = append(a.edits, edit{at: i.At, end: i.At, kind: chargeSize, op: i.Op})
 		a.now, a.reset = a.now.behind(&checkedSize), a.reset.behind(&checkedSize)
 	}
-	if a.run > longestBlock {
-		a.split(i.End)
+	if a.run > longestBlock || a.reset.longest() > longestTail/2 {
+		a.finish()
+		a.begin(i.End)
 	}
 	return nil
 }
 
 // call counts what the caller pays for a function, and how long the tail is behind it.
-func (a *analysis) call(i *wasm.Instruction, f *summary, t *wasm.FuncType) {
-	a.spend(int64(len(t.Params)+len(t.Results)) / valuesPerCall)
+func (a *analysis) call(f *summary, t *wasm.FuncType) {
+	a.spend(int64(max(0, len(t.Params)+len(t.Results)-freeValues)))
 	a.run += f.paid
 	a.peak = max(a.peak, a.now.longest()+f.enter)
 	if a.now.fresh != nowhere {
@@ -362,9 +357,6 @@ func (a *analysis) call(i *wasm.Instruction, f *summary, t *wasm.FuncType) {
 		a.circle = a.circle || f.circle
 	}
 	a.now, a.reset = a.now.behind(f), a.reset.behind(f)
-	if f.leave > longestTail/2 {
-		a.split(i.End)
-	}
 }
 
 // loop begins a loop: a stage that is checked, since control comes back to it.

@@ -19,11 +19,11 @@ const (
 	pricePage    = 8192
 
 	// A branch moves what it takes along, and the locals that were changed on one way and not
-	// on another; a function begins by making room for its locals and clearing them; a call
-	// hands over parameters and results. So many of each are a unit.
+	// on another; a function begins by making room for its locals and clearing them. So many of
+	// each are a unit. A call hands over parameters and results, so many of them for nothing.
 	valuesPerBranch = 32
 	localsPerEntry  = 8
-	valuesPerCall   = 4
+	freeValues      = 8
 )
 
 // prices has every instruction's, without that of its size, of the function that it calls

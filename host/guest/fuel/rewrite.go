@@ -37,7 +37,7 @@ func Rewrite(m *wasm.Module) ([]byte, error) {
 
 // prove proves that the fuel of a rewritten module cannot be stepped over.
 func prove(binary []byte) error {
-	m, err := wasm.Decode(binary)
+	m, err := wasm.DecodeOwn(binary)
 	if err != nil {
 		return fmt.Errorf("the module with fuel: %w", err)
 	}

@@ -142,7 +142,7 @@ func (c *cursor) zero() {
 }
 
 func (r *Reader) table(i *Instruction) {
-	n := r.c.count("labels")
+	n := r.c.count("labels of a br_table", maxLabels)
 	r.labels = r.labels[:0]
 	for range n + 1 {
 		r.labels = append(r.labels, r.c.u32())

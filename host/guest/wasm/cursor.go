@@ -7,8 +7,9 @@ import (
 
 // FormatError is why bytes are no module that this package can read.
 type FormatError struct {
-	At   int    // offset in the module
-	What string // what was found there
+	At      int    // offset in the module
+	What    string // what was found there
+	TooMany bool   // it may be a module, and has more of something than is allowed
 }
 
 // Error implements error.
@@ -17,9 +18,10 @@ func (e *FormatError) Error() string { return fmt.Sprintf("at byte %d: %s", e.At
 // cursor reads a binary from at to the end of b. The first error stays, and everything
 // read after it is zero.
 type cursor struct {
-	b   []byte
-	at  int
-	err *FormatError
+	b    []byte
+	at   int
+	room int // what may be counted is twice as much, so many times over
+	err  *FormatError
 }
 
 func (c *cursor) fail(at int, format string, args ...any) {
@@ -27,6 +29,14 @@ func (c *cursor) fail(at int, format string, args ...any) {
 		c.err = &FormatError{At: at, What: fmt.Sprintf(format, args...)}
 	}
 	c.at = len(c.b)
+}
+
+// tooMany refuses so many of something.
+func (c *cursor) tooMany(at int, n uint64, what string, most uint64) {
+	if c.err == nil {
+		c.fail(at, "%d %s, at most %d are allowed", n, what, most)
+		c.err.TooMany = true
+	}
 }
 
 func (c *cursor) more() bool { return c.err == nil && c.at < len(c.b) }
@@ -99,11 +109,15 @@ func (c *cursor) signed(bits int) (n int64) {
 	}
 }
 
-// count reads how many entries follow. Every entry has a byte at least, so a larger count
-// is a lie.
-func (c *cursor) count(what string) int {
+// count reads how many entries follow, of which there may be so many. Every entry has a byte
+// at least, so a larger count is a lie.
+func (c *cursor) count(what string, most uint64) int {
 	at := c.at
 	n := c.u32()
+	if most <<= c.room; uint64(n) > most {
+		c.tooMany(at, uint64(n), what, most)
+		return 0
+	}
 	if uint64(n) > uint64(len(c.b)-c.at) {
 		c.fail(at, "%d %s are said to follow in %d bytes", n, what, len(c.b)-c.at)
 		return 0

@@ -5,16 +5,43 @@ import (
 	"fmt"
 )
 
+// The most of each that is read; real modules stay far below. What they are read into, here
+// and in the compiler, is many times larger than their bytes.
+const (
+	maxSections  = 1000
+	maxTypes     = 10_000
+	maxValues    = 1000 // parameters or results of a type
+	maxAllValues = 100_000
+	maxImports   = 1000
+	maxFunctions = 50_000
+	maxTables    = 8
+	maxMemories  = 8
+	maxGlobals   = 10_000
+	maxExports   = 10_000
+	maxSegments  = 100_000 // Go's linker makes so many and no more
+	maxElements  = 1 << 18 // of all element segments
+	maxGroups    = 5000    // declarations of locals of a function
+	maxLocals    = 5000    // of a function
+	maxAllLocals = 1 << 20 // of all functions
+	maxLabels    = 32_768  // of one br_table
+)
+
 // header is the magic number and the version of the format.
 var header = []byte{0, 'a', 's', 'm', 1, 0, 0, 0}
 
 // Decode reads a binary's sections. The module refers to the bytes: they must not change.
 // Every error is a *FormatError.
-func Decode(binary []byte) (*Module, error) {
+func Decode(binary []byte) (*Module, error) { return decode(binary, 0) }
+
+// DecodeOwn reads a binary that was made of one that Decode had read: it may have twice as
+// much of everything.
+func DecodeOwn(binary []byte) (*Module, error) { return decode(binary, 1) }
+
+func decode(binary []byte, room int) (*Module, error) {
 	if !bytes.HasPrefix(binary, header) {
 		return nil, &FormatError{At: 0, What: "it does not begin as a WebAssembly module of version 1"}
 	}
-	m := &Module{Bytes: binary}
+	m := &Module{Bytes: binary, room: room}
 	c := &cursor{b: binary, at: len(header)}
 	last := Custom
 	for c.more() {
@@ -35,6 +62,10 @@ func Decode(binary []byte) (*Module, error) {
 			return nil, &FormatError{At: at, What: "a section stands twice or out of order"}
 		default:
 			last = id
+		}
+		if len(m.Sections) == maxSections {
+			c.tooMany(at, maxSections+1, "sections", maxSections)
+			break
 		}
 		if err := m.section(&s); err != nil {
 			return nil, err
@@ -88,7 +119,7 @@ func (m *Module) checkIndices() error {
 
 // section reads what is in one section.
 func (m *Module) section(s *Section) error {
-	c := &cursor{b: m.Bytes[:s.End], at: s.At}
+	c := &cursor{b: m.Bytes[:s.End], at: s.At, room: m.room}
 	switch s.ID {
 	case Custom:
 		s.Name = c.name()
@@ -98,21 +129,21 @@ func (m *Module) section(s *Section) error {
 	case Imports:
 		m.imports(c)
 	case Functions:
-		n := c.count("functions")
+		n := c.count("functions", maxFunctions)
 		m.Functions = make([]uint32, n)
 		for i := range m.Functions {
 			m.Functions[i] = c.u32()
 		}
 	case Tables:
-		for range c.count("tables") {
+		for range c.count("tables", maxTables) {
 			m.Tables = append(m.Tables, c.table())
 		}
 	case Memories:
-		for range c.count("memories") {
+		for range c.count("memories", maxMemories) {
 			m.Memories = append(m.Memories, c.limits(1))
 		}
 	case Globals:
-		m.Globals = c.count("globals")
+		m.Globals = c.count("globals", maxGlobals)
 		for range m.Globals {
 			m.global(c)
 		}
@@ -122,16 +153,19 @@ func (m *Module) section(s *Section) error {
 		index := c.u32()
 		m.Start = &index
 	case Elements:
-		m.Elements = c.count("element segments")
+		m.Elements = c.count("element segments", maxSegments)
+		all := 0
 		for range m.Elements {
-			m.element(c, nil)
+			if all += m.element(c, nil); all > maxElements<<c.room {
+				c.tooMany(c.at, uint64(all), "elements of segments", maxElements)
+			}
 		}
 	case DataCount:
 		c.u32()
 	case Code:
 		m.code(c)
 	case Data:
-		m.Data = c.count("data segments")
+		m.Data = c.count("data segments", maxSegments)
 		c.at = s.End // read by the compiler, changed by nobody
 	}
 	if c.err != nil {
@@ -144,20 +178,27 @@ func (m *Module) section(s *Section) error {
 }
 
 func (m *Module) types(c *cursor) {
-	n := c.count("types")
+	n := c.count("types", maxTypes)
 	m.Types = make([]FuncType, n)
+	all := 0
 	for i := range m.Types {
-		if at := c.at; c.byte() != 0x60 {
+		at := c.at
+		if c.byte() != 0x60 {
 			c.fail(at, "a type that is not a function's")
 			return
 		}
-		m.Types[i] = FuncType{Params: c.valueTypes(), Results: c.valueTypes()}
+		t := FuncType{Params: c.valueTypes(), Results: c.valueTypes()}
+		if all += len(t.Params) + len(t.Results); all > maxAllValues<<c.room {
+			c.tooMany(at, uint64(all), "parameters and results of types", maxAllValues)
+			return
+		}
+		m.Types[i] = t
 	}
 }
 
 func (c *cursor) valueTypes() []byte {
-	at := c.at
-	types := c.bytes(c.u32())
+	types := c.bytes(uint32(c.count("parameters or results of a type", maxValues)))
+	at := c.at - len(types)
 	for i, t := range types {
 		if !ValueType(t).valid() {
 			c.fail(at+i, "an unknown value type 0x%02x", t)
@@ -168,7 +209,7 @@ func (c *cursor) valueTypes() []byte {
 }
 
 func (m *Module) imports(c *cursor) {
-	for range c.count("imports") {
+	for range c.count("imports", maxImports) {
 		i := Import{Module: c.name(), Name: c.name()}
 		at := c.at
 		i.Kind = Kind(c.byte())
@@ -231,7 +272,7 @@ func (m *Module) global(c *cursor) {
 }
 
 func (m *Module) exports(c *cursor) {
-	for range c.count("exports") {
+	for range c.count("exports", maxExports) {
 		e := Export{Name: c.name()}
 		at := c.at
 		if e.Kind = Kind(c.byte()); e.Kind > KindGlobal {
@@ -243,20 +284,27 @@ func (m *Module) exports(c *cursor) {
 }
 
 func (m *Module) code(c *cursor) {
-	n := c.count("bodies")
+	n := c.count("bodies", maxFunctions)
 	m.Bodies = make([]Body, n)
+	all := uint64(0)
 	for i := range m.Bodies {
 		size := c.u32()
 		b := Body{At: c.at}
 		c.bytes(size)
 		b.End = c.at
-		inner := &cursor{b: c.b[:b.End], at: b.At}
-		b.Groups = uint32(inner.count("local declarations"))
+		inner := &cursor{b: c.b[:b.End], at: b.At, room: c.room}
+		b.Groups = uint32(inner.count("local declarations", maxGroups))
 		for range b.Groups {
 			b.Locals += uint64(inner.u32())
 			if at := inner.at; !ValueType(inner.byte()).valid() {
 				inner.fail(at, "a local of an unknown type")
 			}
+		}
+		if b.Locals > maxLocals<<c.room {
+			inner.tooMany(b.At, b.Locals, fmt.Sprintf("locals of body %d", i), maxLocals)
+		}
+		if all += b.Locals; all > maxAllLocals<<c.room {
+			inner.tooMany(b.At, all, "locals of all functions", maxAllLocals)
 		}
 		if inner.err != nil && c.err == nil {
 			c.err = inner.err

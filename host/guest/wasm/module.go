@@ -153,6 +153,8 @@ type Module struct {
 	Bodies    []Body
 	Elements  int // segments
 	Data      int // segments
+
+	room int // see cursor
 }
 
 // Imported returns how many imports of a kind there are; they have the first indices.

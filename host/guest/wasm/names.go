@@ -26,7 +26,7 @@ func (m *Module) FunctionNames(s Section) (names []FunctionName, ok bool) {
 			continue
 		}
 		inner := &cursor{b: m.Bytes[:end], at: end - int(size)}
-		for range inner.count("names") {
+		for range inner.count("names", maxFunctions) {
 			n := FunctionName{Function: inner.u32(), Name: inner.name()}
 			if inner.err != nil || len(names) > 0 && n.Function <= names[len(names)-1].Function {
 				return nil, false

@@ -9,15 +9,15 @@ type FunctionReference struct {
 // References calls found for every function index in the sections of globals, elements and
 // the start: everywhere but in exports and code. The module must come from Decode.
 func (m *Module) References(s Section, found func(FunctionReference)) {
-	c := &cursor{b: m.Bytes[:s.End], at: s.At}
+	c := &cursor{b: m.Bytes[:s.End], at: s.At, room: m.room}
 	switch s.ID {
 	case Globals:
-		for range c.count("globals") {
+		for range c.count("globals", maxGlobals) {
 			c.globalType()
 			m.constant(c, found)
 		}
 	case Elements:
-		for range c.count("element segments") {
+		for range c.count("element segments", maxSegments) {
 			m.element(c, found)
 		}
 	case Start:
@@ -67,14 +67,14 @@ func (m *Module) constant(c *cursor, found func(FunctionReference)) {
 	}
 }
 
-// element reads an element segment. Its flags: 1 not active; 2 with an explicit table, or
+// element reads an element segment, and returns how many it has. Its flags: 1 not active; 2 with an explicit table, or
 // declarative; 4 expressions instead of indices.
-func (m *Module) element(c *cursor, found func(FunctionReference)) {
+func (m *Module) element(c *cursor, found func(FunctionReference)) (elements int) {
 	at := c.at
 	flags := c.u32()
 	if flags > 7 {
 		c.fail(at, "an element segment of an unknown form")
-		return
+		return 0
 	}
 	if flags&1 == 0 {
 		if flags&2 != 0 {
@@ -85,14 +85,16 @@ func (m *Module) element(c *cursor, found func(FunctionReference)) {
 	if flags&3 != 0 {
 		c.byte() // the kind or the type of its elements
 	}
-	for range c.count("elements") {
+	elements = c.count("elements of a segment", maxElements)
+	for range elements {
 		if flags&4 != 0 {
 			m.constant(c, found)
 		} else {
 			c.function(found)
 		}
 		if c.err != nil {
-			return
+			return 0
 		}
 	}
+	return elements
 }
