@@ -17,7 +17,7 @@ say      = @printf '== %s\n' "$(1)"
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race test-kafka test-fuel soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,12 @@ test-fuel: go ## guests with fuel and without, on MODULES generated modules (100
 		CARGO_TARGET_DIR="$$folder" cargo build --quiet --release --locked --manifest-path host/guest/fuel/testdata/smith/Cargo.toml && \
 		"$$folder/release/smith" 0 $(MODULES) >"$$folder/modules" && \
 		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$folder/modules"
+
+test-arm64: go ## what is computed differently on arm64, built for it and run by qemu; needs qemu-aarch64
+	@command -v qemu-aarch64 >/dev/null || { echo "ichor: no qemu-aarch64: test-arm64 runs tests that are built for arm64 (apt-get install qemu-user)" >&2; exit 3; }
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$folder/fuel.test" ./host/guest/fuel && \
+		cd host/guest/fuel && qemu-aarch64 "$$folder/fuel.test" -test.v -test.run 'Integers|Remainders'
 
 check: build cross vet format lint tidy guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 

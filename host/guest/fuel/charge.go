@@ -3,10 +3,11 @@ package fuel
 import "github.com/ichor-replicator/ichor/host/guest/wasm"
 
 // charger writes charges into one body: the global and the import by their indices, and
-// the two locals that are ours.
+// the locals that are ours.
 type charger struct {
 	fuel, yield, table uint32
 	left, size         uint64
+	scratch            uint64 // two locals of i32 and two of i64
 }
 
 // mostOwn is how many locals of ours a body may get.

@@ -24,7 +24,7 @@ const (
 	chargeSize                     // before an operation whose size is on top of the stack
 	renumber                       // a function's index
 	refer                          // a reference to a function: it is taken out of our table
-	remainder                      // of integers: see charger.remainder
+	remainder                      // of integers: see remainder.go
 )
 
 // frame is a block, a loop, an if or the body itself.
@@ -115,23 +115,25 @@ func (t tail) or(other tail) tail {
 // stages, so a way never goes back. A stage is checked as well where control could have
 // gone on without a check for more than longestTail.
 type analysis struct {
-	m       *wasm.Module
-	calls   *calls
-	frames  []frame
-	regions []way // for each loop around: the way to it
-	stages  []stage
-	edits   []edit
-	way     way
-	run     int64 // units of the block so far
-	block   int   // the edit that would charge the block
-	now     tail  // here
-	reset   tail  // here, if the block is checked
-	peak    int64 // the longest tail within the block
-	enter   int64 // the longest way from the entry to a check or to the end
-	exit    tail  // at the end
-	circle  bool  // a function that may call this one again is called before a check
-	sized   bool  // there is an edit of kind chargeSize
-	locals  int64 // parameters and ours too
+	m          *wasm.Module
+	calls      *calls
+	remainders bool // are replaced
+	frames     []frame
+	regions    []way // for each loop around: the way to it
+	stages     []stage
+	edits      []edit
+	way        way
+	run        int64 // units of the block so far
+	block      int   // the edit that would charge the block
+	now        tail  // here
+	reset      tail  // here, if the block is checked
+	peak       int64 // the longest tail within the block
+	enter      int64 // the longest way from the entry to a check or to the end
+	exit       tail  // at the end
+	circle     bool  // a function that may call this one again is called before a check
+	sized      bool  // there is an edit of kind chargeSize
+	scratch    bool  // there is an edit of kind remainder
+	locals     int64 // parameters and ours too
 }
 
 // space is how many there are of what a body may name. A number beyond would name
@@ -145,7 +147,7 @@ type space struct {
 // analyse reads a body. The edits are in the order of the body.
 func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool) error {
 	a.frames, a.regions, a.stages, a.edits, a.way = a.frames[:0], a.regions[:0], a.stages[:0], a.edits[:0], a.way[:0]
-	a.run, a.sized, a.circle, a.enter, a.exit, a.locals = 0, false, false, 0, dead, int64(s.locals)+mostOwn
+	a.run, a.sized, a.scratch, a.circle, a.enter, a.exit, a.locals = 0, false, false, false, 0, dead, int64(s.locals)+mostOwn
 	a.now = tail{0, nowhere}
 	if checked {
 		a.now = tail{nowhere, 0}
@@ -331,7 +333,8 @@ func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
 	case wasm.OpRefFunc:
 		a.edits = append(a.edits, edit{at: i.At, end: i.End, kind: refer, index: a.calls.reachable.slot[i.Index] - 1})
 	case wasm.OpI32RemS, wasm.OpI32RemU, wasm.OpI64RemS, wasm.OpI64RemU:
-		if false {
+		if a.remainders {
+			a.scratch = true
 			a.edits = append(a.edits, edit{at: i.At, end: i.End, kind: remainder, op: i.Op})
 		}
 	case wasm.OpMemoryFill, wasm.OpMemoryCopy, wasm.OpMemoryInit, wasm.OpMemoryGrow,

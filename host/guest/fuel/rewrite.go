@@ -14,7 +14,9 @@ import (
 // of WebAssembly 2.0, or with our names in it, is refused with an error that says where.
 // The module must come from wasm.Decode; a module that is not valid becomes one that is not
 // valid, which the compiler refuses.
-func Rewrite(m *wasm.Module) ([]byte, error) {
+func Rewrite(m *wasm.Module) ([]byte, error) { return rewrite(m, wrongRemainders) }
+
+func rewrite(m *wasm.Module, remainders bool) ([]byte, error) {
 	if err := free(m); err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func Rewrite(m *wasm.Module) ([]byte, error) {
 		return nil, err
 	}
 	rw := &rewriter{
-		m: m, calls: c, out: make([]byte, 0, len(m.Bytes)+len(m.Bytes)/4),
+		m: m, calls: c, remainders: remainders, out: make([]byte, 0, len(m.Bytes)+len(m.Bytes)/4),
 		imported: uint32(m.Imported(wasm.KindFunction)),
 		global:   uint32(m.Count(wasm.KindGlobal)),
 		table:    uint32(m.Count(wasm.KindTable)),
@@ -71,7 +73,9 @@ type rewriter struct {
 	imported uint32 // functions; the index of our import
 	global   uint32 // the index of our global
 	table    uint32 // the index of our table, if there is one
-	err      error
+
+	remainders bool // are replaced
+	err        error
 }
 
 // header is that of every module.
@@ -252,7 +256,7 @@ func (rw *rewriter) code() {
 	var (
 		written = make([]byte, 0, len(rw.m.Bytes)+len(rw.m.Bytes)/4)
 		ends    = make([][2]int, len(rw.m.Bodies))
-		a       = analysis{m: rw.m, calls: rw.calls}
+		a       = analysis{m: rw.m, calls: rw.calls, remainders: rw.remainders}
 		r       wasm.Reader
 	)
 	s := space{
@@ -285,18 +289,21 @@ func (rw *rewriter) code() {
 // body writes one body: its locals and ours, and its instructions with the edits.
 func (rw *rewriter) body(out []byte, b *wasm.Body, a *analysis, locals uint64) []byte {
 	bytes := rw.m.Bytes
-	ours := uint64(1)
-	if a.sized {
-		ours = 2
+	c := charger{fuel: rw.global, yield: rw.imported, table: rw.table, left: locals, size: locals + 1, scratch: locals + 2}
+	own := []byte{1, byte(wasm.I64)}
+	groups := uint64(1)
+	switch {
+	case a.scratch:
+		own = append(own, 3, byte(wasm.I32), 2, byte(wasm.I64))
+		groups = 3
+	case a.sized:
+		own = append(own, 1, byte(wasm.I32))
+		groups = 2
 	}
-	out = number(out, uint64(b.Groups)+ours)
+	out = number(out, uint64(b.Groups)+groups)
 	_, length := leading(bytes[b.At:])
 	out = append(out, bytes[b.At+length:b.Code]...)
-	out = append(out, 1, byte(wasm.I64))
-	if a.sized {
-		out = append(out, 1, byte(wasm.I32))
-	}
-	c := charger{fuel: rw.global, yield: rw.imported, table: rw.table, left: locals, size: locals + 1}
+	out = append(out, own...)
 	done := b.Code
 	for i := range a.edits {
 		e := &a.edits[i]
@@ -315,6 +322,8 @@ func (rw *rewriter) body(out []byte, b *wasm.Body, a *analysis, locals uint64) [
 			out = number(out, uint64(rw.moved(e.index)))
 		case refer:
 			out = c.reference(out, e.index)
+		case remainder:
+			out = c.remainder(out, e.op)
 		}
 	}
 	return append(out, bytes[done:b.End]...)

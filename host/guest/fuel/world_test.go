@@ -17,6 +17,7 @@ import (
 type world struct {
 	runtime wazero.Runtime
 	fueled  bool
+	replace bool       // remainders, when fuel is put in
 	meter   fuel.Meter // of a module that is being instantiated
 	yields  int
 	named   map[string]api.Module
@@ -78,7 +79,11 @@ func (w *world) instantiate(binary []byte, name string) (api.Module, error) {
 		if err != nil {
 			return nil, err
 		}
-		if binary, err = fuel.Rewrite(m); err != nil {
+		rewrite := fuel.Rewrite
+		if w.replace {
+			rewrite = fuel.RewriteRemainders
+		}
+		if binary, err = rewrite(m); err != nil {
 			return nil, err
 		}
 	}
