@@ -234,7 +234,7 @@ func TestEveryFixtureIsTested(t *testing.T) {
 
 // readTests returns the text of this package's tests.
 func readTests() (all []byte, err error) {
-	for _, name := range []string{"hostile_test.go", "load_test.go", "stop_test.go"} {
+	for _, name := range []string{"hostcalls_test.go", "hostile_test.go", "load_test.go", "soak_test.go", "stop_test.go"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err

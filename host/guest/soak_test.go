@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"log/slog"
+	"runtime"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,6 +47,35 @@ func TestGoGuestStaysFlat(t *testing.T) {
 	if err := g.Close(context.Background()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestGrowingGuestsComeBack calls guests 10,000 times that make something grow with every call:
+// what they leave in the process is bounded.
+func TestGrowingGuestsComeBack(t *testing.T) {
+	for _, deed := range []string{"grows_its_tables_with_every_call", "refers_to_a_function_with_every_call"} {
+		t.Run(deed, func(t *testing.T) {
+			g := mustLoad(t, "hostile", fixture(t, deed), guest.Options{Instances: 1})
+			records := []guest.Record{record(42, item("A", `1`))}
+			var into guest.Conversions
+			before := heap()
+			for range 10_000 {
+				if err := g.Convert(t.Context(), records, &into); err != nil || into.Faults > 0 {
+					t.Fatalf("%v, %d faults", err, into.Faults)
+				}
+			}
+			if after := heap(); after > before+32<<20 {
+				t.Errorf("the process had %d bytes and has %d", before, after)
+			}
+		})
+	}
+}
+
+// heap returns the bytes that are in use after a collection.
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapInuse + stats.StackInuse
 }
 
 // gauge returns the memory of the instance that was used last.

@@ -1,0 +1,101 @@
+package guest_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+// Imports of attacks: their entries in the section of imports, with the types from attackType
+// on that they need.
+const (
+	threeNumbers = "\x60\x03\x7f\x7f\x7f\x00"
+	timeType     = "\x60\x03\x7f\x7e\x7f\x01\x7f"
+	importLog    = "\x08ichor_v1\x03log\x00\x04"
+	importTime   = "\x16wasi_snapshot_preview1\x0eclock_time_get\x00\x05"
+	importRandom = "\x16wasi_snapshot_preview1\x0arandom_get\x00\x04"
+)
+
+// TestWritesArePaidFor: a call of fd_write over the whole memory, 64 times over, is paid for by
+// the bytes that are read, and of those there is a bound.
+func TestWritesArePaidFor(t *testing.T) {
+	g := mustLoad(t, "hostile", fixture(t, "writes_newlines_to_fd1"), guest.Options{Instances: 1})
+	var into guest.Conversions
+	if err := g.Convert(t.Context(), []guest.Record{record(42, item("A", `1`))}, &into); err != nil {
+		t.Fatal(err)
+	}
+	const filled, read = 12_976_128, 1 << 20 // its memory.fill, and what the host looks through at most
+	if into.Results[0].Status != guest.Skipped || into.Fuel < filled+read {
+		t.Errorf("it became %s for %d units, want skipped for more than %d", say(&into.Results[0]), into.Fuel, filled+read)
+	}
+}
+
+// TestLogEndsWithItsFuel gives the same guest less than its text costs.
+func TestLogEndsWithItsFuel(t *testing.T) {
+	a := attack{imports: importLog, imported: 1, types: []string{threeNumbers}, code: forever("\x41\x01\x41\x00\x41\x80\x08" + call(0))}
+	g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 1_000_000, FuelItem: 1})
+	c := convert(t, g, record(42, item("A", `1`)))[0]
+	if c.Reject == nil || c.Reject.Fault == nil || c.Reject.Fault.Kind != guest.FaultFuel {
+		t.Errorf("it became %s, want a fault of fuel", say(&c))
+	}
+}
+
+// TestHostCallsLookAtTheContext ends the caller's context while a guest logs: its next host
+// call does not return, though it has fuel enough to answer.
+func TestHostCallsLookAtTheContext(t *testing.T) {
+	a := attack{imports: importLog + importTime, imported: 2, types: []string{threeNumbers, timeType}, code: "\x41\x01\x41\x80\x08\x41\x04" + call(0) + "\x41\x00\x42\x00\x41\x08" + call(1) + "\x1a"}
+	ctx, cancel := context.WithCancel(t.Context())
+	g, err := guest.Load(t.Context(), "hostile", a.binary(t), guest.Options{Instances: 1}, slog.New(onGuestLine(cancel)), guest.NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var into guest.Conversions
+	if err := g.Convert(ctx, []guest.Record{record(42, item("A", `1`))}, &into); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v and %d results, want the context's error", err, len(into.Results))
+	}
+	if err := g.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// onGuestLine is a handler of logs that calls itself when a guest says something.
+type onGuestLine func()
+
+func (onGuestLine) Enabled(context.Context, slog.Level) bool { return true }
+func (h onGuestLine) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h onGuestLine) WithGroup(string) slog.Handler          { return h }
+
+func (h onGuestLine) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "guest says" {
+		h()
+	}
+	return nil
+}
+
+// TestRandomnessIsBounded asks for 40,000 bytes twice in a call: there are 65,536.
+func TestRandomnessIsBounded(t *testing.T) {
+	ask := i32Const(100_000) + i32Const(40_000) + call(0)
+	a := attack{imports: importRandom, imported: 1, types: []string{"\x60\x02\x7f\x7f\x01\x7f"}, code: ask + "\x04\x40\x00\x0b" + ask + "\x41\x1c\x47\x04\x40\x00\x0b"} // EINVAL
+	g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1})
+	for range 2 {
+		if got := say(&convert(t, g, record(42, item("A", `1`)))[0]); got != `converted 1["fixture"]` {
+			t.Errorf("it became %s", got)
+		}
+	}
+}
+
+// TestVectorsShareABudget: 256 of them, each within what a call may burn.
+func TestVectorsShareABudget(t *testing.T) {
+	vector := `{"name":"v","input":[{"version":7,"safepoint":1,"time":1,"xid":"x","cohort":"c","agent":"a","statemap":[{"A":1}]}],"expect":[{"status":"ok","code":0,"statements":[{"template":1,"args":["fixture"]}]}]}`
+	works := "\x41\x80\x80\xc0\x00\x21\x02\x03\x40\x20\x02\x41\x01\x6b\x22\x02\x0d\x00\x0b" // 1,048,576 turns
+	a := attack{locals: "\x01\x01\x7f", code: works, manifest: `{"name":"fixture","version":"1","input":"tokens","unknown_action":"reject","actions":[{"name":"A","templates":[1]}],` +
+		`"templates":[{"id":1,"name":"t","sql":"insert into t values ($1)","params":["text"],"writes":["t"]}],"vectors":[` + strings.Repeat(vector+",", 255) + vector + `]}`}
+	_, err := load(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelStart: 20_000_000})
+	checkLoadError(t, err, guest.StepVectors, "the fuel for all of them is spent")
+}
