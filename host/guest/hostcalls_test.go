@@ -36,10 +36,10 @@ func TestWritesArePaidFor(t *testing.T) {
 	}
 }
 
-// TestLogEndsWithItsFuel gives the same guest less than its text costs.
-func TestLogEndsWithItsFuel(t *testing.T) {
-	a := attack{imports: importLog, imported: 1, types: []string{threeNumbers}, code: forever("\x41\x01\x41\x00\x41\x80\x08" + call(0))}
-	g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 1_000_000, FuelItem: 1})
+// TestLogIsPaidFor gives a guest that logs a line less than its text costs.
+func TestLogIsPaidFor(t *testing.T) {
+	a := attack{imports: importLog, imported: 1, types: []string{threeNumbers}, code: "\x41\x01\x41\x80\x08\x41\x80\x08" + call(0)}
+	g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 20_000, FuelItem: 1})
 	c := convert(t, g, record(42, item("A", `1`)))[0]
 	if c.Reject == nil || c.Reject.Fault == nil || c.Reject.Fault.Kind != guest.FaultFuel {
 		t.Errorf("it became %s, want a fault of fuel", say(&c))

@@ -1,0 +1,6 @@
+;; A module that loops without a check.
+(module
+  (import "ichor_fuel" "yield" (func $yield))
+  (global $fuel (export "ichor_fuel") (mut i64) (i64.const 0))
+  (func (local $l i64) (loop (br 0)))
+)
