@@ -19,12 +19,13 @@ const (
 	maxDepth      = 2000      // of blocks in one another [570]
 	maxBlocks     = 3000      // of one function [984]
 	maxLoops      = 200       // of one function [15]
-	maxEdges      = 10_000    // branches and their labels, of one function [1,500]
+	maxEdges      = 10_000    // branches and labels, of one function [1,799]
 	maxJoins      = 1 << 18   // locals × (blocks and edges) of one function: what may have to be moved where ways meet [34,488]
 	maxAllBlocks  = 1 << 20   // [221,828]
 	maxAllLoops   = 50_000    // [7231]
 	maxAllEdges   = 2 << 20   // [369,142]
-	maxAllJoins   = 16 << 20  // [8,000,000]
+	maxAllJoins   = 16 << 20  // [4,740,086]
+	maxPairs      = 1 << 30   // of all functions: (blocks and edges)², as a compiler's time grows [201,522,340]
 	maxTableSlots = 1 << 18   // elements that tables have from the beginning [11,327]
 )
 
@@ -194,21 +195,22 @@ func (s *scanner) code() error {
 		if err != nil {
 			return err
 		}
-		one.joins = (one.blocks + one.edges) * (b.Locals + uint64(len(s.m.Types[s.m.Functions[i]].Params)))
-		all = shape{all.blocks + one.blocks, all.loops + one.loops, all.edges + one.edges, all.joins + one.joins}
-		if err := s.shape(fmt.Sprintf("function %d has", function), one, shape{maxBlocks, maxLoops, maxEdges, maxJoins}); err != nil {
+		places := one.blocks + one.edges
+		one.joins = places * (b.Locals + uint64(len(s.m.Types[s.m.Functions[i]].Params)))
+		all = shape{all.blocks + one.blocks, all.loops + one.loops, all.edges + one.edges, all.joins + one.joins, all.pairs + places*places}
+		if err := s.shape(fmt.Sprintf("function %d has", function), one, shape{maxBlocks, maxLoops, maxEdges, maxJoins, maxPairs}); err != nil {
 			return err
 		}
-		if err := s.shape("its functions have", all, shape{maxAllBlocks, maxAllLoops, maxAllEdges, maxAllJoins}); err != nil {
+		if err := s.shape("its functions have", all, shape{maxAllBlocks, maxAllLoops, maxAllEdges, maxAllJoins, maxPairs}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// shape is what makes code dear to compile: how many blocks and branches it has, and times how
-// many locals.
-type shape struct{ blocks, loops, edges, joins uint64 }
+// shape is what makes code dear to compile: how many blocks, loops and branches it has, times
+// how many locals, and how many pairs of them.
+type shape struct{ blocks, loops, edges, joins, pairs uint64 }
 
 func (s *scanner) shape(who string, is, most shape) error {
 	switch {
@@ -220,6 +222,8 @@ func (s *scanner) shape(who string, is, most shape) error {
 		return s.refuse("split it", "%s %d branches and labels, at most %d are allowed", who, is.edges, most.edges)
 	case is.joins > most.joins:
 		return s.refuse("split it", "%s %d places where ways may meet times locals, at most %d are allowed", who, is.joins, most.joins)
+	case is.pairs > most.pairs:
+		return s.refuse("split the largest", "%s %d pairs of blocks and branches, at most %d are allowed", who, is.pairs, most.pairs)
 	}
 	return nil
 }
