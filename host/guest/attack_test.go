@@ -183,3 +183,11 @@ func TestAttacksComeBack(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkAttacks stops each of them with the fuel that is the default, while the collector
+// runs all the time, and reports what that took: the call, and the collector's longest run.
+func BenchmarkAttacks(b *testing.B) {
+	for _, a := range attacks() {
+		b.Run(a.deed, func(b *testing.B) { benchStop(b, a.binary(b)) })
+	}
+}

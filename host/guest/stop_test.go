@@ -95,19 +95,21 @@ func collect(tb testing.TB) func() (int, time.Duration) {
 // runs all the time, and reports what that took: the call, and the collector's longest run.
 func BenchmarkStop(b *testing.B) {
 	for _, deed := range endless {
-		b.Run(deed, func(b *testing.B) {
-			g := mustLoad(b, "hostile", fixture(b, deed), guest.Options{Instances: 1})
-			var longest time.Duration
-			collections := collect(b)
-			for b.Loop() {
-				begun := time.Now()
-				convert(b, g, record(42, item("A", `1`)))
-				longest = max(longest, time.Since(begun))
-			}
-			n, held := collections()
-			b.ReportMetric(float64(longest.Microseconds())/1000, "longest-call-ms")
-			b.ReportMetric(float64(held.Microseconds())/1000, "longest-collection-ms")
-			b.ReportMetric(float64(n), "collections")
-		})
+		b.Run(deed, func(b *testing.B) { benchStop(b, fixture(b, deed)) })
 	}
+}
+
+func benchStop(b *testing.B, module []byte) {
+	g := mustLoad(b, "hostile", module, guest.Options{Instances: 1})
+	var longest time.Duration
+	collections := collect(b)
+	for b.Loop() {
+		begun := time.Now()
+		convert(b, g, record(42, item("A", `1`)))
+		longest = max(longest, time.Since(begun))
+	}
+	n, held := collections()
+	b.ReportMetric(float64(longest.Microseconds())/1000, "longest-call-ms")
+	b.ReportMetric(float64(held.Microseconds())/1000, "longest-collection-ms")
+	b.ReportMetric(float64(n), "collections")
 }

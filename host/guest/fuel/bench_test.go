@@ -11,6 +11,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest/fuel"
+	"github.com/ichor-replicator/ichor/host/guest/fuel/proof"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 
@@ -194,4 +195,21 @@ func BenchmarkRewrite(b *testing.B) {
 		}
 	}
 	b.ReportMetric(100*(float64(len(out))/float64(len(binary))-1), "%larger")
+}
+
+// BenchmarkProof proves a Go guest of 3 MB, which is the larger part of rewriting it.
+func BenchmarkProof(b *testing.B) {
+	binary, err := rewrite(guesttest.Banking(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		m, err := wasm.DecodeOwn(binary)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := proof.Check(m, proof.Names{Module: fuel.ImportModule, Yield: fuel.ImportYield, Global: fuel.ExportGlobal}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -1,12 +1,16 @@
 // Package fuel makes WebAssembly modules stoppable. Native code of a guest cannot be
 // preempted: a loop in it holds up the host's garbage collector, and with it every
 // goroutine, for as long as it runs. So a module is rewritten before it is compiled: it
-// counts down a global at the entry of each function and at the head of each loop, and
+// counts down a global at the head of each loop and wherever a way has become long, and
 // calls an import of the host's when the global is below zero. There the host is on safe
 // ground again; it lets the guest go on with another slice, or ends the call.
 //
+// How far a guest can go between two checks is proven, by package proof, of each rewritten
+// module. The imports that it has beside ours must be the host's own functions, which are on
+// safe ground too; what a function of another guest does is not looked into.
+//
 // The count is exact and repeatable: the same module with the same input burns the same
-// fuel on every machine. One unit is about one instruction; see the costs below.
+// fuel on every machine. One unit is about one instruction; see price.go.
 package fuel
 
 import "errors"
@@ -18,7 +22,8 @@ const (
 	ExportGlobal = "ichor_fuel" // the export, a mutable i64: what is left of the slice
 )
 
-// How a body is charged and checked, in units.
+// How a body is charged and checked, in units. What is promised is proof.Longest; these are
+// far below it, because each function of a chain of calls may add its part.
 const (
 	longestWay   = 128  // that are charged at once, but for a longer block
 	longestBlock = 1024 // of instructions that run one after another, without a charge between them
