@@ -102,18 +102,24 @@ func (in *instance) call(ctx context.Context, f *function, stack []uint64) error
 // nothing to pay when a slice is burnt. Here, and in all other host functions, the host's
 // collector can stop the goroutine, and the caller's end is noticed.
 func (in *instance) pay(ctx context.Context, units int64) {
-	if err := ctx.Err(); err != nil {
-		panic(err)
-	}
-	left := int64(in.fuel.Get()) - units
-	if left < 0 {
-		next, err := in.meter.Yield(left)
-		if err != nil {
-			panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+	for {
+		if err := ctx.Err(); err != nil {
+			panic(err)
 		}
-		left = next
+		part := min(units, fuelSlice)
+		left := int64(in.fuel.Get()) - part
+		if left < 0 {
+			next, err := in.meter.Yield(left)
+			if err != nil {
+				panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+			}
+			left = next
+		}
+		in.fuel.Set(uint64(left))
+		if units -= part; units == 0 {
+			return
+		}
 	}
-	in.fuel.Set(uint64(left))
 }
 
 // fault turns the error of a call into a *Fault. What the guest logged first explains most

@@ -34,7 +34,10 @@ func rewrite(m *wasm.Module, remainders bool) ([]byte, error) {
 	if rw.err != nil {
 		return nil, rw.err
 	}
-	return rw.out, prove(rw.out)
+	if err := prove(rw.out); err != nil {
+		return nil, err
+	}
+	return rw.out, nil
 }
 
 // prove proves that the fuel of a rewritten module cannot be stepped over.

@@ -107,6 +107,8 @@ func (m *Module) checkIndices() error {
 		switch e.Kind {
 		case KindFunction:
 			check(0, "function", e.Index, functions)
+		case KindTable:
+			check(0, "table", e.Index, m.Count(KindTable))
 		case KindGlobal:
 			check(0, "global", e.Index, globals)
 		}

@@ -77,8 +77,12 @@ func (m *Module) element(c *cursor, found func(FunctionReference)) (elements int
 		return 0
 	}
 	if flags&1 == 0 {
+		table := uint32(0)
 		if flags&2 != 0 {
-			c.u32()
+			table = c.u32()
+		}
+		if uint64(table) >= uint64(m.Count(KindTable)) {
+			c.fail(at, "an element segment of table %d, which does not exist", table)
 		}
 		m.constant(c, found)
 	}
