@@ -104,6 +104,7 @@ var breaks = map[string]string{
 	"fills_its_memory_at_once":                 "ends",
 	"fills_its_memory_without_end":             "ends",
 	"grows_a_table_without_end":                "ends",
+	"grows_its_tables_with_every_call":         "ends",
 	"grows_without_end":                        "ends",
 	"has_a_message_out_of_range":               "answers",
 	"has_a_rejected_vector":                    "alloc", // of a large payload
@@ -130,6 +131,7 @@ var breaks = map[string]string{
 	"references_out_of_range":                  "values",
 	"references_too_much":                      "values",
 	"refers_to_the_same_bytes_again_and_again": "values",
+	"refers_to_a_function_with_every_call":     "alloc", // of a large payload
 	"refuses_room":                             "alloc",
 	"rejects":                                  "alloc", // of a large payload
 	"returns_a_huge_length":                    "convert",
@@ -143,6 +145,7 @@ var breaks = map[string]string{
 	"traps":                                    "faults",
 	"uses_a_statement_that_is_not_there":       "frame",
 	"works_for_a_while":                        "alloc", // of a large payload
+	"writes_newlines_to_fd1":                   "ends",
 	"writes_out_of_range":                      "faults",
 	"answers_for_all":                          "",
 }

@@ -186,40 +186,35 @@ func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool)
 
 // check reports an instruction that names what does not exist.
 func (s *space) check(i *wasm.Instruction) error {
-	var what string
-	var count uint64
 	switch i.Op {
 	case wasm.OpCall, wasm.OpRefFunc:
-		what, count = "function", s.functions
+		return exists(i, "function", i.Index, s.functions)
 	case wasm.OpGlobalGet, wasm.OpGlobalSet:
-		what, count = "global", s.globals
+		return exists(i, "global", i.Index, s.globals)
 	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee:
-		what, count = "local", s.locals
+		return exists(i, "local", i.Index, s.locals)
 	case wasm.OpTableGet, wasm.OpTableSet, wasm.OpTableSize, wasm.OpTableGrow, wasm.OpTableFill:
-		what, count = "table", s.tables
-	case wasm.OpTableInit, wasm.OpTableCopy:
-		if uint64(i.Index2) >= s.tables {
-			return &wasm.FormatError{At: i.At, What: fmt.Sprintf("table %d does not exist", i.Index2)}
-		}
-		if i.Op == wasm.OpTableInit {
-			return nil
-		}
-		what, count = "table", s.tables
+		return exists(i, "table", i.Index, s.tables)
+	case wasm.OpTableInit:
+		return exists(i, "table", i.Index2, s.tables)
+	case wasm.OpTableCopy:
+		return exists(i, "table", max(i.Index, i.Index2), s.tables)
 	case wasm.OpCallIndirect:
-		if uint64(i.Index2) >= s.tables {
-			return &wasm.FormatError{At: i.At, What: fmt.Sprintf("table %d does not exist", i.Index2)}
+		if err := exists(i, "table", i.Index2, s.tables); err != nil {
+			return err
 		}
-		what, count = "type", s.types
+		return exists(i, "type", i.Index, s.types)
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
-		if i.IndexAt == 0 {
-			return nil
+		if i.IndexAt != 0 {
+			return exists(i, "type", i.Index, s.types)
 		}
-		what, count = "type", s.types
-	default:
-		return nil
 	}
-	if uint64(i.Index) >= count {
-		return &wasm.FormatError{At: i.At, What: fmt.Sprintf("%s %d does not exist", what, i.Index)}
+	return nil
+}
+
+func exists(i *wasm.Instruction, what string, index uint32, count uint64) error {
+	if uint64(index) >= count {
+		return &wasm.FormatError{At: i.At, What: fmt.Sprintf("%s %d does not exist", what, index)}
 	}
 	return nil
 }
