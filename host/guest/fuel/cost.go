@@ -347,7 +347,7 @@ func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
 
 // call counts what the caller pays for a function, and how long the tail is behind it.
 func (a *analysis) call(f *summary, t *wasm.FuncType) {
-	a.spend(int64(max(0, len(t.Params)+len(t.Results)-freeValues)))
+	a.spend(priceValue * int64(max(0, len(t.Params)+len(t.Results)-freeValues)))
 	a.run += f.paid
 	a.peak = max(a.peak, a.now.longest()+f.enter)
 	if a.now.fresh != nowhere {

@@ -24,6 +24,7 @@ const (
 	valuesPerBranch = 32
 	localsPerEntry  = 8
 	freeValues      = 8
+	priceValue      = 2
 )
 
 // prices has every instruction's, without that of its size, of the function that it calls

@@ -1,15 +1,6 @@
 package fuel
 
-import (
-	"runtime"
-
-	"github.com/ichor-replicator/ichor/host/guest/wasm"
-)
-
-// wrongRemainders says that wazero's compiler computes remainders of integers wrongly on this
-// machine: 1.12.0 does on arm64 (wazero#2508, mended after the last release). They are then
-// computed from divisions.
-const wrongRemainders = runtime.GOARCH == "arm64"
+import "github.com/ichor-replicator/ichor/host/guest/wasm"
 
 // remainder writes what gives the remainder of the two numbers on the stack, and traps where
 // it would:

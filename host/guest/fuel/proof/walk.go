@@ -224,7 +224,7 @@ func (w *walk) bound(units int64) error {
 
 // call goes over a call of a function of which this is proven, or supposed.
 func (w *walk) call(f summary, again bool, t *wasm.FuncType) error {
-	if err := w.work(int64(max(0, len(t.Params)+len(t.Results)-passed))); err != nil || w.now.dead() {
+	if err := w.work(workOfValue * int64(max(0, len(t.Params)+len(t.Results)-passed))); err != nil || w.now.dead() {
 		return err
 	}
 	if w.now.fresh != none {

@@ -7,7 +7,8 @@ const (
 	workOfHost     = 64 // a call of the host's, there and back
 	moved          = 32 // locals and values that a branch moves for a unit
 	cleared        = 8  // locals that an entry clears for a unit
-	passed         = 8  // parameters and results that a call passes for nothing; another is a unit
+	passed         = 8  // parameters and results that a call passes for nothing
+	workOfValue    = 2  // another one
 	workOfBulkByte = 1
 	workOfElement  = 32
 	workOfPage     = 8192
