@@ -21,16 +21,20 @@ func yieldToOthers() {
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, childNice) // to be as quick as others is no failure
 }
 
-// endWithParent makes a process group of its own, so that an interrupt at the terminal leaves
-// the stopping to us, and lets the kernel end the process when its parent has died.
+// endWithParent makes a session of its own, so that an interrupt at the terminal leaves the
+// stopping to us, and lets the kernel end the process when its parent has died. What a session
+// uses is charged to all of it where the kernel groups processes by sessions: in the host's own
+// the child took the host's turns, whatever its priority.
 func endWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 }
 
 // limitProcess bounds this process's processor time and the memory that it takes beyond what
 // it has, and offers it first to a kernel that is out of memory.
 func limitProcess(d time.Duration, memory int64) error {
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // not everywhere is it offered
+	for file, value := range map[string]int{"oom_score_adj": 1000, "autogroup": childNice} {
+		_ = os.WriteFile("/proc/self/"+file, []byte(strconv.Itoa(value)), 0) // not everywhere is it offered
+	}
 	return setLimits(d, dataNow()+memory)
 }
 
