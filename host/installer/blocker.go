@@ -10,10 +10,10 @@ import (
 )
 
 // watch finds out who keeps the lane's statements from a lock: it looks once, after a while, on a
-// connection of its own, while the lane waits. The function that it returns ends the looking and
-// tells what was seen; nothing when nobody was in the way.
-func (l *Lane) watch(ctx context.Context, after time.Duration) func() string {
-	ctx, cancel := context.WithCancel(ctx)
+// connection of its own, while the lane waits. The first function that it returns tells what was
+// seen, nothing when nobody was in the way; the second ends the looking.
+func (l *Lane) watch(ctx context.Context, after time.Duration) (blockers func() string, end func()) {
+	ctx, end = context.WithCancel(ctx)
 	seen := make(chan string, 1)
 	pid := l.backend.pid
 	go func() {
@@ -25,14 +25,13 @@ func (l *Lane) watch(ctx context.Context, after time.Duration) func() string {
 		}
 	}()
 	return func() string {
-		defer cancel()
 		select {
 		case s := <-seen:
 			return s
 		case <-time.After(after): // the lane has its answer; the looking must not keep it
 			return ""
 		}
-	}
+	}, end
 }
 
 // blockers describes the sessions that a backend waits for. Of sessions of other roles the server

@@ -96,11 +96,14 @@ func (l *Lane) Install(ctx context.Context, g *Group) error {
 	if !g.Watch {
 		return l.install(ctx, g)
 	}
-	blockers := l.watch(ctx, max(g.LockWait, FirstLockWait)/2)
+	blockers, end := l.watch(ctx, max(g.LockWait, FirstLockWait)/2)
+	defer end()
 	err := l.install(ctx, g)
 	var e *Error
-	if who := blockers(); who != "" && errors.As(err, &e) && e.Class == Contention {
-		e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
+	if errors.As(err, &e) && e.Class == Contention {
+		if who := blockers(); who != "" {
+			e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
+		}
 	}
 	return err
 }

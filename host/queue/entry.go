@@ -52,7 +52,7 @@ type Entry struct {
 	Effects bool
 	// Ahead says that its effects are durable through the ledger, above the snapshot.
 	Ahead bool
-	// Attempts counts failed installations.
+	// Attempts counts the installations for which another transaction was in the way.
 	Attempts int32
 
 	state     State

@@ -318,7 +318,6 @@ func (c *Core) contended(g *queue.Group) {
 // named it, by halves otherwise.
 func (c *Core) split(g *queue.Group, ev *Failed) {
 	for _, e := range g.Entries {
-		e.Attempts++
 		switch {
 		case e.Version == ev.Culprit:
 			c.queue.Limit(e, 1)

@@ -48,6 +48,16 @@ func Order(tb testing.TB) []byte {
 	return wasm
 }
 
+// Values returns the guest that puts payloads into columns of every type, built once in a test process.
+func Values(tb testing.TB) []byte {
+	tb.Helper()
+	wasm, err := values()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
 // BuildBanking builds the banking example's guest from the repository in root into a file.
 func BuildBanking(ctx context.Context, root, out string) error {
 	_, err := guests.Build(ctx, filepath.Join(root, BankingDir), out)
@@ -58,6 +68,7 @@ var (
 	banking = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
 	deeds   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/deeds") })
 	order   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/order") })
+	values  = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/values") })
 )
 
 // buildIn builds the guest of a folder of this repository in a temporary one.
