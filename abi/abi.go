@@ -75,12 +75,12 @@ func (s Status) String() string {
 const (
 	MaxModule     = 16 << 20 // bytes of a guest's binary
 	MaxInput      = 16 << 20 // bytes of an input frame
-	MaxOutput     = 4 << 20  // bytes of an output frame
+	MaxOutput     = 16 << 20 // bytes of an output frame
 	MaxReferenced = 16 << 20 // sum of the bytes that an output frame's references name
-	MaxRecords    = 65536    // records in a frame
+	MaxRecords    = 65536    // records in a frame, and so items of a version
 	MaxDepth      = 128      // nesting of a payload
 	MaxMessage    = 1024     // bytes of a reject's message
-	MaxStatements = 64       // statements of one version, if the manifest says nothing
+	MaxStatements = 65536    // statements of a version
 	MaxManifest   = 1 << 20  // bytes of a manifest
 	MaxTemplates  = 1024     // templates of a manifest, and the highest template id
 	MaxParams     = 256      // parameters of a template
@@ -88,6 +88,12 @@ const (
 	MaxVectors    = 256      // vectors of a manifest
 	MaxName       = 128      // bytes of a name in a manifest
 	MaxSQL        = 16 << 10 // bytes of a template's SQL
+)
+
+// What a host allows of the limits above unless its settings say otherwise.
+const (
+	DefaultOutput         = 4 << 20 // bytes of an output frame
+	DefaultItemStatements = 64      // statements of an item, on average over its version's items
 )
 
 // Ref is a stretch of bytes: within a frame for the fields of an input frame, within the

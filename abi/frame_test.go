@@ -122,7 +122,6 @@ func TestOutputIsDistrusted(t *testing.T) {
 		{OutStatementCount, 1, "1, but records use 2"},
 		{OutArgumentCount, 3, "3, but statements use 4"},
 		{records + AnsFirstStatement, 1, "first statement 1, want 0"},
-		{records + AnsStatementCount, 65, "at most 64 are allowed"},
 		{records + AnsStatementCount, 1, "first statement 2, want 1"},
 		{records + AnsStatus, 3, "unknown status 3"},
 		{records + AnsStatus, 1, "statements beside status skip"},
@@ -163,6 +162,47 @@ func TestOutputAddresses(t *testing.T) {
 	limits.Frame = int(length) - 1
 	if _, err := OpenOutput(memory, ptr, length, 4, limits); err == nil {
 		t.Error("a frame over the limit was accepted")
+	}
+}
+
+// A version's statements are counted for the version, wherever among its records they stand.
+func TestStatementsOfAVersion(t *testing.T) {
+	answers := func(counts ...int) *Output {
+		memory, ptr, length := layOut(func(b *OutputBuilder) {
+			for _, n := range counts {
+				b.Begin()
+				for range n {
+					b.Statement(1, 0)
+				}
+			}
+		}, 1024, 2048, 1<<16)
+		out, err := OpenOutput(memory, ptr, length, len(counts), testLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &out
+	}
+	limits := OutputLimits{ItemStatements: 2, Statements: 5}
+	for _, test := range []struct {
+		out          *Output
+		first, count int
+		says         string
+	}{
+		{answers(2), 0, 1, ""},
+		{answers(3), 0, 1, "3 statements for the 1 items of its version, at most 2 are allowed: 2 an item on average, 5 a version"},
+		{answers(4, 0), 0, 2, ""},
+		{answers(0, 4), 0, 2, ""},
+		{answers(1, 4), 0, 2, "5 statements for the 2 items"},
+		{answers(9, 2, 3), 1, 2, "5 statements for the 2 items"},
+		{answers(5, 0, 0, 0), 0, 4, ""},
+		{answers(6, 0, 0, 0), 0, 4, "at most 5 are allowed"},
+		{answers(), 0, 0, ""},
+	} {
+		err := test.out.CheckVersion(test.first, test.count, limits)
+		var bad *FrameError
+		if (test.says == "") != (err == nil) || err != nil && (!errors.As(err, &bad) || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("records %d+%d: %v, want %q", test.first, test.count, err, test.says)
+		}
 	}
 }
 

@@ -160,7 +160,7 @@ func TestGoldenOutput(t *testing.T) {
 }
 
 func testLimits() OutputLimits {
-	return OutputLimits{Frame: MaxOutput, Referenced: 1024, Statements: MaxStatements}
+	return OutputLimits{Frame: MaxOutput, Referenced: 1024, ItemStatements: DefaultItemStatements, Statements: MaxStatements}
 }
 
 func outputText(o *Output) string {

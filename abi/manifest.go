@@ -59,7 +59,7 @@ type Template struct {
 // ManifestLimits are a guest's own, lower limits. Zero means the host's.
 type ManifestLimits struct {
 	Records    int `json:"records,omitzero"`    // records of one call
-	Statements int `json:"statements,omitzero"` // statements of one version
+	Statements int `json:"statements,omitzero"` // statements of an item, on average over its version's items
 }
 
 // Vector is one example that a guest must convert as it says, whenever it is loaded.

@@ -35,6 +35,16 @@ func TestManifestIsRead(t *testing.T) {
 	}
 }
 
+// An action is named as the topic names it: no text is refused but for its length.
+func TestManifestNamesAnyAction(t *testing.T) {
+	for _, name := range []string{``, ` `, `a\tb`, `\u0000`, `é`, strings.Repeat("x", MaxName)} {
+		m, err := DecodeManifest([]byte(strings.Replace(goodManifest, `{"name":"A"`, `{"name":"`+name+`"`, 1)))
+		if err != nil || len(m.Actions) != 1 {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestManifestRefuses(t *testing.T) {
 	tests := []struct{ old, new, says string }{
 		{`"name":"n",`, ``, "manifest: name: is missing"},
@@ -60,6 +70,7 @@ func TestManifestRefuses(t *testing.T) {
 		{`"templates":[1]`, `"templates":[7]`, "actions[0].templates[0]: no template has the id 7"},
 		{`[{"name":"A","templates":[1]}]`, `[]`, "actions: is empty"},
 		{`[{"name":"A","templates":[1]}]`, `[{"name":"A","templates":[]},{"name":"A","templates":[]}]`, `actions[1].name: "A" stands twice`},
+		{`"name":"A"`, `"name":"` + strings.Repeat("x", MaxName+1) + `"`, "actions[0].name: is longer than 128 bytes"},
 		{`"records":100`, `"records":-1`, "limits.records: is -1"},
 		{`"statements":3}`, `"statements":70000}`, "limits.statements: is 70000"},
 		{`"expect":[{`, `"expect":[{"status":"ok"},{`, "vectors[0].expect: 2 answers for 1 inputs"},

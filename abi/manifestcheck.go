@@ -110,8 +110,8 @@ func (m *Manifest) checkActions() error {
 	names := make(map[string]bool)
 	for i, a := range m.Actions {
 		where := fmt.Sprintf("actions[%d]", i)
-		if err := checkName(where+".name", a.Name); err != nil {
-			return err
+		if len(a.Name) > MaxName { // else any text: it is the topic's, which may be empty
+			return refuse(where+".name", "is longer than %d bytes", MaxName)
 		}
 		if names[a.Name] {
 			return refuse(where+".name", "%q stands twice", a.Name)
@@ -143,8 +143,8 @@ func (m *Manifest) checkLimits() error {
 	if m.Limits.Records < 0 || m.Limits.Records > MaxRecords {
 		return refuse("limits.records", "is %d, want 1 to %d", m.Limits.Records, MaxRecords)
 	}
-	if m.Limits.Statements < 0 || m.Limits.Statements > MaxRecords {
-		return refuse("limits.statements", "is %d, want 1 to %d", m.Limits.Statements, MaxRecords)
+	if m.Limits.Statements < 0 || m.Limits.Statements > MaxStatements {
+		return refuse("limits.statements", "is %d, want 1 to %d", m.Limits.Statements, MaxStatements)
 	}
 	return nil
 }

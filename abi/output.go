@@ -6,7 +6,15 @@ import "fmt"
 type OutputLimits struct {
 	Frame      int // bytes of the frame; at most MaxOutput
 	Referenced int // sum of the bytes that references name; at most MaxReferenced
-	Statements int // statements of one record
+	// ItemStatements bounds a version's statements for each of its items, on average: where
+	// they stand among its records is the guest's. Statements bounds them whatever its items.
+	ItemStatements int
+	Statements     int
+}
+
+// ofVersion returns how many statements a version of so many items may have.
+func (l *OutputLimits) ofVersion(items int) int {
+	return int(min(int64(l.ItemStatements)*int64(items), int64(l.Statements), MaxStatements))
 }
 
 // Output is an output frame that passed its one bounds pass: every index and reference in
@@ -43,7 +51,7 @@ func OpenOutput(memory []byte, ptr, length uint32, want int, limits OutputLimits
 	if err := out.openTables(want); err != nil {
 		return Output{}, err
 	}
-	if err := out.checkRecords(limits); err != nil {
+	if err := out.checkRecords(); err != nil {
 		return Output{}, err
 	}
 	if err := out.checkStatements(); err != nil {
@@ -71,15 +79,13 @@ func (o *Output) openTables(want int) (err error) {
 	return nil
 }
 
-func (o *Output) checkRecords(limits OutputLimits) error {
+func (o *Output) checkRecords() error {
 	next := uint64(0)
 	for i := range o.records.count {
 		a := o.Answer(i)
 		switch {
 		case a.Status > StatusReject:
 			return badRow("output", "record", i, fmt.Sprintf("unknown status %d", uint32(a.Status)))
-		case a.Count > limits.Statements:
-			return badRow("output", "record", i, fmt.Sprintf("%d statements, at most %d are allowed", a.Count, limits.Statements))
 		case uint64(a.First) != next:
 			return badRow("output", "record", i, fmt.Sprintf("first statement %d, want %d", a.First, next))
 		case a.Status != StatusOK && a.Count != 0:
@@ -136,6 +142,22 @@ func (o *Output) checkArguments(limit int) error {
 	}
 	o.Referenced = int(sum)
 	return nil
+}
+
+// CheckVersion compares the statements of one version, whose records are count from first
+// on, with the limits. A frame does not tell versions apart, so who made the input asks.
+func (o *Output) CheckVersion(first, count int, limits OutputLimits) error {
+	if count == 0 {
+		return nil
+	}
+	last := o.Answer(first + count - 1)
+	statements, most := last.First+last.Count-o.Answer(first).First, limits.ofVersion(count)
+	if statements <= most {
+		return nil
+	}
+	return badRow("output", "record", first, fmt.Sprintf(
+		"%d statements for the %d items of its version, at most %d are allowed: %d an item on average, %d a version",
+		statements, count, most, limits.ItemStatements, limits.Statements))
 }
 
 // Answer is one output record.

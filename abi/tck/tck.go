@@ -11,6 +11,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Broken is a clause that a module breaks, and how.
@@ -34,6 +35,15 @@ type Report struct {
 	// Statuses count what the versions became, Statements is the most that one became.
 	Statuses   map[guest.Status]int
 	Statements int
+	Sizes      []Size // how versions of one to many items went
+}
+
+// Size is how a version of so many items went.
+type Size struct {
+	Items      int
+	Status     guest.Status
+	Statements int
+	Fuel       int64 // units
 }
 
 // Options are the host's limits, and where it logs. Instances and Padding are the kit's own.
@@ -117,7 +127,10 @@ func (k *kit) run(ctx context.Context) error {
 	if err := g.DescribeAgain(ctx); err != nil {
 		return brokenBy(err, constant)
 	}
-	return k.again(ctx, g, records, first)
+	if err := k.again(ctx, g, records, first); err != nil {
+		return err
+	}
+	return k.sizes(ctx, g, records, first)
 }
 
 // one converts each version by itself.
@@ -132,6 +145,52 @@ func (k *kit) one(ctx context.Context, g *guest.Generation, records []guest.Reco
 		results[i] = into.Results[0]
 	}
 	return results, nil
+}
+
+// sizes converts versions of one to many items, since what is made for a few is often not
+// made for more: a buffer, a limit on statements, an algorithm.
+func (k *kit) sizes(ctx context.Context, g *guest.Generation, records []guest.Record, first []guest.Conversion) error {
+	from := itemsThatConvert(g.Manifest(), records, first)
+	for _, n := range []int{1, 65, 1000, 20_000} {
+		if n > g.RecordsMax() {
+			break
+		}
+		r := records[0]
+		r.Items = make([]talos.Item, n)
+		for i := range r.Items {
+			r.Items[i] = from[i%len(from)]
+		}
+		var into guest.Conversions
+		err := k.convert(ctx, g, []guest.Record{r}, &into)
+		var broken *Broken
+		if errors.As(err, &broken) {
+			return &Broken{broken.Clause, fmt.Sprintf("a version of %d items: %s", n, broken.How)}
+		}
+		if err != nil {
+			return err
+		}
+		c := &into.Results[0]
+		if c.Reject != nil && c.Reject.Class == guest.ClassSize {
+			break // the host's own limit, which settings move
+		}
+		k.report.Sizes = append(k.report.Sizes, Size{n, c.Status, len(c.Statements), into.Fuel})
+	}
+	return nil
+}
+
+// itemsThatConvert are the items of the versions that were converted, so that a large version
+// of them is not rejected at its first item; or anything, if there are none.
+func itemsThatConvert(m *abi.Manifest, records []guest.Record, results []guest.Conversion) []talos.Item {
+	var items []talos.Item
+	for i := range records {
+		if results[i].Status == guest.Converted && len(records[i].Items) == 1 && len(records[i].Items[0].Payload) < 200 {
+			items = append(items, records[i].Items[0])
+		}
+	}
+	if len(items) == 0 {
+		items = []talos.Item{{Action: m.Actions[0].Name, Payload: []byte(`{}`)}}
+	}
+	return items
 }
 
 // way is how all versions are converted once more; they must become the same.

@@ -71,6 +71,22 @@ func TestKitsConform(t *testing.T) {
 	}
 }
 
+// TestSizes shows what an untouched scaffold met at its 65th item: 64 statements of a version.
+func TestSizes(t *testing.T) {
+	r := run(t, "../../host/guest/testdata/answers_for_all.wasm")
+	if r.Broken != nil || len(r.Sizes) != 4 {
+		t.Fatalf("%v, %+v", r.Broken, r.Sizes)
+	}
+	for i, n := range []int{1, 65, 1000, 20_000} {
+		if s := r.Sizes[i]; s.Items != n || s.Statements != n || s.Status != guest.Converted || s.Fuel == 0 {
+			t.Errorf("a version of %d items: %+v", n, s)
+		}
+	}
+	if r := run(t, "../../host/guest/testdata/takes_three_records.wasm"); r.Broken != nil || len(r.Sizes) != 1 {
+		t.Errorf("%v, %+v", r.Broken, r.Sizes)
+	}
+}
+
 // breaks says which clause each of the host's fixtures breaks; their names are their deeds.
 var breaks = map[string]string{
 	"aborts":                                   "faults",
@@ -148,6 +164,7 @@ var breaks = map[string]string{
 	"writes_newlines_to_fd1":                   "ends",
 	"writes_out_of_range":                      "faults",
 	"answers_for_all":                          "",
+	"takes_three_records":                      "",
 }
 
 func TestFixturesBreakTheirClause(t *testing.T) {

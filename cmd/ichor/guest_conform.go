@@ -26,9 +26,18 @@ type conformance struct {
 	Converted  int         `json:"converted"`
 	Skipped    int         `json:"skipped"`
 	Rejected   int         `json:"rejected"`
-	Fuel       int64       `json:"fuel"`       // of the dearest version
-	Statements int         `json:"statements"` // the most of a version
+	Fuel       int64       `json:"fuel"`            // of the dearest version
+	Statements int         `json:"statements"`      // the most of a version
+	Sizes      []sized     `json:"sizes,omitempty"` // versions of one to many items
 	Inspection *inspection `json:"inspection,omitempty"`
+}
+
+// sized is how a version of so many items went.
+type sized struct {
+	Items      int    `json:"items"`
+	Status     string `json:"status"`
+	Statements int    `json:"statements"`
+	Fuel       int64  `json:"fuel"`
 }
 
 // errBroken is how test ends for a module that breaks a clause.
@@ -51,6 +60,9 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	}
 	for _, clause := range report.Kept {
 		result.Clauses = append(result.Clauses, clause.ID)
+	}
+	for _, s := range report.Sizes {
+		result.Sizes = append(result.Sizes, sized{s.Items, s.Status.String(), s.Statements, s.Fuel})
 	}
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
@@ -84,7 +96,11 @@ func (r *conformance) print(report *tck.Report) {
 		fmt.Printf("broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
 		return
 	}
-	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n\n",
+	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n",
 		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
+	for _, s := range r.Sizes {
+		fmt.Printf("a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
+	}
+	fmt.Println()
 	r.Inspection.print()
 }

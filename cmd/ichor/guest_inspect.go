@@ -37,11 +37,15 @@ type inspection struct {
 
 // limitsText are the limits that hold for the module.
 type limitsText struct {
-	MemoryBytes int64 `json:"memory_bytes"`
-	FuelCall    int64 `json:"fuel_call"`
-	FuelItem    int64 `json:"fuel_item"`
-	Statements  int   `json:"statements"`
-	Records     int   `json:"records"`
+	MemoryBytes       int64 `json:"memory_bytes"`
+	FuelCall          int64 `json:"fuel_call"`          // units
+	FuelItem          int64 `json:"fuel_item"`          // units
+	ItemStatements    int   `json:"item_statements"`    // on average over a version's items
+	VersionStatements int   `json:"version_statements"` // whatever its items
+	Versions          int   `json:"versions"`           // of a call
+	Records           int   `json:"records"`            // of a call
+	InputBytes        int   `json:"input_bytes"`        // of a call's frame
+	OutputBytes       int   `json:"output_bytes"`       // of a call's frame
 }
 
 // Run implements the verb.
@@ -70,7 +74,8 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 		Vectors: len(manifest.Vectors), Large: map[uint32][]string{},
 		Limits: limitsText{
 			MemoryBytes: int64(limits.MemoryPages) << 16, FuelCall: limits.FuelCall, FuelItem: limits.FuelItem,
-			Statements: limits.Statements, Records: limits.BatchMax,
+			ItemStatements: limits.ItemStatements, VersionStatements: limits.Statements, Versions: limits.BatchMax,
+			Records: g.RecordsMax(), InputBytes: limits.InputBytes, OutputBytes: limits.OutputBytes,
 		},
 	}
 	seen := map[string]bool{}
@@ -106,13 +111,15 @@ func (w *inspection) print() {
 	fmt.Printf("digest     %s, %d bytes\n", w.Digest, w.Bytes)
 	fmt.Printf("writes     %s\n", strings.Join(w.Writes, ", "))
 	fmt.Printf("input      %s; an unknown action is a %s\n", w.Input, w.UnknownAction)
-	fmt.Printf("limits     %d MiB of memory, %d units of fuel a call and %d an item, %d statements an item, %d versions a call\n",
-		w.Limits.MemoryBytes>>20, w.Limits.FuelCall, w.Limits.FuelItem, w.Limits.Statements, w.Limits.Records)
+	l := w.Limits
+	fmt.Printf("limits     %d MiB of memory, %d units of fuel a call and %d an item\n", l.MemoryBytes>>20, l.FuelCall, l.FuelItem)
+	fmt.Printf("           %d statements an item, on average over its version's, and %d a version\n", l.ItemStatements, l.VersionStatements)
+	fmt.Printf("           %d versions and %d items a call, %d KiB of input and %d KiB of output\n", l.Versions, l.Records, l.InputBytes>>10, l.OutputBytes>>10)
 	if w.FuelPerRecord > 0 {
 		fmt.Printf("cost       %d units of fuel an item, of its vectors\n", w.FuelPerRecord)
 	}
 	for _, a := range w.Actions {
-		fmt.Printf("action     %s: templates %s\n", a.Name, strings.Trim(fmt.Sprint(a.Templates), "[]"))
+		fmt.Printf("action     %q: templates %s\n", a.Name, strings.Trim(fmt.Sprint(a.Templates), "[]"))
 	}
 	for i := range w.Templates {
 		printTemplate(&w.Templates[i])

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -369,6 +370,30 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 				t.Errorf("%v does not say %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestEachLimitOfGuestsIsASetting: all of them reach the host, and are refused by name.
+func TestEachLimitOfGuestsIsASetting(t *testing.T) {
+	s := defaultSettings()
+	text := `guests: {memory: 128MiB, fuel: {start: 1, call: 2, item: 3},
+  limits: {input: 16MiB, output: 15MiB, values: 14MiB, item_statements: 5, version_statements: 6, versions: 7}}`
+	if err := decodeSettings(strings.NewReader(text), &s); err != nil {
+		t.Fatal(err)
+	}
+	want := guest.Options{
+		MemoryPages: 2048, FuelStart: 1, FuelCall: 2, FuelItem: 3,
+		InputBytes: 16 << 20, OutputBytes: 15 << 20, ArgumentBytes: 14 << 20, ItemStatements: 5, Statements: 6, BatchMax: 7,
+	}
+	if got := s.Guests.limits(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	s.Guests.Limits = callSettings{Input: 17 << 20, Output: 17 << 20, Values: 17 << 20, ItemStatements: 1 << 20, VersionStatements: 1 << 20, Versions: 1 << 20}
+	err := s.Guests.limits().Validate()
+	for _, name := range []string{"input", "output", "values", "item_statements", "version_statements", "versions"} {
+		if err == nil || !strings.Contains(err.Error(), "guests.limits."+name) {
+			t.Errorf("%v does not name guests.limits.%s", err, name)
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ type guestSettings struct {
 	CacheDir  string       `yaml:"cache_directory"`
 	Memory    size         `yaml:"memory"`
 	Fuel      fuelSettings `yaml:"fuel"`
+	Limits    callSettings `yaml:"limits"`
 	SQL       sqlSettings  `yaml:"sql"`
 }
 
@@ -79,6 +80,17 @@ type fuelSettings struct {
 	Start int64 `yaml:"start"`
 	Call  int64 `yaml:"call"`
 	Item  int64 `yaml:"item"`
+}
+
+// callSettings bound what goes into a guest and comes out of it. Input, output and values
+// are of a call; a version that does not fit alone is held.
+type callSettings struct {
+	Input             size `yaml:"input"`              // the frame of payloads and their tokens; at most 16MiB
+	Output            size `yaml:"output"`             // the frame of statements; at most 16MiB
+	Values            size `yaml:"values"`             // the sum of the values; at most 16MiB
+	ItemStatements    int  `yaml:"item_statements"`    // of an item, on average over its version's items
+	VersionStatements int  `yaml:"version_statements"` // of a version, whatever its items; at most 65536
+	Versions          int  `yaml:"versions"`           // of a call, however quick they are
 }
 
 // sqlSettings say what guests may declare beyond, and short of, what is allowed to all.
@@ -175,6 +187,10 @@ func defaultSettings() settings {
 		Guests: guestSettings{
 			Unrouted: string(host.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
 			Fuel: fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
+			Limits: callSettings{
+				Input: guest.DefaultInputBytes, Output: guest.DefaultOutputBytes, Values: guest.DefaultArgumentBytes,
+				ItemStatements: guest.DefaultItemStatements, VersionStatements: guest.DefaultStatements, Versions: guest.DefaultBatchMax,
+			},
 		},
 		Installer: installerSettings{
 			Lanes: replicator.DefaultLanes, GroupMax: replicator.DefaultGroupMax, GroupBytesMax: replicator.DefaultGroupBytesMax,
@@ -256,17 +272,24 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.PoisonBreaker = s.Installer.PoisonBreaker
 	o.Database.Deadline = time.Duration(s.Installer.Deadline)
 	o.Guests = host.GuestOptions{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: host.UnroutedPolicy(s.Guests.Unrouted)}
-	o.Guests.Limits.CacheDir = s.Guests.CacheDir
-	o.Guests.Limits.MemoryPages = uint32(s.Guests.Memory / (64 << 10))
-	o.Guests.Limits.FuelStart, o.Guests.Limits.FuelCall, o.Guests.Limits.FuelItem = s.Guests.Fuel.Start, s.Guests.Fuel.Call, s.Guests.Fuel.Item
-	sql := s.Guests.SQL
-	o.Guests.Limits.SQL.Relations, o.Guests.Limits.SQL.Functions = sql.Relations, sql.Functions
-	o.Guests.Limits.SQL.Types, o.Guests.Limits.SQL.Unbounded = sql.Types, sql.Unbounded
+	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)
 	o.HTTP.Listen = s.HTTP.Listen
 	o.Fill() // so that every verb has a guest checked by what run has it checked by
 	return o, o.Validate()
+}
+
+// limits says the limits and the SQL policy of guests in the words of package guest.
+func (s *guestSettings) limits() guest.Options {
+	o := guest.Options{
+		CacheDir: s.CacheDir, MemoryPages: uint32(s.Memory / (64 << 10)),
+		FuelStart: s.Fuel.Start, FuelCall: s.Fuel.Call, FuelItem: s.Fuel.Item,
+		InputBytes: int(s.Limits.Input), OutputBytes: int(s.Limits.Output), ArgumentBytes: int(s.Limits.Values),
+		ItemStatements: s.Limits.ItemStatements, Statements: s.Limits.VersionStatements, BatchMax: s.Limits.Versions,
+	}
+	o.SQL.Relations, o.SQL.Functions, o.SQL.Types, o.SQL.Unbounded = s.SQL.Relations, s.SQL.Functions, s.SQL.Types, s.SQL.Unbounded
+	return o
 }
 
 // address returns the database's URL as it is now: a file may have changed since the last time.

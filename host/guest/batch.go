@@ -37,6 +37,10 @@ func (g *Generation) fill(s *slot, records []Record, results []Conversion, from,
 			} else {
 				g.settleUnseen(&results[b.to], &records[b.to])
 			}
+			if s.build.Size() >= batchBytes { // larger ones only cost memory
+				b.to++
+				return
+			}
 			continue
 		}
 		s.build.Truncate(first)
@@ -45,10 +49,19 @@ func (g *Generation) fill(s *slot, records []Record, results []Conversion, from,
 			return // full: this version begins the next batch
 		}
 		if err != nil {
-			reject = &Reject{Class: ClassSize, Message: fmt.Sprintf("the version's input frame is larger than %d bytes", g.options.InputBytes)}
+			reject = &Reject{Class: ClassSize, Message: g.tooLarge(&records[b.to])}
 		}
 		g.reject(&results[b.to], reject)
 	}
+}
+
+// tooLarge says why a version alone does not fit into a frame, and what moves the limit.
+func (g *Generation) tooLarge(r *Record) string {
+	if n := len(r.Items); n > g.rules.records {
+		return fmt.Sprintf("the version has %d items, a call of the guest takes at most %d", n, g.rules.records)
+	}
+	return fmt.Sprintf("the version's input frame, its payloads and %d bytes for each of their values, is larger than %d bytes: guests.limits.input",
+		abi.TokStride, g.options.InputBytes)
 }
 
 // settleUnseen settles a version none of whose items is for this guest.
@@ -75,6 +88,9 @@ func (g *Generation) add(s *slot, r *Record) (*Reject, error) {
 			return &Reject{Class: ClassAction, Message: fmt.Sprintf("item %d: guest %s does not know the action %q", i, g.name, clip(r.Items[i].Action))}, nil
 		}
 		in.Action, in.Payload, in.ItemIndex = r.Items[i].Action, r.Items[i].Payload, uint32(i)
+		if s.build.Records() == g.rules.records {
+			return nil, abi.ErrInputFull
+		}
 		if err := s.build.Add(&in); errors.Is(err, abi.ErrInputFull) {
 			return nil, err
 		} else if err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -42,7 +43,7 @@ func TestDeeds(t *testing.T) {
 		{"undeclared template", []talos.Item{item("UNDECLARED", `1`)}, `rejected guest_fault: guest fault undeclared in ichor_convert: record 0: template 9 is not in the manifest`},
 		{"another action's template", []talos.Item{item("FOREIGN", `1`)}, `rejected guest_fault: guest fault undeclared in ichor_convert: record 0: template 3 is not among those of the version's actions`},
 		{"too few arguments", []talos.Item{item("FEW", `1`)}, `rejected guest_fault: guest fault undeclared in ichor_convert: record 0: template 1 has 1 parameters, the statement has 0 arguments`},
-		{"too many statements", []talos.Item{item("FLOOD", `1`)}, `rejected guest_fault: guest fault bad_frame in ichor_convert: output frame: record 0: 1000 statements, at most 64 are allowed`},
+		{"too many statements", []talos.Item{item("FLOOD", `1`)}, `rejected guest_fault: guest fault bad_frame in ichor_convert: output frame: record 0: 1000 statements for the 1 items of its version, at most 64 are allowed`},
 		{"log flood", []talos.Item{item("LOG", `1`)}, `converted`},
 	}
 	for _, test := range tests {
@@ -149,10 +150,87 @@ func TestVersionTooLargeForAFrame(t *testing.T) {
 	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, InputBytes: 4096})
 	large := `"` + strings.Repeat("x", 5000) + `"`
 	c := convert(t, g, record(1, item("ECHO", `1`)), record(2, item("ECHO", `1`), item("ECHO", large)), record(3, item("ECHO", `3`)))
-	for i, want := range []string{`converted 1["1"]`, `rejected too_large: the version's input frame is larger than 4096 bytes`, `converted 1["3"]`} {
+	for i, want := range []string{`converted 1["1"]`, "rejected too_large: the version's input frame, its payloads and 24 bytes for each of their values, is larger than 4096 bytes: guests.limits.input", `converted 1["3"]`} {
 		if got := say(&c[i]); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+}
+
+// TestStatementsAreCountedForTheVersion: 64 an item on average, wherever they stand.
+func TestStatementsAreCountedForTheVersion(t *testing.T) {
+	wasm := guesttest.Deeds(t)
+	items := func(n int) []talos.Item {
+		list := []talos.Item{item("FLOOD", `1`)} // a thousand statements
+		for len(list) < n {
+			list = append(list, item("NULL", `1`))
+		}
+		return list
+	}
+	for _, test := range []struct {
+		options guest.Options
+		items   int
+		want    string
+	}{
+		{guest.Options{}, 15, "1014 statements for the 15 items of its version, at most 960 are allowed: 64 an item on average, 65536 a version"},
+		{guest.Options{}, 16, ""},
+		{guest.Options{ItemStatements: 999}, 1, "at most 999 are allowed"},
+		{guest.Options{ItemStatements: 1000}, 1, ""},
+		{guest.Options{Statements: 999}, 16, "at most 999 are allowed"},
+		{guest.Options{OutputBytes: 10_000}, 16, "is over the limit of 10000"},
+	} {
+		test.options.Instances = 1
+		c := convert(t, mustLoad(t, "deeds", wasm, test.options), record(1, items(test.items)...))[0]
+		if test.want == "" && (c.Status != guest.Converted || len(c.Statements) != 999+test.items) || test.want != "" && !strings.Contains(say(&c), test.want) {
+			t.Errorf("%+v, %d items: %.200s, want %q", test.options, test.items, say(&c), test.want)
+		}
+	}
+}
+
+// TestVersionsOfManyItems converts as many items as a frame has room for, and one more.
+func TestVersionsOfManyItems(t *testing.T) {
+	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, OutputBytes: abi.MaxOutput})
+	items := make([]talos.Item, abi.MaxRecords+1)
+	for i := range items {
+		items[i] = item("ECHO", `1`)
+	}
+	c := convert(t, g, record(1, items[:65]...), record(2, items[1:]...), record(3, items...), record(4, items[:1]...))
+	for i, want := range []int{65, abi.MaxRecords, 0, 1} {
+		if len(c[i].Statements) != want {
+			t.Errorf("version %d: %.200s, want %d statements", i+1, say(&c[i]), want)
+		}
+	}
+	if got, want := say(&c[2]), "rejected too_large: the version has 65537 items, a call of the guest takes at most 65536"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestAVersionOfManyMegabytes fills the largest frame there is.
+func TestAVersionOfManyMegabytes(t *testing.T) {
+	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	text := strings.Repeat("x", 15<<20)
+	for i, c := range convert(t, g, record(1, item("ECHO", `1`)), record(2, item("ECHO", `"`+text+`"`)), record(3, item("ECHO", `3`))) {
+		if want := []int{1, len(text), 1}[i]; c.Status != guest.Converted || len(c.Statements[0].Args[0]) != want {
+			t.Errorf("version %d: %.200s", c.Version, say(&c))
+		}
+	}
+}
+
+// TestAGuestsOwnLimits are those of the manifest: records of a call, statements of an item.
+func TestAGuestsOwnLimits(t *testing.T) {
+	g := mustLoad(t, "limited", fixture(t, "takes_three_records"), guest.Options{Instances: 1})
+	a := item("A", `1`)
+	c := convert(t, g, record(1, a, a), record(2, a, a), record(3, a, a, a, a), record(4, a, a, a))
+	for i, want := range []int{2, 2, 0, 3} {
+		if len(c[i].Statements) != want {
+			t.Errorf("version %d: %s, want %d statements", i+1, say(&c[i]), want)
+		}
+	}
+	if got := say(&c[2]); !strings.Contains(got, "has 4 items, a call of the guest takes at most 3") {
+		t.Error(got)
+	}
+	if l := g.Limits(); l.ItemStatements != 1 || g.RecordsMax() != 3 {
+		t.Errorf("it says %d, %d", l.ItemStatements, g.RecordsMax())
 	}
 }
 

@@ -75,11 +75,11 @@ func (g *Generation) Name() string { return g.name }
 func (g *Generation) Manifest() *abi.Manifest { return g.manifest }
 
 // Limits returns the limits that hold for it: the host's, or its own where they are lower.
-func (g *Generation) Limits() Options {
-	o := g.options
-	o.Statements = g.limits.Statements
-	return o
-}
+func (g *Generation) Limits() Options { return g.options }
+
+// RecordsMax returns how many records a call has at most: the contract's number, or the
+// guest's own.
+func (g *Generation) RecordsMax() int { return g.rules.records }
 
 // Templates returns the manifest's templates. They must not be changed.
 func (g *Generation) Templates() []abi.Template { return g.manifest.Templates }

@@ -16,6 +16,11 @@ const (
 // batch, and gives each version its part. It returns a *Fault, and keeps nothing, if a
 // statement is not what the manifest allows.
 func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error {
+	for _, u := range b.units {
+		if err := out.CheckVersion(u.first, u.count, g.limits); err != nil {
+			return &Fault{Kind: FaultBadFrame, During: abi.ExportConvert, Detail: err.Error(), Err: err}
+		}
+	}
 	if err := g.checkCalls(b, out); err != nil {
 		return &Fault{Kind: FaultUndeclared, During: abi.ExportConvert, Detail: err.Error()}
 	}

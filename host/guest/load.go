@@ -185,14 +185,13 @@ func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 // setLimits takes the lower of the host's limits and the guest's own.
 func (g *Generation) setLimits() {
 	own := g.manifest.Limits
-	if own.Records > 0 {
-		g.options.BatchMax = min(g.options.BatchMax, own.Records)
-	}
-	statements := g.options.Statements
 	if own.Statements > 0 {
-		statements = min(statements, own.Statements)
+		g.options.ItemStatements = min(g.options.ItemStatements, own.Statements)
 	}
-	g.limits = abi.OutputLimits{Frame: g.options.OutputBytes, Referenced: g.options.ArgumentBytes, Statements: statements}
+	g.limits = abi.OutputLimits{
+		Frame: g.options.OutputBytes, Referenced: g.options.ArgumentBytes,
+		ItemStatements: g.options.ItemStatements, Statements: g.options.Statements,
+	}
 }
 
 func (g *Generation) refuse(step Step, what, hint string, err error) error {

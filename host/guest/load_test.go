@@ -22,13 +22,13 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err := (guest.Options{}).Validate(); err != nil {
 		t.Errorf("the defaults are refused: %v", err)
 	}
-	bad := guest.Options{Instances: -1, MemoryPages: 70000, HighWaterPages: 80000, BatchMax: -1, InputBytes: 1, OutputBytes: 1, ArgumentBytes: 1, Statements: -1, LogLine: 1, LogCall: 1, LogRate: -1, BatchTime: -1}
+	bad := guest.Options{Instances: -1, MemoryPages: 70000, HighWaterPages: 80000, BatchMax: -1, InputBytes: 1, OutputBytes: 1, ArgumentBytes: 1, ItemStatements: -1, Statements: -1, LogLine: 1, LogCall: 1, LogRate: -1, BatchTime: -1}
 	err := bad.Validate()
 	if err == nil {
 		t.Fatal("bad options pass")
 	}
-	for _, field := range []string{"Instances", "MemoryPages", "HighWaterPages", "BatchMax", "InputBytes", "OutputBytes", "ArgumentBytes", "Statements", "LogLine", "LogCall", "LogRate", "BatchTime"} {
-		if !strings.Contains(err.Error(), "guest option "+field+" is") {
+	for _, field := range []string{"Instances", "MemoryPages", "HighWaterPages", "BatchMax", "InputBytes", "OutputBytes", "ArgumentBytes", "ItemStatements", "Statements", "LogLine", "LogCall", "LogRate", "BatchTime"} {
+		if !strings.Contains(err.Error(), "guest option "+field+" ") {
 			t.Errorf("%s is not named in %v", field, err)
 		}
 	}

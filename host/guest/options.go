@@ -16,9 +16,10 @@ const (
 	DefaultHighWaterPages = 512  // 32 MiB
 	DefaultBatchMax       = 512
 	DefaultBatchTime      = 500 * time.Microsecond
-	DefaultInputBytes     = 4 << 20
-	DefaultOutputBytes    = abi.MaxOutput
+	DefaultInputBytes     = abi.MaxInput
+	DefaultOutputBytes    = abi.DefaultOutput
 	DefaultArgumentBytes  = abi.MaxReferenced
+	DefaultItemStatements = abi.DefaultItemStatements
 	DefaultStatements     = abi.MaxStatements
 	DefaultLogLine        = 1 << 10
 	DefaultLogCall        = 64 << 10
@@ -31,6 +32,7 @@ const (
 	fuelSlice     = 100_000 // 0.1 to 0.3 ms between two looks at the context
 	fuelLargest   = 1 << 22 // 4 MiB of memory.copy at once, some 20 ms on pages that nobody touched before
 	batchFirst    = 64      // versions of a batch while the cost is not known
+	batchBytes    = 4 << 20 // an input frame this large takes no further version
 	memoryPagesAt = 65536   // the most that a 32-bit memory can have
 )
 
@@ -58,11 +60,14 @@ type Options struct {
 	BatchTime time.Duration
 	// InputBytes bounds an input frame. A version that does not fit alone is rejected.
 	InputBytes int
-	// OutputBytes, ArgumentBytes and Statements bound what a guest may answer: the frame,
-	// the sum of the values of a call, and the statements of one item.
+	// OutputBytes and ArgumentBytes bound what a guest may answer in a call: the frame, and
+	// the sum of its values.
 	OutputBytes   int
 	ArgumentBytes int
-	Statements    int
+	// ItemStatements bounds a version's statements for each of its items that reach the
+	// guest, on average; Statements bounds them whatever its items.
+	ItemStatements int
+	Statements     int
 	// LogLine and LogCall bound what a guest may log, in bytes; LogRate in lines a second.
 	LogLine int
 	LogCall int
@@ -88,6 +93,7 @@ func (o *Options) setDefaults() {
 	setInt(&o.InputBytes, DefaultInputBytes)
 	setInt(&o.OutputBytes, DefaultOutputBytes)
 	setInt(&o.ArgumentBytes, DefaultArgumentBytes)
+	setInt(&o.ItemStatements, DefaultItemStatements)
 	setInt(&o.Statements, DefaultStatements)
 	setInt(&o.LogLine, DefaultLogLine)
 	setInt(&o.LogCall, DefaultLogCall)
@@ -137,19 +143,20 @@ func (o Options) Validate() error {
 		}
 	}
 	check("Instances", o.Instances, 1, 1024)
-	check("MemoryPages", int(o.MemoryPages), 1, memoryPagesAt)
+	check("MemoryPages (guests.memory)", int(o.MemoryPages), 1, memoryPagesAt)
 	check("HighWaterPages", int(o.HighWaterPages), 1, int(o.MemoryPages))
-	check("BatchMax", o.BatchMax, 1, abi.MaxRecords)
-	check("InputBytes", o.InputBytes, 1<<10, abi.MaxInput)
-	check("OutputBytes", o.OutputBytes, 1<<10, abi.MaxOutput)
-	check("ArgumentBytes", o.ArgumentBytes, 1<<10, abi.MaxReferenced)
-	check("Statements", o.Statements, 1, abi.MaxRecords)
+	check("BatchMax (guests.limits.versions)", o.BatchMax, 1, abi.MaxRecords)
+	check("InputBytes (guests.limits.input)", o.InputBytes, 1<<10, abi.MaxInput)
+	check("OutputBytes (guests.limits.output)", o.OutputBytes, 1<<10, abi.MaxOutput)
+	check("ArgumentBytes (guests.limits.values)", o.ArgumentBytes, 1<<10, abi.MaxReferenced)
+	check("ItemStatements (guests.limits.item_statements)", o.ItemStatements, 1, abi.MaxStatements)
+	check("Statements (guests.limits.version_statements)", o.Statements, 1, abi.MaxStatements)
 	check("LogLine", o.LogLine, 16, 1<<16)
 	check("LogCall", o.LogCall, 16, 1<<20)
 	check("LogRate", o.LogRate, 1, 1<<20)
-	check("FuelStart", int(o.FuelStart), 1, fuelMost)
-	check("FuelCall", int(o.FuelCall), 1, fuelMost)
-	check("FuelItem", int(o.FuelItem), 1, fuelMost)
+	check("FuelStart (guests.fuel.start)", int(o.FuelStart), 1, fuelMost)
+	check("FuelCall (guests.fuel.call)", int(o.FuelCall), 1, fuelMost)
+	check("FuelItem (guests.fuel.item)", int(o.FuelItem), 1, fuelMost)
 	check("Padding", o.Padding, 0, 1<<10)
 	check("BatchTime", int(o.BatchTime), 1, int(time.Minute))
 	errs = append(errs, o.SQL.Validate())

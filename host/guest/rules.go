@@ -13,6 +13,7 @@ type rules struct {
 	actions map[string]action
 	params  []int               // by template id; -1 where there is none
 	values  [][]sqlpolicy.Value // by template id: what each parameter takes
+	records int                 // of a call, at most
 	skip    bool                // unknown actions are skipped, not rejected
 	tokens  bool
 }
@@ -27,7 +28,10 @@ func newRules(m *abi.Manifest) rules {
 	}
 	r := rules{
 		actions: make(map[string]action, len(m.Actions)), params: make([]int, highest+1), values: make([][]sqlpolicy.Value, highest+1),
-		skip: m.UnknownAction == abi.UnknownSkip, tokens: m.Input == abi.InputTokens,
+		records: abi.MaxRecords, skip: m.UnknownAction == abi.UnknownSkip, tokens: m.Input == abi.InputTokens,
+	}
+	if own := m.Limits.Records; own > 0 {
+		r.records = own
 	}
 	for i := range r.params {
 		r.params[i] = -1

@@ -20,14 +20,9 @@ type Item struct {
 // firstVersion is the first statemap's version; its safepoint is one lower.
 const firstVersion = 42
 
-// The memory that stands for an instance's: the input frame, then the program's text, then
-// the output frame.
-const (
-	inputAt = 1 << 16
-	textAt  = 1 << 20
-	frameAt = 2 << 20
-	memory  = 4 << 20
-)
+// inputAt is the address of the input frame in the memory that stands for an instance's; the
+// program's text and then the output frame follow it.
+const inputAt = 1 << 16
 
 // Convert gives the program one statemap a version, from version 42 on, and returns what
 // each became, in one line: "ok", "skip" or "reject CODE MESSAGE", then for each statement
@@ -43,21 +38,30 @@ func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
 		tb.Fatal(err)
 	}
 	build := frame(tb, m, statemaps)
-	mem := make([]byte, memory)
-	build.Write(mem[inputAt:textAt])
+	mem := make([]byte, inputAt+build.Size())
+	build.Write(mem[inputAt:])
+	textAt := (len(mem) + 7) / 8 * 8
 	var text []byte
-	out := p.Run(mem[inputAt:inputAt+build.Size()], inputAt, func(t []byte) uint32 { text = t; return textAt })
-	if copy(mem[textAt:frameAt], text) < len(text) || copy(mem[frameAt:], out) < len(out) {
-		tb.Fatal("the answer is larger than the test's memory")
+	out := p.Run(mem[inputAt:], inputAt, func(t []byte) uint32 { text = t; return uint32(textAt) })
+	frameAt := (textAt + len(text) + 7) / 8 * 8
+	mem = append(mem, make([]byte, frameAt+len(out)-len(mem))...)
+	copy(mem[textAt:], text)
+	copy(mem[frameAt:], out)
+	limits := abi.OutputLimits{
+		Frame: abi.DefaultOutput, Referenced: abi.MaxReferenced, ItemStatements: abi.DefaultItemStatements, Statements: abi.MaxStatements,
 	}
-	answer, err := abi.OpenOutput(mem, frameAt, uint32(len(out)), build.Records(), abi.OutputLimits{
-		Frame: abi.MaxOutput, Referenced: abi.MaxReferenced, Statements: abi.MaxStatements,
-	})
+	if own := m.Limits.Statements; own > 0 {
+		limits.ItemStatements = min(limits.ItemStatements, own)
+	}
+	answer, err := abi.OpenOutput(mem, uint32(frameAt), uint32(len(out)), build.Records(), limits)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	lines, record := make([]string, len(statemaps)), 0
 	for i, items := range statemaps {
+		if err := answer.CheckVersion(record, len(items), limits); err != nil {
+			tb.Fatal(err)
+		}
 		lines[i] = line(tb, m, &answer, record, len(items))
 		record += len(items)
 	}
@@ -67,7 +71,7 @@ func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
 func frame(tb testing.TB, m *abi.Manifest, statemaps [][]Item) *abi.InputBuilder {
 	tb.Helper()
 	build := new(abi.InputBuilder)
-	build.Reset(m.Input == abi.InputTokens, textAt-inputAt)
+	build.Reset(m.Input == abi.InputTokens, abi.MaxInput)
 	for i, items := range statemaps {
 		for j, item := range items {
 			r := abi.InputRecord{
