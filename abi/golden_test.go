@@ -103,7 +103,11 @@ func inputText(t testing.TB, frame []byte) string {
 		fmt.Fprintf(&b, "item %d of %d, first %t, last %t: %q %s\n", r.ItemIndex(), r.ItemCount(), r.First(), r.Last(), r.Bytes(r.Action()), r.Bytes(r.Payload()))
 		for j := range r.TokenCount() {
 			tok := r.Token(j)
-			fmt.Fprintf(&b, "  %d %s\n", j, tokenText(&tok, r.Bytes))
+			fmt.Fprintf(&b, "  %d %s", j, tokenText(&tok, r.Bytes))
+			if tok.Type == TokenString {
+				fmt.Fprintf(&b, " %s", r.Bytes(r.JSON(&tok)))
+			}
+			b.WriteByte('\n')
 		}
 	}
 	return b.String()

@@ -60,6 +60,8 @@ func (in *Input) checkTokens(r Record) error {
 			return badRow("input", "token", i, "next does not move on")
 		case t.Type < TokenNull || t.Type > TokenObject:
 			return badRow("input", "token", i, "unknown type")
+		case t.Type == TokenString && !r.holdsJSON(&t):
+			return badRow("input", "token", i, "its JSON lies outside of the frame")
 		}
 	}
 	return nil
@@ -156,6 +158,30 @@ func (t *Row) Next() int { return int(le.Uint32(t[TokNext:])) }
 func (r *Record) Token(i int) Token {
 	row := (*Row)(r.tokens[i*r.stride:])
 	return Token{Type: row.Type(), Flags: row[TokFlags], Key: row.Key(), Value: row.Value(), Next: uint32(row.Next())}
+}
+
+// JSON returns where a token's value stands as it does in the payload: a string with its
+// quotes and escapes.
+func (r *Record) JSON(t *Token) Ref {
+	switch {
+	case t.Type != TokenString:
+		return t.Value
+	case t.Flags&TokFlagValueUnescaped == 0:
+		return Ref{t.Value.Offset - 1, t.Value.Length + 2}
+	}
+	head := r.frame[t.Value.Offset-copyHead:]
+	return Ref{t.Value.Offset - le.Uint32(head), le.Uint32(head[4:])}
+}
+
+// holdsJSON reports whether JSON may be asked for a string.
+func (r *Record) holdsJSON(t *Token) bool {
+	if t.Flags&TokFlagValueUnescaped == 0 {
+		return t.Value.Offset > 0 && t.Value.end() < uint64(len(r.frame))
+	}
+	if t.Value.Offset < copyHead {
+		return false
+	}
+	return le.Uint32(r.frame[t.Value.Offset-copyHead:]) <= t.Value.Offset && r.JSON(t).end() <= uint64(len(r.frame))
 }
 
 // Bytes returns the bytes that a reference of this record names.

@@ -2,6 +2,10 @@ package abi
 
 import "unicode/utf8"
 
+// copyHead is what stands before an unescaped copy: how many bytes before it the JSON text
+// begins, and how many that text has, both u32.
+const copyHead = 8
+
 // text reads the string that begins at the current byte, a quote. Its reference is into
 // the payload when it has no escapes, else to its unescaped copy at the end of the blob.
 func (t *tape) text() (ref Ref, escaped bool, err error) {
@@ -26,12 +30,15 @@ func (t *tape) text() (ref Ref, escaped bool, err error) {
 
 // unescape reads on from the first escape of the string that begins at begin.
 func (t *tape) unescape(begin int) (Ref, error) {
-	start := len(t.blob)
-	t.blob = append(t.blob, t.src[begin:t.at]...)
+	start := len(t.blob) + copyHead
+	t.blob = append(append(t.blob, make([]byte, copyHead)...), t.src[begin:t.at]...)
 	for t.at < len(t.src) {
 		switch c := t.src[t.at]; {
 		case c == '"':
 			t.at++
+			quote := begin - 1
+			le.PutUint32(t.blob[start-copyHead:], uint32(start)-t.base-uint32(quote))
+			le.PutUint32(t.blob[start-copyHead+4:], uint32(t.at-quote))
 			return Ref{uint32(start), uint32(len(t.blob) - start)}, nil
 		case c == '\\':
 			if err := t.escape(); err != nil {

@@ -382,6 +382,28 @@ static inline bool ichor_is_array(ichor_value v) { return ichor_type_of(v) == IC
 // ichor_text_of is a string without quotes and escapes, or the JSON text of any other value.
 static inline ichor_text ichor_text_of(ichor_value v) { return v.row == NULL ? (ichor_text){"", 0} : ichor__ref(v.row + 12); }
 
+// ichor__json_of is the JSON of a value that is there, as an offset of the frame and a size.
+static inline void ichor__json_of(ichor_value v, uint32_t *offset, uint32_t *size) {
+	*offset = ichor__u32(v.row + 12), *size = ichor__u32(v.row + 16);
+	if (v.row[0] != ICHOR_STRING) return;
+	if ((v.row[1] & 2) == 0) { // in place: the quotes stand around it
+		*offset -= 1, *size += 2;
+		return;
+	}
+	const uint8_t *copy = (const uint8_t *)ichor__ref(v.row + 12).data;
+	*offset -= ichor__u32(copy - 8), *size = ichor__u32(copy - 4);
+}
+
+// ichor_json_of is a value as it stands in the payload: a string with its quotes and escapes,
+// anything else as ichor_text_of gives it.
+static inline ichor_text ichor_json_of(ichor_value v) {
+	if (v.row == NULL) return (ichor_text){"", 0};
+	uint32_t offset, size;
+	ichor__json_of(v, &offset, &size);
+	if ((uint64_t)offset + size > ichor__in.size) __builtin_trap();
+	return (ichor_text){(const char *)ichor__in.at + offset, size};
+}
+
 // ichor_key is the name of a member of an object.
 static inline ichor_text ichor_key(ichor_value v) { return v.row == NULL ? (ichor_text){"", 0} : ichor__ref(v.row + 4); }
 
@@ -428,6 +450,15 @@ static inline ichor_arg ichor_null(void) { return (ichor_arg){1, 0, 0}; }
 // value is null or not there. It is the cheapest argument there is: nothing is copied.
 static inline ichor_arg ichor_arg_of(ichor_value v) {
 	return v.row == NULL || v.row[0] == ICHOR_NULL ? ichor_null() : ichor__input(v.row + 12);
+}
+
+// ichor_json_arg_of is a JSON value for a parameter of type json or jsonb: its JSON by
+// reference. JSON's null stays one; SQL's null is a value that is not there.
+static inline ichor_arg ichor_json_arg_of(ichor_value v) {
+	if (v.row == NULL) return ichor_null();
+	uint32_t offset, size;
+	ichor__json_of(v, &offset, &size);
+	return (ichor_arg){0, ichor__in.address + offset, size};
 }
 
 // ichor_text_arg is any other text for a parameter. It must hold until the host has read the

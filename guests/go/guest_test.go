@@ -66,6 +66,24 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// A value's JSON is the payload's own, whatever it is; nothing has none.
+func TestJSON(t *testing.T) {
+	for _, json := range []string{`"a\nb"`, `"\u0061"`, `""`, `"\\"`, `"x"`, `1.50`, `true`, `null`, `[1, "\u0062"]`, `{"a":{}}`} {
+		got := one(t, func(v guest.Version, out *guest.Statements) error {
+			value := v.Item(0).Payload().Field("v")
+			out.Exec(2, value.JSONArg(), guest.Bytes(value.JSON()))
+			return nil
+		}, `{"w":"\u0077", "v" : `+json+` , "x":1}`)
+		if want := fmt.Sprintf("ok two(%q, %q)", json, json); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	var nothing guest.Value
+	if nothing.JSON() != nil || nothing.JSONArg() != guest.Null() {
+		t.Error("nothing has JSON")
+	}
+}
+
 func TestQuestionsToNothing(t *testing.T) {
 	var nothing guest.Value
 	if nothing.Exists() || nothing.IsNull() || nothing.IsString() || nothing.IsNumber() || nothing.Type() != 0 || nothing.Text() != nil {

@@ -42,6 +42,38 @@ func (v Value) Text() []byte {
 	return v.record.text(v.token.Value())
 }
 
+// JSON returns the value as it stands in the payload: a string with its quotes and escapes,
+// anything else as Text does.
+func (v Value) JSON() []byte {
+	if v.token == nil {
+		return nil
+	}
+	return v.record.text(v.json())
+}
+
+// JSONArg returns the value for a parameter of type json or jsonb: its JSON by reference.
+// JSON's null stays one; SQL's null is a value that is not there.
+func (v Value) JSONArg() Arg {
+	if v.token == nil {
+		return Arg{}
+	}
+	at := v.json()
+	return Arg{(*byte)(unsafe.Add(v.record.frame, at.Offset)), at.Length, argInput}
+}
+
+// json returns where the JSON of a value that is there stands.
+func (v Value) json() abi.Ref {
+	at := v.token.Value()
+	switch {
+	case v.token.Type() != abi.TokenString:
+		return at
+	case v.token[abi.TokFlags]&abi.TokFlagValueUnescaped == 0:
+		return abi.Ref{Offset: at.Offset - 1, Length: at.Length + 2}
+	}
+	head := (*[8]byte)(unsafe.Add(v.record.frame, at.Offset-8)) // before a copy
+	return abi.Ref{Offset: at.Offset - le.Uint32(head[:]), Length: le.Uint32(head[4:])}
+}
+
 // Arg returns the value for a parameter: its Text by reference, or null when the value is
 // null or not there.
 func (v Value) Arg() Arg {

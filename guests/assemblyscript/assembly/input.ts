@@ -171,6 +171,14 @@ export class Value {
     return changetype<Text>(this.exists ? changetype<usize>(this) + 12 : <usize>0);
   }
 
+  /**
+   * The value as it stands in the payload: a string with its quotes and escapes, anything else
+   * as text gives it. It is a new object; a statement takes it without one, by its json.
+   */
+  get json(): string {
+    return this.exists ? String.UTF8.decodeUnsafe(jsonAddress(this), jsonLength(this)) : "";
+  }
+
   /** The name of a member of an object. */
   get key(): Text {
     return changetype<Text>(this.exists ? changetype<usize>(this) + 4 : <usize>0);
@@ -204,6 +212,25 @@ export class Value {
     const row: usize = load<u32>(changetype<usize>(this), 20);
     return row < load<u32>(changetype<usize>(container), 20) ? changetype<Value>(row) : Value.none();
   }
+}
+
+// copied tells whether a value is a string that stands unescaped elsewhere than in the payload.
+function copied(v: Value): bool {
+  return v.isString && (load<u8>(changetype<usize>(v), 1) & 2) != 0;
+}
+
+/** The address of a value's JSON. A string's begins a byte before it, or where the head of its copy says. */
+export function jsonAddress(v: Value): usize {
+  const at = addressOf(changetype<usize>(v) + 12);
+  if (copied(v)) return at - load<u32>(at - 8);
+  return v.isString ? at - 1 : at;
+}
+
+/** How many bytes a value's JSON has. */
+export function jsonLength(v: Value): u32 {
+  if (copied(v)) return load<u32>(addressOf(changetype<usize>(v) + 12) - 4);
+  const length = load<u32>(changetype<usize>(v), 16);
+  return v.isString ? length + 2 : length;
 }
 
 /** One action with its payload. */

@@ -1,6 +1,6 @@
 // What a version becomes, and the output frame of it.
 
-import { addressOf, REVISION, Text, Value } from "./input";
+import { addressOf, jsonAddress, jsonLength, REVISION, Text, Value } from "./input";
 
 const MAGIC: u32 = 0x4f484349;
 const HEADER: u32 = 56;
@@ -126,6 +126,14 @@ export class Statement {
   /** A JSON value: its text by reference, or null when it is null or not there. */
   value(v: Value): Statement {
     return !v.exists || v.isNull ? this.null() : this.text(v.text);
+  }
+
+  /**
+   * A JSON value for a parameter of type json or jsonb: its JSON by reference. JSON's null stays
+   * one; SQL's null is a value that is not there.
+   */
+  json(v: Value): Statement {
+    return v.exists ? this.row(0, u32(jsonAddress(v)), jsonLength(v)) : this.null();
   }
 
   /** Bytes of the input, by reference. */

@@ -32,7 +32,10 @@ function sayItem(frame: usize, item: Item, first: bool, last: bool): string {
     const at = begin + i * stride, value = changetype<Value>(at), flags = load<u8>(at, 1);
     text += `  ${i} `;
     if (load<u64>(at, 4) != 0) text += `${value.key.toString()}${(flags & 1) != 0 ? "*" : ""}=`;
-    text += `${<i32>value.kind}:${value.text.toString()}${(flags & 2) != 0 ? "*" : ""}>${(load<u32>(at, 20) - u32(begin)) / stride}\n`;
+    text += `${<i32>value.kind}:${value.text.toString()}${(flags & 2) != 0 ? "*" : ""}>${(load<u32>(at, 20) - u32(begin)) / stride}`;
+    if (value.isString) text += ` ${value.json}`;
+    else check(value.json == value.text.toString(), "the JSON of a value");
+    text += "\n";
   }
   return text;
 }
@@ -88,6 +91,8 @@ export function walk(address: usize, size: u32): void {
   check(!nothing.text.is("x") && nothing.text.is(""), "the text of nothing");
   check(version.item(1).payload.isNull && version.length == 2 && version.item(1).index == 1, "the second item");
   const begun = begin();
+  exec(1).json(payload.field("c")).json(nothing);
+  check(nothing.json == "" && payload.field("c").json == '"x\\ny"', "the JSON of a text");
   exec(1).value(nothing).text(version.xid).string("é");
   settle(reject(5, "€".repeat(400)), 2, begun);
   const answer = usize(finish() >> 32) + 56;

@@ -25,7 +25,12 @@ static void print_tokens(ichor_item item) {
 		ichor_text key = ichor_key(v), text = ichor_text_of(v);
 		printf("  %u ", i);
 		if (ichor__u32(v.row + 4) != 0 || key.size != 0) printf("%.*s%s=", (int)key.size, key.data, v.row[1] & 1 ? "*" : "");
-		printf("%d:%.*s%s>%u\n", ichor_type_of(v), (int)text.size, text.data, v.row[1] & 2 ? "*" : "", ichor__u32(v.row + 20));
+		printf("%d:%.*s%s>%u", ichor_type_of(v), (int)text.size, text.data, v.row[1] & 2 ? "*" : "", ichor__u32(v.row + 20));
+		ichor_text json = ichor_json_of(v);
+		ichor_arg arg = ichor_json_arg_of(v);
+		if (arg.size != json.size || ichor__at(arg.address) != (const uint8_t *)json.data) printf(" (two)");
+		if (ichor_is_string(v)) printf(" %.*s", (int)json.size, json.data);
+		printf("\n");
 	}
 }
 

@@ -35,6 +35,8 @@ pub mod record {
 /// The fields of a token.
 pub mod token {
     pub const TYPE: usize = 0;
+    pub const FLAGS: usize = 1;
+    pub const FLAG_VALUE_UNESCAPED: u8 = 2;
     pub const KEY: usize = 4;
     pub const VALUE: usize = 12;
     pub const NEXT: usize = 20;

@@ -60,7 +60,13 @@ fn tokens(frame: &Frame, row: usize, text: &mut String) {
             write!(text, "{}{}=", frame.text_at(at + token::KEY), if flags & 1 != 0 { "*" } else { "" }).unwrap();
         }
         let star = if flags & 2 != 0 { "*" } else { "" };
-        writeln!(text, "{}:{}{}>{}", value.kind() as u8, value.text(), star, frame.u32(at + token::NEXT)).unwrap();
+        write!(text, "{}:{}{}>{}", value.kind() as u8, value.text(), star, frame.u32(at + token::NEXT)).unwrap();
+        if value.is_string() {
+            write!(text, " {}", value.json()).unwrap();
+        } else {
+            assert_eq!(value.json(), value.text());
+        }
+        text.push('\n');
     }
 }
 
@@ -134,10 +140,11 @@ fn walks_values() {
         let kinds: Vec<Kind> = payload.field("a").members().map(|(_, v)| v.kind()).collect();
         assert_eq!(kinds, [Kind::Number, Kind::Object]);
         let nothing = payload.field("x").field("y");
+        assert!(nothing.json().is_empty() && payload.field("c").json() == r#""x\ny""#);
         assert!(!nothing.exists() && nothing.text().is_empty() && nothing.members().next().is_none());
         assert!(version.item(1).payload().is_null());
         assert_eq!(version.items().map(|item| item.index()).collect::<Vec<_>>(), [0, 1]);
-        out.exec(1, &[payload.field("c").arg(), nothing.arg(), version.arg(), version.safepoint_arg(), version.xid_arg(), version.item(1).json_arg()]);
+        out.exec(1, &[payload.field("c").arg(), nothing.arg(), version.arg(), version.safepoint_arg(), version.xid_arg(), version.item(1).json_arg(), payload.field("c").json_arg(), nothing.json_arg()]);
         reject!(5, "{}", "€".repeat(400))
     }
     let mut out = Statements::default();

@@ -49,6 +49,11 @@ impl<'a> Arg<'a> {
         Arg(Inner::Made(text.as_bytes()))
     }
 
+    /// What stands at an offset of the frame.
+    pub(crate) fn at(frame: &Frame<'a>, offset: u32, size: u32) -> Arg<'a> {
+        Arg(Inner::Input { address: frame.base + offset, size })
+    }
+
     /// The reference at an offset of the frame. The host checks it when it reads the answer.
     pub(crate) fn input(frame: &Frame<'a>, at: usize) -> Arg<'a> {
         let field = frame.row::<8>(at);

@@ -1,6 +1,7 @@
 //! JSON values of a payload.
 
 use crate::frame::{token, word, Frame, NO_FRAME, TOKEN_STRIDE};
+use crate::host;
 use crate::statements::Arg;
 
 /// The kind of a JSON value, or none.
@@ -105,6 +106,39 @@ impl<'a> Value<'a> {
             Kind::None | Kind::Null => Arg::null(),
             _ => Arg::input(self.frame, self.row + token::VALUE),
         }
+    }
+
+    /// The value as it stands in the payload: a string with its quotes and escapes, anything
+    /// else as `text` gives it; empty when it is not there.
+    pub fn json(self) -> &'a str {
+        match self.json_ref() {
+            Some((offset, size)) => host::text(&self.frame.bytes[offset..offset + size]),
+            None => "",
+        }
+    }
+
+    /// The value for a parameter of type json or jsonb: its JSON by reference. JSON's null stays
+    /// one; SQL's null is a value that is not there.
+    pub fn json_arg(self) -> Arg<'a> {
+        match self.json_ref() {
+            Some((offset, size)) => Arg::at(self.frame, offset as u32, size as u32),
+            None => Arg::null(),
+        }
+    }
+
+    /// Where the JSON stands in the frame, and how long it is.
+    fn json_ref(self) -> Option<(usize, usize)> {
+        if self.row == 0 {
+            return None;
+        }
+        let (offset, size) = (self.frame.u32(self.row + token::VALUE) as usize, self.frame.u32(self.row + token::VALUE + 4) as usize);
+        if self.kind() != Kind::String {
+            return Some((offset, size));
+        }
+        if self.frame.bytes[self.row + token::FLAGS] & token::FLAG_VALUE_UNESCAPED == 0 {
+            return Some((offset - 1, size + 2)); // in place: the quotes stand around it
+        }
+        Some((offset - self.frame.u32(offset - 8) as usize, self.frame.u32(offset - 4) as usize))
     }
 
     /// A member of an object. Of members with the same name the last counts, as in most
