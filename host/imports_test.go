@@ -102,7 +102,7 @@ var doors = map[string][]string{
 	"github.com/fsnotify/fsnotify":               {"host"},
 	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "cmd/ichor"},
 	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/demo", "cmd/bench"},
-	"github.com/goccy/go-yaml":                   {"cmd/ichor", "cmd/demo", "cmd/bench"},
+	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/demo", "cmd/bench"},
 	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
 	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
 	"golang.org/x/sys":                           {},

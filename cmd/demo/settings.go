@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 )
 
 // settings is the host's settings file, as far as the demonstration has something to say.
@@ -40,7 +40,7 @@ func writeSettings(file string, s *stage) error {
 	out.Guests.Directory, out.Guests.Routes = s.guests(), []route{{Cohort: "*", Guest: guestName}}
 	out.Guests.Cache = s.path("cache")
 	out.HTTP.Listen = s.listen
-	text, err := yaml.Marshal(out)
+	text, err := yaml.Dump(out)
 	if err != nil {
 		return fmt.Errorf("write the host's settings: %w", err)
 	}

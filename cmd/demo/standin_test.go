@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
@@ -59,7 +59,7 @@ func standIn(args []string) error {
 	h := &standInHost{fault: os.Getenv(faultVariable), opening: verdict.Opening{Amount: big.NewRat(balance, 1)}}
 	text, err := os.ReadFile(args[len(args)-1])
 	if err == nil {
-		err = yaml.UnmarshalWithOptions(text, &h.settings, yaml.Strict())
+		err = yaml.Load(text, &h.settings, yaml.WithKnownFields())
 	}
 	if err != nil {
 		return err

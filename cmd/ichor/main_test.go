@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
@@ -351,7 +352,14 @@ func (d *deployment) files() string {
 
 func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":  {"source: {broker: [x]}", `did you mean "brokers"`},
+		"unknown key":  {"source: {broker: [x]}", `line 1: there is no setting source.broker: did you mean "source.brokers"?`},
+		"wrong group":  {"guests: {memory: 1GiB}\nlanes: 3", `line 2: there is no setting lanes: did you mean "installer.lanes"?`},
+		"in a list":    {"guests: {routes: [{cohort: a, gest: b}]}", `no setting guests.routes[0].gest: did you mean "guests.routes[0].guest"?`},
+		"by an alias":  {"x: 1\n", "there are database, guests, http, installer, limits, log, source"},
+		"merged":       {"limits: &l {memry: 1GiB}\n", `did you mean "limits.memory"`},
+		"stands twice": {"limits: {memory: 1GiB, memory: 2GiB}", `already defined at line 1`},
+		"no mapping":   {"limits: [1]", "line 1"},
+		"two":          {"limits: {memory: 1GiB}\n---\nlimits: {memory: 2GiB}", "a second document"},
 		"no duration":  {"source: {decision_overdue: 5}", "is no duration"},
 		"no size":      {"limits: {memory: lots}", "is no size"},
 		"twice":        {"database: {url: a, url_env: B}", "given more than once"},
@@ -374,6 +382,59 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 }
 
 // TestEachLimitOfGuestsIsASetting: all of them reach the host, and are refused by name.
+// TestFlowStyleSettings: what stands between brackets is read as between lines.
+func TestFlowStyleSettings(t *testing.T) {
+	for _, text := range []string{
+		"source:\n  brokers: [kafka-1:9092, kafka-2:9092]\nhttp:\n  listen: 127.0.0.1:9464\ndatabase:\n  url: postgres://u:p@h:5432/d?sslmode=disable\n",
+		"source: {brokers: [kafka-1:9092,kafka-2:9092]}\nhttp: {listen: 127.0.0.1:9464}\ndatabase: {url: postgres://u:p@h:5432/d?sslmode=disable}\n",
+		`{source: {brokers: ["kafka-1:9092", 'kafka-2:9092']}, http: {listen: "127.0.0.1:9464"}, database: {url: 'postgres://u:p@h:5432/d?sslmode=disable'}}`,
+		"source:\n  brokers: [\n    kafka-1:9092, # the first\n    kafka-2:9092,\n  ]\nhttp: {listen: 127.0.0.1:9464}\ndatabase: {url: postgres://u:p@h:5432/d?sslmode=disable}\n",
+	} {
+		s := defaultSettings()
+		if err := decodeSettings(strings.NewReader(text), &s); err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		got := strings.TrimSpace(fmt.Sprintln(s.Source.Brokers, len(s.Source.Brokers), s.HTTP.Listen, s.Database.URL))
+		if got != "[kafka-1:9092 kafka-2:9092] 2 127.0.0.1:9464 postgres://u:p@h:5432/d?sslmode=disable" {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	one := defaultSettings()
+	if err := decodeSettings(strings.NewReader("source: {brokers: [kafka-1:9092]}\nhttp: {listen: :9464}\n"), &one); err != nil || fmt.Sprint(one.Source.Brokers) != "[kafka-1:9092]" || one.HTTP.Listen != ":9464" {
+		t.Errorf("%v: %+v", err, one.Source)
+	}
+}
+
+// TestReadmesSettings reads those that the README shows.
+func TestReadmesSettings(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	block, _, found := strings.Cut(rest, "```")
+	s := defaultSettings()
+	if err := decodeSettings(strings.NewReader(block), &s); err != nil || !found || len(s.Source.Brokers) != 2 {
+		t.Errorf("%v: %+v", err, s.Source)
+	}
+}
+
+// TestSettingsAreWrittenAsTheyAreRead prints all of them and reads them again.
+func TestSettingsAreWrittenAsTheyAreRead(t *testing.T) {
+	text, err := yaml.Dump(defaultSettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read settings
+	if err := decodeSettings(bytes.NewReader(text), &read); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := yaml.Dump(read); err != nil || !bytes.Equal(again, text) {
+		t.Errorf("%s\nbecame\n%s, %v", text, again, err)
+	}
+}
+
 func TestEachLimitOfGuestsIsASetting(t *testing.T) {
 	s := defaultSettings()
 	text := `guests: {memory: 128MiB, fuel: {start: 1, call: 2, item: 3},

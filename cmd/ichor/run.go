@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -72,7 +72,7 @@ func (s *settings) print() error {
 	if shown.Database.URL != "" {
 		shown.Database.URL = "(not shown)"
 	}
-	text, err := yaml.Marshal(shown)
+	text, err := yaml.Dump(shown)
 	if err != nil {
 		return err
 	}

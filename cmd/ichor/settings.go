@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -125,18 +125,18 @@ type logSettings struct {
 // duration is a time with its unit, as in 500ms.
 type duration time.Duration
 
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (d *duration) UnmarshalYAML(text []byte) error {
-	t, err := time.ParseDuration(unquote(text))
+// UnmarshalYAML reads it.
+func (d *duration) UnmarshalYAML(node *yaml.Node) error {
+	t, err := time.ParseDuration(node.Value)
 	if err != nil || t < 0 {
-		return fmt.Errorf("%q is no duration: write a number with a unit, as in 500ms or 2m", unquote(text))
+		return fmt.Errorf("%q is no duration: write a number with a unit, as in 500ms or 2m", node.Value)
 	}
 	*d = duration(t)
 	return nil
 }
 
-// MarshalYAML implements yaml.BytesMarshaler.
-func (d duration) MarshalYAML() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// MarshalYAML is the inverse of UnmarshalYAML.
+func (d duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
 
 // size is a number of bytes with its unit, as in 256MiB.
 type size int
@@ -146,9 +146,9 @@ var units = []struct {
 	factor int
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
 
-// UnmarshalYAML implements yaml.BytesUnmarshaler.
-func (s *size) UnmarshalYAML(text []byte) error {
-	word := unquote(text)
+// UnmarshalYAML reads it.
+func (s *size) UnmarshalYAML(node *yaml.Node) error {
+	word := node.Value
 	for _, u := range units {
 		number, found := strings.CutSuffix(word, u.suffix)
 		if !found {
@@ -164,17 +164,15 @@ func (s *size) UnmarshalYAML(text []byte) error {
 	return fmt.Errorf("%q is no size: write a number with a unit, as in 256MiB", word)
 }
 
-// MarshalYAML implements yaml.BytesMarshaler.
-func (s size) MarshalYAML() ([]byte, error) {
+// MarshalYAML is the inverse of UnmarshalYAML.
+func (s size) MarshalYAML() (any, error) {
 	for i := 2; i >= 0; i-- {
 		if s > 0 && int(s)%units[i].factor == 0 {
-			return fmt.Appendf(nil, "%d%s", int(s)/units[i].factor, units[i].suffix), nil
+			return fmt.Sprintf("%d%s", int(s)/units[i].factor, units[i].suffix), nil
 		}
 	}
-	return fmt.Appendf(nil, "%dB", int(s)), nil
+	return fmt.Sprintf("%dB", int(s)), nil
 }
-
-func unquote(text []byte) string { return strings.Trim(strings.TrimSpace(string(text)), `"'`) }
 
 // defaultSettings are what a file that says nothing means.
 func defaultSettings() settings {
@@ -219,31 +217,28 @@ func readSettings(path string) (settings, error) {
 	return s, nil
 }
 
+// decodeSettings reads one document of YAML. A key that no setting has is refused, with its
+// line and the nearest that one has.
 func decodeSettings(r io.Reader, s *settings) error {
-	err := yaml.NewDecoder(r, yaml.Strict()).Decode(s)
+	decoder := yaml.NewDecoder(r)
+	var document yaml.Node
+	err := decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
 		return nil // an empty file
 	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
-		return fmt.Errorf("%w%s", err, nearest(unknown))
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// nearest names the known key that looks most like an unknown one.
-func nearest(unknown *yaml.UnknownFieldError) string {
-	word := unknown.GetToken().Value
-	best, least := "", 4
-	for _, key := range knownKeys() {
-		if d := distance(word, key); d < least {
-			best, least = key, d
-		}
+	if err := checkKeys(&document); err != nil {
+		return err
 	}
-	if best == "" {
-		return ""
+	if err := document.Decode(s); err != nil {
+		return err
 	}
-	return fmt.Sprintf("\ndid you mean %q?", best)
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("a second document follows the first (a line of ---): settings are one")
+	}
+	return nil
 }
 
 // options says the settings in the host's words.
