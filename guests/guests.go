@@ -53,10 +53,15 @@ func (e *ProjectError) Error() string { return e.Dir + ": " + e.Why }
 
 var names = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// New writes a project into the folder dir, which must be empty or not there: a small guest
-// that builds and passes its tests as it is, with its kit. The name becomes the guest's. It
-// returns a *ProjectError for a name or a folder that will not do.
-func New(l Language, name, dir string) error {
+// placeholder stands in the files of a scaffold for the guest's name. No word of a program is
+// like it, and a name may have hyphens: it goes only where any text may stand.
+const placeholder = "{{name}}"
+
+// New writes a project into the folder dir, which must be empty or not there: a guest that
+// builds and passes its tests as it is, with its kit. It is a small one, or the worked
+// example with arrays, numbers and nesting. The name becomes the guest's. It returns a
+// *ProjectError for a name or a folder that will not do.
+func New(l Language, name, dir string, worked bool) error {
 	if !slices.Contains(Languages(), l) {
 		return &ProjectError{dir, fmt.Sprintf("no language %q: there are %v", l, Languages())}
 	}
@@ -66,8 +71,22 @@ func New(l Language, name, dir string) error {
 	if old, err := os.ReadDir(dir); err == nil && len(old) > 0 {
 		return &ProjectError{dir, "the folder is not empty"}
 	}
-	root := path.Join("scaffold", string(l))
-	err := fs.WalkDir(scaffolds, root, func(file string, d fs.DirEntry, err error) error {
+	if err := writeScaffold(path.Join("scaffold", string(l)), name, dir); err != nil {
+		return err
+	}
+	if worked { // over what the small one has of the same names
+		for _, part := range []string{"all", string(l)} {
+			if err := writeScaffold(path.Join("scaffold/worked", part), name, dir); err != nil {
+				return err
+			}
+		}
+	}
+	return WriteKit(l, dir)
+}
+
+// writeScaffold writes the files below root, with the guest's name in them.
+func writeScaffold(root, name, dir string) error {
+	return fs.WalkDir(scaffolds, root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -75,17 +94,12 @@ func New(l Language, name, dir string) error {
 		if err != nil {
 			return err
 		}
-		filled := strings.ReplaceAll(string(text), "NAME", name)
 		to := strings.TrimSuffix(strings.TrimPrefix(file, root+"/"), ".tmpl")
 		if to == "gitignore" {
 			to = ".gitignore"
 		}
-		return write(dir, to, []byte(filled))
+		return write(dir, to, []byte(strings.ReplaceAll(string(text), placeholder, name)))
 	})
-	if err != nil {
-		return err
-	}
-	return WriteKit(l, dir)
 }
 
 // WriteKit writes the kit of a language into a project, over an older one.

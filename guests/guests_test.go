@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,7 +58,7 @@ func TestNewProjectsBuild(t *testing.T) {
 			var modules [2][]byte
 			for i := range modules {
 				dir := filepath.Join(t.TempDir(), strings.Repeat("deeper/", i), "hello")
-				if err := guests.New(l, "hello", dir); err != nil {
+				if err := guests.New(l, "my-orders-2", dir, false); err != nil {
 					t.Fatal(err)
 				}
 				modules[i] = build(t, filepath.Dir(dir)) // from the folder above it
@@ -67,6 +68,78 @@ func TestNewProjectsBuild(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNewProjectsOfAnyName builds projects whose names mean something to a compiler, or are no
+// word of a program.
+func TestNewProjectsOfAnyName(t *testing.T) {
+	names := map[guests.Language][]string{
+		guests.Go:   {"cmd", "std", "main", "go", "internal", "vendor", "a-", "z--9", "ichor"},
+		guests.Rust: {"fn", "crate", "test", "core", "a-", "guest", "ichor-guest"},
+		guests.C:    {"int", "main", "a-", strings.Repeat("x", 64)},
+	}
+	for l, list := range names {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			compiler(t, l)
+			for i, name := range list {
+				dir := filepath.Join(t.TempDir(), name)
+				if err := guests.New(l, name, dir, i%2 == 1); err != nil {
+					t.Fatal(err)
+				}
+				build(t, dir)
+			}
+		})
+	}
+}
+
+// The name goes only where any text may stand: two projects differ in nothing else.
+func TestNamesChangeNoProgram(t *testing.T) {
+	for _, l := range guests.Languages() {
+		for _, worked := range []bool{false, true} {
+			texts := make([]map[string]string, 2)
+			for i, name := range []string{"qqqq", "zz-9"} {
+				dir := t.TempDir()
+				if err := guests.New(l, name, dir, worked); err != nil {
+					t.Fatal(err)
+				}
+				texts[i] = read(t, dir)
+				for file, text := range texts[i] {
+					program := slices.Contains([]string{".c", ".h", ".rs", ".ts", ".go"}, filepath.Ext(file))
+					for line := range strings.SplitSeq(text, "\n") {
+						if program && strings.Contains(line, name) && !strings.HasPrefix(line, "// ") {
+							t.Errorf("%s: the name stands in %s: %s", l, file, line)
+						}
+					}
+					if strings.Contains(text, "{{name}}") {
+						t.Errorf("%s: %s is left as it was", l, file)
+					}
+					texts[i][file] = strings.ReplaceAll(text, name, "")
+				}
+			}
+			if !maps.Equal(texts[0], texts[1]) {
+				t.Errorf("%s: two names make two programs", l)
+			}
+		}
+	}
+}
+
+// read returns the files of a folder.
+func read(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		files[file] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // The modules of the examples are those that their sources give.
@@ -134,7 +207,7 @@ func TestNewRefuses(t *testing.T) {
 		{guests.C, "", t.TempDir(), "small letters"},
 		{guests.C, "hello", full, "not empty"},
 	} {
-		err := guests.New(test.l, test.name, test.dir)
+		err := guests.New(test.l, test.name, test.dir, false)
 		var refused *guests.ProjectError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), test.why) {
 			t.Errorf("%s %q: %v, want it to say %q", test.l, test.name, err, test.why)
@@ -151,7 +224,7 @@ func TestNewWritesAProject(t *testing.T) {
 	}
 	for _, l := range guests.Languages() {
 		dir := t.TempDir()
-		if err := guests.New(l, "hello-you", dir); err != nil {
+		if err := guests.New(l, "hello-you", dir, false); err != nil {
 			t.Fatal(err)
 		}
 		var files []string
@@ -161,7 +234,7 @@ func TestNewWritesAProject(t *testing.T) {
 			}
 			files = append(files, file)
 			text, err := os.ReadFile(filepath.Join(dir, file))
-			if bytes.Contains(text, []byte("NAME ")) || strings.HasSuffix(file, "_test.go") != (file == "main_test.go") {
+			if bytes.Contains(text, []byte("{{name}}")) || strings.HasSuffix(file, "_test.go") != (file == "main_test.go") {
 				t.Errorf("%s: %s is left as it was", l, file)
 			}
 			return err
@@ -189,7 +262,7 @@ func TestFind(t *testing.T) {
 	if _, _, err := guests.Find(filepath.Join(dir, "x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
-	if err := guests.New(guests.C, "one", filepath.Join(dir, "one")); err != nil {
+	if err := guests.New(guests.C, "one", filepath.Join(dir, "one"), false); err != nil {
 		t.Fatal(err)
 	}
 	for _, from := range []string{dir, filepath.Join(dir, "one")} {
@@ -197,7 +270,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("from %s: %s, %s, %v", from, found, l, err)
 		}
 	}
-	if err := guests.New(guests.Rust, "two", filepath.Join(dir, "two")); err != nil {
+	if err := guests.New(guests.Rust, "two", filepath.Join(dir, "two"), false); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := guests.Find(dir); !errors.As(err, &none) || !strings.Contains(err.Error(), "one, two") {
@@ -215,7 +288,7 @@ func TestMissingCompilers(t *testing.T) {
 	} {
 		t.Setenv(words[0], filepath.Join(t.TempDir(), "nothing"))
 		dir := t.TempDir()
-		if err := guests.New(l, "hello", dir); err != nil {
+		if err := guests.New(l, "hello", dir, false); err != nil {
 			t.Fatal(err)
 		}
 		_, err := guests.Build(t.Context(), dir, "")
@@ -234,7 +307,7 @@ func TestMissingCompilers(t *testing.T) {
 func TestCompileErrorsAreTheCompilers(t *testing.T) {
 	compiler(t, guests.Go)
 	dir := t.TempDir()
-	if err := guests.New(guests.Go, "hello", dir); err != nil {
+	if err := guests.New(guests.Go, "hello", dir, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "bad.go"), []byte("package main\n\nvar x = y\n"), 0o600); err != nil {
@@ -257,7 +330,7 @@ func TestCompileErrorsAreTheCompilers(t *testing.T) {
 
 func TestManifestIsNoJSON(t *testing.T) {
 	dir := t.TempDir()
-	if err := guests.New(guests.C, "hello", dir); err != nil {
+	if err := guests.New(guests.C, "hello", dir, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte("{"), 0o600); err != nil {

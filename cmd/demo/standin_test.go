@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v4"
 	"github.com/jackc/pgx/v5"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 	"github.com/ichor-replicator/ichor/host/talos"

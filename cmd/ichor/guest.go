@@ -139,13 +139,14 @@ func (m *module) close(g *guest.Generation) {
 
 type guestNewCommand struct {
 	withJSON
-	Lang string `required:"" help:"What it is written in: ${languages}." placeholder:"LANGUAGE"`
-	Name string `arg:"" help:"The guest's name, and that of the folder that is made."`
+	Lang   string `required:"" help:"What it is written in: ${languages}." placeholder:"LANGUAGE"`
+	Name   string `arg:"" help:"The guest's name, and that of the folder that is made: small letters, digits and hyphens."`
+	Worked bool   `help:"Begin with the worked example, which has arrays, numbers and nesting, instead of the smallest guest."`
 }
 
 // Run implements the verb.
 func (c *guestNewCommand) Run() error {
-	if err := guests.New(guests.Language(c.Lang), c.Name, c.Name); err != nil {
+	if err := guests.New(guests.Language(c.Lang), c.Name, c.Name, c.Worked); err != nil {
 		return &failure{exitSettings, err}
 	}
 	return c.answer(map[string]string{"project": c.Name, "language": c.Lang}, func() {

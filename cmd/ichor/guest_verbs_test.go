@@ -51,8 +51,8 @@ func TestAGuestFromNothing(t *testing.T) {
 				}
 				return out
 			}
-			does("", 0, "guest", "new", "--lang", string(l), "hello")
-			if out := does("", 0, "guest", "build"); !strings.HasPrefix(out, "hello/hello.wasm\n") {
+			does("", 0, "guest", "new", "--lang", string(l), "my-orders-2")
+			if out := does("", 0, "guest", "build"); !strings.HasPrefix(out, "my-orders-2/my-orders-2.wasm\n") {
 				t.Errorf("build says %s", out)
 			}
 			if out := does("", 0, "guest", "test"); !strings.Contains(out, "ok      alone") || !strings.Contains(out, "writes     greetings") || !strings.Contains(out, "a version of 20000 items: converted, 20000 statements") || strings.Contains(out, "broken") {
@@ -62,6 +62,25 @@ func TestAGuestFromNothing(t *testing.T) {
 			for _, line := range []string{"version 7: converted", `$1 text = "O'Hara"`, `$2 bigint = "7"`, "version 8: rejected, guest_reject 1: item 0: name is not a string"} {
 				if !strings.Contains(out, line) {
 					t.Errorf("convert says %s, without %s", out, line)
+				}
+			}
+		})
+	}
+}
+
+// TestTheWorkedExample builds it in each language; its vectors and the kit say that all answer alike.
+func TestTheWorkedExample(t *testing.T) {
+	for _, l := range guests.Languages() {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			if _, err := guests.FindCompiler(t.Context(), l, "."); err != nil && os.Getenv("CI") == "" {
+				t.Skip(err)
+			}
+			dir := t.TempDir()
+			for _, words := range [][]string{{"new", "--worked", "--lang", string(l), "shop"}, {"build"}, {"test"}} {
+				out, problems, code := ichor(t, dir, "", append([]string{"guest"}, words...)...)
+				if code != 0 || words[0] == "test" && !strings.Contains(out, "a version of 20000 items: converted") {
+					t.Fatalf("%v ended with %d\n%s%s", words, code, out, problems)
 				}
 			}
 		})

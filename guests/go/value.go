@@ -34,6 +34,12 @@ func (v Value) IsString() bool { return v.Type() == abi.TokenString }
 // IsNumber reports whether the value is a number.
 func (v Value) IsNumber() bool { return v.Type() == abi.TokenNumber }
 
+// IsArray reports whether the value is an array.
+func (v Value) IsArray() bool { return v.Type() == abi.TokenArray }
+
+// IsObject reports whether the value is an object.
+func (v Value) IsObject() bool { return v.Type() == abi.TokenObject }
+
 // Text returns a string without quotes and escapes, or the JSON text of any other value.
 func (v Value) Text() []byte {
 	if v.token == nil {

@@ -82,6 +82,11 @@ impl<'a> Value<'a> {
         self.kind() == Kind::Object
     }
 
+    /// Whether the value is an array.
+    pub fn is_array(self) -> bool {
+        self.kind() == Kind::Array
+    }
+
     /// A string without quotes and escapes, or the JSON text of any other value; empty when
     /// it is not there.
     pub fn text(self) -> &'a str {
