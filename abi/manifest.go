@@ -1,11 +1,8 @@
 package abi
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 )
 
 // InputForm is how a guest wants its payloads.
@@ -162,44 +159,15 @@ func DecodeManifest(text []byte) (*Manifest, error) {
 	if len(text) > MaxManifest {
 		return nil, &ManifestError{Why: fmt.Sprintf("%d bytes, at most %d are allowed", len(text), MaxManifest)}
 	}
-	if err := checkNames(text); err != nil {
-		return nil, &ManifestError{Err: err}
+	if err := checkFields(text); err != nil {
+		return nil, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
 	m := new(Manifest)
-	if err := decoder.Decode(m); err != nil {
-		return nil, &ManifestError{Err: err}
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, &ManifestError{Why: "something follows the object"}
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, typeError(text, err)
 	}
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
 	return m, nil
-}
-
-// checkNames refuses what encoding/json lets pass: invalid UTF-8, deep nesting and an
-// object with the same key twice.
-func checkNames(text []byte) error {
-	t := tape{blob: append([]byte(nil), text...)}
-	if err := t.read(text, 0); err != nil {
-		return err
-	}
-	for i := range t.tokens {
-		if t.tokens[i].Type != TokenObject {
-			continue
-		}
-		seen := make(map[string]bool)
-		for child := uint32(i) + 1; child < t.tokens[i].Next; child = t.tokens[child].Next {
-			k := t.tokens[child].Key
-			key := string(t.blob[k.Offset:k.end()])
-			if seen[key] {
-				return fmt.Errorf("field %q stands twice", key)
-			}
-			seen[key] = true
-		}
-	}
-	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/ichor-replicator/ichor/abi"
 )
 
 const rustTarget = "wasm32-unknown-unknown"
@@ -53,6 +55,19 @@ func ModuleOf(dir string) (string, error) {
 	return filepath.Join(dir, m.Name+".wasm"), nil
 }
 
+// checkManifest reads the project's manifest as a host would, to say what is wrong with it
+// before a compiler runs.
+func checkManifest(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, manifest))
+	if err != nil {
+		return err
+	}
+	if _, err := abi.DecodeManifest(text); err != nil {
+		return &ProjectError{filepath.Join(dir, manifest), err.Error()}
+	}
+	return nil
+}
+
 // Build compiles the project in dir, see Find, with its language's recipe: the same sources
 // and the same version of the compiler give the same bytes in any folder. It writes the
 // module to the file out, or where ModuleOf says if out is empty. It returns a *ProjectError,
@@ -60,6 +75,9 @@ func ModuleOf(dir string) (string, error) {
 func Build(ctx context.Context, dir, out string) (*Result, error) {
 	dir, l, err := Find(dir)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkManifest(dir); err != nil {
 		return nil, err
 	}
 	if out == "" {

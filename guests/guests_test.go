@@ -328,16 +328,29 @@ func TestCompileErrorsAreTheCompilers(t *testing.T) {
 	}
 }
 
-func TestManifestIsNoJSON(t *testing.T) {
+// A manifest is read before a compiler runs, and what is wrong with it said with its line.
+func TestManifestIsReadFirst(t *testing.T) {
+	t.Setenv("PATH", "")
 	dir := t.TempDir()
 	if err := guests.New(guests.C, "hello", dir, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte("{"), 0o600); err != nil {
+	file := filepath.Join(dir, "manifest.json")
+	good, err := os.ReadFile(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	var bad *guests.ProjectError
-	if _, err := guests.Build(t.Context(), dir, ""); !errors.As(err, &bad) {
-		t.Errorf("%v", err)
+	for text, want := range map[string]string{
+		"{": "manifest.json: manifest: line 1: ",
+		strings.Replace(string(good), `"guard"`, `"gaurd"`, 1): `line 14: templates[0].gaurd: unknown field "gaurd": did you mean "guard"?`,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := guests.Build(t.Context(), dir, "")
+		var bad *guests.ProjectError
+		if !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

@@ -49,7 +49,39 @@ func (w withJSON) answer(value any, text func()) error {
 // withModule is the part of the commands that look at a module.
 type withModule struct {
 	Path     string `arg:"" optional:"" help:"The module, or the project that was built; else the project in this folder." default:"." type:"path"`
-	Settings string `short:"c" name:"settings" help:"A file of settings, whose limits and SQL policy are those of guests then." placeholder:"FILE" type:"path"`
+	Settings string `short:"c" name:"settings" help:"A file of settings, whose limits and SQL policy are those of guests then; only its guests are looked at. Else guests.policy.yaml beside the module, if it is there." placeholder:"FILE" type:"path"`
+}
+
+// policyFile is what an author may keep beside a manifest: settings of which guests alone need
+// to be there.
+const policyFile = "guests.policy.yaml"
+
+// limits returns the limits and the SQL policy of guests for a module in a folder. The folder
+// for compiled code is the deployment's, and left alone.
+func (w withModule) limits(folder string) (guest.Options, error) {
+	file := w.Settings
+	if file == "" {
+		if file = filepath.Join(folder, policyFile); !exists(file) {
+			return guest.Options{}, nil
+		}
+	}
+	s, err := readFile(file)
+	if err != nil {
+		return guest.Options{}, &failure{exitSettings, err}
+	}
+	o := s.Guests.limits()
+	o.CacheDir = ""
+	if err := o.Validate(); err != nil {
+		return o, &failure{exitSettings, fmt.Errorf("settings: %s: %w", file, err)}
+	}
+	schema, _, _ := strings.Cut(s.Database.SearchPath, ",")
+	o.SQL.Schema = strings.Trim(schema, ` "`)
+	return o, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // module is a binary that a command looks at.
@@ -79,15 +111,6 @@ func short(file string) string {
 func (w withModule) read() (*module, error) {
 	m := &module{file: w.Path, metrics: guest.NewMetrics(prometheus.NewRegistry())}
 	m.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if w.Settings != "" {
-		o, _, err := withFile{w.Settings}.options()
-		if err != nil {
-			return nil, err
-		}
-		m.options = o.Guests.Limits
-	}
-	_ = equip(&m.options) // without a folder each look takes longer, and that is all
-	m.options.Passes = passed{}
 	stat, err := os.Stat(w.Path)
 	if err != nil {
 		return nil, &failure{exitEnvironment, err}
@@ -101,6 +124,11 @@ func (w withModule) read() (*module, error) {
 			return nil, &failure{exitEnvironment, err}
 		}
 	}
+	if m.options, err = w.limits(filepath.Dir(m.file)); err != nil {
+		return nil, err
+	}
+	_ = equip(&m.options) // without a folder each look takes longer, and that is all
+	m.options.Passes = passed{}
 	m.bytes, err = guest.ReadFile(m.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &failure{exitEnvironment, fmt.Errorf("%s is not there: build it first, with ichor guest build", m.file)}

@@ -103,7 +103,7 @@ func printConversions(all []converted) {
 		}
 		fmt.Println()
 		for _, s := range c.Statements {
-			fmt.Printf("  %s: %s\n", s.Name, s.SQL)
+			fmt.Printf("  %s\n%s\n", s.Name, indented(s.SQL, "    "))
 			for i, value := range s.Values {
 				text := "null"
 				if value != nil {
@@ -150,13 +150,19 @@ func readStatemaps(file string, version uint64) ([]guest.Record, error) {
 	return records, nil
 }
 
+// readRecord reads a list as a statemap, and an object as a candidate as on the topic.
 func readRecord(value []byte, version uint64) (guest.Record, error) {
-	if bytes.HasPrefix(value, []byte("[")) {
+	statemap := bytes.HasPrefix(value, []byte("["))
+	if statemap {
 		value = fmt.Appendf(nil, `{"messageType":"CANDIDATE","xid":"00000000-0000-0000-0000-%012d","agent":"agent","cohort":"cohort","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":%d,"statemap":%s}`,
 			version, time.Now().UnixNano(), value)
+	} else if !bytes.HasPrefix(value, []byte("{")) {
+		return guest.Record{}, errors.New(`it is neither a statemap, [{"ACTION": {}}], nor a candidate as on the topic, {"xid": …}`)
 	}
 	var c talos.Candidate
-	if err := talos.DecodeCandidate(talos.Version(version), value, &c); err != nil {
+	if err := talos.DecodeCandidate(talos.Version(version), value, &c); err != nil && !statemap {
+		return guest.Record{}, fmt.Errorf("brackets forgotten? A statemap is a list, [{…}]; an object is read as a candidate as on the topic, and as such %w", err)
+	} else if err != nil {
 		return guest.Record{}, err
 	}
 	if c.Unreadable != nil {

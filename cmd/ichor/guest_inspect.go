@@ -29,7 +29,10 @@ type inspection struct {
 	Templates     []abi.Template `json:"templates"`
 	// Large names, by template id, the functions whose result can be much larger than their
 	// arguments.
-	Large         map[uint32][]string `json:"large_results,omitempty"`
+	Large map[uint32][]string `json:"large_results,omitempty"`
+	// Remarks name, by template id, what its author should look at once more although it is
+	// allowed.
+	Remarks       map[uint32][]string `json:"remarks,omitempty"`
 	Vectors       int                 `json:"vectors"`
 	Limits        limitsText          `json:"limits"`
 	FuelPerRecord int64               `json:"fuel_per_record,omitempty"` // of the vectors
@@ -71,7 +74,7 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 	what := &inspection{
 		Module: m.file, Digest: g.Digest().String(), Bytes: len(m.bytes), Name: manifest.Name, Version: manifest.Version,
 		Input: manifest.Input, UnknownAction: string(manifest.UnknownAction), Actions: manifest.Actions, Templates: manifest.Templates,
-		Vectors: len(manifest.Vectors), Large: map[uint32][]string{},
+		Vectors: len(manifest.Vectors), Large: map[uint32][]string{}, Remarks: map[uint32][]string{},
 		Limits: limitsText{
 			MemoryBytes: int64(limits.MemoryPages) << 16, FuelCall: limits.FuelCall, FuelItem: limits.FuelItem,
 			ItemStatements: limits.ItemStatements, VersionStatements: limits.Statements, Versions: limits.BatchMax,
@@ -82,6 +85,9 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 	for _, t := range manifest.Templates {
 		if large := sqlpolicy.Large(t.SQL); len(large) > 0 {
 			what.Large[t.ID] = large
+		}
+		if remarks := sqlpolicy.Remarks(&t); len(remarks) > 0 {
+			what.Remarks[t.ID] = remarks
 		}
 		for _, relation := range t.Writes {
 			if !seen[relation] {
@@ -126,6 +132,9 @@ func (w *inspection) print() {
 		if large := w.Large[w.Templates[i].ID]; len(large) > 0 {
 			fmt.Printf("           its result can be very large: %s; database.statement_timeout bounds it\n", strings.Join(large, ", "))
 		}
+		for _, remark := range w.Remarks[w.Templates[i].ID] {
+			fmt.Printf("  remark   %s\n", remark)
+		}
 	}
 }
 
@@ -138,5 +147,5 @@ func printTemplate(t *abi.Template) {
 	if t.Guard != "" {
 		guard = "guarded by " + t.Guard
 	}
-	fmt.Printf("template   %d %s(%s): writes %s, %s, %s\n           %s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, t.SQL)
+	fmt.Printf("template   %d %s(%s): writes %s, %s, %s\n%s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, indented(t.SQL, "           "))
 }

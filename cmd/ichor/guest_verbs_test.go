@@ -87,6 +87,63 @@ func TestTheWorkedExample(t *testing.T) {
 	}
 }
 
+// TestAuthorsSettings: an author has no deployment; a file with guests alone says what a host
+// would allow, named with -c or kept beside the module.
+func TestAuthorsSettings(t *testing.T) {
+	dir := t.TempDir()
+	banking, err := os.ReadFile("../../examples/banking/guest/banking-c.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(file string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("banking.wasm", banking)
+	put("strict.yaml", []byte("guests: {sql: {relations: [public.other]}}\n"))
+	put("wrong.yaml", []byte("guests: {limits: {item_statements: -1}}\n"))
+	for _, test := range []struct {
+		words []string
+		code  int
+		says  string
+	}{
+		{[]string{"inspect", "banking.wasm"}, 0, "64 statements an item"},
+		{[]string{"inspect", "banking.wasm", "-c", "strict.yaml"}, 1, "bank_accounts"},
+		{[]string{"inspect", "banking.wasm", "-c", "wrong.yaml"}, 2, "guests.limits.item_statements"},
+		{[]string{"test", "banking.wasm", "-c", "strict.yaml"}, 1, "broken  sql"},
+	} {
+		out, problems, code := ichor(t, dir, "", append([]string{"guest"}, test.words...)...)
+		if code != test.code || !strings.Contains(out+problems, test.says) {
+			t.Errorf("%v ended with %d and says %s%s, want %d, %q", test.words, code, out, problems, test.code, test.says)
+		}
+	}
+	put("guests.policy.yaml", []byte("guests: {limits: {item_statements: 7}, cache_directory: /nowhere}\n"))
+	if out, problems, code := ichor(t, dir, "", "guest", "inspect", "banking.wasm"); code != 0 || !strings.Contains(out, "7 statements an item") {
+		t.Errorf("it ended with %d and says %s%s", code, out, problems)
+	}
+}
+
+// TestAuthorsVerbsWithoutAFolder: nothing can be written, and they take longer, no more.
+func TestAuthorsVerbsWithoutAFolder(t *testing.T) {
+	banking, err := filepath.Abs("../../examples/banking/guest/banking-c.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(t.TempDir(), "a file")
+	if err := os.WriteFile(none, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range []string{"HOME", "XDG_CACHE_HOME", "TMPDIR"} {
+		t.Setenv(variable, filepath.Join(none, "x"))
+	}
+	out, problems, code := ichor(t, t.TempDir(), `[{"DEPOSIT":{"to":"a","amount":1}}]`, "guest", "convert", banking)
+	if code != 0 || !strings.Contains(out, "version 1: converted") {
+		t.Errorf("it ended with %d and says %s%s", code, out, problems)
+	}
+}
+
 func TestGuestVerbsAnswerInJSON(t *testing.T) {
 	dir := t.TempDir()
 	banking, err := filepath.Abs("../../examples/banking/guest/banking-c.wasm")
@@ -161,7 +218,9 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 		{[]string{"convert", banking}, "", 2, "no statemap was given"},
 		{[]string{"convert", banking}, "{", 2, "statemap 1 is no JSON"},
 		{[]string{"convert", banking}, `[{"A":1,"B":2}]`, 2, "statemap is unreadable"},
-		{[]string{"convert", banking}, `{}`, 2, "statemap 1"},
+		{[]string{"convert", banking}, `{}`, 2, "statemap 1: brackets forgotten?"},
+		{[]string{"convert", banking}, `{"DEPOSIT":{"to":"a","amount":1}}`, 2, "statemap 1: brackets forgotten? A statemap is a list, [{…}]"},
+		{[]string{"convert", banking}, `[] "DEPOSIT"`, 2, `statemap 2: it is neither a statemap, [{"ACTION": {}}], nor a candidate`},
 		{[]string{"convert", banking, "-s", "x.json"}, "", 2, "x.json"},
 		{[]string{"bench", banking, "--batch", "0"}, "", 2, "more than nothing"},
 		{[]string{"inspect", banking, "-c", "x.yaml"}, "", 2, "x.yaml"},

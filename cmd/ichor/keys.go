@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/ichor-replicator/ichor/abi"
 )
 
 // checkKeys refuses a key that no setting has, with its line and the nearest that one has.
@@ -58,7 +60,7 @@ func checkMember(key, value *yaml.Node, t reflect.Type, path string) error {
 	}
 	here := slices.Sorted(maps.Keys(fields))
 	what := fmt.Sprintf("line %d: there is no setting %s%s", key.Line, path, key.Value)
-	if best := nearest(key.Value, here); best != "" {
+	if best := abi.Nearest(key.Value, here); best != "" {
 		return fmt.Errorf("%s: did you mean %q?", what, path+best)
 	}
 	if best := nearestAnywhere(key.Value); best != "" {
@@ -94,38 +96,5 @@ func nearestAnywhere(word string) string {
 		}
 	}
 	walk(reflect.TypeFor[settings](), "")
-	return paths[nearest(word, slices.Sorted(maps.Keys(paths)))]
-}
-
-// nearest returns the name that looks most like a word, or nothing if none does: up to three
-// letters may be wrong, and half of them.
-func nearest(word string, names []string) (best string) {
-	least := min(3, len(word)/2) + 1
-	for _, name := range names {
-		if d := distance(word, name); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be put in, taken out or changed to turn a into b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return paths[abi.Nearest(word, slices.Sorted(maps.Keys(paths)))]
 }

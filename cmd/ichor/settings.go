@@ -200,20 +200,31 @@ func defaultSettings() settings {
 	}
 }
 
-// readSettings reads a file of settings over the defaults; an empty path is the environment alone.
+// readSettings reads a file of settings over the defaults, and the environment over both; an
+// empty path is the environment alone.
 func readSettings(path string) (settings, error) {
 	s := defaultSettings()
 	if path != "" {
-		file, err := os.Open(path)
-		if err != nil {
-			return s, fmt.Errorf("settings: %w: name the file with -c", err)
-		}
-		defer file.Close()
-		if err := decodeSettings(file, &s); err != nil {
-			return s, fmt.Errorf("settings: %s: %w", path, err)
+		var err error
+		if s, err = readFile(path); err != nil {
+			return s, err
 		}
 	}
 	s.environment(os.Environ())
+	return s, nil
+}
+
+// readFile reads a file of settings over the defaults.
+func readFile(path string) (settings, error) {
+	s := defaultSettings()
+	file, err := os.Open(path)
+	if err != nil {
+		return s, fmt.Errorf("settings: %w: name the file with -c", err)
+	}
+	defer file.Close()
+	if err := decodeSettings(file, &s); err != nil {
+		return s, fmt.Errorf("settings: %s: %w", path, err)
+	}
 	return s, nil
 }
 

@@ -1,0 +1,158 @@
+package sqlpolicy
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/wasilibs/go-pgquery/parser"
+
+	"github.com/ichor-replicator/ichor/abi"
+)
+
+// Remarks returns what a template's author should look at once more although it is allowed: a
+// statement that changes more when it is installed twice, and a parameter without a cast. It
+// returns none for a template that cannot be parsed.
+func Remarks(t *abi.Template) []string {
+	Warm()
+	text, err := parser.ParseToJSON(t.SQL)
+	if err != nil {
+		return nil
+	}
+	var tree any
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.UseNumber()
+	if d.Decode(&tree) != nil {
+		return nil
+	}
+	r := remarker{template: t, cast: make([]bool, len(t.Params)+1), bare: make([]bool, len(t.Params)+1)}
+	r.visit(tree)
+	for i := 1; i < len(r.bare); i++ {
+		if r.bare[i] && !r.cast[i] {
+			r.remark("$%d has no cast: write $%d::%s, else the place where it stands decides what type it is", i, i, t.Params[i-1])
+		}
+	}
+	return r.remarks
+}
+
+// remarker goes through one template.
+type remarker struct {
+	template   *abi.Template
+	remarks    []string
+	cast, bare []bool // parameters, from 1: where they stand with a cast, and without
+}
+
+func (r *remarker) remark(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.remarks, text) {
+		r.remarks = append(r.remarks, text)
+	}
+}
+
+func (r *remarker) visit(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			r.visit(item)
+		}
+	case node:
+		for _, kind := range slices.Sorted(maps.Keys(v)) { // so that remarks have one order
+			r.look(kind, v[kind])
+		}
+	}
+}
+
+func (r *remarker) look(kind string, below any) {
+	n, _ := below.(node)
+	switch kind {
+	case "ParamRef":
+		r.parameter(n, r.bare)
+		return
+	case "TypeCast":
+		if arg, found := n["arg"].(node); found && arg["ParamRef"] != nil {
+			parameter, _ := arg["ParamRef"].(node)
+			r.parameter(parameter, r.cast)
+			return
+		}
+	case "UpdateStmt", "onConflictClause", "MergeWhenClause":
+		condition := n["whereClause"]
+		if kind == "MergeWhenClause" {
+			condition = n["condition"]
+		}
+		r.counters(n["targetList"], condition)
+	case "InsertStmt":
+		if n["onConflictClause"] == nil {
+			r.remark("an INSERT without ON CONFLICT fails on its key, or adds a second row, when the version was installed before")
+		}
+	}
+	r.visit(below)
+}
+
+func (r *remarker) parameter(n node, into []bool) {
+	if i, found := number(n["number"]); found && i > 0 && i < len(into) {
+		into[i] = true
+	}
+}
+
+// counters remarks on columns that become what depends on themselves, unless the condition
+// compares a column with the version.
+func (r *remarker) counters(targets, condition any) {
+	if r.guarded(condition) {
+		return
+	}
+	list, _ := targets.([]any)
+	for _, item := range list {
+		wrapped, _ := item.(node)
+		target, _ := wrapped["ResTarget"].(node)
+		column := textOf(target["name"])
+		if column != "" && column != r.template.Guard && mentions(target["val"], column) {
+			r.remark("%s depends on what it was, and no guard stops a second install: add a condition as in version < $n, and name its column in guard", column)
+		}
+	}
+}
+
+// guarded reports whether a condition looks at the guard column or, when the manifest names
+// none, compares some column by order.
+func (r *remarker) guarded(condition any) bool {
+	if r.template.Guard != "" {
+		return mentions(condition, r.template.Guard)
+	}
+	switch v := condition.(type) {
+	case []any:
+		return slices.ContainsFunc(v, r.guarded)
+	case node:
+		if comparison, found := v["A_Expr"].(node); found {
+			op := names(comparison["name"])
+			if len(op) == 1 && slices.Contains([]string{"<", "<=", ">", ">="}, op[0]) {
+				return true
+			}
+		}
+		for _, below := range v {
+			if r.guarded(below) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mentions reports whether a column stands in a tree by its name. One of excluded is the row
+// that is put in, and not the one that is there.
+func mentions(v any, column string) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return mentions(item, column) })
+	case node:
+		if ref, found := v["ColumnRef"].(node); found {
+			path := names(ref["fields"])
+			return len(path) > 0 && path[len(path)-1] == column && path[0] != "excluded"
+		}
+		for _, below := range v {
+			if mentions(below, column) {
+				return true
+			}
+		}
+	}
+	return false
+}
