@@ -22,15 +22,16 @@ RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/instal
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: go ## everything on one machine and a verdict; KILL=n SWAP=n FOR=30s RATE=n ACCOUNTS=n TRANSFERS=n JSON=1
-	@go run ./cmd/demo $(if $(KILL),--kill $(KILL)) $(if $(SWAP),--swap $(SWAP)) $(if $(FOR),--for $(FOR)) \
+demo: go ## everything on one machine and a verdict; KILL=n SWAP=n FOR=30s RATE=n ACCOUNTS=n TRANSFERS=n KEEP=1 keeps it running; JSON=1
+	@.ci/moving "compiling the demonstration; the first time this takes some minutes" go build -o .build/demo ./cmd/demo
+	@.build/demo $(if $(KEEP),--keep) $(if $(KILL),--kill $(KILL)) $(if $(SWAP),--swap $(SWAP)) $(if $(FOR),--for $(FOR)) \
 		$(if $(RATE),--rate $(RATE)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(TRANSFERS),--transfers $(TRANSFERS)) $(if $(JSON),--json)
 
 ichor: go ## the host, one static binary: ./ichor
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
 
 test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
-	@go test $(TESTFLAGS) ./...
+	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test $(TESTFLAGS) ./...
 	@if [ -n "$$CI" ] || command -v "$$(go env CC)" >/dev/null; then $(MAKE) race; \
 	else echo "race detector left out: it needs a C compiler (apt-get install gcc)"; fi
 

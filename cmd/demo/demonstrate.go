@@ -14,21 +14,31 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// demonstrate does everything and leaves nothing behind, unless it was told to.
-func demonstrate(ctx context.Context, o options, s *screen) (r *report, err error) {
+// demonstrate does everything and leaves nothing behind, unless it was told to. The verdict is
+// told as soon as it is known; a host that is to be kept runs on until the context ends.
+func demonstrate(ctx context.Context, o options, s *screen, tell func(*report) error) (r *report, err error) {
 	defer s.end()
 	root, err := hosttest.Repository(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s.say("starting a broker and a database")
-	stage, err := openStage(ctx, o)
+	var stage *stage
+	err = s.during("starting a broker and a database; where no PostgreSQL is installed, one is downloaded", func() (err error) {
+		stage, err = openStage(ctx, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stage.close()) }()
-	s.say("building the guest and the host")
-	h, guests, err := prepare(ctx, o, root, stage)
+	var (
+		h      *host
+		guests *guestFiles
+	)
+	err = s.during("compiling the guest and the host; the first time this takes some minutes", func() (err error) {
+		h, guests, err = prepare(ctx, o, root, stage)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -36,17 +46,23 @@ func demonstrate(ctx context.Context, o options, s *screen) (r *report, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.stop()) }() // where the show ended before its end
-	s.say("starting the host")
-	if err := h.ready(ctx, stage.listen, o.Settle); err != nil {
+	start := func() error { return h.ready(ctx, stage.listen, o.Settle) }
+	if err := s.during("starting the host, which compiles and checks the guest", start); err != nil {
 		return nil, err
 	}
 	d := show{traffic: traffic{
 		options: o, stage: stage, host: h, guests: guests, screen: s, gauge: &gauge{journeys: newJourneys(stage.listen)},
 	}}
-	if r, err = d.run(ctx); r != nil && o.Keep {
+	if r, err = d.run(ctx); err != nil {
+		return nil, err
+	}
+	if o.Leave {
 		r.Kept = stage.dir
 	}
-	return r, err
+	if err := tell(r); err != nil || !o.Keep {
+		return r, err
+	}
+	return r, d.linger(ctx, start)
 }
 
 // prepare builds what has to be built, furnishes the database, and places the first guest.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -57,7 +59,8 @@ func TestDemonstrationWithKillsAndSwaps(t *testing.T) {
 		t.Fatalf("the last line is %q: %v", lines[len(lines)-1], err)
 	}
 	if r.Verdict != "equal" || r.Kills != 2 || r.Swaps != 2 || len(r.Conversions.Guests) != 3 || r.Conversions.Journeys == 0 ||
-		!r.Check.Equal || !r.Check.Conserved || r.Committed < 200 || r.Rate <= 0 || r.P50 != 2 || r.P99 != 2 || r.SnapshotAge != 3 {
+		!r.Check.Equal || !r.Check.Conserved || r.Committed < 200 || r.Rate <= 0 || r.P50 != 2 || r.P99 != 2 || r.SnapshotAge != 3 ||
+		r.Before.P50 != 0.25 || r.Call.P99 != 0.5 || r.After.P50 != 1.25 {
 		t.Errorf("got %+v", r)
 	}
 	if strings.Count(out, "killed the host") != 2 || strings.Count(out, "swapped the guest") != 2 {
@@ -102,8 +105,51 @@ func TestDemonstrationThatIsInterruptedLeavesNothing(t *testing.T) {
 	var out bytes.Buffer
 	s := newScreen(&interrupt{into: &out, at: "sending", then: cancel})
 	o := options{Ichor: os.Args[0], Guest: guest, Accounts: 20, Transfers: 1_000_000, Rate: 500, Settle: 20 * time.Second}
-	if _, err := demonstrate(ctx, o, s); err == nil {
+	if _, err := demonstrate(ctx, o, s, func(*report) error { return nil }); err == nil {
 		t.Errorf("it ended well:\n%s", out.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestKeepGoesOnRunning asks the host while everything is kept, and ends it as Ctrl-C does.
+func TestKeepGoesOnRunning(t *testing.T) {
+	temp, err := os.MkdirTemp("", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	guest := module(t)
+	t.Setenv("TMPDIR", temp)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out bytes.Buffer
+	asked := 0
+	s := newScreen(&interrupt{into: &out, at: "  log ", then: func() { // the last line of the invitation
+		address := regexp.MustCompile(`http://([0-9.:]+)/v1/status`).FindStringSubmatch(out.String())
+		if address == nil {
+			t.Errorf("no address is told:\n%s", out.String())
+		} else if answer, err := http.Get("http://" + address[1] + "/readyz"); err != nil {
+			t.Errorf("the host does not run: %v", err)
+		} else {
+			asked = answer.StatusCode
+			answer.Body.Close()
+		}
+		cancel()
+	}})
+	o := options{Ichor: os.Args[0], Guest: guest, Accounts: 20, Transfers: 100, Rate: 500, Settle: 20 * time.Second, Keep: true}
+	r, err := demonstrate(ctx, o, s, func(r *report) error { return tell(&out, r, false) })
+	if err != nil || !r.OK() || asked != http.StatusOK {
+		t.Errorf("%v, the host answered %d\n%s", err, asked, out.String())
+	}
+	for _, said := range []string{"Verdict: equal", "status -c ", "psql 'postgres://", "guest swap NEW.wasm"} {
+		if !strings.Contains(out.String(), said) {
+			t.Errorf("it does not say %q:\n%s", said, out.String())
+		}
 	}
 	if left, _ := filepath.Glob(filepath.Join(temp, "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

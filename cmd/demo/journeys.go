@@ -30,6 +30,10 @@ type journey struct {
 	guest               string // the digest of the guest that converted it
 	installed, snapshot time.Duration
 	hasInstalled        bool
+	// Around the guest call: from the candidate to it, in it, and from it to the
+	// installation.
+	before, call, after time.Duration
+	hasCall             bool
 }
 
 func newJourneys(address string) *journeys {
@@ -80,9 +84,20 @@ func (j *journeys) ask(ctx context.Context) error {
 		j.seen[r.Version] = journey{
 			guest: r.Guest, installed: time.Duration(installed - begun), hasInstalled: hasInstalled,
 			snapshot: time.Duration(persisted - begun),
-		}
+		}.withCall(at)
 	}
 	return nil
+}
+
+// withCall adds the times around the guest call, by the names of the events.
+func (j journey) withCall(at map[string]int64) journey {
+	called, answered := at["GuestConversionBegin"], at["GuestConversionComplete"]
+	if j.hasCall = called != 0 && answered != 0 && j.hasInstalled; j.hasCall {
+		j.before = time.Duration(called - at["ReplicatorCandidateReceived"])
+		j.call = time.Duration(answered - called)
+		j.after = time.Duration(at["InstallerStatemapInstallationComplete"] - answered)
+	}
+	return j
 }
 
 // all returns the journeys that were seen.
@@ -96,18 +111,32 @@ func (j *journeys) all() map[talos.Version]journey {
 type latencies struct {
 	journeys                     int
 	install50, install99, snap99 time.Duration
+	before, call, after          spread // around the guest call
+}
+
+// spread is a median and the 99th percentile.
+type spread struct{ p50, p99 time.Duration }
+
+func spreadOf(values []time.Duration) spread {
+	return spread{percentile(values, 50), percentile(values, 99)}
 }
 
 // summarise takes the percentiles of all journeys that were seen.
 func summarise(seen map[talos.Version]journey) latencies {
-	var installed, snapshot []time.Duration
+	var installed, snapshot, before, call, after []time.Duration
 	for _, j := range seen {
 		snapshot = append(snapshot, j.snapshot)
 		if j.hasInstalled {
 			installed = append(installed, j.installed)
 		}
+		if j.hasCall {
+			before, call, after = append(before, j.before), append(call, j.call), append(after, j.after)
+		}
 	}
-	return latencies{len(installed), percentile(installed, 50), percentile(installed, 99), percentile(snapshot, 99)}
+	return latencies{
+		journeys: len(installed), install50: percentile(installed, 50), install99: percentile(installed, 99), snap99: percentile(snapshot, 99),
+		before: spreadOf(before), call: spreadOf(call), after: spreadOf(after),
+	}
 }
 
 // percentile returns the smallest value that p of 100 do not exceed; 0 for none.

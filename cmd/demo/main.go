@@ -38,7 +38,7 @@ func run(args []string, out, errors io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	report, err := demonstrate(ctx, *o, newScreen(out))
+	report, err := demonstrate(ctx, *o, newScreen(out), func(r *report) error { return tell(out, r, o.JSON) })
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
@@ -46,19 +46,24 @@ func run(args []string, out, errors io.Writer) int {
 		fmt.Fprintln(errors, "demo:", err)
 		return exitFailed
 	}
-	report.print(out)
-	if o.JSON {
-		text, err := json.Marshal(report)
-		if err != nil {
-			fmt.Fprintln(errors, "demo:", err)
-			return exitFailed
-		}
-		fmt.Fprintf(out, "%s\n", text)
-	}
 	if !report.OK() {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// tell prints a verdict.
+func tell(out io.Writer, r *report, asJSON bool) error {
+	r.print(out)
+	if !asJSON {
+		return nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
 }
 
 // parse returns the options, or nil when the help was asked for and is printed.

@@ -17,7 +17,8 @@ type options struct {
 	Prune     int           `help:"Candidates that the certifier keeps; 0 for all. Pruning makes its safepoints too low, as in the real one."`
 	Kill      int           `help:"Times to kill the host under load."`
 	Swap      int           `help:"Times to swap the guest under load."`
-	Keep      bool          `help:"Leave the database, the log and the settings behind, and say where."`
+	Keep      bool          `help:"Keep everything running after the verdict, until Ctrl-C, and say what to try."`
+	Leave     bool          `help:"Leave the database, the log and the settings behind, and say where."`
 	JSON      bool          `name:"json" help:"Print the verdict as one JSON object too, as the last line."`
 	Ichor     string        `help:"Host binary to use instead of building one." type:"existingfile"`
 	Guest     string        `help:"Guest module to use instead of building the banking example's." type:"existingfile"`

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,7 +118,8 @@ func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if l := summarise(j.all()); l != (latencies{1, time.Millisecond, time.Millisecond, 4 * time.Millisecond}) || len(j.all()) != 3 {
+	want := latencies{journeys: 1, install50: time.Millisecond, install99: time.Millisecond, snap99: 4 * time.Millisecond}
+	if l := summarise(j.all()); l != want || len(j.all()) != 3 {
 		t.Errorf("got %+v of %d", l, len(j.all()))
 	}
 	server.Close()
@@ -136,6 +138,33 @@ func TestPercentile(t *testing.T) {
 	}
 	if one := percentile([]time.Duration{7}, 99); one != 7 {
 		t.Errorf("p99 of one value is %d", one)
+	}
+}
+
+// TestScreenMovesWhileNothingIsDone: a sign of life every few seconds, and none afterwards.
+func TestScreenMovesWhileNothingIsDone(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			s := newScreen(&out)
+			s.terminal = terminal
+			err := s.during("compiling it; for minutes", func() error {
+				time.Sleep(10 * time.Second)
+				return os.ErrClosed
+			})
+			if err != os.ErrClosed {
+				t.Errorf("it returned %v", err)
+			}
+			signs := strings.Count(out.String(), "still compiling it")
+			if !strings.HasPrefix(out.String(), "  0.0 s  compiling it; for minutes\n") || signs < 3 || terminal && signs < 50 {
+				t.Errorf("%d signs of life: %q", signs, out.String())
+			}
+			before := out.Len()
+			time.Sleep(10 * time.Second)
+			if out.Len() != before {
+				t.Errorf("it goes on: %q", out.String()[before:])
+			}
+		})
 	}
 }
 

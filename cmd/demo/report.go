@@ -23,6 +23,11 @@ type report struct {
 	P99         float64 `json:"p99_ms"`
 	SnapshotAge float64 `json:"snapshot_age_p99_ms"` // from candidate to the snapshot that passed it
 	Journeys    int     `json:"journeys"`
+	// Around the call of the guest: from the candidate to it, in it, and from it to the
+	// installation.
+	Before milliseconds `json:"before_guest_call_ms"`
+	Call   milliseconds `json:"guest_call_ms"`
+	After  milliseconds `json:"after_guest_call_ms"`
 
 	Initiator initiator.Stats `json:"initiator"` // the cohort's other writer
 
@@ -34,6 +39,14 @@ type report struct {
 	Problems    []string         `json:"problems,omitempty"`
 	Kept        string           `json:"kept,omitempty"` // the folder that was left behind
 }
+
+// milliseconds is a median and the 99th percentile.
+type milliseconds struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+func (s spread) millis() milliseconds { return milliseconds{millis(s.p50), millis(s.p99)} }
 
 // OK reports whether everything is as it should be.
 func (r *report) OK() bool {
@@ -48,6 +61,7 @@ func (r *report) conclude(took time.Duration, l latencies) {
 	r.Seconds = took.Seconds()
 	r.Rate = float64(classes[verdict.Installable]) / took.Seconds()
 	r.P50, r.P99, r.SnapshotAge, r.Journeys = millis(l.install50), millis(l.install99), millis(l.snap99), l.journeys
+	r.Before, r.Call, r.After = l.before.millis(), l.call.millis(), l.after.millis()
 	r.Swaps = max(0, len(r.Conversions.Guests)-1)
 	r.Verdict = "differs"
 	if r.OK() {
@@ -61,7 +75,7 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 func (r *report) print(out io.Writer) {
 	c := r.Check
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(out, "  %-22s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(out, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintln(out, "\nFrom the log and the database:")
 	line("records", "%d, of which %d repeated decisions and %d others", c.Records, c.Repeated, c.Other)
@@ -87,6 +101,9 @@ func (r *report) print(out io.Writer) {
 	}
 	fmt.Fprintf(out, "From the host's own %d journeys:\n", r.Journeys)
 	line("candidate to installed", "p50 %.1f ms, p99 %.1f ms", r.P50, r.P99)
+	line("  before the guest call", "p50 %.2f ms, p99 %.2f ms", r.Before.P50, r.Before.P99)
+	line("  in the guest call", "p50 %.2f ms, p99 %.2f ms, shared by all versions of the call", r.Call.P50, r.Call.P99)
+	line("  after the guest call", "p50 %.2f ms, p99 %.2f ms", r.After.P50, r.After.P99)
 	line("candidate to snapshot", "p99 %.1f ms", r.SnapshotAge)
 	for _, p := range append(r.Conversions.Problems, r.Problems...) {
 		fmt.Fprintln(out, "  PROBLEM:", p)

@@ -25,6 +25,7 @@ const (
 	barWidth       = 30
 	barEvery       = 100 * time.Millisecond
 	progressEvery  = 2 * time.Second // where there is no terminal
+	stillEvery     = 3 * time.Second // the same
 	clearLine      = "\r\x1b[K"
 	filled, vacant = "█", "░"
 )
@@ -46,17 +47,57 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintf(s.out, "%5.1f s  %s\n", time.Since(s.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
+// during says what is done, and how long it has taken so far, every few seconds until it is.
+func (s *screen) during(what string, do func() error) error {
+	s.say("%s", what)
+	done := make(chan struct{})
+	var said sync.WaitGroup
+	said.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(s.every(stillEvery)):
+				s.still(what)
+			}
+		}
+	})
+	err := do()
+	close(done)
+	said.Wait()
+	return err
+}
+
+// still says that something goes on.
+func (s *screen) still(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	short, _, _ := strings.Cut(what, ";")
+	text := fmt.Sprintf("%5.1f s  still %s", time.Since(s.begun).Seconds(), short)
+	if !s.terminal {
+		fmt.Fprintln(s.out, text)
+		return
+	}
+	fmt.Fprint(s.out, clearLine+text)
+	s.bar = true
+}
+
+// every is how long to wait between two signs of life: less on a terminal, where one replaces
+// the other.
+func (s *screen) every(without time.Duration) time.Duration {
+	if s.terminal {
+		return barEvery
+	}
+	return without
+}
+
 // progress shows the share of the workload that is done, and what else there is to say.
 func (s *screen) progress(share float64, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	share = min(max(share, 0), 1)
-	every := progressEvery
-	if s.terminal {
-		every = barEvery
-	}
 	now := time.Now()
-	if now.Sub(s.shown) < every {
+	if now.Sub(s.shown) < s.every(progressEvery) {
 		return
 	}
 	s.shown = now

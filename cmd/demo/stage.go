@@ -38,7 +38,7 @@ type stage struct {
 // openStage starts the broker and the database. close ends what was started, also after an
 // error.
 func openStage(ctx context.Context, o options) (*stage, error) {
-	s := &stage{keep: o.Keep, opening: verdict.Opening{Amount: big.NewRat(balance, 1)}}
+	s := &stage{keep: o.Leave, opening: verdict.Opening{Amount: big.NewRat(balance, 1)}}
 	for i := range o.Accounts {
 		s.opening.Accounts = append(s.opening.Accounts, workload.AccountNumber(i))
 	}

@@ -174,6 +174,7 @@ func (h *standInHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, 
 	for _, v := range log.Versions() {
 		if v > h.snapshot && v <= want {
 			h.journeys = append(h.journeys, fmt.Sprintf(`{"version":%d,"guest":%q,"events":[{"event":"ReplicatorCandidateReceived","at_ns":1000000},`+
+				`{"event":"GuestConversionBegin","at_ns":1250000},{"event":"GuestConversionComplete","at_ns":1750000},`+
 				`{"event":"InstallerStatemapInstallationComplete","at_ns":3000000},{"event":"SnapshotPersisted","at_ns":4000000}]}`, v, h.digest))
 		}
 	}
