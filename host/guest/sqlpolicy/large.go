@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-
-	"github.com/wasilibs/go-pgquery/parser"
 )
 
 // Large returns the functions of a template whose result can be much larger than their
@@ -14,7 +12,7 @@ import (
 // that cannot be parsed.
 func Large(sql string) []string {
 	Warm()
-	text, err := parser.ParseToJSON(sql)
+	text, err := parse(sql)
 	if err != nil {
 		return nil
 	}

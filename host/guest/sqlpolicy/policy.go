@@ -135,7 +135,7 @@ func (p Policy) check(t *abi.Template) []Finding {
 		p.Schema = DefaultSchema
 	}
 	c := &checker{policy: p, template: t, written: map[string]bool{}, windows: map[string]bool{}, used: make([]bool, len(t.Params)+1)}
-	text, err := parser.ParseToJSON(t.SQL)
+	text, err := parse(t.SQL)
 	if err != nil {
 		var syntax *parser.Error
 		if errors.As(err, &syntax) {
