@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
@@ -77,7 +79,12 @@ func standIn(args []string) error {
 	}
 	go func() { _ = http.ListenAndServe(h.settings.HTTP.Listen, h) }()
 	for ctx.Err() == nil {
-		if err := h.step(ctx); err != nil && ctx.Err() == nil {
+		var refused *pgconn.PgError
+		err := h.step(ctx)
+		if errors.As(err, &refused) && refused.Code == "40P01" {
+			continue // the initiator had the rows in another order; nothing was kept
+		}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		time.Sleep(20 * time.Millisecond)
