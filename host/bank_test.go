@@ -34,6 +34,7 @@ type bank struct {
 	topic   string
 	options host.Options
 	log     *logBook
+	level   slog.Level // of the log; info unless it is set
 }
 
 const topic = "certification"
@@ -121,7 +122,7 @@ type running struct {
 // start runs a host; it is stopped at the end of the test at the latest.
 func (b *bank) start() *running {
 	b.t.Helper()
-	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, nil)), prometheus.NewRegistry())
+	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})), prometheus.NewRegistry())
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -2,8 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,6 +21,19 @@ type Finding struct {
 	What string
 	Note string
 	Err  error
+	Took time.Duration
+}
+
+// timed looks at one thing. What the context's end kept from being finished says so, and not
+// what else went wrong by that.
+func timed(ctx context.Context, timeout time.Duration, look func() Finding) Finding {
+	begun := time.Now()
+	f := look()
+	f.Took = time.Since(begun)
+	if f.Err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		f.Err = fmt.Errorf("not finished in %g s: --timeout: %w", timeout.Seconds(), f.Err)
+	}
+	return f
 }
 
 // Check looks at everything that a run needs, without taking the cohort over or changing
@@ -27,21 +43,48 @@ func Check(ctx context.Context, opts Options, timeout time.Duration) []Finding {
 	if err := opts.Validate(); err != nil {
 		return []Finding{{What: "settings", Err: err}}
 	}
-	findings := []Finding{{What: "settings"}}
 	quiet := slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	store, state, database := checkDatabase(ctx, opts, quiet)
-	findings = append(findings, checkTopic(ctx, opts, quiet, state), database)
-	metrics := guest.NewMetrics(prometheus.NewRegistry())
-	g := newGuests(opts.Guests, store, metrics, quiet)
+	var (
+		store *installer.Installer
+		state *installer.State
+	)
+	database := timed(ctx, timeout, func() (f Finding) {
+		store, state, f = checkDatabase(ctx, opts, quiet)
+		return f
+	})
+	topic := timed(ctx, timeout, func() Finding { return checkTopic(ctx, opts, quiet, state) })
+	findings := []Finding{{What: "settings"}, topic, database}
+	g := newGuests(opts.Guests, store, guest.NewMetrics(prometheus.NewRegistry()), quiet)
 	if store != nil {
 		g.opts.Limits.Passes = lookUp{store}
 	}
 	for _, name := range g.names {
-		findings = append(findings, g.check(ctx, name))
+		findings = append(findings, timed(ctx, timeout, func() Finding { return g.check(ctx, name) }))
 	}
-	return findings
+	if opts.HTTP.Listen == "" {
+		return findings
+	}
+	return append(findings, timed(ctx, timeout, func() Finding { return checkListen(opts.HTTP) }))
+}
+
+// checkListen tries the address. One that is taken may be that of the host that runs.
+func checkListen(o HTTPOptions) Finding {
+	f := Finding{What: "http", Note: "listens on " + o.Listen}
+	listener, err := net.Listen("tcp", o.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.Note += ", which is taken: by a host that runs, or by something else"
+	case err != nil:
+		f.Err = fmt.Errorf("http.listen: %w", err)
+	default:
+		f.Err = listener.Close()
+	}
+	if risk := o.Exposed(); risk != "" {
+		f.Note += "; " + risk
+	}
+	return f
 }
 
 // checkDatabase returns no store when the database cannot be asked.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -34,9 +35,33 @@ func (s *session) convert() {
 				}
 				return
 			}
+			if s.detail.wanted() {
+				s.sayConverted(l, records, &out)
+			}
 			s.answer(&replicator.Converted{Task: task.Task, Results: l.results(out.Results)})
 		}
 	}
+}
+
+// sayConverted tells of a task's conversion at debug: its versions, and what they became.
+func (s *session) sayConverted(l *loaded, records []guest.Record, out *guest.Conversions) {
+	if len(records) == 0 {
+		return
+	}
+	statements, rejected, begin, end := 0, 0, int64(0), int64(0)
+	for i := range out.Results {
+		r := &out.Results[i]
+		statements += len(r.Statements)
+		if r.Status == guest.Rejected {
+			rejected++
+		}
+		if r.Begin != 0 && (begin == 0 || r.Begin < begin) {
+			begin = r.Begin
+		}
+		end = max(end, r.End)
+	}
+	s.detail.say("converted", "guest", l.name, "digest", l.digest[:min(12, len(l.digest))], "from", records[0].Version, "to", records[len(records)-1].Version,
+		"versions", len(records), "statements", statements, "rejected", rejected, "faults", out.Faults, "fuel", out.Fuel, "took", time.Duration(end-begin))
 }
 
 func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {

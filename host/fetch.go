@@ -43,6 +43,9 @@ func (s *session) follow(d *decoder, from talos.Position, anchor talos.Anchor, s
 	}
 	err := s.source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
 		s.health.source(nil, b)
+		if len(b.Records) > 0 {
+			s.detail.say("read", "from", b.Records[0].Position, "next", b.Next, "records", len(b.Records), "log_end", b.HighWatermark)
+		}
 		return d.decode(b, func(events []replicator.Event) error { return s.deliver(ctx, events) })
 	}, func(err error) {
 		s.health.source(err, kafka.Batch{})

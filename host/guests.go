@@ -60,8 +60,8 @@ type templateKey struct {
 // Rejection is a guest file that could not be loaded: the generation before goes on.
 type Rejection struct {
 	Digest string `json:"digest"` // empty if the file could not be read
-	Reason string `json:"reason"`
-	At     int64  `json:"at_ns"`
+	Reason string `json:"reason"` // for people
+	At     int64  `json:"at_ns"`  // when it was refused, nanoseconds since the Unix epoch
 
 	passing bool // it was not the file's fault, and may go better
 }
@@ -276,10 +276,10 @@ func (g *guests) accept(name string) {
 
 // GuestStatus is one generation for people.
 type GuestStatus struct {
-	Guest    string        `json:"guest"`
-	Digest   string        `json:"digest"`
-	Version  string        `json:"version"`
-	From     talos.Version `json:"from"`
+	Guest    string        `json:"guest"`              // its name, as the routes say it
+	Digest   string        `json:"digest"`             // of its module: SHA-256 in hexadecimal
+	Version  string        `json:"version"`            // the manifest's, any text
+	From     talos.Version `json:"from"`               // the first version that it converts
 	Rejected *Rejection    `json:"rejected,omitempty"` // the newest file that was not taken
 	Judged   []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
 }

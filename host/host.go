@@ -22,6 +22,7 @@ import (
 type Host struct {
 	opts      Options
 	log       *slog.Logger
+	detail    *detail
 	installer *installer.Installer
 	source    *kafka.Log
 	guests    *guests
@@ -44,7 +45,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	h := &Host{opts: opts, log: log, book: timing.NewBook(recentJourneys, slowestJourneys)}
+	h := &Host{opts: opts, log: log, detail: newDetail(log), book: timing.NewBook(recentJourneys, slowestJourneys)}
 	h.health.log, h.health.overdue = log, opts.Source.DecisionOverdue
 	h.health.phase(PhaseStarting, "")
 	var err error
@@ -57,7 +58,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	h.metrics = newMetrics(reg, h.health.status)
 	h.guests = newGuests(opts.Guests, h.installer, guest.NewMetrics(reg), log)
 	if opts.HTTP.Listen != "" {
-		h.admin, err = admin.Listen(opts.HTTP.Listen, reg, (*view)(h), log.With("component", "http"))
+		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, (*view)(h), log.With("component", "http"))
 		if err != nil {
 			h.source.Close()
 			return nil, fmt.Errorf("http.listen: %w", err)

@@ -11,10 +11,10 @@ import (
 // Judgement is what a host thinks of a module that lies beside a guest's file and asks to take
 // its place. The module was loaded and its SQL put to the database, and nothing was changed.
 type Judgement struct {
-	Digest   string `json:"digest"`
-	Accepted bool   `json:"accepted"`
-	Reason   string `json:"reason,omitempty"` // why not
-	At       int64  `json:"at_ns"`
+	Digest   string `json:"digest"`           // of the module: SHA-256 in hexadecimal
+	Accepted bool   `json:"accepted"`         // the host would take it
+	Reason   string `json:"reason,omitempty"` // why not, for people
+	At       int64  `json:"at_ns"`            // when it was judged, nanoseconds since the Unix epoch
 }
 
 // CandidateName names a file in the guests' directory whose module a host judges, for the guest

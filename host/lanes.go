@@ -44,7 +44,9 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 		begin := now()
 		if err = lane.Install(s.hard, g); err == nil {
 			s.metrics.unchanged.Add(float64(lane.Unchanged()))
-			return &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
+			ev := &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
+			s.sayInstalled(job.Group, g, ev)
+			return ev
 		}
 	case *replicator.Beat:
 		if err = lane.Beat(s.hard); err == nil {
@@ -56,6 +58,19 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 		}
 	}
 	return failed(number, err)
+}
+
+// sayInstalled tells of a group that was committed, at debug.
+func (s *session) sayInstalled(group *queue.Group, g *installer.Group, ev *replicator.Installed) {
+	if !s.detail.wanted() || len(group.Entries) == 0 {
+		return
+	}
+	statements := 0
+	for i := range g.Works {
+		statements += len(g.Works[i].Statements)
+	}
+	s.detail.say("installed", "lane", ev.Lane, "from", group.Entries[0].Version, "to", group.Entries[len(group.Entries)-1].Version,
+		"versions", len(group.Entries), "statements", statements, "frontier", group.Frontier, "took", time.Duration(ev.Complete-ev.Begin))
 }
 
 // failed says what became of a transaction that did not succeed.

@@ -8,6 +8,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +93,19 @@ const (
 type HTTPOptions struct {
 	// Listen serves metrics, health and the read-only API; empty for none.
 	Listen string
+	// Hosts are names by which it may be asked, in the header Host, beside the host of Listen,
+	// localhost, loopback addresses and the address at which a request arrives.
+	Hosts []string
+}
+
+// Exposed says what is risked by listening beyond this machine; empty when that is not so.
+func (o HTTPOptions) Exposed() string {
+	host, _, err := net.SplitHostPort(o.Listen)
+	if ip := net.ParseIP(host); o.Listen == "" || err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
+		return ""
+	}
+	return fmt.Sprintf("http.listen is %s, beyond this machine: whoever reaches it reads status, journeys and metrics, without a password and unencrypted; "+
+		"listen on 127.0.0.1, or let only those reach it who may read that", o.Listen)
 }
 
 // The defaults.
@@ -174,6 +188,16 @@ func (o Options) Validate() error {
 			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
 		}
 		seen[r.Cohort] = true
+	}
+	if o.HTTP.Listen != "" {
+		if _, _, err := net.SplitHostPort(o.HTTP.Listen); err != nil {
+			wrong("http.listen is %q: write host:port, as in 127.0.0.1:9464", o.HTTP.Listen)
+		}
+	}
+	for i, name := range o.HTTP.Hosts {
+		if name == "" || strings.ContainsAny(name, ":/*") && net.ParseIP(name) == nil {
+			wrong("http.hosts[%d] is %q: write a name as it stands in the header Host, without a port", i, name)
+		}
 	}
 	if err := o.Guests.Limits.Validate(); err != nil {
 		wrong("guests.limits: %w", err)

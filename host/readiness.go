@@ -10,7 +10,7 @@ import (
 
 // Readiness is whether the host makes progress, and the typed reason when it does not.
 type Readiness struct {
-	Ready bool `json:"ready"`
+	Ready bool `json:"ready"` // true: /readyz answers 200; false: 503
 	// Reason is one of the words of Reasons; of a host that is ready it is empty, or undecided
 	// while it waits for a decision that is not overdue.
 	Reason Reason `json:"reason,omitempty"`

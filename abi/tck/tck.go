@@ -257,7 +257,7 @@ func (k *kit) convert(ctx context.Context, g *guest.Generation, records []guest.
 	if err := g.Convert(ctx, records, into); err != nil {
 		return err
 	}
-	for i := range into.Results {
+	for i := range records {
 		r := into.Results[i].Reject
 		switch {
 		case r == nil:

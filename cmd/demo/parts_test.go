@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -152,7 +153,7 @@ func TestScreenMovesWhileNothingIsDone(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				return os.ErrClosed
 			})
-			if err != os.ErrClosed {
+			if !errors.Is(err, os.ErrClosed) {
 				t.Errorf("it returned %v", err)
 			}
 			signs := strings.Count(out.String(), "still compiling it")

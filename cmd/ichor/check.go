@@ -25,14 +25,14 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	for _, f := range host.Check(ctx, o, c.Timeout) {
 		if f.Err != nil {
 			wrong++
-			fmt.Printf("failed  %s: %v\n", f.What, f.Err)
+			fmt.Printf("failed  %s: %v (%s)\n", f.What, f.Err, took(f.Took))
 			continue
 		}
 		note := f.What
 		if f.Note != "" {
 			note += ": " + f.Note
 		}
-		fmt.Println("ok      " + note)
+		fmt.Printf("ok      %s (%s)\n", note, took(f.Took))
 	}
 	if lacking != nil {
 		fmt.Println("note    " + lacking.Error())
@@ -43,4 +43,12 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, errors.New("not everything is ready; see above")}
 	}
 	return nil
+}
+
+// took writes how long something took, as people read it.
+func took(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }

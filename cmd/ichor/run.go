@@ -45,6 +45,9 @@ func (c *runCommand) Run(ctx context.Context) error {
 	}
 	if h.Address() != "" {
 		log.Info("listening", "address", h.Address())
+		if risk := o.HTTP.Exposed(); risk != "" {
+			log.Warn("the listener is open to others", "because", risk)
+		}
 	}
 	err = h.Run(ctx)
 	var notReady *installer.NotReadyError

@@ -114,7 +114,8 @@ type limitSettings struct {
 }
 
 type httpSettings struct {
-	Listen string `yaml:"listen"`
+	Listen string   `yaml:"listen"`
+	Hosts  []string `yaml:"hosts"` // names in the header Host, beside its own and loopback's
 }
 
 type logSettings struct {
@@ -281,7 +282,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)
-	o.HTTP.Listen = s.HTTP.Listen
+	o.HTTP.Listen, o.HTTP.Hosts = s.HTTP.Listen, s.HTTP.Hosts
 	o.Fill() // so that every verb has a guest checked by what run has it checked by
 	return o, o.Validate()
 }

@@ -38,7 +38,9 @@ type Server struct {
 }
 
 // Listen takes the address, host:port; the port 0 takes a free one. Requests wait until Serve.
-func Listen(address string, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
+// Those whose header Host names neither the address nor this machine nor one of the hosts are
+// refused.
+func Listen(address string, hosts []string, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("can not listen on %s: %w: choose another address, or port 0 for a free one", address, err)
@@ -46,7 +48,7 @@ func Listen(address string, metrics prometheus.Gatherer, host Host, log *slog.Lo
 	return &Server{
 		listener: listener, log: log, done: make(chan struct{}),
 		server: &http.Server{
-			Handler:           Handler(metrics, host),
+			Handler:           newHosts(address, hosts).guard(Handler(metrics, host)),
 			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 			WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		},

@@ -58,11 +58,13 @@ func (j *Journey) Between(from, to Event) (int64, bool) {
 }
 
 // MarshalJSON writes the version, its attempts and guest, and a list of {event, at_ns} in the
-// order of the events.
+// order of the events that it has passed. An event is a name of Event.String, at_ns the
+// nanoseconds since the Unix epoch; attempts counts installations that were begun, and guest is
+// the digest in hexadecimal, left out where no guest converted the version.
 func (j *Journey) MarshalJSON() ([]byte, error) {
 	type stop struct {
-		Event string `json:"event"`
-		At    int64  `json:"at_ns"`
+		Event string `json:"event"` // a name of Event.String
+		At    int64  `json:"at_ns"` // nanoseconds since the Unix epoch
 	}
 	stops := make([]stop, 0, Events)
 	for e, ns := range j.All() {

@@ -4,6 +4,7 @@ package guesttest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
 	var text []byte
 	out := p.Run(mem[inputAt:], inputAt, func(t []byte) uint32 { text = t; return uint32(textAt) })
 	frameAt := (textAt + len(text) + 7) / 8 * 8
-	mem = append(mem, make([]byte, frameAt+len(out)-len(mem))...)
+	mem = slices.Concat(mem, make([]byte, frameAt+len(out)-len(mem)))
 	copy(mem[textAt:], text)
 	copy(mem[frameAt:], out)
 	limits := abi.OutputLimits{

@@ -1,0 +1,85 @@
+package host_test
+
+import (
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+// silent returns an address that accepts connections and never answers.
+func silent(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	return l.Addr().String()
+}
+
+// TestCheckTellsTimes: each finding has its own, and what did not finish says by which limit.
+func TestCheckTellsTimes(t *testing.T) {
+	b := newBank(t, 1)
+	b.options.HTTP.Listen = "127.0.0.1:0"
+	dsn := b.options.Database.URL
+	b.options.Database.URL = "postgres://u@" + silent(t) + "/d?sslmode=disable"
+	const timeout = time.Second
+	findings := host.Check(t.Context(), b.options, timeout)
+	if len(findings) != 5 {
+		t.Fatalf("%d findings: %+v", len(findings), findings)
+	}
+	for _, f := range findings {
+		late := f.What == "database" || f.What == "topic" || strings.HasPrefix(f.What, "guest")
+		if said := f.Err != nil && strings.Contains(f.Err.Error(), "not finished in 1 s: --timeout"); said != late {
+			t.Errorf("%s after %v says %v", f.What, f.Took, f.Err)
+		}
+		if f.What == "database" && f.Took < timeout/2 {
+			t.Errorf("the database took %v", f.Took)
+		}
+	}
+	b.options.Database.URL = dsn
+	for _, f := range host.Check(t.Context(), b.options, time.Minute) {
+		if f.What != "settings" && f.Took <= 0 {
+			t.Errorf("%s took %v", f.What, f.Took)
+		}
+	}
+}
+
+// TestDebugTellsOfBatchesAndGroups, and of no row.
+func TestDebugTellsOfBatchesAndGroups(t *testing.T) {
+	b := newBank(t, 40)
+	b.level = slog.LevelDebug
+	b.play(talostest.Small())
+	r := b.start()
+	b.eventually("(t)", "select version >= 228 from cohort_snapshot")
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	log := b.log.text()
+	for _, line := range []string{"msg=detail of=read from=", "msg=detail of=converted guest=banking", "msg=detail of=installed lane="} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log has no line %q:\n%s", line, log)
+		}
+	}
+	for _, row := range []string{"amount", "TRANSFER", "0001"} {
+		for line := range strings.SplitSeq(log, "\n") {
+			if strings.Contains(line, "level=DEBUG") && strings.Contains(line, row) {
+				t.Errorf("a line has something of a row: %s", line)
+			}
+		}
+	}
+}
