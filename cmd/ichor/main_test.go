@@ -286,7 +286,7 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitEnvironment, "failed  database: the database has no table ichor.state", "check", "-c", d.settings)
 	expect(exitOK, "the schema is there", "db", "init", "-c", d.settings)
 	expect(exitOK, "no host has run", "db", "check", "-c", d.settings)
-	expect(exitOK, "ok      guest banking: version 1.0.0", "check", "-c", d.settings)
+	expect(exitOK, "ok      guest banking: version 1.0.0", "check", "-c", d.settings, "--timeout", "5m") // other tests may have the machine
 	expect(exitEnvironment, "no host answers at", "status", "-c", d.settings)
 	expect(exitSettings, "settings", "run", "-c", d.settings+".none")
 	expect(exitSettings, "unexpected argument", "dance")
