@@ -31,13 +31,13 @@ ichor: go ## the host, one static binary: ./ichor
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
 
 test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
-	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test $(TESTFLAGS) ./...
+	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test -timeout 20m $(TESTFLAGS) ./...
 	@if [ -n "$$CI" ] || command -v "$$(go env CC)" >/dev/null; then $(MAKE) race; \
 	else echo "race detector left out: it needs a C compiler (apt-get install gcc)"; fi
 
 race: go
 	$(call say,race)
-	@CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACE)
+	@CGO_ENABLED=1 go test -race -timeout 30m $(TESTFLAGS) $(RACE)
 
 test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "ichor: no $$tool: test-kafka starts an Apache Kafka (apt-get install default-jre-headless maven)" >&2; exit 3; }; done

@@ -128,7 +128,11 @@ func (b *bank) start() *running {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Host: h, b: b, stop: stop, done: make(chan error, 1)}
-	go func() { r.done <- h.Run(ctx) }()
+	go func() {
+		err := h.Run(ctx)
+		fmt.Fprintf(b.log, "the host ended: %v\n", err)
+		r.done <- err
+	}()
 	b.t.Cleanup(func() {
 		stop()
 		select {

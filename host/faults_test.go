@@ -107,7 +107,8 @@ func TestAHealthyHostWhoseLanesAreCutNeverRaisesAFalseAlarm(t *testing.T) {
 func TestCommitsInDoubtAreFoundOut(t *testing.T) {
 	b := newBank(t, 5)
 	proxy := b.behind()
-	b.options.Core.Lanes, b.options.Core.GroupMax, b.options.Database.Deadline = 2, 4, time.Second
+	b.options.Core.Lanes, b.options.Core.GroupMax = 2, 4
+	b.options.Database.Deadline, b.options.Database.StatementTimeout = time.Second, 500*time.Millisecond
 	r := b.start()
 	sent := 0
 	for _, f := range []pgtest.Fault{pgtest.FatalAfterCommit, pgtest.CutAfterCommit, pgtest.CutBeforeCommit, pgtest.FatalAfterCommit, pgtest.SilenceBeforeCommit, pgtest.CutAfterCommit} {
@@ -273,5 +274,21 @@ func TestATopicThatIsCompactedIsRefused(t *testing.T) {
 		if f.What == "topic" && !errors.As(f.Err, &wrong) {
 			t.Errorf("check says %v", f.Err)
 		}
+	}
+}
+
+// A group that is not finished within the deadline is made smaller until it is: it is not cut at the
+// same place for ever.
+func TestAGroupThatIsTooLargeForTheDeadlineIsMadeSmaller(t *testing.T) {
+	b := newBank(t, 5)
+	b.options.Database.Deadline, b.options.Database.StatementTimeout = time.Second, 500*time.Millisecond
+	r := b.start()
+	r.becomes("")
+	b.exec("create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return new; end $$")
+	b.exec("create trigger slow before update on bank_accounts for each row execute function slow()")
+	last := b.traffic(30, 5)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	if got := b.text("select sum(amount)::bigint, (select count(*) from ichor.quarantine) from bank_accounts"); got != "(500030,0)" {
+		t.Errorf("%s", got)
 	}
 }

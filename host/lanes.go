@@ -22,6 +22,10 @@ func (s *session) install(number int, jobs <-chan replicator.Action) {
 			if a, ok := job.(*replicator.Install); ok && a.Group.Chained && !installed {
 				continue // what it follows was not committed: the core knows by that
 			}
+			if _, ok := job.(*replicator.Disconnect); ok {
+				lane.Close()
+				continue
+			}
 			ev := s.job(lane, number, job)
 			_, installed = ev.(*replicator.Installed)
 			s.answer(ev)

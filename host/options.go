@@ -170,6 +170,9 @@ func (o Options) Validate() error {
 	if o.Database.URL == "" {
 		wrong("database.url is empty: give a PostgreSQL URL, as in postgres://user@host/database")
 	}
+	if d, s := o.Database.Options.Times(); d <= s {
+		wrong("installer.deadline is %v and database.statement_timeout is %v: a group must be given longer than one statement", d, s)
+	}
 	if o.Guests.Directory == "" {
 		wrong("guests.directory is empty: name the folder with the guests' .wasm files")
 	}

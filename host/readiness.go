@@ -63,9 +63,11 @@ func (c *condition) judge(overdue time.Duration) Readiness {
 		return no(Reason(c.phase), "%s", c.detail)
 	case core.LanesUp == 0 && c.since(core.DownSince) > databaseAfter:
 		return no(Reason(replicator.NoDatabase), "%v", core.Failure)
+	case core.Reason == replicator.DatabaseRefuses:
+		return no(Reason(core.Reason), "one version after another, so that it is asked again with pauses; %d are held, see ichor.quarantine%s", core.Held, because(core.Failure))
 	case core.Held > 0:
-		return no(Reason(replicator.HeldByPoison), "version %d can not be installed (%v) and holds the snapshot at %d; %d are held, see ichor.quarantine",
-			core.Lowest, core.Failure, core.Snapshot, core.Held)
+		return no(Reason(replicator.HeldByPoison), "version %d can not be installed (%v), the snapshot is %d; %d are held, see ichor.quarantine",
+			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
 	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing:
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))
 	case c.trouble != nil && c.since(c.troubleAt) > troubleAfter:

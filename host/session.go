@@ -34,6 +34,8 @@ type session struct {
 	paused bool
 	stop   *replicator.Stop
 	shown  int64 // when the status was last shown
+	// offered is the newest resume point that was to be published.
+	offered talos.Position
 
 	quit context.CancelCauseFunc // ends every goroutine of the session at once
 	hard context.Context         //nolint:containedctx // what the context bounds is the session itself
@@ -86,6 +88,9 @@ func (s *session) run(ctx context.Context) replicator.Stop {
 	s.wg.Go(s.errands)
 	s.wg.Go(func() { s.guests.watch(s.hard, s.arm) })
 	s.loop(ctx)
+	if s.stop.Reason == replicator.Drained && s.offered > 0 {
+		s.publishOffset(s.offered) // BEFORE the errands end, which may not have come to it
+	}
 	return *s.stop
 }
 
@@ -167,6 +172,8 @@ func (s *session) perform(a replicator.Action) {
 		s.lanes[a.Lane] <- a
 	case *replicator.Beat:
 		s.lanes[a.Lane] <- a
+	case *replicator.Disconnect:
+		s.lanes[a.Lane] <- a
 	case *replicator.Quarantine:
 		s.lanes[a.Lane] <- a
 	case *replicator.Convert:
@@ -203,6 +210,7 @@ func (s *session) offer(p talos.Position) {
 	default:
 	}
 	s.publish <- p
+	s.offered = p
 }
 
 // answer hands events to the core, unless the session ends.

@@ -6,13 +6,14 @@ import (
 	"net/url"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 )
 
 // environment reads the reference replicator's variables as aliases, so that the environment
 // of a Talos deployment starts Ichor. They win over the file. Those that mean nothing here
 // are named in one warning.
-func (s *settings) environment(environ []string) {
+func (s *settings) environment(environ []string) error {
 	env := map[string]string{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
@@ -48,9 +49,15 @@ func (s *settings) environment(environ []string) {
 	if env["COHORT_PG_HOST"] != "" || env["COHORT_PG_DATABASE"] != "" {
 		s.Database.URL, s.Database.URLFile, s.Database.URLEnv = postgresURL(env), "", ""
 	}
+	if port := env["COHORT_PG_PORT"]; port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("COHORT_PG_PORT is %q: want the number of a port", port)
+		}
+	}
 	if dead := withoutMeaning(env); len(dead) > 0 {
 		fmt.Fprintf(os.Stderr, "ichor: these settings of the reference mean nothing here: %s\n", strings.Join(dead, ", "))
 	}
+	return nil
 }
 
 // reference reports whether a variable is one of the reference's.

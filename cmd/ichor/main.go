@@ -71,6 +71,8 @@ func (f *failure) Error() string {
 func (f *failure) Unwrap() error { return f.err }
 
 func run(args []string) int {
+	ctx, stop := signals() // first of all, so that nothing is ended by a signal that nobody awaits
+	defer stop()
 	var cli commands
 	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError(), kong.Vars{"languages": languages()})
 	if err != nil {
@@ -82,8 +84,6 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
 	}
-	ctx, stop := signals()
-	defer stop()
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run()
 	if err == nil {

@@ -211,7 +211,9 @@ func readSettings(path string) (settings, error) {
 			return s, err
 		}
 	}
-	s.environment(os.Environ())
+	if err := s.environment(os.Environ()); err != nil {
+		return s, fmt.Errorf("settings: %w", err)
+	}
 	return s, nil
 }
 

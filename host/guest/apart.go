@@ -85,6 +85,9 @@ func (a *apart) run(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", errNoChild, err)
 	}
 	if err := cmd.Start(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err() // it was told to stop: nothing is checked in its stead
+		}
 		return fmt.Errorf("%w: %w", errNoChild, err)
 	}
 	asked := a.ask(in, out)

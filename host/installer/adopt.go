@@ -87,6 +87,8 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 		return done, &AdoptError{"--resume is negative"}
 	case strings.TrimSpace(a.Reason) == "":
 		return done, &AdoptError{"--reason is empty: who reads the audit later wants to know why"}
+	case a.Snapshot == nil && a.Resume < done.FromResume:
+		return done, &AdoptError{fmt.Sprintf("the resume point is %d already, and what lies between %d and that may be installed: it would take effect twice; on another log give --snapshot too", done.FromResume, a.Resume)}
 	case talos.Position(done.Snapshot) >= a.Resume:
 		return done, &AdoptError{fmt.Sprintf("the snapshot would be %d and the log be read from %d: candidates up to the snapshot count as installed, so give a --snapshot below --resume",
 			done.Snapshot, a.Resume)}
@@ -102,7 +104,7 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 		args  []any
 		count *int64
 	}{
-		{"update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = '', snapshot = $2, resume = $3, anchor_position = -1, anchor_hash = 0, changed_at = now()",
+		{"update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = 'nobody since db adopt', snapshot = $2, resume = $3, anchor_position = -1, anchor_hash = 0, changed_at = now()",
 			[]any{rand.Int64(), int64(done.Snapshot), int64(a.Resume)}, nil},
 		{"update ichor.lane set epoch = epoch + 1, token = 0, claim = claim + 1", nil, nil},
 		{"update public.cohort_snapshot set version = $1 where id = 'SINGLETON' and version <> $1", []any{int64(done.Snapshot)}, nil},

@@ -148,6 +148,10 @@ func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error
 	if _, err := conn.Exec(ctx, "select set_config(n, v, false) from unnest($1::text[], $2::text[]) s(n, v)", once, names, values); err != nil {
 		return err
 	}
+	// What is confirmed must be durable; stricter than on is the database's own affair.
+	if _, err := conn.Exec(ctx, "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"); err != nil {
+		return err
+	}
 	rows, err := conn.Query(ctx, "select name, setting from pg_settings where name = any($1::text[])", once, names)
 	if err != nil {
 		return err

@@ -35,8 +35,9 @@ func (in *Installer) Take(ctx context.Context, cluster, topic string) (State, er
 	return s, err
 }
 
-// waitForFence lets a session wait longer for the rows of the fence than for a cohort's.
-const waitForFence = "select set_config('lock_timeout', '1000', false)"
+// waitForFence lets a session wait longer for the rows of the fence than for a cohort's, whatever
+// time its statements have.
+const waitForFence = "select set_config('lock_timeout', '1000', false), set_config('statement_timeout', '10000', false)"
 
 func isLocked(err error) bool {
 	var e *Error

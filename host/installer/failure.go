@@ -108,7 +108,9 @@ type ServerError struct{ err *pgconn.PgError }
 // Error implements error.
 func (e *ServerError) Error() string {
 	pg := e.err
-	if !namesObjects(pg.Code) {
+	// What stands in a context was said by a function of the cohort's, in whatever words and with
+	// whatever code its owner chose.
+	if !namesObjects(pg.Code) || (pg.Where != "" && !strings.HasPrefix(pg.Code, "IC")) {
 		return fmt.Sprintf("SQLSTATE %s (its message may quote a row: see ichor.quarantine, or the server's log)", pg.Code)
 	}
 	return describe(pg)

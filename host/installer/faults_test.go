@@ -55,8 +55,12 @@ func TestInDoubtWhateverTheServerSaidLast(t *testing.T) {
 				proxy.Next(c.fault)
 				err := l.Install(t.Context(), g)
 				var e *installer.Error
-				if !errors.As(err, &e) || e.Class != installer.Transient || !e.Lost || !e.InDoubt {
-					t.Fatalf("%s (%v), want a lost connection in doubt", class(err), err)
+				class := installer.Transient
+				if c.fault == pgtest.SilenceBeforeCommit {
+					class = installer.TimedOut // it was cut by the deadline
+				}
+				if !errors.As(err, &e) || e.Class != class || !e.Lost || !e.InDoubt {
+					t.Fatalf("%v, want a lost connection in doubt", err)
 				}
 				doubt := &installer.Doubt{Frontier: g.Advance != nil, Versions: []talos.Version{g.Works[0].Version}}
 				up, err := l.Connect(t.Context(), doubt)
@@ -433,5 +437,60 @@ func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
 	}
 	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
 		t.Error(err)
+	}
+}
+
+// A right on the host's own functions that was taken away is no version's fault.
+func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
+	b := newBase(t)
+	b.take(1)
+	b.exec("create role lesser login superuser")
+	t.Cleanup(func() {
+		if _, err := b.conn.Exec(context.Background(), "drop owned by lesser; drop role lesser"); err != nil {
+			t.Error(err)
+		}
+	})
+	b.exec("alter role lesser nosuperuser; grant usage on schema ichor, public to lesser; grant all on all tables in schema ichor, public to lesser")
+	b.exec("revoke execute on all functions in schema ichor from public")
+	in, err := installer.New(installer.Options{URL: strings.Replace(b.dsn, "user=postgres", "user=lesser", 1), Lanes: 1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Take(t.Context(), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	l := b.lane(in, 0)
+	wantClass(t, l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))), installer.Transient, "42501", 0)
+	b.exec("grant execute on all functions in schema ichor to lesser")
+	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a cohort's own trigger says may quote a user's row, whatever code it chooses.
+func TestWhatATriggerSaysIsNotForTheLog(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	b.exec("create function says() returns trigger language plpgsql as $$ begin raise exception 'balance of Emma' using errcode = 'check_violation', hint = 'ask Emma'; end $$")
+	b.exec("create trigger says before update on account for each row execute function says()")
+	err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5)))
+	var e *installer.Error
+	if !errors.As(err, &e) || strings.Contains(err.Error(), "Emma") || !strings.Contains(e.Detail, "Emma") {
+		t.Errorf("%v; detail %q", err, e.Detail)
+	}
+}
+
+// Several hosts may create the schema at once.
+func TestTheSchemaIsCreatedBySeveralAtOnce(t *testing.T) {
+	b := newBase(t)
+	errs := make(chan error, 6)
+	for range cap(errs) {
+		go func() { errs <- b.installer(1).Init(context.Background()) }()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -177,7 +177,7 @@ func (l *Lane) prepare(ctx context.Context, g *Group) error {
 }
 
 func (l *Lane) begin() {
-	l.batch = pgconn.Batch{}
+	l.batch, l.leading = pgconn.Batch{}, 0
 	l.versions, l.rows = l.versions[:0], l.rows[:0]
 }
 
@@ -209,6 +209,7 @@ func (l *Lane) compose(g *Group) bool {
 	for _, e := range g.Ends {
 		l.exec(0, AnyRows, sqlEnd, number(int64(e.Version)), []byte(e.How), []byte(e.Digest))
 	}
+	l.leading = len(l.versions)
 	checked := false
 	for i := range g.Works {
 		w := &g.Works[i]
@@ -254,6 +255,18 @@ func (l *Lane) run(ctx context.Context, committed *bool) error {
 	e.InDoubt = e.Lost && committed != nil
 	if !e.Lost && done < len(l.versions) {
 		e.Culprit = l.versions[done]
+	}
+	if !e.Lost && done < l.leading && e.Class == Poison {
+		// The host's own statement, not a version's: a right that was taken away is waited for, and a
+		// row that is there already was written by nobody but this host.
+		e.Class = Transient
+		if e.Code == "23505" {
+			e.Class = Broken
+		}
+	}
+	if e.Lost && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		e.Class = TimedOut
+		e.Err = fmt.Errorf("not finished within installer.deadline of %v: %w", l.in.opts.Deadline, e.Err)
 	}
 	return e
 }

@@ -59,6 +59,13 @@ func (o *Options) fill() {
 	o.Lanes = max(o.Lanes, 1)
 }
 
+// Times returns the deadline of a group and the time-out of a statement, as they are with their
+// defaults.
+func (o Options) Times() (deadline, statement time.Duration) {
+	o.fill()
+	return o.Deadline, o.StatementTimeout
+}
+
 // Installer is one host's access to the cohort's database.
 type Installer struct {
 	opts   Options

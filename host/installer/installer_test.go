@@ -246,8 +246,8 @@ func TestAheadGroupsGoToTheLedgerAndTheNextFrontierPassesThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want("select version from ichor.ledger order by 1", "(9)")
-	// Never twice: the key of the ledger says so.
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(9, add, 3, 1)}}), installer.Poison, "23505", 0)
+	// Never twice: the key of the ledger says so, and that nobody but this host could have written it.
+	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(9, add, 3, 1)}}), installer.Broken, "23505", 0)
 }
 
 func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {

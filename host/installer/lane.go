@@ -25,6 +25,7 @@ type Lane struct {
 	// versions[i] is whose the i-th statement of the batch is; 0 is the host's own.
 	versions []talos.Version
 	rows     []int // how many rows the i-th statement must change; AnyRows is not checked
+	leading  int   // how many statements stand before the first of a version
 	tally    tally
 }
 
@@ -83,17 +84,28 @@ func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up 
 	for range 3 {
 		up, err = l.renewFence(ctx, conn, doubt)
 		if err == nil {
-			_, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false)", once, milliseconds(FirstLockWait))
+			_, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false)",
+				once, milliseconds(FirstLockWait), milliseconds(l.in.opts.StatementTimeout))
 			return up, err
 		}
 		if !isLocked(failure(err, "")) || l.backend.pid == 0 {
 			return up, err
 		}
-		_, ended := conn.Exec(ctx, `select pg_terminate_backend(pid, 2000) from pg_stat_activity
-			where pid = $1 and (extract(epoch from backend_start) * 1000000)::bigint = $2`, l.backend.pid, l.backend.since)
-		l.in.log.Warn("the server kept the transaction of a connection that is gone: its backend was ended", "lane", l.number, "pid", l.backend.pid, "error", ended)
+		if !l.endFormer(ctx, conn) {
+			return up, err
+		}
+		l.in.log.Warn("the server kept the transaction of a connection that is gone: its backend was ended", "lane", l.number, "pid", l.backend.pid)
 	}
 	return up, err
+}
+
+// endFormer ends the backend of the connection before; false when there is none any more, or it
+// does not end.
+func (l *Lane) endFormer(ctx context.Context, conn *pgx.Conn) bool {
+	var ended bool
+	err := conn.QueryRow(ctx, `select coalesce(bool_or(pg_terminate_backend(pid, 2000)), false) from pg_stat_activity
+		where pid = $1::int and (extract(epoch from backend_start) * 1000000)::bigint = $2::bigint`, once, int32(l.backend.pid), l.backend.since).Scan(&ended)
+	return err == nil && ended
 }
 
 // renewFence raises the lane's claim, and the state's when a frontier group is in doubt.

@@ -17,7 +17,8 @@ func Schema() string { return schema }
 // Init creates what is missing of the schema. Several hosts may do it at once.
 func (in *Installer) Init(ctx context.Context) error {
 	return in.with(ctx, "init", func(ctx context.Context, conn *pgx.Conn) error {
-		if _, err := conn.Exec(ctx, schema); err != nil {
+		// One after the other: two that create the same thing at once refuse each other.
+		if _, err := conn.Exec(ctx, "select set_config('lock_timeout', '20000', false), pg_advisory_xact_lock(1768122738);\n"+schema); err != nil {
 			return failure(err, "create the schema")
 		}
 		return nil

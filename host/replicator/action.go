@@ -37,6 +37,9 @@ type Install struct {
 // answered by Alive, Failed or LaneDown.
 type Beat struct{ Lane int }
 
+// Disconnect asks an idle lane to give its connection away. It is not answered.
+type Disconnect struct{ Lane int }
+
 // Use is a row of the guest history: from a version on (or for that version only) a
 // generation converts. It is written by the first transaction that depends on it.
 type Use struct {
@@ -158,6 +161,7 @@ func (*Connect) action()     {}
 func (*Install) action()     {}
 func (*Quarantine) action()  {}
 func (*Beat) action()        {}
+func (*Disconnect) action()  {}
 func (*Convert) action()     {}
 func (*Refetch) action()     {}
 func (*PauseFetch) action()  {}

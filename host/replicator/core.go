@@ -40,6 +40,7 @@ type Core struct {
 	held       []heldVersion           // poison
 	unresolved int                     // versions that were held and have not settled since
 	cureAt     int64                   // when the first of them is tried again; 0 is never
+	mendedAt   int64                   // when held versions were last tried because another was cured
 	given      []talos.Version         // by guest: the highest version that was given to a generation
 
 	next     talos.Position // where the log is read next
@@ -57,6 +58,7 @@ type Core struct {
 	paused   bool
 	pausedAt int64
 
+	pace       int64 // ns that a version takes in a lane, of late
 	progressAt int64 // when something that was due last got on
 	flushAt    int64 // when settled versions must reach the snapshot; 0 is no need
 	advancedAt int64 // when the resume point last became durable

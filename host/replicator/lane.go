@@ -2,6 +2,7 @@ package replicator
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -24,7 +25,8 @@ type lane struct {
 	confirmed talos.Version
 	failure   Failure // why it is down
 	downAt    int64
-	doubt     bool // whether the group was committed is not known
+	doubt     bool    // whether the group was committed is not known
+	cause     Failure // of the doubt
 }
 
 type laneState uint8
@@ -116,7 +118,7 @@ func (c *Core) chain(i int) {
 	if c.draining || c.stopped || c.refuses() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
 		return
 	}
-	if g := c.queue.NextChained(c.now, c.opts.limits(), c.beyond()); g != nil {
+	if g := c.queue.NextChained(c.now, c.limits(), c.beyond()); g != nil {
 		l.next = g
 		c.begin(i, g)
 	}
@@ -143,7 +145,7 @@ func (c *Core) unchain(l *lane) {
 func (c *Core) nextGroup() *queue.Group {
 	beyond := c.beyond()
 	if !c.draining && !c.refuses() {
-		if g := c.queue.NextFrontier(c.now, c.opts.limits(), beyond); g != nil {
+		if g := c.queue.NextFrontier(c.now, c.limits(), beyond); g != nil {
 			return g
 		}
 	}
@@ -156,7 +158,7 @@ func (c *Core) nextGroup() *queue.Group {
 	if c.draining || c.refuses() {
 		return nil
 	}
-	return c.queue.NextAhead(c.now, c.opts.limits())
+	return c.queue.NextAhead(c.now, c.limits())
 }
 
 func (c *Core) onInstalled(ev *Installed) {
@@ -172,6 +174,23 @@ func (c *Core) onInstalled(ev *Installed) {
 		return
 	}
 	c.installed(l, ev)
+}
+
+// measure keeps how long a version takes of late, so that a group ends before it looks as if nothing
+// got on: half of it is the latest group's.
+func (c *Core) measure(g *queue.Group, ev *Installed) {
+	if n := int64(len(g.Entries)); n > 0 && ev.Complete > ev.Begin {
+		c.pace = (c.pace + (ev.Complete-ev.Begin)/n) / 2
+	}
+}
+
+// limits bounds the next group.
+func (c *Core) limits() queue.Limits {
+	lim := queue.Limits{Entries: c.opts.GroupMax, Bytes: c.opts.GroupBytesMax}
+	if c.pace > 0 {
+		lim.Entries = int(min(int64(lim.Entries), max(1, groupTime/c.pace)))
+	}
+	return lim
 }
 
 // idle makes a lane free for the next job, and says when it is asked whether it lives.
@@ -196,11 +215,12 @@ func (c *Core) installed(l *lane, ev *Installed) {
 	if l.group != nil {
 		l.state = laneBusy
 	}
+	c.measure(g, ev)
 	c.recorded(g)
-	c.ended(g)
 	if len(g.Entries) > 0 {
-		c.mended()
+		c.mended(g)
 	}
+	c.ended(g)
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.InstallerStatemapReceived, ev.Received)
 		e.Journey.Record(timing.InstallerStatemapInstallationBegin, ev.Begin)
@@ -245,8 +265,6 @@ func (c *Core) onFailed(ev *Failed) {
 	case Broken:
 		c.stop(BrokenWord, ev.Failure)
 		return
-	case Transient:
-		c.down(l, ev.Failure)
 	default:
 		c.idle(l)
 	}
@@ -274,10 +292,12 @@ func (c *Core) retry(g *queue.Group, ev *Failed) {
 	}
 	alone := len(g.Entries) == 1
 	switch class := ev.Failure.Class; {
-	case class == Contention, class == TimedOut && alone && !c.timedOut(g.Entries[0], ev.Failure):
+	case class == Transient && !alone && ev.Culprit != 0: // the database lacks something for one
+		c.split(g, ev)
+	case class == Contention, class == Transient, class == TimedOut && alone && !c.timedOut(g.Entries[0], ev.Failure):
 		c.contended(g)
 	case class == TimedOut && alone: // it is held
-	case class != Poison && class != TimedOut:
+	case class != Poison && class != TimedOut: // what stops the core was taken before
 	case !alone:
 		c.split(g, ev)
 	case !c.tripped(g.Entries[0], ev.Failure):
@@ -344,14 +364,33 @@ func (c *Core) onLaneDown(ev *LaneDown) {
 	if l.group == nil {
 		return
 	}
+	if strings.HasPrefix(ev.Failure.Code, "53") {
+		c.yieldConnection()
+	}
 	if ev.InDoubt {
 		c.stats.InDoubt++
-		l.doubt = true
+		l.doubt, l.cause = true, ev.Failure
 		return
 	}
 	if !l.doubt {
 		c.queue.Undone(l.group)
 		l.group = nil
+	}
+}
+
+// yieldConnection lets an idle lane give its connection away: the server has no room for one that a
+// group waits for.
+func (c *Core) yieldConnection() {
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		if l.state != laneIdle {
+			continue
+		}
+		l.state, l.beatAt, l.downAt = laneDown, 0, c.now
+		l.connect = c.now + retryMax
+		c.wakes.add(l.connect)
+		c.do(&Disconnect{Lane: i})
+		return
 	}
 }
 
@@ -397,6 +436,9 @@ func (c *Core) onLaneUp(ev *LaneUp) {
 	case g.Frontier && ev.Snapshot == g.From, !g.Frontier && ev.Ledgered == 0:
 		c.stats.DoubtAborted++
 		c.queue.Undone(g)
+		if l.cause.Class == TimedOut {
+			c.tooSlow(g, l.cause)
+		}
 	default:
 		c.broken(fmt.Sprintf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
 			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))
@@ -415,6 +457,19 @@ func (c *Core) highestUnderWay() talos.Version {
 		}
 	}
 	return highest
+}
+
+// tooSlow makes a group that was not finished in time smaller, and counts a version that was not
+// although it went alone.
+func (c *Core) tooSlow(g *queue.Group, f Failure) {
+	for _, e := range g.Entries {
+		c.troubleOf(e.Version).failure = f
+		c.queue.Limit(e, (len(g.Entries)+1)/2)
+	}
+	if len(g.Entries) == 1 {
+		c.timedOut(g.Entries[0], f)
+	}
+	c.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: f})
 }
 
 // committed reports whether the database has the effects of a group in doubt. A flush that

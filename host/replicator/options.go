@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -41,6 +40,7 @@ const (
 	publishDelay = 1e9
 	retryMin     = 50e6 // back-off of lanes and of contended versions
 	retryMax     = 5e9
+	groupTime    = 1e9   // that a group should take at most
 	lockWait     = 100e6 // of a first try; the installer's sessions begin with it
 	aloneAfter   = 8     // contended this often, a version goes alone
 	timeoutsMax  = 3     // a version that timed out this often alone is poison
@@ -95,9 +95,6 @@ func (o *Options) queueLow() int   { return o.Memory / 16 }
 func (o *Options) payloadMax() int { return o.Memory / 8 }
 func (o *Options) suffixMax() int  { return o.Memory / 8 * 5 }
 func (o *Options) refetchMax() int { return o.Memory / 32 }
-func (o *Options) limits() queue.Limits {
-	return queue.Limits{Entries: o.GroupMax, Bytes: o.GroupBytesMax}
-}
 
 // Start is what the database and the log say when the core begins.
 type Start struct {

@@ -24,7 +24,7 @@ import (
 //	fetched V [lost]
 //	converted [V=reject|skip|fault ...]      answers the oldest task
 //	hole FROM TO        alive L
-//	up L [snapshot=V] [ledgered=N]    down L [doubt] [fenced]
+//	up L [snapshot=V] [ledgered=N]    down L [doubt] [fenced|slow|full]
 //	installed L         failed L CLASS [culprit=V]
 //	armed GUEST GEN     wait DURATION (then a tick)     drain     status
 //	settle              answers conversions and transactions until nothing is asked
@@ -298,6 +298,12 @@ func (p *player) down(_ map[string]string, words []string) {
 	p.busy[lane] = nil
 	ev := &LaneDown{Lane: lane, InDoubt: slices.Contains(words, "doubt"),
 		Failure: Failure{Class: Transient, Kind: "connection", Message: "reset"}}
+	if slices.Contains(words, "slow") {
+		ev.Failure = Failure{Class: TimedOut, Kind: KindConnection}
+	}
+	if slices.Contains(words, "full") {
+		ev.Failure = Failure{Class: Transient, Kind: KindSQL, Code: "53300"}
+	}
 	if slices.Contains(words, "fenced") {
 		ev.Failure = Failure{Class: Fenced, Kind: "sql", Code: "IC001"}
 	}
@@ -422,6 +428,8 @@ func describe(a Action) string {
 		return describeGroup(a.Lane, a.Group) + describeUses(a.Uses) + describeEnds(a.Ends)
 	case *Beat:
 		return fmt.Sprintf("beat lane %d", a.Lane)
+	case *Disconnect:
+		return fmt.Sprintf("disconnect lane %d", a.Lane)
 	case *Quarantine:
 		s := fmt.Sprintf("quarantine lane %d:", a.Lane)
 		for _, r := range a.Rows {

@@ -2,7 +2,6 @@ package replicator
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -33,17 +32,10 @@ func (c *Core) troubleOf(v talos.Version) *trouble {
 }
 
 // curable reports whether what the failure complains of may be mended outside, without another
-// guest: a column, an enum value, a right or a parent row that was not there, a statement that
-// was slow, a record that retention seemed to have taken.
-func (f Failure) curable() bool {
-	switch {
-	case f.Kind == KindPayloadLost:
-		return true
-	case f.Kind != KindSQL:
-		return false
-	}
-	return strings.HasPrefix(f.Code, "42") || strings.HasPrefix(f.Code, "23") || f.Code == "22P02" || f.Code == codeTimedOut
-}
+// guest: whatever the database refuses it may take once a column, an enum value, a right, a parent
+// row or a trigger is another one, and a record that retention seemed to have taken may be there
+// again.
+func (f Failure) curable() bool { return f.Kind == KindPayloadLost || f.Kind == KindSQL }
 
 // hold quarantines a version: it stays unsettled, and what depends on it waits. If a newer
 // generation is armed already the version is converted by that instead.
@@ -246,11 +238,18 @@ func (c *Core) tripped(e *queue.Entry, f Failure) bool {
 // refuses reports whether the database refuses everything, so that nothing is tried for a while.
 func (c *Core) refuses() bool { return c.breaker.until > c.now }
 
-// mended closes the breaker after something was installed, and tries what it let be held.
-func (c *Core) mended() {
-	code, was := c.breaker.code, c.breaker.until != 0
+// mended closes the breaker after a group was installed, and tries again what is held for the same
+// reason as the breaker or a version of the group was, but not more often than every cureFirst.
+func (c *Core) mended(g *queue.Group) {
+	code, cured := c.breaker.code, c.breaker.until != 0
 	c.breaker = breaker{}
-	if was {
+	for _, e := range g.Entries {
+		if t := c.troubles[e.Version]; !cured && t != nil && t.held > 0 && t.failure.Kind == KindSQL {
+			code, cured = t.failure.Code, true
+		}
+	}
+	if cured && len(c.held) > 0 && c.now-c.mendedAt >= cureFirst {
+		c.mendedAt = c.now
 		c.release(func(h heldVersion) bool {
 			return h.retryAt != 0 && c.troubles[h.entry.Version].failure.Code == code
 		})

@@ -214,7 +214,7 @@ func (w *world) step(ev Event) {
 			w.read, w.seek = a.To, true
 		case *Stop:
 			w.fail("stopped: %v %v", a.Reason, a.Failure)
-		case *Notice, *Finished, *Publish, *CutOver, *Retire:
+		case *Notice, *Finished, *Publish, *CutOver, *Retire, *Disconnect:
 		default:
 			w.asked = append(w.asked, a)
 		}
@@ -381,7 +381,7 @@ func (w *world) install(a *Install) {
 	}
 	for _, e := range a.Group.Entries {
 		if w.poison[e.Version] && e.Version%2 == 1 {
-			ev := &Failed{Lane: a.Lane, Failure: Failure{Class: Poison, Kind: "sql"}}
+			ev := &Failed{Lane: a.Lane, Failure: Failure{Class: Poison, Kind: "never cured"}}
 			if w.r.IntN(2) == 0 {
 				ev.Culprit = e.Version
 			}

@@ -112,6 +112,7 @@ type Status struct {
 	Bytes      int
 	Held       int           // versions that were held and have not settled since
 	Lowest     talos.Version // the lowest held version
+	HeldFor    Failure       // why
 	InFlight   int
 	LanesUp    int
 	Lanes      int
@@ -140,9 +141,9 @@ func (c *Core) Status() Status {
 		Held:  c.unresolved, Lanes: len(c.lanes), Paused: c.paused, Stats: c.stats,
 	}
 	s.Stats.KeyBites = c.queue.Bites()
-	for _, h := range c.held {
-		if s.Lowest == 0 || h.entry.Version < s.Lowest {
-			s.Lowest = h.entry.Version
+	for v, t := range c.troubles { // the lowest is the same in any order
+		if t.held > 0 && (s.Lowest == 0 || v < s.Lowest) {
+			s.Lowest, s.HeldFor = v, t.failure
 		}
 	}
 	for i := range c.lanes {

@@ -56,7 +56,7 @@ func storable(v []byte) string {
 
 // integer refuses what has no digit.
 func integer(v []byte) string {
-	if bytes.IndexAny(v, "0123456789") < 0 {
+	if !bytes.ContainsAny(v, "0123456789") {
 		return "the value is no integer"
 	}
 	return storable(v)
@@ -65,7 +65,7 @@ func integer(v []byte) string {
 // decimal refuses what has no digit and is none of the names that stand for no number and for
 // infinities, whose first letters are these.
 func decimal(v []byte) string {
-	if bytes.IndexAny(v, "0123456789nNiI") < 0 {
+	if !bytes.ContainsAny(v, "0123456789nNiI") {
 		return "the value is no decimal number"
 	}
 	return storable(v)
