@@ -30,9 +30,11 @@ type health struct {
 
 	mu      sync.Mutex
 	c       condition
-	reason  Reason // the one that was last logged
-	logged  int64  // ns, when
-	waiting bool   // an outage was logged and is not over
+	shown   Readiness // the last verdict of the core's goroutine
+	other   Reason    // that is true now and not shown yet
+	otherAt int64     // ns, since when
+	logged  int64     // ns, when the outage began that was logged
+	waiting bool      // and it is not over
 }
 
 // phase notes where the host is.
@@ -71,18 +73,53 @@ func (h *health) show(s replicator.Status) {
 	defer h.mu.Unlock()
 	h.c.core = s
 	h.c.now = now()
-	r := h.c.judge(h.overdue)
+	r, changed := h.verdict()
 	switch {
-	case !r.Ready && r.Reason != h.reason && h.c.phase == PhaseRunning:
+	case h.c.phase != PhaseRunning || !changed:
+	case !r.Ready:
 		if !h.waiting {
 			h.logged = h.c.now
 		}
-		h.reason, h.waiting = r.Reason, true
+		h.waiting = true
 		h.log.Warn("no progress", "reason", r.Reason, "detail", r.Detail)
-	case r.Ready && h.waiting:
-		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond), "reason", h.reason)
-		h.reason, h.waiting = "", false
+	case h.waiting:
+		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond))
+		h.waiting = false
 	}
+}
+
+// steadyFor is how long another reason must hold before it takes the place of the one that is shown:
+// a database that comes and goes is one outage with one reason.
+const steadyFor = 2 * time.Second
+
+// verdict judges the condition, and reports whether the reason is another one than before. While a
+// host is not ready its reason stays until another has held for a while.
+func (h *health) verdict() (r Readiness, changed bool) {
+	r = h.c.judge(h.overdue)
+	switch {
+	case r.Ready || h.shown.Ready || h.shown.Reason == "" || h.c.phase != PhaseRunning || r.Reason == h.shown.Reason:
+		h.other = ""
+	case r.Reason != h.other:
+		h.other, h.otherAt = r.Reason, h.c.now
+		return h.shown, false
+	case h.c.since(h.otherAt) < steadyFor:
+		return h.shown, false
+	}
+	changed = r.Ready != h.shown.Ready || (!r.Ready && r.Reason != h.shown.Reason)
+	h.shown = r
+	return r, changed
+}
+
+// readiness returns the verdict as of now, and the condition that it is about.
+func (h *health) readiness() (Readiness, condition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.now = now()
+	// What it changes is taken back: the core's goroutine alone moves on, and logs that it does.
+	shown, other, at := h.shown, h.other, h.otherAt
+	r, _ := h.verdict()
+	h.shown, h.other, h.otherAt = shown, other, at
+	return r, h.c
 }
 
 // condition returns everything that is known, as of now and of one piece.

@@ -47,10 +47,10 @@ type Depth struct {
 // Status implements admin.Host.
 func (v *view) Status() any {
 	h := (*Host)(v)
-	all := h.health.condition()
+	ready, all := h.readiness()
 	c := &all.core
 	return Status{
-		Version: version, Phase: all.phase, Readiness: h.readiness(&all),
+		Version: version, Phase: all.phase, Readiness: ready,
 		Topic: h.opts.Source.Topic, Snapshot: c.Snapshot, Resume: c.Resume, Next: c.Next, LogEnd: c.End,
 		Suffix: Depth{c.SuffixLen, c.SuffixHead}, Queue: Depth{c.QueueLen, c.QueueHead},
 		InFlight: c.InFlight, Held: c.Held, Bytes: c.Bytes, Paused: c.Paused,
@@ -61,15 +61,15 @@ func (v *view) Status() any {
 // Ready implements admin.Host.
 func (v *view) Ready() (bool, any) {
 	h := (*Host)(v)
-	c := h.health.condition()
-	r := h.readiness(&c)
+	r, _ := h.readiness()
 	return r.Ready, r
 }
 
-func (h *Host) readiness(c *condition) Readiness {
-	r := c.judge(h.opts.Source.DecisionOverdue)
+// readiness returns the verdict, and the condition that it is about.
+func (h *Host) readiness() (Readiness, condition) {
+	r, c := h.health.readiness()
 	r.Degraded = h.guests.degraded()
-	return r
+	return r, c
 }
 
 // Journeys implements admin.Host.

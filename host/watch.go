@@ -44,6 +44,9 @@ func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
 			settled = nil
 		case <-poll.C:
 		}
+		if ctx.Err() != nil {
+			return // of several that are ready, any may have been taken
+		}
 		for i := range g.names {
 			if l := g.look(ctx, int32(i)); l != nil && !arm(armed{l.guest, l.id}) {
 				return

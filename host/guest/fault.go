@@ -3,6 +3,7 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // FaultKind is what a guest did wrong in a call.
@@ -100,7 +101,23 @@ func (e *LoadError) Error() string {
 	if e.Hint != "" {
 		text += " (" + e.Hint + ")"
 	}
-	return text
+	return bounded(text)
+}
+
+// messageMost is the longest message about a module: it is shown by /readyz, in logs and on terminals,
+// and what it quotes is a stranger's.
+const messageMost = 4 << 10
+
+// bounded makes a message fit to be shown: short, and without what a terminal obeys. Lines stay.
+func bounded(text string) string {
+	if len(text) > messageMost {
+		text = text[:messageMost] + "…"
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = clean([]byte(lines[i]))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Unwrap returns the cause.

@@ -18,7 +18,8 @@ func words(text string) map[string]bool {
 //
 // Not here, on purpose: what reads the clock, the catalogue or the session (now, age of one
 // argument, to_regclass, pg_typeof, current_setting), the input functions of date and time
-// types, whose text may say "now", and timetz from time, which asks for the offset of today.
+// types, whose text may say "now", timetz from time and timezone of a timetz, which ask for the offset
+// of today. What AT TIME ZONE calls for timestamps is immutable.
 // Functions of json that read columns of any type are in the list, and readsColumns.
 var pinned = words(`
 	array_to_json array_to_string concat concat_ws format quote_literal quote_nullable textanycat anytextcat
@@ -35,7 +36,7 @@ var pinned = words(`
 	jsonb_path_exists_tz jsonb_path_match_tz jsonb_path_query_tz jsonb_path_query_array_tz jsonb_path_query_first_tz
 	json_strip_nulls jsonb_strip_nulls length convert convert_from convert_to
 	date date_add date_subtract date_part date_trunc extract generate_series in_range make_timestamptz overlaps time timestamp timestamptz
-	timezone to_char to_date to_number to_timestamp timestamptz_mi_interval timestamptz_pl_interval interval_pl_timestamptz
+	to_char to_date to_number to_timestamp timestamptz_mi_interval timestamptz_pl_interval interval_pl_timestamptz
 	date_cmp_timestamptz date_eq_timestamptz date_ge_timestamptz date_gt_timestamptz date_le_timestamptz date_lt_timestamptz date_ne_timestamptz
 	timestamp_cmp_timestamptz timestamp_eq_timestamptz timestamp_ge_timestamptz timestamp_gt_timestamptz timestamp_le_timestamptz
 	timestamp_lt_timestamptz timestamp_ne_timestamptz timestamptz_cmp_date timestamptz_eq_date timestamptz_ge_date timestamptz_gt_date

@@ -42,14 +42,45 @@ func (c *checker) order(n node, name string) {
 	switch {
 	case isWindow && (ordered[name] || orderedWindows[name]) && !c.inOrder(window):
 		c.find(c.at, name+"() OVER (… ORDER BY …)", "%s without an order differs from run to run", name)
-	case !isWindow && ordered[name] && n["agg_order"] == nil:
+	case !isWindow && ordered[name] && !orders(n["agg_order"], false):
 		c.find(c.at, name+"(… ORDER BY …)", "%s without an order differs from run to run", name)
 	}
 }
 
+// orders reports whether the items of an ORDER BY give an order: one of them looks at a column. A
+// number is the position of one in the order of a query, and a constant everywhere else.
+func orders(list any, positions bool) bool {
+	items, _ := list.([]any)
+	for _, item := range items {
+		wrapped, _ := item.(node)
+		sort, _ := wrapped["SortBy"].(node)
+		by, _ := sort["node"].(node)
+		constant, isConstant := by["A_Const"].(node)
+		if looksAtColumn(by) || (positions && isConstant && constant["ival"] != nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// looksAtColumn reports whether a column stands anywhere in an expression.
+func looksAtColumn(v any) bool {
+	switch v := v.(type) {
+	case node:
+		for key, inner := range v { // whether one does is the same in any order
+			if key == "ColumnRef" || looksAtColumn(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, looksAtColumn)
+	}
+	return false
+}
+
 // inOrder reports whether a window has an order, or is made of one that has.
 func (c *checker) inOrder(window node) bool {
-	if window["orderClause"] != nil {
+	if orders(window["orderClause"], false) {
 		return true
 	}
 	for _, name := range []string{textOf(window["name"]), textOf(window["refname"])} {
@@ -62,7 +93,7 @@ func (c *checker) inOrder(window node) bool {
 
 // selection refuses a part of the rows that depends on an order that nobody gave.
 func (c *checker) selection(n node) {
-	if n["sortClause"] == nil {
+	if !orders(n["sortClause"], true) {
 		distinct, _ := n["distinctClause"].([]any)
 		switch {
 		case n["limitCount"] != nil || n["limitOffset"] != nil:
@@ -92,7 +123,7 @@ func isEmpty(item any) bool {
 // arrayOfRows refuses ARRAY(SELECT …) without an order.
 func (c *checker) arrayOfRows(n node) {
 	query, _ := n["subselect"].(node)
-	if s, _ := query["SelectStmt"].(node); textOf(n["subLinkType"]) == "ARRAY_SUBLINK" && s["sortClause"] == nil {
+	if s, _ := query["SelectStmt"].(node); textOf(n["subLinkType"]) == "ARRAY_SUBLINK" && !orders(s["sortClause"], true) {
 		c.find(c.at, "ARRAY(SELECT … ORDER BY …)", "ARRAY of a query without an order differs from run to run")
 	}
 }

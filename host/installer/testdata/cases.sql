@@ -72,3 +72,4 @@ create table moments (a text, m moment, ms moment[], id int not null);
 create table moving (a text, n int) partition by list (a);
 create table moving_x partition of moving for values in ('x');
 create trigger tm before delete on moving_x for each row execute function tf();
+create table zoned (id bigint, city text, opens timetz, txt text);
