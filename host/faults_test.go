@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -46,20 +45,12 @@ func (b *bank) traffic(n, accounts int) int {
 // readiness asks once.
 func (r *running) readiness() (v host.Readiness) {
 	r.b.t.Helper()
-	answer, err := http.Get("http://" + r.Address() + "/readyz")
-	if err != nil {
-		r.b.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		r.b.t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &v); err != nil {
+	status, text := r.ask("/readyz")
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		r.b.t.Fatalf("%v: %s", err, text)
 	}
-	if (answer.StatusCode == http.StatusOK) != v.Ready {
-		r.b.t.Fatalf("status %d for %s", answer.StatusCode, text)
+	if (status == http.StatusOK) != v.Ready {
+		r.b.t.Fatalf("status %d for %s", status, text)
 	}
 	return v
 }

@@ -21,6 +21,13 @@ import (
 
 func (r *running) get(path string) string {
 	r.b.t.Helper()
+	_, text := r.ask(path)
+	return text
+}
+
+// ask returns the status and the text of an answer.
+func (r *running) ask(path string) (int, string) {
+	r.b.t.Helper()
 	answer, err := http.Get("http://" + r.Address() + path)
 	if err != nil {
 		r.b.t.Fatal(err)
@@ -30,7 +37,7 @@ func (r *running) get(path string) string {
 	if err != nil {
 		r.b.t.Fatal(err)
 	}
-	return string(text)
+	return answer.StatusCode, string(text)
 }
 
 // shows waits until a path of the listener answers something that contains want.

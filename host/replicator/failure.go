@@ -52,9 +52,6 @@ const (
 	KindAssertion     = "assertion"    // this host is wrong, or somebody's hand was in its tables
 )
 
-// codeTimedOut is the SQLSTATE of a statement that ran for longer than it may.
-const codeTimedOut = "57014"
-
 // String returns the failure for a log line.
 func (f Failure) String() string {
 	s := f.Kind

@@ -368,7 +368,7 @@ func (w *world) install(a *Install) {
 		w.step(&Failed{Lane: a.Lane, Failure: Failure{Class: Contention, Kind: KindSQL}})
 		return
 	case w.chance(4) && len(a.Group.Entries) > 0:
-		ev := &Failed{Lane: a.Lane, Failure: Failure{Class: TimedOut, Kind: KindSQL, Code: codeTimedOut}}
+		ev := &Failed{Lane: a.Lane, Failure: Failure{Class: TimedOut, Kind: KindSQL, Code: "57014"}}
 		if w.r.IntN(3) == 0 { // a row that is not there yet
 			ev.Failure.Class, ev.Failure.Code = Poison, "23503"
 		}
