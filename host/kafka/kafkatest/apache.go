@@ -68,11 +68,7 @@ func (a *apache) prepare(ctx context.Context, b *Broker) error {
 	if err := a.writeSettings(ports[3], certificate); err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	if _, err := rand.Read(id); err != nil {
-		return err
-	}
-	format := []string{"kafka.tools.StorageTool", "format", "-t", base64.RawURLEncoding.EncodeToString(id), "-c", a.settings()}
+	format := []string{"kafka.tools.StorageTool", "format", "-t", newClusterID(), "-c", a.settings()}
 	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		format = append(format, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, User, Password))
 	}
@@ -84,6 +80,15 @@ func (a *apache) prepare(ctx context.Context, b *Broker) error {
 		return fmt.Errorf("format the broker's folder: %w\n%s", err, a.output("format.log"))
 	}
 	return nil
+}
+
+// newClusterID returns a random id as Kafka writes them: 16 bytes in base64 that do not begin with
+// a dash, because the command that formats a folder takes such an id for an option.
+func newClusterID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	id[0] &= 0x7f // the letters of base64 below 32; the dash is 62
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
 func (a *apache) settings() string { return filepath.Join(a.dir, "server.properties") }
