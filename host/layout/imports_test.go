@@ -1,4 +1,4 @@
-package host_test
+package layout
 
 import (
 	"go/ast"
@@ -20,7 +20,7 @@ import (
 
 const (
 	module = "github.com/ichor-replicator/ichor/"
-	root   = ".." // of the repository, from this folder
+	root   = "../.." // of the repository, from this directory
 )
 
 // imports says which of our packages each of our packages may import. Arrows point one way:
@@ -64,6 +64,7 @@ var imports = map[string][]string{
 	"host/guest/guesttest/order":  {"guests/go"},
 	"host/guest/guesttest/values": {"guests/go"},
 	"host/hosttest":               {},
+	"host/layout":                 {},
 
 	"examples/banking/guest":            {"abi", "guests/go"},
 	"examples/banking/workload":         {"host/talos"},
