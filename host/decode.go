@@ -23,7 +23,7 @@ type decoder struct {
 // its next group while it takes in a whole fetch.
 const sliceMax = 512
 
-// decode calls deliver with the events of a batch, in slices that each end with ReadTo. Each
+// decode calls deliver with the events of a batch, in slices that each end with BatchRead. Each
 // record is counted once, by what it is.
 func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) error {
 	d.metrics.passed(b)
@@ -45,7 +45,7 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 			next = b.Next
 			events, holes = d.holes(events, holes, next)
 		}
-		if err := deliver(append(events, &replicator.ReadTo{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
+		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
 			return err
 		}
 		if len(records) == 0 {

@@ -67,7 +67,7 @@ func (r *running) becomes(want host.Reason) {
 	r.b.t.Fatalf("readiness %+v, want %q\n%s", got, want, r.b.log.text())
 }
 
-// A healthy host says fenced, went back or broken promise never, however its lanes are cut.
+// A healthy host says fenced, regressed or broken promise never, however its lanes are cut.
 func TestAHealthyHostWhoseLanesAreCutNeverRaisesAFalseAlarm(t *testing.T) {
 	b := newBank(t, 50)
 	proxy := b.behind()

@@ -37,7 +37,7 @@ func (s *session) follow(d *decoder, from talos.Position, anchor talos.Anchor, s
 	defer cancel(nil)
 	s.unfollow.Store(&cancel)
 	if sought {
-		if err := s.deliver(ctx, []replicator.Event{&replicator.Sought{}}); err != nil {
+		if err := s.deliver(ctx, []replicator.Event{&replicator.SeekDone{}}); err != nil {
 			return 0, false
 		}
 	}
@@ -140,7 +140,7 @@ func (s *session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 	next := 0
 	lose := func(below talos.Position) {
 		for next < len(versions) && talos.Position(versions[next]) < below {
-			events = append(events, &replicator.Fetched{Version: versions[next]})
+			events = append(events, &replicator.Refetched{Version: versions[next]})
 			next++
 		}
 	}
@@ -148,7 +148,7 @@ func (s *session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 	err := s.source.FetchRange(s.hard, from, to, func(r kafka.Record) error {
 		lose(r.Position)
 		if next < len(versions) && talos.Position(versions[next]) == r.Position {
-			ev := &replicator.Fetched{Version: versions[next]}
+			ev := &replicator.Refetched{Version: versions[next]}
 			c := new(talos.Candidate)
 			if err := talos.DecodeCandidate(ev.Version, r.Value, c); err == nil {
 				ev.Payload, ev.Keys = c, talos.Keys(c.ReadSet, c.WriteSet)

@@ -89,7 +89,7 @@ type StopError struct {
 
 // Error implements error.
 func (e *StopError) Error() string {
-	if e.Reason == replicator.LostEpoch {
+	if e.Reason == replicator.StopFenced {
 		return fmt.Sprintf("%v: %v", ErrFenced, e.Failure)
 	}
 	return fmt.Sprintf("%v: %v", e.Reason, e.Failure)
@@ -99,7 +99,7 @@ func (e *StopError) Error() string {
 // database said.
 func (e *StopError) Unwrap() []error {
 	var chain []error
-	if e.Reason == replicator.LostEpoch {
+	if e.Reason == replicator.StopFenced {
 		chain = append(chain, ErrFenced)
 	}
 	if e.Failure.Cause != nil {
@@ -154,12 +154,12 @@ func (h *Host) session(ctx context.Context) error {
 	h.health.phase(PhaseRunning, "")
 	stop := s.run(ctx)
 	switch stop.Reason {
-	case replicator.Drained:
+	case replicator.StopDrained:
 		return nil
-	case replicator.DrainOverdue:
+	case replicator.StopDrainOverdue:
 		h.log.Warn("not everything that was in flight was answered in time: the next start finds out", "timeout", h.opts.ShutdownTimeout)
 		return nil
-	case replicator.WentBack:
+	case replicator.StopDatabaseRegressed:
 		return fmt.Errorf("%w: %v", errAgain, stop.Failure)
 	default:
 		return &StopError{stop.Reason, stop.Failure}

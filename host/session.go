@@ -88,7 +88,7 @@ func (s *session) run(ctx context.Context) replicator.Stop {
 	s.wg.Go(s.errands)
 	s.wg.Go(func() { s.guests.watch(s.hard, s.arm) })
 	s.loop(ctx)
-	if s.stop.Reason == replicator.Drained && s.offered > 0 {
+	if s.stop.Reason == replicator.StopDrained && s.offered > 0 {
 		s.publishOffset(s.offered) // BEFORE the errands end, which may not have come to it
 	}
 	return *s.stop
@@ -119,7 +119,7 @@ func (s *session) loop(ctx context.Context) {
 			s.log.Info("draining: finishing what is in flight")
 			s.step(&replicator.Drain{})
 		case <-deadline:
-			s.stop = &replicator.Stop{Reason: replicator.DrainOverdue}
+			s.stop = &replicator.Stop{Reason: replicator.StopDrainOverdue}
 		}
 		s.schedule(timer)
 	}

@@ -8,18 +8,18 @@ import (
 // State is where an entry stands.
 type State uint8
 
-// The states. Installed is final.
+// The states. Settled is final.
 const (
 	Converting State = iota // its statements are not known yet
 	Awaiting                // may be installed as soon as the rule lets it
 	InFlight                // a lane installs it, or whether it did is in doubt
 	Held                    // poison: waits for a person or another guest
-	Installed               // settled: its effects are durable, or it has none
+	Settled                 // settled: its effects are durable, or it has none
 )
 
 // String returns the state's name.
 func (s State) String() string {
-	return [...]string{"converting", "awaiting", "in flight", "held", "installed"}[s]
+	return [...]string{"converting", "awaiting", "in flight", "held", "settled"}[s]
 }
 
 // Conversion is what a guest made of an entry's statemap; the queue knows only its size.

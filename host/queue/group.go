@@ -44,7 +44,7 @@ type Beyond struct {
 // NextFrontier takes the run that starts at the frontier, if its first entry may go now, and
 // returns nil otherwise or while another frontier group is in flight.
 func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
-	if q.tip != nil {
+	if q.lastInFlight != nil {
 		return nil
 	}
 	g := &Group{Frontier: true, From: q.snapshot}
@@ -59,14 +59,14 @@ func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
 // because the same connection takes them in order, and because the second compares the
 // snapshot that the first sets. A smaller run waits, and goes with what arrives meanwhile.
 func (q *Queue) NextChained(now int64, lim Limits, beyond Beyond) *Group {
-	if q.tip == nil || q.tip.before != nil {
+	if q.lastInFlight == nil || q.lastInFlight.before != nil {
 		return nil
 	}
-	from := q.entries.Search(func(e *Entry) bool { return e.Version > q.tip.Snapshot })
+	from := q.entries.Search(func(e *Entry) bool { return e.Version > q.lastInFlight.Snapshot })
 	if q.entries.Len()-from < lim.Entries {
 		return nil
 	}
-	g := &Group{Frontier: true, Chained: true, From: q.tip.Snapshot}
+	g := &Group{Frontier: true, Chained: true, From: q.lastInFlight.Snapshot}
 	if !q.fills(from, now, lim) || !q.run(g, from, now, lim, beyond) {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (q *Queue) fills(from int, now int64, lim Limits) bool {
 	entries, bytes := 0, 0
 	for i := from; i < q.entries.Len(); i++ {
 		e := q.entries.At(i)
-		if e.state == Installed {
+		if e.state == Settled {
 			continue
 		}
 		if e.state != Awaiting || e.notBefore > now || e.limit > 0 {
@@ -100,7 +100,7 @@ func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bo
 	end := from
 	for ; end < q.entries.Len(); end++ {
 		e := q.entries.At(end)
-		if e.state == Installed {
+		if e.state == Settled {
 			continue
 		}
 		if e.state != Awaiting || e.notBefore > now || !g.admit(e, lim) {
@@ -110,7 +110,7 @@ func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bo
 	if len(g.Entries) == 0 {
 		return false
 	}
-	q.carry(g, from, end, beyond)
+	q.setCommit(g, from, end, beyond)
 	q.take(g)
 	return true
 }
@@ -152,11 +152,11 @@ func (q *Queue) NextAhead(now int64, lim Limits) *Group {
 // Flush returns a frontier group without entries that carries the snapshot over what has
 // settled and the resume point to where it is now; nil while a frontier group is in flight.
 func (q *Queue) Flush(beyond Beyond) *Group {
-	if q.tip != nil {
+	if q.lastInFlight != nil {
 		return nil
 	}
 	g := &Group{Frontier: true, From: q.snapshot}
-	q.carry(g, 0, q.settled, beyond)
+	q.setCommit(g, 0, q.settled, beyond)
 	q.take(g)
 	return g
 }
@@ -178,11 +178,11 @@ func (q *Queue) ResumeAt(beyond Beyond) talos.Position {
 func (q *Queue) Done(g *Group) []*Entry {
 	q.release(g)
 	for _, e := range g.Entries {
-		q.must(e, InFlight)
+		q.require(e, InFlight)
 		e.Ahead = !g.Frontier
 		q.install(e)
 	}
-	q.pass() // an ahead group may have held the frontier itself
+	q.advanceFrontier() // an ahead group may have held the frontier itself
 	q.promote(q.Frontier())
 	if !g.Frontier {
 		return nil
@@ -191,7 +191,7 @@ func (q *Queue) Done(g *Group) []*Entry {
 	var passed []*Entry
 	for q.entries.Len() > 0 && q.entries.At(0).Version <= g.Snapshot {
 		e := q.entries.Pop()
-		if e.state != Installed {
+		if e.state != Settled {
 			panic(fmt.Sprintf("queue: the snapshot %d passes version %d, which is %v", g.Snapshot, e.Version, e.state))
 		}
 		q.settled--
@@ -205,7 +205,7 @@ func (q *Queue) Done(g *Group) []*Entry {
 func (q *Queue) Undone(g *Group) {
 	q.release(g)
 	for _, e := range g.Entries {
-		q.must(e, InFlight)
+		q.require(e, InFlight)
 		e.state = Awaiting
 		q.enqueue(e)
 	}
@@ -232,14 +232,14 @@ func (q *Queue) promote(f *Entry) {
 	for e := q.blocked.top(); e != nil && (f == nil || e.gate < f.Version); e = q.blocked.top() {
 		q.ready.push(q.blocked.pop())
 	}
-	for e := q.ready.top(); e != nil && e.state == Installed; e = q.ready.top() {
+	for e := q.ready.top(); e != nil && e.state == Settled; e = q.ready.top() {
 		q.ready.pop().indexed = false
 	}
 }
 
-// carry computes what a frontier group makes durable that settles the entries up to an end;
+// setCommit computes what a frontier group makes durable that settles the entries up to an end;
 // those below from are another's.
-func (q *Queue) carry(g *Group, from, end int, beyond Beyond) {
+func (q *Queue) setCommit(g *Group, from, end int, beyond Beyond) {
 	g.Snapshot = g.From
 	if end > 0 {
 		g.Snapshot = max(g.From, q.entries.At(end-1).Version)
@@ -261,7 +261,7 @@ func (q *Queue) carry(g *Group, from, end int, beyond Beyond) {
 
 func (q *Queue) take(g *Group) {
 	if g.Frontier {
-		g.before, q.tip = q.tip, g
+		g.before, q.lastInFlight = q.lastInFlight, g
 	}
 	for _, e := range g.Entries {
 		e.state = InFlight
@@ -273,10 +273,10 @@ func (q *Queue) take(g *Group) {
 func (q *Queue) release(g *Group) {
 	switch {
 	case !g.Frontier:
-	case q.tip == g:
-		q.tip = g.before
-	case q.tip.before == g:
-		q.tip.before = nil
+	case q.lastInFlight == g:
+		q.lastInFlight = g.before
+	case q.lastInFlight.before == g:
+		q.lastInFlight.before = nil
 	default:
 		panic(fmt.Sprintf("queue: the group from snapshot %d is not in flight", g.From))
 	}

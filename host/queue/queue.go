@@ -25,12 +25,12 @@ type Queue struct {
 	snapshot talos.Version     // durable
 	bytes    int
 
-	blocked heap // awaiting entries by gate
-	ready   heap // awaiting entries by version whose gate has passed
-	keys    map[uint64]touch
-	tip     *Group // the last frontier group in flight; it may be chained to one before
+	blocked      heap // awaiting entries by gate
+	ready        heap // awaiting entries by version whose gate has passed
+	keys         map[uint64]touch
+	lastInFlight *Group // the last frontier group in flight; it may be chained to one before
 
-	bites uint64
+	keyWaits uint64
 }
 
 // touch is who touched and who wrote a key last, among the versions the queue holds.
@@ -55,8 +55,8 @@ func (q *Queue) Bytes() int { return q.bytes }
 // Snapshot returns the durable snapshot.
 func (q *Queue) Snapshot() talos.Version { return q.snapshot }
 
-// Bites returns how often a key made an entry wait for longer than its safepoint said.
-func (q *Queue) Bites() uint64 { return q.bites }
+// KeyWaits returns how often a key made an entry wait for longer than its safepoint said.
+func (q *Queue) KeyWaits() uint64 { return q.keyWaits }
 
 // Frontier returns the lowest unsettled entry, or nil when all is settled.
 func (q *Queue) Frontier() *Entry {
@@ -91,7 +91,7 @@ func (q *Queue) Add(e *Entry) {
 	}
 	e.state = Converting
 	if !e.Effects || e.Ahead {
-		e.state = Installed
+		e.state = Settled
 		e.Candidate = nil
 	}
 	if e.Effects {
@@ -100,7 +100,7 @@ func (q *Queue) Add(e *Entry) {
 	e.bytes = e.measure()
 	q.bytes += e.bytes
 	q.entries.Push(e)
-	q.pass()
+	q.advanceFrontier()
 }
 
 // index computes the entry's gate and notes what it touches.
@@ -118,31 +118,31 @@ func (q *Queue) index(e *Entry) {
 		q.keys[k.Hash()] = t
 	}
 	if f := q.Frontier(); f != nil && e.gate >= f.Version && e.gate > e.Safepoint {
-		q.bites++
+		q.keyWaits++
 	}
 }
 
 // Restore gives a Converting entry its payload back, after it was let go.
 func (q *Queue) Restore(e *Entry, c *talos.Candidate) {
 	e.Candidate = c
-	q.weigh(e)
+	q.recount(e)
 }
 
 // Converted gives an entry its statements: it awaits installation from now on.
 func (q *Queue) Converted(e *Entry, c Conversion, generation int32) {
-	q.must(e, Converting)
+	q.require(e, Converting)
 	e.Conversion, e.Generation = c, generation
 	e.state = Awaiting
-	q.weigh(e)
+	q.recount(e)
 	q.enqueue(e)
 }
 
 // Settle marks a Converting entry as having no effects after all: the guest skipped it.
 func (q *Queue) Settle(e *Entry) {
-	q.must(e, Converting)
+	q.require(e, Converting)
 	e.Effects = false
 	q.install(e)
-	q.pass()
+	q.advanceFrontier()
 }
 
 // Hold takes a Converting or Awaiting entry out of the running: it stays unsettled.
@@ -155,9 +155,9 @@ func (q *Queue) Hold(e *Entry) {
 
 // Reconvert sends a Held entry back to conversion, without the statements it had.
 func (q *Queue) Reconvert(e *Entry) {
-	q.must(e, Held)
+	q.require(e, Held)
 	e.state, e.Conversion, e.limit, e.notBefore = Converting, nil, 0, 0
-	q.weigh(e)
+	q.recount(e)
 }
 
 // Delay keeps an Awaiting entry from being tried again before the instant, in ns.
@@ -168,9 +168,9 @@ func (q *Queue) Limit(e *Entry, n int) { e.limit = int32(n) }
 
 // LetGo takes payload and statements of a Held entry, to bound memory.
 func (q *Queue) LetGo(e *Entry) {
-	q.must(e, Held)
+	q.require(e, Held)
 	e.Candidate, e.Conversion = nil, nil
-	q.weigh(e)
+	q.recount(e)
 }
 
 func (q *Queue) enqueue(e *Entry) {
@@ -181,25 +181,25 @@ func (q *Queue) enqueue(e *Entry) {
 }
 
 func (q *Queue) install(e *Entry) {
-	e.state = Installed
+	e.state = Settled
 	e.Candidate, e.Conversion = nil, nil
-	q.weigh(e)
+	q.recount(e)
 }
 
-// pass moves the frontier over what is settled.
-func (q *Queue) pass() {
-	for q.settled < q.entries.Len() && q.entries.At(q.settled).state == Installed {
+// advanceFrontier moves the frontier over what is settled.
+func (q *Queue) advanceFrontier() {
+	for q.settled < q.entries.Len() && q.entries.At(q.settled).state == Settled {
 		q.settled++
 	}
 }
 
-func (q *Queue) weigh(e *Entry) {
+func (q *Queue) recount(e *Entry) {
 	n := e.measure()
 	q.bytes += n - e.bytes
 	e.bytes = n
 }
 
-func (q *Queue) must(e *Entry, want State) {
+func (q *Queue) require(e *Entry, want State) {
 	if e.state != want {
 		panic(fmt.Sprintf("queue: version %d is %v, not %v", e.Version, e.state, want))
 	}

@@ -49,6 +49,23 @@ type Use struct {
 	Only       bool
 }
 
+// End is the end of a version's quarantine, recorded in the transaction that ends it.
+type End struct {
+	Version    talos.Version
+	How        Ending
+	Generation int32 // whose conversion ended it, or -1
+}
+
+// Ending is how a quarantine ended.
+type Ending string
+
+// The endings.
+const (
+	EndedInstalled Ending = "installed" // its statements took effect
+	EndedSkipped   Ending = "skipped"   // the guest says that it has no effects
+	EndedPassed    Ending = "passed"    // the snapshot had passed it before this host began
+)
+
 // Quarantine asks a lane to record poison versions; answered like Install.
 type Quarantine struct {
 	Lane  int
@@ -81,7 +98,7 @@ type Work struct {
 	Candidate *talos.Candidate
 }
 
-// Refetch asks for payloads that were let go, in ascending order; each is answered by Fetched.
+// Refetch asks for payloads that were let go, in ascending order; each is answered by Refetched.
 type Refetch struct{ Versions []talos.Version }
 
 // PauseFetch asks the shell to stop fetching until ResumeFetch.
@@ -144,17 +161,17 @@ type StopReason uint8
 
 // The reasons.
 const (
-	Drained      StopReason = iota // as asked
-	LostEpoch                      // another host owns the cohort
-	WentBack                       // the database lost commits: load everything again
-	BrokenWord                     // a promise is broken
-	Halted                         // something outside can not go on
-	DrainOverdue                   // said by the shell: draining took longer than it may
+	StopDrained           StopReason = iota // as asked
+	StopFenced                              // another host owns the cohort
+	StopDatabaseRegressed                   // the database lost commits: load everything again
+	StopBrokenPromise                       // a promise is broken
+	StopHalted                              // something outside can not go on
+	StopDrainOverdue                        // said by the shell: draining took longer than it may
 )
 
 // String returns the reason's word in logs.
 func (r StopReason) String() string {
-	return [...]string{"drained", "fenced", "database went back", "broken promise", "halted", "draining took too long"}[r]
+	return [...]string{"drained", "fenced", "database regressed", "broken promise", "halted", "draining took too long"}[r]
 }
 
 func (*Connect) action()     {}

@@ -64,7 +64,7 @@ func (t *traffic) decide(v talos.Version) {
 	t.pos++
 }
 
-func (t *traffic) read() { t.step(&ReadTo{Next: t.pos}) }
+func (t *traffic) read() { t.step(&BatchRead{Next: t.pos}) }
 
 // answer answers what was asked for; installs only while they are wanted.
 func (t *traffic) answer(install bool) {

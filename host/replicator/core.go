@@ -5,160 +5,115 @@
 // It has no goroutine, clock, channel or I/O, and nothing in it depends on the order of a map,
 // so the same events always give the same actions; a simulator and the host drive the same
 // code. Time comes in with the events.
+//
+// Each part of the core has its state, its rules and its file: reading, forwarding, converting,
+// committing, lanes and poison, above cuts, backlog and step, which several of them share. A part
+// knows those below it and never the Core.
 package replicator
 
 import (
 	"math/rand/v2"
 
 	"github.com/ichor-replicator/ichor/host/queue"
-	"github.com/ichor-replicator/ichor/host/ring"
-	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // Core is the state of one host. New makes one; only Step changes it. It is not safe for use
 // by several goroutines.
 type Core struct {
-	opts   Options
-	now    int64
-	suffix suffix.Suffix
-	queue  *queue.Queue
-	ledger map[talos.Version]bool
-
-	lanes      []lane
-	notes      []Poisoned // to be recorded
-	troubles   map[talos.Version]*trouble
-	unended    []End // quarantines that ended without a transaction
-	breaker    breaker
-	guests     [][]Cut
-	tasks      map[uint64]*task
-	taskID     uint64
-	convert    ring.Ring[*queue.Entry] // converting, with payload, not yet given out
-	fetching   map[talos.Version]*queue.Entry
-	starved    ring.Ring[*queue.Entry] // converting, payload let go, not yet asked for
-	held       []heldVersion           // poison
-	unresolved int                     // versions that were held and have not settled since
-	cureAt     int64                   // when the first of them is tried again; 0 is never
-	mendedAt   int64                   // when held versions were last tried because another was cured
-	given      []talos.Version         // by guest: the highest version that was given to a generation
-
-	next     talos.Position // where the log is read next
-	anchor   talos.Anchor   // of the newest record below next
-	end      talos.Position
-	resume   talos.Position // durable
-	known    talos.Version  // highest candidate seen
-	skipFrom talos.Position // candidates from here on were not kept; 0 is none
-	skipped  talos.Anchor
-	seeking  bool // what arrives was read before the shell sought
-	refused  refusedVersions
-	holes    holes
-	lost     []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
-	settled  ring.Ring[settledDecision]
-	paused   bool
-	pausedAt int64
-
-	pace       int64 // ns that a version takes in a lane, of late
-	progressAt int64 // when something that was due last got on
-	flushAt    int64 // when settled versions must reach the snapshot; 0 is no need
-	advancedAt int64 // when the resume point last became durable
-	published  talos.Position
-	publishAt  int64
-	wakes      wakes
-	draining   bool
-	stopped    bool
-
-	jitter *rand.Rand
-	stats  Stats
-	out    []Action
-}
-
-type task struct {
-	generation int32
-	entries    []*queue.Entry
+	*step
+	cuts       cuts
+	backlog    backlog
+	poison     poison
+	reading    reading
+	forwarding forwarding
+	converting converting
+	committing committing
+	lanes      lanes
 }
 
 // New returns a core that begins at start. opts must be valid. The first Step should be a
 // Tick: it asks for the lanes to be connected.
 func New(opts Options, start Start) *Core {
 	opts.fill()
-	c := &Core{
-		opts:      opts,
-		queue:     queue.New(start.Snapshot),
-		ledger:    make(map[talos.Version]bool, len(start.Ledger)),
-		lanes:     make([]lane, opts.Lanes),
-		tasks:     map[uint64]*task{},
-		troubles:  map[talos.Version]*trouble{},
-		fetching:  map[talos.Version]*queue.Entry{},
-		next:      start.Resume,
-		anchor:    start.Anchor,
-		resume:    start.Resume,
-		published: -1,
-		jitter:    rand.New(rand.NewPCG(opts.Seed, 0x1c40)),
+	s := &step{opts: opts, queue: queue.New(start.Snapshot), jitter: rand.New(rand.NewPCG(opts.Seed, 0x1c40))}
+	c := &Core{step: s}
+	c.cuts = cuts{step: s}
+	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, troubles: map[talos.Version]*trouble{}, breaker: breaker{step: s}}
+	c.reading = reading{step: s, poison: &c.poison, next: start.Resume, anchor: start.Anchor}
+	c.forwarding = forwarding{step: s, reading: &c.reading, poison: &c.poison, backlog: &c.backlog, ledger: make(map[talos.Version]bool, len(start.Ledger))}
+	c.converting = converting{
+		step: s, cuts: &c.cuts, backlog: &c.backlog, poison: &c.poison, reading: &c.reading,
+		tasks: map[uint64]*task{}, refetching: map[talos.Version]*queue.Entry{},
 	}
-	for _, v := range start.Ledger {
-		c.ledger[v] = true
-	}
+	c.committing = committing{step: s, reading: &c.reading, resume: start.Resume, published: -1}
+	c.lanes = lanes{step: s, reading: &c.reading, cuts: &c.cuts, poison: &c.poison, committing: &c.committing, all: make([]lane, opts.Lanes)}
+	c.restore(start)
+	return c
+}
+
+// restore takes over what the database says of versions above the snapshot, and of generations.
+func (c *Core) restore(start Start) {
 	given := start.Snapshot
 	for _, v := range start.Ledger {
+		c.forwarding.ledger[v] = true
 		given = max(given, v)
 	}
 	for _, cuts := range start.Guests {
-		c.guests = append(c.guests, append([]Cut(nil), cuts...))
-		c.given = append(c.given, given)
+		c.cuts.byGuest = append(c.cuts.byGuest, append([]Cut(nil), cuts...))
+		c.cuts.given = append(c.cuts.given, given)
 	}
 	for _, v := range start.Held {
-		if v <= start.Snapshot || c.ledger[v] {
-			c.unended = append(c.unended, End{v, EndedPassed, -1})
+		if v <= start.Snapshot || c.forwarding.ledger[v] {
+			c.poison.unended = append(c.poison.unended, End{v, EndedPassed, -1})
 		} else {
-			c.troubles[v] = &trouble{recorded: true}
+			c.poison.troubles[v] = &trouble{recorded: true}
 		}
 	}
-	return c
 }
 
 // Step tells the core what happened at the instant now (ns since the Unix epoch) and returns
 // what to do, in order. The slice is valid until the next Step; the actions are the caller's.
 // Records of the log only change what is known; what follows from them is decided by the
-// ReadTo that ends their batch. After Stop was returned, Step returns nothing.
+// BatchRead that ends their batch. After Stop was returned, Step returns nothing.
 func (c *Core) Step(now int64, ev Event) []Action {
 	c.out = c.out[:0]
 	if c.stopped {
 		return nil
 	}
 	c.now = max(c.now, now) // a clock that steps back must not stop anything
-	if c.advancedAt == 0 {
-		c.advancedAt, c.progressAt = c.now, c.now
-		for i := range c.lanes {
-			c.lanes[i].downAt = c.now
+	if c.committing.advancedAt == 0 {
+		c.committing.advancedAt, c.committing.progressAt = c.now, c.now
+		for i := range c.lanes.all {
+			c.lanes.all[i].downAt = c.now
 		}
 	}
-	if c.onRecord(ev) {
+	if c.reading.onRecord(ev) {
 		return c.out
 	}
 	switch ev := ev.(type) {
-	case *ReadTo:
-		c.onReadTo(ev)
-	case *Sought:
-		c.seeking = false
-	case *Fetched:
-		c.onFetched(ev)
+	case *BatchRead:
+		c.reading.onBatchRead(ev)
+	case *SeekDone:
+		c.reading.seeking = false
+	case *Refetched:
+		c.converting.onRefetched(ev)
 	case *Converted:
-		c.onConverted(ev)
+		c.converting.onConverted(ev)
 	case *LaneUp:
-		c.onLaneUp(ev)
+		c.lanes.onLaneUp(ev)
 	case *LaneDown:
-		c.onLaneDown(ev)
+		c.lanes.onLaneDown(ev)
 	case *Installed:
-		c.onInstalled(ev)
+		c.lanes.onInstalled(ev)
 	case *Failed:
-		c.onFailed(ev)
+		c.lanes.onFailed(ev)
 	case *Alive:
-		c.onAlive(ev)
+		c.lanes.onAlive(ev)
 	case *GuestArmed:
-		c.onGuestArmed(ev)
+		c.converting.onGuestArmed(ev)
 	case *Halt:
-		c.stop(Halted, ev.Failure)
+		c.stop(StopHalted, ev.Failure)
 	case *Drain:
 		c.draining = true
 	case *Tick:
@@ -171,135 +126,34 @@ func (c *Core) Step(now int64, ev Event) []Action {
 
 // Deadline returns the instant at which the core wants a Tick, or 0 for none.
 func (c *Core) Deadline() int64 {
-	at := earlier(c.wakes.first(), c.cureAt)
-	for i := range c.lanes {
-		if l := &c.lanes[i]; l.state == laneIdle {
+	at := earlier(c.timers.first(), c.poison.cureAt)
+	for i := range c.lanes.all {
+		if l := &c.lanes.all[i]; l.state == laneIdle {
 			at = earlier(at, l.beatAt)
 		}
 	}
-	at = earlier(at, c.publishAt)
+	at = earlier(at, c.committing.publishAt)
 	// A flush that nobody could begin now begins when a lane answers.
-	if c.canFlush() {
-		at = earlier(at, c.flushAt)
+	if c.lanes.canFlush() {
+		at = earlier(at, c.committing.flushAt)
 	}
 	return at
 }
 
 // decide looks for everything that may begin now.
 func (c *Core) decide() {
-	c.wakes.pass(c.now)
-	c.cure()
-	c.forward()
-	c.giveOut()
-	c.refetch()
-	c.plan()
-	c.dispatch()
-	c.press()
-	c.publish()
-	c.retire()
+	c.timers.pass(c.now)
+	c.poison.cure()
+	c.forwarding.forward()
+	c.converting.startConversions()
+	c.converting.refetch()
+	c.committing.scheduleFlush()
+	c.lanes.dispatch()
+	c.reading.applyBackpressure()
+	c.committing.publish()
+	c.converting.retire()
 	c.finish()
-	c.watchProgress()
-}
-
-func (c *Core) do(a Action) {
-	if !c.stopped {
-		c.out = append(c.out, a)
-	}
-}
-
-func (c *Core) stop(reason StopReason, f Failure) {
-	c.do(&Stop{Reason: reason, Failure: f})
-	c.stopped = true
-}
-
-// forward moves the decided prefix of the suffix to the queue, as far as memory allows.
-func (c *Core) forward() {
-	for !c.draining && c.queue.Bytes() < c.opts.queueHigh() {
-		s := c.nextForward()
-		if s == nil {
-			return
-		}
-		c.admit(s)
-	}
-}
-
-// admit adds a decided version to the queue and sends it on its way.
-func (c *Core) admit(s *suffix.Entry) {
-	d := s.Decision
-	e := &queue.Entry{
-		Version: s.Version, Safepoint: d.Safepoint, Before: s.Before, Keys: s.Keys,
-		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: -1,
-		Outcome: d.Outcome, Duplicate: d.Duplicate, DecidedAt: d.Position,
-		Journey: &timing.Journey{Version: s.Version},
-	}
-	e.Journey.Record(timing.ReplicatorCandidateReceived, s.Received)
-	e.Journey.Record(timing.ReplicatorDecisionReceived, d.Received)
-	e.Journey.Record(timing.ReplicatorStatemapPicked, c.now)
-	c.stats.Forwarded++
-	poison := poisonOf(s)
-	e.Effects = poison != "" || (d.Outcome == talos.Committed && !d.Duplicate && s.Kind != suffix.Empty)
-	if e.Effects && c.ledger[e.Version] {
-		e.Ahead = true
-		delete(c.ledger, e.Version)
-	}
-	c.queue.Add(e)
-	switch {
-	case e.State() == queue.Installed:
-	case poison != "":
-		c.hold(e, Failure{Class: Poison, Kind: poison, Message: poisonMessage(s)})
-	case e.Candidate == nil:
-		c.starved.Push(e)
-	default:
-		c.convert.Push(e)
-	}
-}
-
-// poisonOf names why a decided version can never be converted, or returns "".
-func poisonOf(s *suffix.Entry) string {
-	switch {
-	case s.Decision.Contradictory:
-		return KindContradiction
-	case s.Decision.Outcome != talos.Committed || s.Decision.Duplicate:
-		return ""
-	case s.Kind == suffix.Missing:
-		return KindMissing
-	case s.Kind == suffix.Unreadable:
-		return KindUnreadable
-	case s.Kind == suffix.Unrouted:
-		return KindUnrouted
-	}
-	return ""
-}
-
-func poisonMessage(s *suffix.Entry) string {
-	switch {
-	case s.Decision.Contradictory && s.Decision.Outcome == talos.Committed:
-		return "the decision says committed and has no safepoint"
-	case s.Decision.Contradictory:
-		return "the decision says aborted and has a safepoint"
-	case s.Kind == suffix.Missing:
-		return missingMessage(s.Decision.Position)
-	case s.Kind == suffix.Unrouted:
-		return "no route of the settings names a guest for the candidate's cohort"
-	case s.Candidate != nil && s.Candidate.Unreadable != nil:
-		return s.Candidate.Unreadable.Error()
-	}
-	return "the statemap has no meaning"
-}
-
-// beyond is what lies above the queue: the suffix, or else the place where the log is read.
-func (c *Core) beyond() queue.Beyond {
-	head := c.suffix.Head()
-	if len(c.lost) > 0 && (head == nil || c.lost[0].Version < head.Version) {
-		head = c.lost[0]
-	}
-	if head != nil {
-		return queue.Beyond{Resume: talos.Position(head.Version), Anchor: head.Before}
-	}
-	if c.skipFrom != 0 {
-		return queue.Beyond{Resume: c.skipFrom, Anchor: c.skipped}
-	}
-	return queue.Beyond{Resume: c.next, Anchor: c.anchor}
+	c.committing.watchProgress()
 }
 
 // finish ends a drained core once nothing is under way and everything settled is durable.
@@ -307,13 +161,13 @@ func (c *Core) finish() {
 	if !c.draining || c.stopped {
 		return
 	}
-	for i := range c.lanes {
-		if c.lanes[i].group != nil || c.lanes[i].rows != nil {
+	for i := range c.lanes.all {
+		if c.lanes.all[i].group != nil || c.lanes.all[i].rows != nil {
 			return
 		}
 	}
-	if c.resume > c.published {
-		c.do(&Publish{Resume: c.resume})
+	if c.committing.resume > c.committing.published {
+		c.do(&Publish{Resume: c.committing.resume})
 	}
-	c.stop(Drained, Failure{})
+	c.stop(StopDrained, Failure{})
 }

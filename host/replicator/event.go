@@ -40,19 +40,19 @@ type Hole struct {
 	Before   talos.Anchor // the newest record below it
 }
 
-// ReadTo ends each batch of records: everything below Next was delivered or is none of ours.
-type ReadTo struct {
+// BatchRead ends each batch of records: everything below Next was delivered or is none of ours.
+type BatchRead struct {
 	Next   talos.Position
 	Anchor talos.Anchor   // the newest record below Next, or NoAnchor when none was read yet
 	End    talos.Position // where the readable log ends now
 }
 
-// Sought says that the records which follow are read from the position that Seek asked for.
-type Sought struct{}
+// SeekDone says that the records which follow are read from the position that Seek asked for.
+type SeekDone struct{}
 
-// Fetched is the answer to Refetch for one version: its payload, or nil when the log no
+// Refetched is the answer to Refetch for one version: its payload, or nil when the log no
 // longer has it.
-type Fetched struct {
+type Refetched struct {
 	Version talos.Version
 	Keys    []talos.Key // of the candidate as it is there now
 	Payload *talos.Candidate
@@ -136,10 +136,10 @@ func (*Candidate) event()  {}
 func (*Decision) event()   {}
 func (*Refused) event()    {}
 func (*Hole) event()       {}
-func (*ReadTo) event()     {}
+func (*BatchRead) event()  {}
 func (*Alive) event()      {}
-func (*Sought) event()     {}
-func (*Fetched) event()    {}
+func (*SeekDone) event()   {}
+func (*Refetched) event()  {}
 func (*Converted) event()  {}
 func (*LaneUp) event()     {}
 func (*LaneDown) event()   {}

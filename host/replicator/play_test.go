@@ -105,7 +105,7 @@ func (p *player) command(words []string) {
 		},
 		"wait":   func(_ map[string]string, w []string) { p.wait(w[0]) },
 		"drain":  func(map[string]string, []string) { p.step(&Drain{}) },
-		"sought": func(map[string]string, []string) { p.step(&Sought{}) },
+		"sought": func(map[string]string, []string) { p.step(&SeekDone{}) },
 		"status": func(map[string]string, []string) { p.status() },
 		"quiet": func(_ map[string]string, _ []string) {
 			p.mute = true
@@ -234,7 +234,7 @@ func (p *player) read(named map[string]string, _ []string) {
 		next = talos.Position(p.num(n))
 	}
 	p.pos = next - 1
-	p.step(&ReadTo{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next})
+	p.step(&BatchRead{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next})
 }
 
 // hole says that the log has nothing from the first position up to, not including, the second.
@@ -250,8 +250,8 @@ func (p *player) alive(lane int) {
 }
 
 func (p *player) fetched(_ map[string]string, words []string) {
-	ev := &Fetched{Version: talos.Version(p.num(words[0]))}
-	if e := p.core.fetching[ev.Version]; e != nil && !slices.Contains(words, "other") {
+	ev := &Refetched{Version: talos.Version(p.num(words[0]))}
+	if e := p.core.converting.refetching[ev.Version]; e != nil && !slices.Contains(words, "other") {
 		ev.Keys = e.Keys
 	}
 	if !slices.Contains(words, "lost") {
@@ -364,13 +364,13 @@ func (p *player) settle(map[string]string, []string) {
 		case len(p.tasks) > 0:
 			p.converted(nil, nil)
 		case p.working():
-			for lane := range len(p.core.lanes) {
+			for lane := range len(p.core.lanes.all) {
 				if len(p.busy[lane]) > 0 {
 					p.installed(lane)
 					break
 				}
 			}
-		case p.core.Deadline() != p.core.cureAt && !p.core.stopped:
+		case p.core.Deadline() != p.core.poison.cureAt && !p.core.stopped:
 			p.now = max(p.now+1, p.core.Deadline())
 			p.step(&Tick{})
 		default:

@@ -253,7 +253,7 @@ func (w *world) turn() {
 func (w *world) fetch() {
 	if w.seek {
 		w.seek = false
-		w.step(&Sought{})
+		w.step(&SeekDone{})
 	}
 	for range 1 + w.r.IntN(20) {
 		if int(w.read) == len(w.log) {
@@ -270,7 +270,7 @@ func (w *world) fetch() {
 		}
 		w.read++
 	}
-	w.step(&ReadTo{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}})
+	w.step(&BatchRead{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}})
 }
 
 func (w *world) answer(a Action) {
@@ -288,7 +288,7 @@ func (w *world) answer(a Action) {
 	case *Refetch:
 		w.met["let go"]++
 		for _, v := range a.Versions {
-			w.step(&Fetched{Version: v, Keys: w.keysOf[v], Payload: w.log[v].candidate.Payload})
+			w.step(&Refetched{Version: v, Keys: w.keysOf[v], Payload: w.log[v].candidate.Payload})
 		}
 	case *Convert:
 		ev := &Converted{Task: a.Task}

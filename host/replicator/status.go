@@ -3,81 +3,8 @@ package replicator
 import (
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
-
-// Stats counts what the core has seen and done since it was made. Each number only grows; all
-// are counts unless they say another unit.
-type Stats struct {
-	// Candidates that were read and kept.
-	Candidates uint64 `json:"candidates"`
-	// Candidates that the certifier's parser refuses; they settle at once.
-	Refused uint64 `json:"refused"`
-	// Candidates at position 0, which is never a version.
-	OffsetZero uint64 `json:"offset_zero"`
-	// Records that were read before.
-	Redelivered uint64 `json:"redelivered"`
-	// Times that reading left candidates out for want of memory, to read them later.
-	Skips uint64 `json:"skips"`
-	// Decisions that commit.
-	Committed uint64 `json:"committed"`
-	// Decisions that abort.
-	Aborted uint64 `json:"aborted"`
-	// Decisions about a candidate that repeats another.
-	Duplicates uint64 `json:"duplicates"`
-	// Decisions that say what an earlier one said.
-	Repeated uint64 `json:"repeated"`
-	// Decisions about versions that are not known, or not any more.
-	UnknownDecisions uint64 `json:"unknown_decisions"`
-	// Decisions that commit what the certifier's parser refuses.
-	LateCommits uint64 `json:"late_commits"`
-	// Decisions with another outcome than the first, which binds.
-	ConflictingOutcomes uint64 `json:"conflicting_outcomes"`
-	// Decisions with another safepoint than the first, which binds.
-	ConflictingSafepoints uint64 `json:"conflicting_safepoints"`
-	// Versions that were committed and that the log does not have.
-	MissingCandidates uint64 `json:"missing_candidates"`
-	// Versions that went from the suffix to the queue.
-	Forwarded uint64 `json:"forwarded"`
-	// Versions that a guest made statements of.
-	Converted uint64 `json:"converted"`
-	// Versions for which a guest has nothing to install.
-	SkippedByGuest uint64 `json:"skipped_by_guest"`
-	// Times that another generation of a guest took over.
-	CutOvers uint64 `json:"cut_overs"`
-	// Versions whose transaction was committed.
-	Installed uint64 `json:"installed"`
-	// Transactions that were committed.
-	Groups uint64 `json:"groups"`
-	// Of Groups, those of versions beyond the frontier.
-	AheadGroups uint64 `json:"ahead_groups"`
-	// Of Groups, those that moved the snapshot alone.
-	Flushes uint64 `json:"flushes"`
-	// Versions that could not be installed.
-	Poisoned uint64 `json:"poisoned"`
-	// Groups that were halved to find the version that fails.
-	Splits uint64 `json:"splits"`
-	// Connections that were lost while a commit was on its way.
-	InDoubt uint64 `json:"in_doubt"`
-	// Of InDoubt, where it turned out to be committed.
-	DoubtCommitted uint64 `json:"doubt_committed"`
-	// Of InDoubt, where it turned out not to be.
-	DoubtAborted uint64 `json:"doubt_aborted"`
-	// Payloads that were let go of for memory, to be read again.
-	LetGo uint64 `json:"let_go"`
-	// Payloads that were read again.
-	Refetched uint64 `json:"refetched"`
-	// Times that a version waited for another because of a key.
-	KeyBites uint64 `json:"key_bites"`
-	// Times that reading paused because the memory was full.
-	Pauses uint64 `json:"pauses"`
-	// Nanoseconds of all pauses.
-	PausedTotal int64 `json:"paused_total_ns"`
-	// Nanoseconds of the longest pause.
-	PausedLongest int64 `json:"paused_longest_ns"`
-	// Failures of transactions and connections, by class, in the order of the constants of Class:
-	// transient, contention, timed out, poison, fenced, regressed, broken.
-	Failures [Classes]uint64 `json:"failures"`
-}
 
 // Reason is why the snapshot does not move, in one stable word.
 type Reason string
@@ -135,19 +62,19 @@ type Status struct {
 // Status returns the core's state. Like Step it is the owner's to call.
 func (c *Core) Status() Status {
 	s := Status{
-		Snapshot: c.queue.Snapshot(), Resume: c.resume, Next: c.next, End: c.end,
-		SuffixLen: c.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.known,
-		Bytes: c.queue.Bytes() + c.suffix.Held() + suffixOverhead*c.suffix.Len(),
-		Held:  c.unresolved, Lanes: len(c.lanes), Paused: c.paused, Stats: c.stats,
+		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
+		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
+		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + suffixOverhead*c.reading.suffix.Len(),
+		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Stats: c.stats,
 	}
-	s.Stats.KeyBites = c.queue.Bites()
-	for v, t := range c.troubles { // the lowest is the same in any order
+	s.Stats.KeyWaits = c.queue.KeyWaits()
+	for v, t := range c.poison.troubles { // the lowest is the same in any order
 		if t.held > 0 && (s.Lowest == 0 || v < s.Lowest) {
 			s.Lowest, s.HeldFor = v, t.failure
 		}
 	}
-	for i := range c.lanes {
-		l := &c.lanes[i]
+	for i := range c.lanes.all {
+		l := &c.lanes.all[i]
 		if l.state == laneIdle || l.state == laneBusy {
 			s.LanesUp++
 		} else if l.failure.Kind != "" {
@@ -160,10 +87,59 @@ func (c *Core) Status() Status {
 		}
 	}
 	if s.LanesUp == 0 {
-		for i := range c.lanes {
-			s.DownSince = max(s.DownSince, c.lanes[i].downAt)
+		for i := range c.lanes.all {
+			s.DownSince = max(s.DownSince, c.lanes.all[i].downAt)
 		}
 	}
 	c.explain(&s)
 	return s
+}
+
+// explain names what the snapshot waits for.
+func (c *Core) explain(s *Status) {
+	s.ProgressAt = c.committing.progressAt
+	f := c.queue.Frontier()
+	head := c.reading.suffix.Head()
+	if head != nil {
+		s.SuffixHead = head.Version
+	}
+	if f != nil {
+		s.QueueHead = f.Version
+		s.Blocker = f.Version
+		s.Since, _ = f.Journey.Get(timing.ReplicatorCandidateReceived)
+	} else if head != nil {
+		s.Blocker, s.Since = head.Version, head.Received
+	}
+	switch {
+	case c.stopped:
+		s.Reason = Stopped
+	case s.LanesUp == 0:
+		s.Reason = NoDatabase
+	case f == nil && head == nil:
+		s.Reason = Progressing
+	case f == nil:
+		s.Reason = Undecided
+	case c.poison.breaker.until != 0:
+		s.Reason, s.Failure = DatabaseRefuses, c.poison.breaker.failure
+	default:
+		s.Reason = c.frontierReason(f)
+		if t := c.poison.troubles[f.Version]; t != nil {
+			s.Failure = t.failure
+		}
+	}
+}
+
+func (c *Core) frontierReason(f *queue.Entry) Reason {
+	t := c.poison.troubles[f.Version]
+	switch {
+	case t != nil && t.held > 0: // also while it is tried again
+		return HeldByPoison
+	case f.State() == queue.Converting:
+		return NotConverted
+	case t != nil && t.failure.Class == Contention:
+		return Contended
+	case t != nil && t.failure.Class == TimedOut:
+		return SlowStatement
+	}
+	return Installing
 }

@@ -1,0 +1,151 @@
+package replicator
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// converting is the versions that are with a guest, and the payloads that are being read again. It
+// keeps the rule that a generation is retired after its last conversion was answered and everything
+// below the next generation's cut is settled.
+type converting struct {
+	*step
+	cuts    *cuts
+	backlog *backlog
+	poison  *poison
+	reading *reading
+
+	tasks      map[uint64]*task
+	taskID     uint64
+	refetching map[talos.Version]*queue.Entry
+}
+
+// task is some versions that one generation converts at once.
+type task struct {
+	generation int32
+	entries    []*queue.Entry
+}
+
+// startConversions hands versions to the guests, ahead of their eligibility and in version order.
+func (c *converting) startConversions() {
+	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions {
+		t := &task{generation: c.cuts.generation(c.backlog.ready.At(0))}
+		a := &Convert{Task: c.taskID, Generation: t.generation}
+		for c.backlog.ready.Len() > 0 && len(t.entries) < c.opts.ConvertMax {
+			e := c.backlog.ready.At(0)
+			if c.cuts.generation(e) != t.generation {
+				break
+			}
+			c.backlog.ready.Pop()
+			c.cuts.given[e.Guest] = max(c.cuts.given[e.Guest], e.Version)
+			t.entries = append(t.entries, e)
+			a.Works = append(a.Works, Work{Version: e.Version, Safepoint: e.Safepoint, Candidate: e.Candidate})
+		}
+		c.tasks[c.taskID] = t
+		c.taskID++
+		c.do(a)
+	}
+}
+
+func (c *converting) onConverted(ev *Converted) {
+	t := c.tasks[ev.Task]
+	if t == nil || len(t.entries) != len(ev.Results) {
+		c.broken("a conversion was answered that was not asked for, or not whole")
+		return
+	}
+	delete(c.tasks, ev.Task)
+	for i, e := range t.entries {
+		r := &ev.Results[i]
+		e.Journey.Guest = r.Guest
+		e.Journey.Record(timing.GuestConversionBegin, r.Begin)
+		e.Journey.Record(timing.GuestConversionComplete, r.End)
+		e.Journey.Record(timing.QueueStatemapReceived, c.now)
+		e.Generation = t.generation
+		switch r.Verdict {
+		case OK:
+			c.stats.Converted++
+			c.queue.Converted(e, r.Conversion, t.generation)
+		case Skipped:
+			c.poison.settleSkipped(e)
+		default:
+			c.poison.hold(e, r.Failure)
+		}
+	}
+}
+
+// onGuestArmed makes a generation convert everything that is not given out yet, and the
+// poison that an earlier one left. The earlier one finishes what it has.
+func (c *converting) onGuestArmed(ev *GuestArmed) {
+	from := c.cuts.arm(ev.Guest, ev.Generation)
+	c.stats.CutOvers++
+	c.do(&CutOver{Guest: ev.Guest, Generation: ev.Generation, From: from})
+	c.poison.release(c.poison.outdated)
+}
+
+// retire lets go of the generations whose versions are all settled.
+func (c *converting) retire() {
+	lowest := talos.Version(c.reading.beyond().Resume)
+	if f := c.queue.Frontier(); f != nil {
+		lowest = f.Version
+	}
+	for guest, cuts := range c.cuts.byGuest {
+		for len(cuts) > 1 && lowest >= cuts[1].From && !c.busy(cuts[0].Generation) {
+			c.do(&Retire{Generation: cuts[0].Generation})
+			cuts = cuts[1:]
+		}
+		c.cuts.byGuest[guest] = cuts
+	}
+}
+
+func (c *converting) busy(generation int32) bool {
+	for _, t := range c.tasks { // any of them, in any order
+		if t.generation == generation {
+			return true
+		}
+	}
+	return false
+}
+
+// refetch asks for payloads that were let go, as far as memory allows.
+func (c *converting) refetch() {
+	if c.draining || len(c.refetching) > 0 || c.backlog.awaitingPayload.Len() == 0 {
+		return
+	}
+	// While others have their payloads and fill the memory, these can wait.
+	if c.backlog.ready.Len() > 0 && c.queue.Bytes() >= c.opts.queueHigh() {
+		return
+	}
+	var versions []talos.Version
+	for bytes := 0; c.backlog.awaitingPayload.Len() > 0 && len(versions) < refetchMax && bytes < c.opts.refetchMax(); {
+		e := c.backlog.awaitingPayload.Pop()
+		bytes += int(e.Size)
+		versions = append(versions, e.Version)
+		c.refetching[e.Version] = e
+	}
+	slices.Sort(versions) // held ones that are tried again come in the order of their trying
+	c.stats.Refetched += uint64(len(versions))
+	c.do(&Refetch{Versions: versions})
+}
+
+func (c *converting) onRefetched(ev *Refetched) {
+	e := c.refetching[ev.Version]
+	if e == nil {
+		return
+	}
+	delete(c.refetching, ev.Version)
+	if ev.Payload != nil && !slices.Equal(ev.Keys, e.Keys) {
+		c.stop(StopHalted, Failure{Class: Broken, Kind: KindDiverged, Message: fmt.Sprintf(
+			"position %d was read again and holds another candidate: the topic was recreated or is another one", ev.Version)})
+		return
+	}
+	if ev.Payload == nil {
+		c.poison.hold(e, Failure{Class: Poison, Kind: KindPayloadLost, Message: "retention took the candidate before it was installed"})
+		return
+	}
+	c.queue.Restore(e, ev.Payload)
+	c.backlog.ready.Push(e)
+}

@@ -1,0 +1,89 @@
+package replicator
+
+import (
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// cuts says which generation of which guest converts what. It keeps the rule that each version is
+// converted by exactly one generation, also after a restart: the cut from which a generation converts
+// is recorded in the first transaction that installs what it made (Install.Uses).
+type cuts struct {
+	*step
+	byGuest [][]Cut         // ascending; the first covers everything
+	given   []talos.Version // by guest: the highest version that was given to a generation
+}
+
+// arm makes a generation convert from the first version on that was not given to another, and returns
+// that version.
+func (c *cuts) arm(guest, generation int32) (from talos.Version) {
+	cuts := c.byGuest[guest]
+	last := &cuts[len(cuts)-1]
+	from = max(c.given[guest]+1, last.From)
+	if last.Recorded && from == last.From {
+		from++
+	}
+	if from == last.From {
+		// Nothing was converted since the last swap: this one takes its place.
+		c.do(&Retire{Generation: last.Generation})
+		last.Generation = generation
+	} else {
+		c.byGuest[guest] = append(cuts, Cut{From: from, Generation: generation})
+	}
+	return from
+}
+
+// generation returns which generation converts the entry: what the history says, or for a
+// poison version that is tried again the newest.
+func (c *cuts) generation(e *queue.Entry) int32 {
+	cuts := c.byGuest[e.Guest]
+	i := len(cuts) - 1
+	for i > 0 && e.Generation < 0 && cuts[i].From > e.Version {
+		i--
+	}
+	return cuts[i].Generation
+}
+
+// covering returns the cut that covers the version.
+func (c *cuts) covering(guest int32, v talos.Version) *Cut {
+	cuts := c.byGuest[guest]
+	i := len(cuts) - 1
+	for i > 0 && cuts[i].From > v {
+		i--
+	}
+	return &cuts[i]
+}
+
+// uses returns the rows of the guest history that the group depends on and that are not
+// known to be recorded.
+func (c *cuts) uses(g *queue.Group) []Use {
+	var uses []Use
+	for _, e := range g.Entries {
+		cut := c.covering(e.Guest, e.Version)
+		switch {
+		case cut.Generation != e.Generation:
+			uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: e.Version, Only: true})
+		case !cut.Recorded && !used(uses, e.Guest, cut.From):
+			uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: cut.From})
+		}
+	}
+	return uses
+}
+
+func used(uses []Use, guest int32, from talos.Version) bool {
+	for _, u := range uses {
+		if u.Guest == guest && u.From == from && !u.Only {
+			return true
+		}
+	}
+	return false
+}
+
+// recorded notes that the history rows of a durable group are there.
+func (c *cuts) recorded(g *queue.Group) {
+	for _, e := range g.Entries {
+		if cut := c.covering(e.Guest, e.Version); cut.Generation == e.Generation {
+			cut.Recorded = true
+		}
+	}
+}

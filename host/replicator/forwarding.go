@@ -1,0 +1,92 @@
+package replicator
+
+import (
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/suffix"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// forwarding takes decided versions from the suffix to the queue. It keeps the rule that a version
+// which the ledger holds is settled when it comes, so that its effects are never installed twice.
+type forwarding struct {
+	*step
+	reading *reading
+	poison  *poison
+	backlog *backlog
+
+	ledger map[talos.Version]bool // installed ahead of the snapshot, and not forwarded yet
+}
+
+// forward moves the decided prefix of the suffix to the queue, as far as memory allows.
+func (f *forwarding) forward() {
+	for !f.draining && f.queue.Bytes() < f.opts.queueHigh() {
+		s := f.reading.nextForward()
+		if s == nil {
+			return
+		}
+		f.admit(s)
+	}
+}
+
+// admit adds a decided version to the queue and sends it on its way.
+func (f *forwarding) admit(s *suffix.Entry) {
+	d := s.Decision
+	e := &queue.Entry{
+		Version: s.Version, Safepoint: d.Safepoint, Before: s.Before, Keys: s.Keys,
+		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: -1,
+		Outcome: d.Outcome, Duplicate: d.Duplicate, DecidedAt: d.Position,
+		Journey: &timing.Journey{Version: s.Version},
+	}
+	e.Journey.Record(timing.ReplicatorCandidateReceived, s.Received)
+	e.Journey.Record(timing.ReplicatorDecisionReceived, d.Received)
+	e.Journey.Record(timing.ReplicatorStatemapPicked, f.now)
+	f.stats.Forwarded++
+	poison := poisonOf(s)
+	e.Effects = poison != "" || (d.Outcome == talos.Committed && !d.Duplicate && s.Kind != suffix.Empty)
+	if e.Effects && f.ledger[e.Version] {
+		e.Ahead = true
+		delete(f.ledger, e.Version)
+	}
+	f.queue.Add(e)
+	switch {
+	case e.State() == queue.Settled:
+	case poison != "":
+		f.poison.hold(e, Failure{Class: Poison, Kind: poison, Message: poisonMessage(s)})
+	default:
+		f.backlog.push(e)
+	}
+}
+
+// poisonOf names why a decided version can never be converted, or returns "".
+func poisonOf(s *suffix.Entry) string {
+	switch {
+	case s.Decision.Contradictory:
+		return KindContradiction
+	case s.Decision.Outcome != talos.Committed || s.Decision.Duplicate:
+		return ""
+	case s.Kind == suffix.Missing:
+		return KindMissing
+	case s.Kind == suffix.Unreadable:
+		return KindUnreadable
+	case s.Kind == suffix.Unrouted:
+		return KindUnrouted
+	}
+	return ""
+}
+
+func poisonMessage(s *suffix.Entry) string {
+	switch {
+	case s.Decision.Contradictory && s.Decision.Outcome == talos.Committed:
+		return "the decision says committed and has no safepoint"
+	case s.Decision.Contradictory:
+		return "the decision says aborted and has a safepoint"
+	case s.Kind == suffix.Missing:
+		return missingMessage(s.Decision.Position)
+	case s.Kind == suffix.Unrouted:
+		return "no route of the settings names a guest for the candidate's cohort"
+	case s.Candidate != nil && s.Candidate.Unreadable != nil:
+		return s.Candidate.Unreadable.Error()
+	}
+	return "the statemap has no meaning"
+}

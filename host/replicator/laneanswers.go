@@ -1,0 +1,225 @@
+package replicator
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+func (ls *lanes) onAlive(ev *Alive) {
+	if l := &ls.all[ev.Lane]; l.beating {
+		ls.idle(l)
+	}
+}
+
+func (ls *lanes) onInstalled(ev *Installed) {
+	l := &ls.all[ev.Lane]
+	if l.state != laneBusy {
+		ls.broken(fmt.Sprintf("lane %d answered although it was not asked", ev.Lane))
+		return
+	}
+	ls.idle(l)
+	if l.rows != nil {
+		ls.poison.recorded(l.rows)
+		l.rows = nil
+		return
+	}
+	ls.installed(l, ev)
+}
+
+// installed makes a durable group count: entries settle BEFORE the snapshot is told, and
+// both are durable already.
+func (ls *lanes) installed(l *lane, ev *Installed) {
+	g := l.group
+	l.group, l.next = l.next, nil
+	if l.group != nil {
+		l.state = laneBusy
+	}
+	ls.measure(g, ev)
+	ls.cuts.recorded(g)
+	if len(g.Entries) > 0 {
+		ls.poison.afterInstall(g)
+	}
+	ls.poison.ended(g)
+	for _, e := range g.Entries {
+		e.Journey.Record(timing.InstallerStatemapReceived, ev.Received)
+		e.Journey.Record(timing.InstallerStatemapInstallationBegin, ev.Begin)
+		e.Journey.Record(timing.InstallerStatemapInstallationComplete, ev.Complete)
+	}
+	ls.stats.Groups++
+	ls.stats.Installed += uint64(len(g.Entries))
+	switch {
+	case !g.Frontier:
+		ls.stats.AheadGroups++
+	case len(g.Entries) == 0:
+		ls.stats.Flushes++
+	}
+	passed := ls.queue.Done(g)
+	if !g.Frontier {
+		return
+	}
+	ls.committing.resume, ls.committing.advancedAt, ls.committing.progressAt = max(ls.committing.resume, g.Resume), ls.now, ls.now
+	if len(passed) == 0 {
+		return
+	}
+	done := &Finished{Journeys: make([]*timing.Journey, 0, len(passed))}
+	for _, e := range passed {
+		e.Journey.Record(timing.SnapshotPersisted, max(ev.Complete, ls.now))
+		ls.reading.remember(settledDecision{e.Version, e.Safepoint, e.DecidedAt, e.Outcome, e.Duplicate})
+		done.Journeys = append(done.Journeys, e.Journey)
+	}
+	ls.do(done)
+}
+
+// measure keeps how long a version takes of late, so that a group ends before it looks as if nothing
+// got on: half of it is the latest group's.
+func (ls *lanes) measure(g *queue.Group, ev *Installed) {
+	if n := int64(len(g.Entries)); n > 0 && ev.Complete > ev.Begin {
+		ls.pace = (ls.pace + (ev.Complete-ev.Begin)/n) / 2
+	}
+}
+
+func (ls *lanes) onFailed(ev *Failed) {
+	l := &ls.all[ev.Lane]
+	ls.unchain(l)
+	ls.stats.Failures[ev.Failure.Class]++
+	switch ev.Failure.Class {
+	case Fenced:
+		ls.stop(StopFenced, ev.Failure)
+		return
+	case Regressed:
+		ls.stop(StopDatabaseRegressed, ev.Failure)
+		return
+	case Broken:
+		ls.stop(StopBrokenPromise, ev.Failure)
+		return
+	default:
+		ls.idle(l)
+	}
+	g := l.group
+	l.group = nil
+	if g == nil {
+		// The rows stay with the lane and are tried again, after a while.
+		if l.state == laneIdle {
+			ls.down(l, ev.Failure)
+		}
+		return
+	}
+	ls.queue.Undone(g)
+	if len(g.Entries) == 0 {
+		ls.down(l, ev.Failure)
+		return
+	}
+	ls.retry(g, ev)
+}
+
+// retry decides how the entries of a failed group are tried again.
+func (ls *lanes) retry(g *queue.Group, ev *Failed) {
+	for _, e := range g.Entries {
+		ls.poison.troubleOf(e.Version).failure = ev.Failure
+	}
+	alone := len(g.Entries) == 1
+	switch class := ev.Failure.Class; {
+	case class == Transient && !alone && ev.Culprit != 0: // the database lacks something for one
+		ls.split(g, ev)
+	case class == Contention, class == Transient, class == TimedOut && alone && !ls.timedOut(g.Entries[0], ev.Failure):
+		ls.contended(g)
+	case class == TimedOut && alone: // it is held
+	case class != Poison && class != TimedOut: // what stops the core was taken before
+	case !alone:
+		ls.split(g, ev)
+	default:
+		ls.poison.refused(g.Entries[0], ev.Failure)
+	}
+	ls.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: ev.Failure})
+}
+
+// timedOut counts a version whose statements ran for too long although it went alone; true when
+// that happened so often that it is held, for it would stop everything for ever.
+func (ls *lanes) timedOut(e *queue.Entry, f Failure) bool {
+	t := ls.poison.troubleOf(e.Version)
+	if t.timeouts++; t.timeouts < timeoutsMax {
+		return false
+	}
+	t.timeouts = 0
+	f.Class = Poison
+	ls.poison.hold(e, f)
+	return true
+}
+
+// contended delays the group's entries; after several tries each goes alone.
+func (ls *lanes) contended(g *queue.Group) {
+	for _, e := range g.Entries {
+		e.Attempts++
+		if e.Attempts >= aloneAfter {
+			ls.queue.Limit(e, 1)
+		}
+	}
+	until := ls.now + ls.backoff(int(g.Entries[0].Attempts))
+	for _, e := range g.Entries {
+		ls.queue.Delay(e, until)
+	}
+	ls.timers.add(until)
+}
+
+// split takes a group apart until its poison version is alone: at once where the database
+// named it, by halves otherwise.
+func (ls *lanes) split(g *queue.Group, ev *Failed) {
+	for _, e := range g.Entries {
+		switch {
+		case e.Version == ev.Culprit:
+			ls.queue.Limit(e, 1)
+		case ev.Culprit == 0:
+			ls.queue.Limit(e, (len(g.Entries)+1)/2)
+		}
+	}
+	ls.stats.Splits++
+}
+
+func (ls *lanes) onLaneDown(ev *LaneDown) {
+	l := &ls.all[ev.Lane]
+	ls.unchain(l)
+	switch ev.Failure.Class {
+	case Fenced:
+		ls.stop(StopFenced, ev.Failure)
+		return
+	case Regressed:
+		ls.stop(StopDatabaseRegressed, ev.Failure)
+		return
+	}
+	ls.stats.Failures[ev.Failure.Class]++
+	ls.down(l, ev.Failure)
+	if l.group == nil {
+		return
+	}
+	if strings.HasPrefix(ev.Failure.Code, "53") {
+		ls.yieldConnection()
+	}
+	if ev.InDoubt {
+		ls.stats.InDoubt++
+		l.doubt, l.cause = true, ev.Failure
+		return
+	}
+	if !l.doubt {
+		ls.queue.Undone(l.group)
+		l.group = nil
+	}
+}
+
+// yieldConnection lets an idle lane give its connection away: the server has no room for one that a
+// group waits for.
+func (ls *lanes) yieldConnection() {
+	for i := range ls.all {
+		l := &ls.all[i]
+		if l.state != laneIdle {
+			continue
+		}
+		l.state, l.beatAt, l.downAt = laneDown, 0, ls.now
+		l.connect = ls.now + retryMax
+		ls.timers.add(l.connect)
+		ls.do(&Disconnect{Lane: i})
+		return
+	}
+}
