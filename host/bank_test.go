@@ -19,6 +19,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
 )
 
@@ -75,7 +76,7 @@ func newBankIn(t *testing.T, broker *kafkatest.Broker, db pgtest.Database, accou
 	b.options.Source.MaxWait = 50 * time.Millisecond
 	b.options.Database.URL = b.db.DSN
 	b.options.Guests.Directory = b.guests
-	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}}
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}}
 	b.options.Guests.Limits.CacheDir = guesttest.CacheDir(t)
 	b.options.HTTP.Listen = "127.0.0.1:0"
 	return b

@@ -14,19 +14,13 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 )
-
-// Finding is one thing that Check looked at: Err is nil when it is well.
-type Finding struct {
-	What string
-	Note string
-	Err  error
-	Took time.Duration
-}
 
 // timed looks at one thing. What the context's end kept from being finished says so, and not
 // what else went wrong by that.
-func timed(ctx context.Context, timeout time.Duration, look func() Finding) Finding {
+func timed(ctx context.Context, timeout time.Duration, look func() status.Finding) status.Finding {
 	begun := time.Now()
 	f := look()
 	f.Took = time.Since(begun)
@@ -38,10 +32,10 @@ func timed(ctx context.Context, timeout time.Duration, look func() Finding) Find
 
 // Check looks at everything that a run needs, without taking the cohort over or changing
 // anything. Each part is asked once; what is not reachable within the time-out is a finding.
-func Check(ctx context.Context, opts Options, timeout time.Duration) []Finding {
+func Check(ctx context.Context, opts Options, timeout time.Duration) []status.Finding {
 	opts.Fill()
 	if err := opts.Validate(); err != nil {
-		return []Finding{{What: "settings", Err: err}}
+		return []status.Finding{{What: "settings", Err: err}}
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -50,28 +44,25 @@ func Check(ctx context.Context, opts Options, timeout time.Duration) []Finding {
 		store *installer.Installer
 		state *installer.State
 	)
-	database := timed(ctx, timeout, func() (f Finding) {
+	database := timed(ctx, timeout, func() (f status.Finding) {
 		store, state, f = checkDatabase(ctx, opts, quiet)
 		return f
 	})
-	topic := timed(ctx, timeout, func() Finding { return checkTopic(ctx, opts, quiet, state) })
-	findings := []Finding{{What: "settings"}, topic, database}
-	g := newGuests(opts.Guests, store, guest.NewMetrics(prometheus.NewRegistry()), quiet)
-	if store != nil {
-		g.opts.Limits.Passes = lookUp{store}
-	}
-	for _, name := range g.names {
-		findings = append(findings, timed(ctx, timeout, func() Finding { return g.check(ctx, name) }))
+	topic := timed(ctx, timeout, func() status.Finding { return checkTopic(ctx, opts, quiet, state) })
+	findings := []status.Finding{{What: "settings"}, topic, database}
+	guests := rollout.New(opts.Guests, store, guest.NewMetrics(prometheus.NewRegistry()), quiet)
+	for _, name := range guests.Names() {
+		findings = append(findings, timed(ctx, timeout, func() status.Finding { return guests.Check(ctx, name) }))
 	}
 	if opts.HTTP.Listen == "" {
 		return findings
 	}
-	return append(findings, timed(ctx, timeout, func() Finding { return checkListen(opts.HTTP) }))
+	return append(findings, timed(ctx, timeout, func() status.Finding { return checkListen(opts.HTTP) }))
 }
 
 // checkListen tries the address. One that is taken may be that of the host that runs.
-func checkListen(o HTTPOptions) Finding {
-	f := Finding{What: "http", Note: "listens on " + o.Listen}
+func checkListen(o HTTPOptions) status.Finding {
+	f := status.Finding{What: "http", Note: "listens on " + o.Listen}
 	listener, err := net.Listen("tcp", o.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -88,8 +79,8 @@ func checkListen(o HTTPOptions) Finding {
 }
 
 // checkDatabase returns no store when the database cannot be asked.
-func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*installer.Installer, *installer.State, Finding) {
-	f := Finding{What: "database"}
+func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*installer.Installer, *installer.State, status.Finding) {
+	f := status.Finding{What: "database"}
 	in, err := installer.New(opts.Database.Options, log)
 	if err != nil {
 		f.Err = err
@@ -104,8 +95,8 @@ func checkDatabase(ctx context.Context, opts Options, log *slog.Logger) (*instal
 	return in, &state, f
 }
 
-func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *installer.State) Finding {
-	f := Finding{What: "topic"}
+func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *installer.State) status.Finding {
+	f := status.Finding{What: "topic"}
 	source, err := kafka.New(opts.Source.Options, log, nil)
 	if err != nil {
 		f.Err = err
@@ -124,33 +115,3 @@ func checkTopic(ctx context.Context, opts Options, log *slog.Logger, state *inst
 	}
 	return f
 }
-
-func (g *guests) check(ctx context.Context, name string) Finding {
-	f := Finding{What: "guest " + name}
-	wasm, err := g.read(name)
-	if err != nil {
-		f.Err = err
-		return f
-	}
-	generation, err := guest.Load(ctx, name, wasm, g.opts.Limits, g.log, g.metrics)
-	if err != nil {
-		f.Err = err
-		return f
-	}
-	defer g.free(generation)
-	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
-	if g.store != nil {
-		var told []string
-		told, f.Err = tryTemplates(ctx, g.store, generation)
-		for _, what := range told {
-			f.Note += "; " + what
-		}
-	}
-	return f
-}
-
-// lookUp asks what passed and keeps nothing.
-type lookUp struct{ *installer.Installer }
-
-// KeepPassed implements guest.Passes.
-func (lookUp) KeepPassed(context.Context, string, string, string) error { return nil }

@@ -16,6 +16,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // behind puts a proxy between the host and the database.
@@ -43,22 +45,22 @@ func (b *bank) traffic(n, accounts int) int {
 }
 
 // readiness asks once.
-func (r *running) readiness() (v host.Readiness) {
+func (r *running) readiness() (v status.Readiness) {
 	r.b.t.Helper()
-	status, text := r.ask("/readyz")
+	code, text := r.ask("/readyz")
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
 		r.b.t.Fatalf("%v: %s", err, text)
 	}
-	if (status == http.StatusOK) != v.Ready {
-		r.b.t.Fatalf("status %d for %s", status, text)
+	if (code == http.StatusOK) != v.Ready {
+		r.b.t.Fatalf("status %d for %s", code, text)
 	}
 	return v
 }
 
 // becomes waits for a readiness; empty is ready.
-func (r *running) becomes(want host.Reason) {
+func (r *running) becomes(want status.Reason) {
 	r.b.t.Helper()
-	var got host.Readiness
+	var got status.Readiness
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if got = r.readiness(); got.Ready == (want == "") && (got.Ready || got.Reason == want) {
 			return
@@ -223,7 +225,7 @@ func TestAStrangersOpenTransactionIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := b.traffic(3, 5)
-	r.becomes(host.ReasonOpenTransaction)
+	r.becomes(status.OpenTransaction)
 	if err := client.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +241,7 @@ func TestAHostWhoseGuestTheDatabaseRefusesLeavesTheOwnerAlone(t *testing.T) {
 	epoch := b.text("select epoch from ichor.state")
 	b.install("deeds", guesttest.Deeds(t))
 	second := *b
-	second.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	second.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
 	if err := second.start().ended(); err == nil {
 		t.Error("a guest whose table is not there is taken")
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,21 +14,23 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/session"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/telemetry"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // Host is one replicator of one cohort. New makes one, Run runs it once.
 type Host struct {
-	opts      Options
-	log       *slog.Logger
-	detail    *detail
-	installer *installer.Installer
-	source    *kafka.Log
-	guests    *guests
-	metrics   *metrics
-	book      *timing.Book
-	health    health
-	admin     *admin.Server
+	opts     Options
+	log      *slog.Logger
+	health   *status.Health
+	guests   *rollout.Guests
+	source   *kafka.Log
+	takeover takeover
+	parts    session.Parts
+	admin    *admin.Server
 }
 
 // The journeys that the host keeps for people to look at.
@@ -45,22 +46,35 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	h := &Host{opts: opts, log: log, detail: newDetail(log), book: timing.NewBook(recentJourneys, slowestJourneys)}
-	h.health.log, h.health.overdue = log, opts.Source.DecisionOverdue
-	h.health.phase(PhaseStarting, "")
-	var err error
-	if h.installer, err = installer.New(opts.Database.Options, log.With("component", "installer")); err != nil {
+	store, err := installer.New(opts.Database.Options, log.With("component", "installer"))
+	if err != nil {
 		return nil, err
 	}
-	if h.source, err = kafka.New(opts.Source.Options, log, reg); err != nil {
+	source, err := kafka.New(opts.Source.Options, log, reg)
+	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	h.metrics = newMetrics(reg, h.health.status)
-	h.guests = newGuests(opts.Guests, h.installer, guest.NewMetrics(reg), log)
+	health := status.NewHealth(opts.Source.DecisionOverdue, log)
+	metrics := telemetry.NewMetrics(reg, health.Condition)
+	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
+	book := timing.NewBook(recentJourneys, slowestJourneys)
+	h := &Host{
+		opts: opts, log: log, health: health, guests: guests, source: source,
+		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
+		parts: session.Parts{
+			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log,
+			Observers: []timing.Observer{book, metrics}, Unrouted: opts.Guests.Unrouted,
+			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout,
+		},
+	}
+	if opts.Observer != nil {
+		h.parts.Observers = append(h.parts.Observers, opts.Observer)
+	}
 	if opts.HTTP.Listen != "" {
-		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, (*view)(h), log.With("component", "http"))
+		shown := &view{health: health, guests: guests, book: book, topic: opts.Source.Topic, version: version}
+		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
 		if err != nil {
-			h.source.Close()
+			source.Close()
 			return nil, fmt.Errorf("http.listen: %w", err)
 		}
 	}
@@ -75,39 +89,6 @@ func (h *Host) Address() string {
 	return h.admin.Address()
 }
 
-// ErrFenced is returned by Run when another host took the cohort over.
-var ErrFenced = errors.New("another host owns the cohort now")
-
-// errAgain makes Run load everything again.
-var errAgain = errors.New("the database lost commits")
-
-// StopError is why a host ended although nobody told it to.
-type StopError struct {
-	Reason  replicator.StopReason
-	Failure replicator.Failure
-}
-
-// Error implements error.
-func (e *StopError) Error() string {
-	if e.Reason == replicator.StopFenced {
-		return fmt.Sprintf("%v: %v", ErrFenced, e.Failure)
-	}
-	return fmt.Sprintf("%v: %v", e.Reason, e.Failure)
-}
-
-// Unwrap returns ErrFenced for a host whose cohort another one took, and what the log or the
-// database said.
-func (e *StopError) Unwrap() []error {
-	var chain []error
-	if e.Reason == replicator.StopFenced {
-		chain = append(chain, ErrFenced)
-	}
-	if e.Failure.Cause != nil {
-		chain = append(chain, e.Failure.Cause)
-	}
-	return chain
-}
-
 // Run replicates until ctx ends, then drains: it finishes what is in flight, makes the
 // snapshot durable, publishes the offset and returns nil, also when ctx ends before the host has
 // begun, and when draining takes longer than it may. Every other return is an error: a *StopError
@@ -115,18 +96,18 @@ func (e *StopError) Unwrap() []error {
 // may mend itself is waited for. Run may be called once.
 func (h *Host) Run(ctx context.Context) error {
 	defer h.source.Close()
-	defer h.guests.close()
+	defer h.guests.Close()
 	if h.admin != nil {
 		defer h.admin.Close()
 		h.admin.Serve()
 	}
 	for {
 		err := h.session(ctx)
-		if !errors.Is(err, errAgain) {
-			h.health.phase(PhaseStopped, errorText(err))
+		if !errors.Is(err, errDatabaseRegressed) {
+			h.health.Enter(status.PhaseStopped, errorText(err))
 			return err
 		}
-		h.health.phase(PhaseReloading, err.Error())
+		h.health.Enter(status.PhaseReloading, err.Error())
 		h.log.Warn("everything is loaded again", "because", err)
 	}
 }
@@ -140,7 +121,7 @@ func errorText(err error) string {
 
 // session starts, replicates and ends once.
 func (h *Host) session(ctx context.Context) error {
-	start, err := h.start(ctx)
+	start, err := h.takeover.run(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			h.log.Info("told to stop before it began", "while", err)
@@ -150,24 +131,14 @@ func (h *Host) session(ctx context.Context) error {
 	}
 	opts := h.opts.Core
 	opts.Seed = rand.Uint64()
-	s := newSession(h, replicator.New(opts, start), start.Resume, start.Anchor)
-	h.health.phase(PhaseRunning, "")
-	stop := s.run(ctx)
-	switch stop.Reason {
-	case replicator.StopDrained:
-		return nil
-	case replicator.StopDrainOverdue:
+	s := session.New(h.parts, replicator.New(opts, start), start)
+	h.health.Enter(status.PhaseRunning, "")
+	stop := s.Run(ctx)
+	if stop.Reason == replicator.StopDrainOverdue {
 		h.log.Warn("not everything that was in flight was answered in time: the next start finds out", "timeout", h.opts.ShutdownTimeout)
-		return nil
-	case replicator.StopDatabaseRegressed:
-		return fmt.Errorf("%w: %v", errAgain, stop.Failure)
-	default:
-		return &StopError{stop.Reason, stop.Failure}
 	}
+	return verdict(stop)
 }
-
-// now is the host's clock.
-func now() int64 { return time.Now().UnixNano() }
 
 // version is stamped by the linker.
 var version = "dev"

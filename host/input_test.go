@@ -17,6 +17,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
 func (r *running) get(path string) string {
@@ -310,7 +311,7 @@ func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
 func TestAGuestWhoseTableIsNotThereIsRefused(t *testing.T) {
 	b := newBank(t, 3)
 	b.install("deeds", guesttest.Deeds(t))
-	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
 	err := b.start().ended()
 	var refused *guest.LoadError
 	if !errors.As(err, &refused) || refused.Step != guest.StepDatabase {
@@ -325,7 +326,7 @@ func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
 	b := newBank(t, 3)
 	b.install("deeds", guesttest.Deeds(t))
 	b.exec("create table deeds (a text, b text, c bigint)")
-	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
 	b.send(message("Other", "position 0"))
 	bad := candidate(1, "0001", `[{"PANIC":{}}]`)
 	bad.Value = []byte(strings.Replace(string(bad.Value), `"cohort":"c"`, `"cohort":"bad"`, 1))
@@ -338,13 +339,13 @@ func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
 }
 
 func TestACohortWithoutARoute(t *testing.T) {
-	for policy, want := range map[host.UnroutedPolicy]string{
-		host.UnroutedPoison: "(unrouted)",
-		host.UnroutedIgnore: "",
+	for policy, want := range map[rollout.UnroutedPolicy]string{
+		rollout.UnroutedPoison: "(unrouted)",
+		rollout.UnroutedIgnore: "",
 	} {
 		t.Run(string(policy), func(t *testing.T) {
 			b := newBank(t, 3)
-			b.options.Guests.Routes = []host.Route{{Cohort: "c", Guest: "banking"}}
+			b.options.Guests.Routes = []rollout.Route{{Cohort: "c", Guest: "banking"}}
 			b.options.Guests.Unrouted = policy
 			other := candidate(1, "0001", deposit("0001", 5))
 			other.Value = []byte(strings.Replace(string(other.Value), `"cohort":"c"`, `"cohort":"stranger"`, 1))

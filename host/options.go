@@ -10,14 +10,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
@@ -25,7 +24,7 @@ import (
 type Options struct {
 	Source   SourceOptions
 	Database DatabaseOptions
-	Guests   GuestOptions
+	Guests   rollout.Options
 	Core     replicator.Options // installer.* and limits.* of the settings
 	HTTP     HTTPOptions
 
@@ -62,33 +61,6 @@ type DatabaseOptions struct {
 	Init bool
 }
 
-// GuestOptions say which guest converts what.
-type GuestOptions struct {
-	// Directory holds a file NAME.wasm for each guest of Routes; it is watched.
-	Directory string
-	Routes    []Route
-	// Unrouted is what becomes of a committed candidate whose cohort has no route.
-	Unrouted UnroutedPolicy
-	Limits   guest.Options
-	// Poll is how often the directory is looked at besides being watched.
-	Poll time.Duration
-}
-
-// Route gives the candidates of a cohort to a guest.
-type Route struct {
-	Cohort string `yaml:"cohort"` // "*" is every cohort that has no route of its own
-	Guest  string `yaml:"guest"`
-}
-
-// UnroutedPolicy is what becomes of a committed candidate that no guest converts.
-type UnroutedPolicy string
-
-// The policies.
-const (
-	UnroutedPoison UnroutedPolicy = "poison"
-	UnroutedIgnore UnroutedPolicy = "ignore"
-)
-
 // HTTPOptions say where the host listens.
 type HTTPOptions struct {
 	// Listen serves metrics, health and the read-only API; empty for none.
@@ -112,7 +84,6 @@ func (o HTTPOptions) Exposed() string {
 const (
 	DefaultShutdownTimeout = 8 * time.Second
 	DefaultDecisionOverdue = 2 * time.Minute
-	DefaultPoll            = 2 * time.Second
 	DefaultListen          = "127.0.0.1:9464"
 )
 
@@ -127,15 +98,8 @@ func (o *Options) Fill() {
 	if o.Source.DecisionOverdue == 0 {
 		o.Source.DecisionOverdue = DefaultDecisionOverdue
 	}
-	if o.Guests.Unrouted == "" {
-		o.Guests.Unrouted = UnroutedPoison
-	}
-	if o.Guests.Poll == 0 {
-		o.Guests.Poll = DefaultPoll
-	}
-	if o.Core.Lanes == 0 {
-		o.Core.Lanes = replicator.DefaultLanes
-	}
+	o.Guests.Fill()
+	o.Core.Fill()
 	o.Database.Lanes = o.Core.Lanes
 	if o.Guests.Limits.SQL.Schema == "" {
 		first, _, _ := strings.Cut(o.Database.SearchPath, ",")
@@ -173,25 +137,6 @@ func (o Options) Validate() error {
 	if d, s := o.Database.Options.Times(); d <= s {
 		wrong("installer.deadline is %v and database.statement_timeout is %v: a group must be given longer than one statement", d, s)
 	}
-	if o.Guests.Directory == "" {
-		wrong("guests.directory is empty: name the folder with the guests' .wasm files")
-	}
-	if len(o.Guests.Routes) == 0 {
-		wrong("guests.routes is empty: say which guest converts which cohort, as in {cohort: \"*\", guest: banking}")
-	}
-	if o.Guests.Unrouted != UnroutedPoison && o.Guests.Unrouted != UnroutedIgnore {
-		wrong("guests.unrouted is %q: choose %s or %s", o.Guests.Unrouted, UnroutedPoison, UnroutedIgnore)
-	}
-	seen := map[string]bool{}
-	for i, r := range o.Guests.Routes {
-		if r.Cohort == "" || r.Guest == "" || strings.ContainsAny(r.Guest, `/\`) {
-			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without folder and .wasm", i)
-		}
-		if seen[r.Cohort] {
-			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
-		}
-		seen[r.Cohort] = true
-	}
 	if o.HTTP.Listen != "" {
 		if _, _, err := net.SplitHostPort(o.HTTP.Listen); err != nil {
 			wrong("http.listen is %q: write host:port, as in 127.0.0.1:9464", o.HTTP.Listen)
@@ -202,30 +147,5 @@ func (o Options) Validate() error {
 			wrong("http.hosts[%d] is %q: write a name as it stands in the header Host, without a port", i, name)
 		}
 	}
-	if err := o.Guests.Limits.Validate(); err != nil {
-		wrong("guests.limits: %w", err)
-	}
-	return errors.Join(append(errs, o.Core.Validate())...)
-}
-
-// routes returns the distinct guests of the routes, in their order, and for each cohort the
-// index of its guest; "*" is the default's key.
-func (g GuestOptions) routes() (names []string, index map[string]int32) {
-	index = map[string]int32{}
-	at := map[string]int32{}
-	for _, r := range g.Routes {
-		i, known := at[r.Guest]
-		if !known {
-			i = int32(len(names))
-			at[r.Guest] = i
-			names = append(names, r.Guest)
-		}
-		index[r.Cohort] = i
-	}
-	return names, index
-}
-
-// path returns the file of a guest.
-func (g GuestOptions) path(name string) string {
-	return filepath.Join(g.Directory, name+".wasm")
+	return errors.Join(append(errs, o.Guests.Validate(), o.Core.Validate())...)
 }

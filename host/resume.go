@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -49,4 +50,22 @@ func checkAnchor(kept, found talos.Anchor, there bool, end talos.Position) error
 		return nil
 	}
 	return &kafka.DivergedError{Asked: kept.Position, End: end, Reason: "another record stands than the one that this database was left with"}
+}
+
+// checkLog asks the log where to read from, and makes sure that it is the one that the database was
+// left with. A run and a check share it.
+func checkLog(ctx context.Context, source *kafka.Log, state *installer.State, start StartPolicy) (talos.Position, kafka.Facts, error) {
+	facts, err := source.Facts(ctx)
+	if err != nil {
+		return 0, facts, err
+	}
+	resume, err := resumePoint(state, &facts, start)
+	if err != nil || state.Anchor.Position < 0 {
+		return resume, facts, err
+	}
+	found, there, err := source.Anchor(ctx, state.Anchor.Position)
+	if err != nil {
+		return resume, facts, err
+	}
+	return resume, facts, checkAnchor(state.Anchor, found, there, facts.End)
 }

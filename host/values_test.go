@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
 // words are what a text may say of a time that means another instant each time; the database takes
@@ -35,7 +35,7 @@ func TestEachBadValueIsHeldAlone(t *testing.T) {
 	b.exec(string(schema))
 	b.exec("set search_path to public")
 	b.install("values", guesttest.Values(t))
-	b.options.Guests.Routes = []host.Route{{Cohort: "*", Guest: "values"}}
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "values"}}
 	b.options.Core.PoisonBreaker = 1000
 
 	first := b.send(message("Other", "the first position is no version")) + 1

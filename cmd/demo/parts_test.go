@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/host/admin"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -92,8 +93,8 @@ func TestProve(t *testing.T) {
 // shown is a host that has finished a few journeys.
 type shown struct{ recent []*timing.Journey }
 
-func (shown) Status() any                                  { return nil }
-func (shown) Ready() (bool, any)                           { return true, nil }
+func (shown) Status() status.Status                        { return status.Status{} }
+func (shown) Readiness() status.Readiness                  { return status.Readiness{Ready: true} }
 func (s shown) Journeys() (recent, slow []*timing.Journey) { return s.recent, nil }
 func (shown) Journey(talos.Version) *timing.Journey        { return nil }
 

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 type guestSwapCommand struct {
@@ -59,7 +60,7 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	return c.await(ctx, converts(name, digest))
 }
 
-func routed(routes []host.Route, name string) bool {
+func routed(routes []rollout.Route, name string) bool {
 	for _, r := range routes {
 		if r.Guest == name {
 			return true
@@ -75,7 +76,7 @@ func stage(module []byte, directory, name string) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(directory, host.CandidateName(name, strings.TrimPrefix(filepath.Base(file.Name()), unread)))
+	path = filepath.Join(directory, rollout.CandidateName(name, strings.TrimPrefix(filepath.Base(file.Name()), unread)))
 	if _, err = file.Write(module); err == nil {
 		err = file.Chmod(0o644)
 	}
@@ -89,8 +90,8 @@ func stage(module []byte, directory, name string) (path string, err error) {
 }
 
 // accepted tells from a status whether the host would take a module.
-func accepted(name, digest string) func(*host.Status) (bool, error) {
-	return func(s *host.Status) (bool, error) {
+func accepted(name, digest string) func(*status.Status) (bool, error) {
+	return func(s *status.Status) (bool, error) {
 		for _, g := range s.Guests {
 			for _, j := range g.Judged {
 				if g.Guest != name || j.Digest != digest {
@@ -107,27 +108,27 @@ func accepted(name, digest string) func(*host.Status) (bool, error) {
 }
 
 // converts tells from a status whether the host has taken a module, and prints from where on.
-func converts(name, digest string) func(*host.Status) (bool, error) {
-	return func(s *host.Status) (bool, error) {
+func converts(name, digest string) func(*status.Status) (bool, error) {
+	return func(s *status.Status) (bool, error) {
 		for _, g := range s.Guests {
 			if g.Guest == name && g.Digest == digest && g.From != 0 {
 				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
 				return true, nil
 			}
-			if g.Guest == name && g.Rejected != nil && g.Rejected.Digest == digest {
-				return false, fmt.Errorf("the host did not take %s %s after all, the one before goes on: %s", name, digest[:12], g.Rejected.Reason)
+			if g.Guest == name && g.Refused != nil && g.Refused.Digest == digest {
+				return false, fmt.Errorf("the host did not take %s %s after all, the one before goes on: %s", name, digest[:12], g.Refused.Reason)
 			}
 		}
 		return false, nil
 	}
 }
 
-func (c *guestSwapCommand) status(ctx context.Context) (*host.Status, error) {
+func (c *guestSwapCommand) status(ctx context.Context) (*status.Status, error) {
 	text, err := fetchStatus(ctx, c.Address, c.Settings)
 	if err != nil {
 		return nil, err
 	}
-	s := new(host.Status)
+	s := new(status.Status)
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, fmt.Errorf("the answer is no status of a host: %w", err)
 	}
@@ -135,7 +136,7 @@ func (c *guestSwapCommand) status(ctx context.Context) (*host.Status, error) {
 }
 
 // await asks the host until its status says how it went.
-func (c *guestSwapCommand) await(ctx context.Context, told func(*host.Status) (bool, error)) error {
+func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) (bool, error)) error {
 	for {
 		s, err := c.status(ctx)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
 // settings is the file of settings. Every key is here; one that is not is refused.
@@ -65,14 +66,14 @@ type databaseSettings struct {
 }
 
 type guestSettings struct {
-	Directory string       `yaml:"directory"`
-	Routes    []host.Route `yaml:"routes"`
-	Unrouted  string       `yaml:"unrouted"`
-	CacheDir  string       `yaml:"cache_directory"`
-	Memory    size         `yaml:"memory"`
-	Fuel      fuelSettings `yaml:"fuel"`
-	Limits    callSettings `yaml:"limits"`
-	SQL       sqlSettings  `yaml:"sql"`
+	Directory string          `yaml:"directory"`
+	Routes    []rollout.Route `yaml:"routes"`
+	Unrouted  string          `yaml:"unrouted"`
+	CacheDir  string          `yaml:"cache_directory"`
+	Memory    size            `yaml:"memory"`
+	Fuel      fuelSettings    `yaml:"fuel"`
+	Limits    callSettings    `yaml:"limits"`
+	SQL       sqlSettings     `yaml:"sql"`
 }
 
 // fuelSettings bound what a guest may burn; a unit is about an instruction.
@@ -184,7 +185,7 @@ func defaultSettings() settings {
 			LockTimeout: duration(replicator.DefaultLockWait),
 		},
 		Guests: guestSettings{
-			Unrouted: string(host.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
+			Unrouted: string(rollout.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
 			Fuel: fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
 			Limits: callSettings{
 				Input: guest.DefaultInputBytes, Output: guest.DefaultOutputBytes, Values: guest.DefaultArgumentBytes,
@@ -280,7 +281,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
 	o.Core.PoisonBreaker = s.Installer.PoisonBreaker
 	o.Database.Deadline = time.Duration(s.Installer.Deadline)
-	o.Guests = host.GuestOptions{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: host.UnroutedPolicy(s.Guests.Unrouted)}
+	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted)}
 	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)

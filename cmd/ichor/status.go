@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 type statusCommand struct {
@@ -25,7 +25,7 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var s host.Status
+	var s status.Status
 	if err := json.Unmarshal(text, &s); err != nil {
 		return fmt.Errorf("the answer is no status of a host: %w", err)
 	}
@@ -66,7 +66,7 @@ func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
 	return text, nil
 }
 
-func printStatus(s *host.Status) {
+func printStatus(s *status.Status) {
 	ready := "ready"
 	if !s.Readiness.Ready {
 		ready = "not ready: " + string(s.Readiness.Reason)
@@ -86,8 +86,8 @@ func printStatus(s *host.Status) {
 	}
 	for _, g := range s.Guests {
 		fmt.Printf("guest      %s %s (%s) from %d\n", g.Guest, g.Version, g.Digest[:12], g.From)
-		if g.Rejected != nil {
-			fmt.Printf("           not taken: %s: %s\n", g.Rejected.Digest[:12], g.Rejected.Reason)
+		if g.Refused != nil {
+			fmt.Printf("           not taken: %s: %s\n", g.Refused.Digest[:12], g.Refused.Reason)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -23,8 +24,8 @@ import (
 // Host is what a listener asks of its host. The methods may be called from any goroutine;
 // the values are written as JSON.
 type Host interface {
-	Status() any
-	Ready() (ready bool, detail any)
+	Status() status.Status
+	Readiness() status.Readiness
 	Journeys() (recent, slowest []*timing.Journey)
 	Journey(talos.Version) *timing.Journey // nil when it is not kept
 }
@@ -43,7 +44,7 @@ type Server struct {
 func Listen(address string, hosts []string, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("can not listen on %s: %w: choose another address, or port 0 for a free one", address, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address, or port 0 for a free one", address, err)
 	}
 	return &Server{
 		listener: listener, log: log, done: make(chan struct{}),
@@ -87,16 +88,16 @@ func Handler(metrics prometheus.Gatherer, host Host) http.Handler {
 		write(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		ready, detail := host.Ready()
-		status := http.StatusOK
-		if !ready {
-			status = http.StatusServiceUnavailable
+		readiness := host.Readiness()
+		code := http.StatusOK
+		if !readiness.Ready {
+			code = http.StatusServiceUnavailable
 		}
-		write(w, status, detail)
+		write(w, code, readiness)
 	})
-	status := func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, host.Status()) }
-	mux.HandleFunc("GET /status", status)
-	mux.HandleFunc("GET /v1/status", status)
+	showStatus := func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, host.Status()) }
+	mux.HandleFunc("GET /status", showStatus)
+	mux.HandleFunc("GET /v1/status", showStatus)
 	mux.HandleFunc("GET /v1/journeys", func(w http.ResponseWriter, r *http.Request) { journeys(w, r, host) })
 	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { journey(w, r, host) })
 	return mux
@@ -133,13 +134,13 @@ func journey(w http.ResponseWriter, r *http.Request, host Host) {
 	write(w, http.StatusOK, j)
 }
 
-func write(w http.ResponseWriter, status int, value any) {
+func write(w http.ResponseWriter, code int, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer can not be written"}`)
+		code, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(code)
 	_, _ = w.Write(append(text, '\n')) // the client may be gone
 }

@@ -12,14 +12,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 type nobody struct{}
 
-func (nobody) Status() any                                { return nil }
-func (nobody) Ready() (bool, any)                         { return true, nil }
+func (nobody) Status() status.Status                      { return status.Status{} }
+func (nobody) Readiness() status.Readiness                { return status.Readiness{Ready: true} }
 func (nobody) Journeys() (recent, slow []*timing.Journey) { return nil, nil }
 func (nobody) Journey(talos.Version) *timing.Journey      { return nil }
 

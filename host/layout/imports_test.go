@@ -24,7 +24,8 @@ const (
 )
 
 // imports says which of our packages each of our packages may import. Arrows point one way:
-// cmd → host → the stages → the words; the stages never import one another.
+// cmd → host → what joins the stages (session, rollout, telemetry, admin; status below them) → the
+// stages → the words; the stages never import one another, and nothing imports host but cmd.
 var imports = map[string][]string{
 	"abi":                   {},
 	"abi/tck":               {"abi", "host/guest", "host/talos"},
@@ -45,9 +46,14 @@ var imports = map[string][]string{
 	"host/kafka":     {"host/talos"},
 	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
 	"host/installer": {"host/installer/querytree", "host/talos"},
-	"host/admin":     {"host/talos", "host/timing"},
-	"host": {"abi", "host/admin", "host/guest", "host/installer", "host/kafka", "host/queue",
-		"host/replicator", "host/suffix", "host/talos", "host/timing"},
+	"host/status":    {"host/replicator", "host/talos"},
+	"host/telemetry": {"host/replicator", "host/status", "host/timing"},
+	"host/rollout":   {"abi", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
+	"host/session": {"host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
+		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
+	"host/admin": {"host/status", "host/talos", "host/timing"},
+	"host": {"host/admin", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
+		"host/status", "host/talos", "host/telemetry", "host/timing"},
 
 	"host/installer/querytree": {},
 
@@ -71,7 +77,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator"},
+	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
 	"cmd/demo": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
 	"cmd/bench": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
@@ -88,8 +94,8 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests/go"},                  // a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi"},                        // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
-	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
-	"cmd/demo":                          {"host/admin", "host/timing"},   // it asks the real listener
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"},              // templates go through both
+	"cmd/demo":                          {"host/admin", "host/status", "host/timing"}, // it asks the real listener
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
@@ -100,8 +106,8 @@ var doors = map[string][]string{
 	"github.com/tetratelabs/wazero":              {"host/guest"},
 	"github.com/wasilibs/go-pgquery":             {"host/guest/sqlpolicy"},
 	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/initiator", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
-	"github.com/fsnotify/fsnotify":               {"host"},
-	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "cmd/ichor"},
+	"github.com/fsnotify/fsnotify":               {"host/rollout"},
+	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/telemetry", "cmd/ichor"},
 	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/demo", "cmd/bench"},
 	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/demo", "cmd/bench"},
 	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
@@ -147,7 +153,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"host":           5, // fetch, lane, convert, errands, watch
+	"host/session":   5, // follow, lane, convert, besides, watch
 	"host/admin":     1, // the listener
 	"host/installer": 1, // looks who holds a lock, while a lane waits for it
 	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent

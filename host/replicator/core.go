@@ -35,7 +35,7 @@ type Core struct {
 // New returns a core that begins at start. opts must be valid. The first Step should be a
 // Tick: it asks for the lanes to be connected.
 func New(opts Options, start Start) *Core {
-	opts.fill()
+	opts.Fill()
 	s := &step{opts: opts, queue: queue.New(start.Snapshot), jitter: rand.New(rand.NewPCG(opts.Seed, 0x1c40))}
 	c := &Core{step: s}
 	c.cuts = cuts{step: s}

@@ -54,7 +54,8 @@ const (
 	settledMax     = 1 << 16 // settled decisions that are remembered
 )
 
-func (o *Options) fill() {
+// Fill sets every field that is zero to its default.
+func (o *Options) Fill() {
 	fill(&o.Lanes, DefaultLanes)
 	fill(&o.GroupMax, DefaultGroupMax)
 	fill(&o.GroupBytesMax, DefaultGroupBytesMax)
@@ -74,7 +75,7 @@ func fill[N int | int64](n *N, with N) {
 
 // Validate returns what is wrong with the options, each by its setting's name.
 func (o Options) Validate() error {
-	o.fill()
+	o.Fill()
 	var errs []error
 	between := func(name string, n, least, most int) {
 		if n < least || n > most {

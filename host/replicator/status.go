@@ -23,6 +23,9 @@ const (
 	DatabaseRefuses Reason = "database_refuses"
 )
 
+// Reasons are all of them.
+var Reasons = []Reason{Progressing, Stopped, NoDatabase, HeldByPoison, Undecided, NotConverted, Installing, Contended, SlowStatement, DatabaseRefuses}
+
 // Status is the core at one instant, for people and metrics.
 type Status struct {
 	Snapshot talos.Version

@@ -1,83 +1,101 @@
-package host
+// Package session is one run of a core: the goroutines around it, and the channels between them. It
+// carries out what the core asks for and tells it what happened; it decides nothing.
+package session
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/telemetry"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
-// session is one run of a core with the goroutines around it. Only the core's goroutine
+// Parts are what a session works with. All are safe for use by several goroutines.
+type Parts struct {
+	Source    *kafka.Log
+	Installer *installer.Installer
+	Guests    *rollout.Guests
+	Health    *status.Health
+	Metrics   *telemetry.Metrics
+	Observers []timing.Observer // receive each finished journey, on the core's goroutine
+	Log       *slog.Logger
+
+	Unrouted        rollout.UnroutedPolicy
+	Lanes           int
+	Conversions     int           // conversion tasks under way at once
+	ShutdownTimeout time.Duration // bounds the draining
+}
+
+// Session is one run of a core with the goroutines around it. Only the core's goroutine
 // touches the core; the others get work over a channel and answer over answers. A channel's
 // capacity is what the core allows to be under way, so that no send ever waits for the core.
-type session struct {
-	*Host
-	core *replicator.Core
+type Session struct {
+	Parts
+	core    *replicator.Core
+	notices telemetry.Notices
+	limit   telemetry.Limiter
+	detail  *telemetry.Detail
 
-	batches  chan []replicator.Event // from fetch; not received from while paused
+	batches  chan []replicator.Event // from follow; not received from while paused
 	answers  chan []replicator.Event // from everybody else
 	lanes    []chan replicator.Action
 	converts chan *replicator.Convert
 	refetch  chan []talos.Version
 	publish  chan talos.Position
 	seek     chan talos.Position
-	armed    chan armed
+	armed    chan rollout.Armed
 
-	unfollow atomic.Pointer[context.CancelCauseFunc] // ends the reading that goes on
+	stopFollowing atomic.Pointer[context.CancelCauseFunc] // ends the reading that goes on
 
 	from   talos.Position
 	anchor talos.Anchor // of the newest record below from
 	paused bool
 	stop   *replicator.Stop
-	shown  int64 // when the status was last shown
+	shown  int64 // when the status was last shown, ns
 	// offered is the newest resume point that was to be published.
 	offered talos.Position
 
 	quit context.CancelCauseFunc // ends every goroutine of the session at once
-	hard context.Context         //nolint:containedctx // what the context bounds is the session itself
+	life context.Context         //nolint:containedctx // what the context bounds is the session itself
 	wg   sync.WaitGroup
 }
 
-// armed is a generation that may convert.
-type armed struct{ guest, generation int32 }
-
-func newSession(h *Host, core *replicator.Core, from talos.Position, anchor talos.Anchor) *session {
-	lanes, conversions := h.opts.Core.Lanes, h.conversions()
-	s := &session{
-		Host: h, core: core, from: from, anchor: anchor,
+// New returns a session of a core that begins at start.
+func New(parts Parts, core *replicator.Core, start replicator.Start) *Session {
+	s := &Session{
+		Parts: parts, core: core, from: start.Resume, anchor: start.Anchor, detail: telemetry.NewDetail(parts.Log),
 		batches:  make(chan []replicator.Event, 1),
-		answers:  make(chan []replicator.Event, 2*lanes+conversions+2),
-		lanes:    make([]chan replicator.Action, lanes),
-		converts: make(chan *replicator.Convert, conversions),
+		answers:  make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+2),
+		lanes:    make([]chan replicator.Action, parts.Lanes),
+		converts: make(chan *replicator.Convert, parts.Conversions),
 		refetch:  make(chan []talos.Version, 1),
 		publish:  make(chan talos.Position, 1),
 		seek:     make(chan talos.Position, 1),
-		armed:    make(chan armed, 1),
+		armed:    make(chan rollout.Armed, 1),
 	}
-	s.hard, s.quit = context.WithCancelCause(context.Background())
+	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit}
+	s.life, s.quit = context.WithCancelCause(context.Background())
 	return s
-}
-
-// conversions is how many conversion tasks the core gives out at once.
-func (h *Host) conversions() int {
-	if h.opts.Core.Conversions > 0 {
-		return h.opts.Core.Conversions
-	}
-	return replicator.DefaultConversions
 }
 
 // errEnded ends the goroutines of a session whose core has stopped.
 var errEnded = errors.New("the session has ended")
 
-// run drives the core until it stops, and returns after every goroutine has ended.
-func (s *session) run(ctx context.Context) replicator.Stop {
+// Run drives the core until it stops, drains it when ctx ends, and returns after every goroutine has ended.
+func (s *Session) Run(ctx context.Context) replicator.Stop {
 	defer s.wg.Wait()
 	defer s.quit(errEnded)
-	s.wg.Go(s.fetch)
+	s.wg.Go(s.follow)
 	for i := range s.lanes {
 		s.lanes[i] = make(chan replicator.Action, 2) // a group and one that is chained to it
 		s.wg.Go(func() { s.install(i, s.lanes[i]) })
@@ -85,17 +103,17 @@ func (s *session) run(ctx context.Context) replicator.Stop {
 	for range cap(s.converts) {
 		s.wg.Go(s.convert)
 	}
-	s.wg.Go(s.errands)
-	s.wg.Go(func() { s.guests.watch(s.hard, s.arm) })
+	s.wg.Go(s.besides)
+	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
 	s.loop(ctx)
 	if s.stop.Reason == replicator.StopDrained && s.offered > 0 {
-		s.publishOffset(s.offered) // BEFORE the errands end, which may not have come to it
+		s.publishOffset(s.offered) // BEFORE besides ends, which may not have come to it
 	}
 	return *s.stop
 }
 
 // loop is the core's goroutine: it takes one message at a time and carries out the answer.
-func (s *session) loop(ctx context.Context) {
+func (s *Session) loop(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	drain := ctx.Done()
@@ -111,12 +129,12 @@ func (s *session) loop(ctx context.Context) {
 		case events := <-s.answers:
 			s.steps(events)
 		case a := <-s.armed:
-			s.step(&replicator.GuestArmed{Guest: a.guest, Generation: a.generation})
+			s.step(&replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation})
 		case <-timer.C:
 			s.step(&replicator.Tick{})
 		case <-drain:
-			drain, deadline = nil, time.After(s.opts.ShutdownTimeout)
-			s.log.Info("draining: finishing what is in flight")
+			drain, deadline = nil, time.After(s.ShutdownTimeout)
+			s.Log.Info("draining: finishing what is in flight")
 			s.step(&replicator.Drain{})
 		case <-deadline:
 			s.stop = &replicator.Stop{Reason: replicator.StopDrainOverdue}
@@ -130,7 +148,7 @@ func (s *session) loop(ctx context.Context) {
 const showEvery = 20 * time.Millisecond
 
 // schedule sets the timer to the core's deadline, or to when the status must be shown again.
-func (s *session) schedule(timer *time.Timer) {
+func (s *Session) schedule(timer *time.Timer) {
 	wait := time.Second
 	if at := s.core.Deadline(); at != 0 {
 		wait = time.Duration(at - now())
@@ -143,12 +161,12 @@ func (s *session) schedule(timer *time.Timer) {
 	timer.Reset(max(wait, 0))
 }
 
-func (s *session) show() {
+func (s *Session) show() {
 	s.shown = now()
-	s.health.show(s.core.Status())
+	s.Health.Show(s.core.Status())
 }
 
-func (s *session) steps(events []replicator.Event) {
+func (s *Session) steps(events []replicator.Event) {
 	at := now()
 	for _, ev := range events {
 		for _, a := range s.core.Step(at, ev) {
@@ -157,14 +175,14 @@ func (s *session) steps(events []replicator.Event) {
 	}
 }
 
-func (s *session) step(ev replicator.Event) {
+func (s *Session) step(ev replicator.Event) {
 	for _, a := range s.core.Step(now(), ev) {
 		s.perform(a)
 	}
 }
 
 // perform carries out an action, or hands it to the goroutine that does.
-func (s *session) perform(a replicator.Action) {
+func (s *Session) perform(a replicator.Action) {
 	switch a := a.(type) {
 	case *replicator.Connect:
 		s.lanes[a.Lane] <- a
@@ -182,9 +200,9 @@ func (s *session) perform(a replicator.Action) {
 		s.refetch <- a.Versions
 	case *replicator.Seek:
 		s.seek <- a.To
-		(*s.unfollow.Load())(errSeek)
+		(*s.stopFollowing.Load())(errSeek)
 	case *replicator.Publish:
-		s.offer(a.Resume)
+		s.publishLatest(a.Resume)
 	case *replicator.PauseFetch:
 		s.paused = true
 	case *replicator.ResumeFetch:
@@ -192,19 +210,19 @@ func (s *session) perform(a replicator.Action) {
 	case *replicator.Finished:
 		s.finished(a)
 	case *replicator.CutOver:
-		s.guests.active(a.Generation, a.From)
+		s.Guests.Activated(a.Generation, a.From)
 	case *replicator.Retire:
-		s.guests.retire(a.Generation)
+		s.Guests.Release(a.Generation)
 	case *replicator.Notice:
-		s.notice(a)
+		s.notices.Write(a)
 	case *replicator.Stop:
 		s.stop = a
 	}
 }
 
-// offer leaves the newest resume point for the errands; an older one that is still there is
+// publishLatest leaves the newest resume point to be published; an older one that is still there is
 // replaced.
-func (s *session) offer(p talos.Position) {
+func (s *Session) publishLatest(p talos.Position) {
 	select {
 	case <-s.publish:
 	default:
@@ -214,29 +232,30 @@ func (s *session) offer(p talos.Position) {
 }
 
 // answer hands events to the core, unless the session ends.
-func (s *session) answer(events ...replicator.Event) {
+func (s *Session) answer(events ...replicator.Event) {
 	select {
 	case s.answers <- events:
-	case <-s.hard.Done():
+	case <-s.life.Done():
 	}
 }
 
 // arm tells the core of a generation that may convert; false when the session ends.
-func (s *session) arm(a armed) bool {
+func (s *Session) arm(a rollout.Armed) bool {
 	select {
 	case s.armed <- a:
 		return true
-	case <-s.hard.Done():
+	case <-s.life.Done():
 		return false
 	}
 }
 
-func (s *session) finished(a *replicator.Finished) {
+func (s *Session) finished(a *replicator.Finished) {
 	for _, j := range a.Journeys {
-		s.book.Observe(j)
-		s.metrics.observe(j)
-		if s.opts.Observer != nil {
-			s.opts.Observer.Observe(j)
+		for _, o := range s.Observers {
+			o.Observe(j)
 		}
 	}
 }
+
+// now is the clock of instants, nanoseconds since the Unix epoch.
+func now() int64 { return time.Now().UnixNano() }

@@ -1,4 +1,4 @@
-package host
+package telemetry
 
 import (
 	"bytes"
@@ -12,19 +12,19 @@ import (
 func TestDetailIsBounded(t *testing.T) {
 	var out bytes.Buffer
 	at := time.Unix(1000, 0)
-	d := newDetail(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	d := NewDetail(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	d.now = func() time.Time { return at }
 	for i := range 100 {
-		d.say("converted", "version", i)
+		d.Say("converted", "version", i)
 	}
-	d.say("installed", "version", 1)
+	d.Say("installed", "version", 1)
 	if n := strings.Count(out.String(), "\n"); n != detailRate+1 {
 		t.Errorf("%d lines, want %d and one of another kind:\n%s", n, detailRate, out.String())
 	}
 	at = at.Add(time.Second)
 	out.Reset()
-	d.say("converted", "version", 100)
-	d.say("converted", "version", 101)
+	d.Say("converted", "version", 100)
+	d.Say("converted", "version", 101)
 	if got := out.String(); strings.Count(got, "left_out_before=90") != 1 || strings.Count(got, "\n") != 2 {
 		t.Errorf("the next second says %s", got)
 	}
@@ -32,9 +32,9 @@ func TestDetailIsBounded(t *testing.T) {
 
 func TestDetailIsSilentAtInfo(t *testing.T) {
 	var out bytes.Buffer
-	d := newDetail(slog.New(slog.NewTextHandler(&out, nil)))
-	d.say("converted", "version", 1)
-	if d.wanted() || out.Len() > 0 {
+	d := NewDetail(slog.New(slog.NewTextHandler(&out, nil)))
+	d.Say("converted", "version", 1)
+	if d.Wanted() || out.Len() > 0 {
 		t.Errorf("it says %s", out.String())
 	}
 }

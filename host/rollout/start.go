@@ -1,4 +1,4 @@
-package host
+package rollout
 
 import (
 	"context"
@@ -10,17 +10,17 @@ import (
 	"github.com/ichor-replicator/ichor/host/replicator"
 )
 
-// prepare makes ready what start will need, as far as the database says by now: what can be
+// Prepare makes ready what start will need, as far as the database says by now: what can be
 // refused is refused BEFORE the cohort is taken over.
-func (g *guests) prepare(ctx context.Context, state installer.State) error {
-	g.close() // of a session before
+func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
+	g.Close() // of a session before
 	for i, name := range g.names {
 		module, err := g.choose(ctx, name, state.History)
 		if err != nil {
 			return err
 		}
 		g.chosen[i] = module
-		for _, u := range g.uses(name, guest.DigestOf(module).String(), state) {
+		for _, u := range usesOf(state, name, guest.DigestOf(module).String()) {
 			old, err := g.moduleOf(ctx, name, u.Digest, module)
 			if err != nil {
 				return err
@@ -36,7 +36,7 @@ func (g *guests) prepare(ctx context.Context, state installer.State) error {
 // choose returns the module that a guest begins with: its file, or when that is refused the
 // newest one that the history names. A typing error in a file must not stop a cohort whose good
 // module is in the database.
-func (g *guests) choose(ctx context.Context, name string, history []installer.Use) ([]byte, error) {
+func (g *Guests) choose(ctx context.Context, name string, history []installer.Use) ([]byte, error) {
 	module, err := g.read(name)
 	if err == nil {
 		err = g.keepSpare(ctx, name, module)
@@ -45,8 +45,8 @@ func (g *guests) choose(ctx context.Context, name string, history []installer.Us
 		g.accept(name)
 		return module, nil
 	}
-	newest := newestUse(history, name)
-	if !refused(err) || newest == "" {
+	newest := newestOf(history, name)
+	if !isRefused(err) || newest == "" {
 		return nil, err
 	}
 	kept, lost := g.stored(ctx, name, newest)
@@ -60,24 +60,14 @@ func (g *guests) choose(ctx context.Context, name string, history []installer.Us
 	if module != nil {
 		digest = guest.DigestOf(module).String()
 	}
-	if g.reject(name, digest, err) {
+	if g.refuse(name, digest, err) {
 		g.log.Error("the guest's file is refused: the newest module of the history goes on", "guest", name, "digest", newest[:12], "error", err)
 	}
 	return kept, nil
 }
 
-// newestUse returns the digest of the module that the history names last, "" if it names none.
-func newestUse(history []installer.Use, name string) (digest string) {
-	for _, u := range history {
-		if u.Guest == name && !u.Only {
-			digest = u.Digest
-		}
-	}
-	return digest
-}
-
 // moduleOf returns the module of a digest: the current one, or one that the database has.
-func (g *guests) moduleOf(ctx context.Context, name, digest string, current []byte) ([]byte, error) {
+func (g *Guests) moduleOf(ctx context.Context, name, digest string, current []byte) ([]byte, error) {
 	if digest == guest.DigestOf(current).String() {
 		return current, nil
 	}
@@ -85,7 +75,7 @@ func (g *guests) moduleOf(ctx context.Context, name, digest string, current []by
 }
 
 // stored returns a module that the database has.
-func (g *guests) stored(ctx context.Context, name, digest string) ([]byte, error) {
+func (g *Guests) stored(ctx context.Context, name, digest string) ([]byte, error) {
 	module, err := g.store.LoadModule(ctx, name, digest)
 	if err != nil {
 		return nil, err
@@ -96,14 +86,14 @@ func (g *guests) stored(ctx context.Context, name, digest string) ([]byte, error
 	return module, nil
 }
 
-// start returns which generation of each guest converts what: those that prepare chose, and
+// Start returns which generation of each guest converts what: those that Prepare chose, and
 // those that the history asks for. After an error it may be called again.
-func (g *guests) start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
+func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
 	cuts := make([][]replicator.Cut, len(g.names))
 	for i := range g.names {
 		var err error
 		if cuts[i], err = g.plan(ctx, int32(i), g.chosen[i], state); err != nil {
-			g.close()
+			g.Close()
 			return nil, err
 		}
 	}
@@ -112,39 +102,10 @@ func (g *guests) start(ctx context.Context, state installer.State) ([][]replicat
 	return cuts, nil
 }
 
-// uses says which module of a guest converts from which version on: what the history says of
-// versions that may not be installed yet, and from there on the one of the digest.
-func (g *guests) uses(name, digest string, state installer.State) []installer.Use {
-	var rows []installer.Use
-	for _, u := range state.History {
-		if u.Guest == name && !u.Only {
-			rows = append(rows, u)
-		}
-	}
-	above := state.Snapshot + 1
-	for len(rows) > 1 && rows[1].From <= above {
-		rows = rows[1:]
-	}
-	highest := state.Snapshot
-	if n := len(state.Ledger); n > 0 {
-		highest = max(highest, state.Ledger[n-1])
-	}
-	if n := len(rows); n > 0 && rows[n-1].Digest != digest {
-		next := installer.Use{Guest: name, Digest: digest, From: max(highest, rows[n-1].From) + 1}
-		if n == 1 && next.From == above {
-			rows = nil // nothing is left for the one before
-		}
-		rows = append(rows, next)
-	} else if n == 0 {
-		rows = []installer.Use{{Guest: name, Digest: digest, From: above}}
-	}
-	return rows
-}
-
 // plan loads what uses says.
-func (g *guests) plan(ctx context.Context, index int32, current []byte, state installer.State) (cuts []replicator.Cut, err error) {
+func (g *Guests) plan(ctx context.Context, index int32, current []byte, state installer.State) (cuts []replicator.Cut, err error) {
 	name := g.names[index]
-	for _, u := range g.uses(name, guest.DigestOf(current).String(), state) {
+	for _, u := range usesOf(state, name, guest.DigestOf(current).String()) {
 		module, err := g.moduleOf(ctx, name, u.Digest, current)
 		if err != nil {
 			return nil, err
@@ -153,7 +114,7 @@ func (g *guests) plan(ctx context.Context, index int32, current []byte, state in
 		if err != nil {
 			return nil, err
 		}
-		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.id, Recorded: slices.Contains(state.History, u)})
+		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.ID, Recorded: slices.Contains(state.History, u)})
 	}
 	return cuts, nil
 }

@@ -1,33 +1,32 @@
-package host
+package telemetry
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
-// coreFigures collects what the core's status says.
-type coreFigures struct {
-	status func() (replicator.Status, kafka.Batch)
-}
+// core collects what the core's status says.
+type core struct{ condition func() status.Condition }
 
-type figure struct {
+// coreMetric is one of them.
+type coreMetric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
 	value func(*replicator.Status) float64
 }
 
-func gauge(name, help string, value func(*replicator.Status) float64) figure {
-	return figure{prometheus.NewDesc("ichor_"+name, help, nil, nil), prometheus.GaugeValue, value}
+func gauge(name, help string, value func(*replicator.Status) float64) coreMetric {
+	return coreMetric{prometheus.NewDesc("ichor_"+name, help, nil, nil), prometheus.GaugeValue, value}
 }
 
-func counter(name, help string, value func(*replicator.Stats) uint64) figure {
-	return figure{prometheus.NewDesc("ichor_"+name+"_total", help, nil, nil), prometheus.CounterValue,
+func counter(name, help string, value func(*replicator.Stats) uint64) coreMetric {
+	return coreMetric{prometheus.NewDesc("ichor_"+name+"_total", help, nil, nil), prometheus.CounterValue,
 		func(s *replicator.Status) float64 { return float64(value(&s.Stats)) }}
 }
 
-var figures = []figure{
+var coreMetrics = []coreMetric{
 	gauge("snapshot", "The version up to which all is installed.", func(s *replicator.Status) float64 { return float64(s.Snapshot) }),
 	gauge("resume_position", "Where a restart would read from.", func(s *replicator.Status) float64 { return float64(s.Resume) }),
 	gauge("next_position", "Where the log is read next.", func(s *replicator.Status) float64 { return float64(s.Next) }),
@@ -80,8 +79,8 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (c *coreFigures) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range figures {
+func (c *core) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range coreMetrics {
 		ch <- f.desc
 	}
 	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descWaiting} {
@@ -90,14 +89,15 @@ func (c *coreFigures) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (c *coreFigures) Collect(ch chan<- prometheus.Metric) {
-	status, batch := c.status()
-	for _, f := range figures {
-		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(&status))
+func (c *core) Collect(ch chan<- prometheus.Metric) {
+	condition := c.condition()
+	status := &condition.Core
+	for _, f := range coreMetrics {
+		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(status))
 	}
-	lag := max(int64(batch.HighWatermark)-int64(status.Next), 0)
+	lag := max(int64(condition.Log.HighWatermark)-int64(status.Next), 0)
 	ch <- prometheus.MustNewConstMetric(descLag, prometheus.GaugeValue, float64(lag))
-	ch <- prometheus.MustNewConstMetric(descEnd, prometheus.GaugeValue, float64(batch.HighWatermark))
+	ch <- prometheus.MustNewConstMetric(descEnd, prometheus.GaugeValue, float64(condition.Log.HighWatermark))
 	for class := range replicator.Class(replicator.Classes) {
 		ch <- prometheus.MustNewConstMetric(descFailures, prometheus.CounterValue, float64(status.Stats.Failures[class]), class.String())
 	}

@@ -1,4 +1,4 @@
-package host
+package session
 
 import (
 	"errors"
@@ -10,13 +10,13 @@ import (
 )
 
 // install is the goroutine of a lane: one connection, one job at a time.
-func (s *session) install(number int, jobs <-chan replicator.Action) {
-	lane := s.installer.Lane(number)
+func (s *Session) install(number int, jobs <-chan replicator.Action) {
+	lane := s.Installer.Lane(number)
 	defer lane.Close()
 	installed := false // by the job before
 	for {
 		select {
-		case <-s.hard.Done():
+		case <-s.life.Done():
 			return
 		case job := <-jobs:
 			if a, ok := job.(*replicator.Install); ok && a.Group.Chained && !installed {
@@ -33,12 +33,12 @@ func (s *session) install(number int, jobs <-chan replicator.Action) {
 	}
 }
 
-func (s *session) job(lane *installer.Lane, number int, job replicator.Action) replicator.Event {
+func (s *Session) job(lane *installer.Lane, number int, job replicator.Action) replicator.Event {
 	received := now()
 	var err error
 	switch job := job.(type) {
 	case *replicator.Connect:
-		up, err := lane.Connect(s.hard, doubtOf(job.Doubt))
+		up, err := lane.Connect(s.life, doubtOf(job.Doubt))
 		if err != nil {
 			return down(number, err)
 		}
@@ -46,18 +46,18 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 	case *replicator.Install:
 		g := s.groupOf(job)
 		begin := now()
-		if err = lane.Install(s.hard, g); err == nil {
-			s.metrics.unchanged.Add(float64(lane.Unchanged()))
+		if err = lane.Install(s.life, g); err == nil {
+			s.Metrics.Unchanged(lane.Unchanged())
 			ev := &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
 			s.sayInstalled(job.Group, g, ev)
 			return ev
 		}
 	case *replicator.Beat:
-		if err = lane.Beat(s.hard); err == nil {
+		if err = lane.Beat(s.life); err == nil {
 			return &replicator.Alive{Lane: number}
 		}
 	case *replicator.Quarantine:
-		if err = lane.Quarantine(s.hard, s.rowsOf(job)); err == nil {
+		if err = lane.Quarantine(s.life, s.rowsOf(job)); err == nil {
 			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: now()}
 		}
 	}
@@ -65,15 +65,15 @@ func (s *session) job(lane *installer.Lane, number int, job replicator.Action) r
 }
 
 // sayInstalled tells of a group that was committed, at debug.
-func (s *session) sayInstalled(group *queue.Group, g *installer.Group, ev *replicator.Installed) {
-	if !s.detail.wanted() || len(group.Entries) == 0 {
+func (s *Session) sayInstalled(group *queue.Group, g *installer.Group, ev *replicator.Installed) {
+	if !s.detail.Wanted() || len(group.Entries) == 0 {
 		return
 	}
 	statements := 0
 	for i := range g.Works {
 		statements += len(g.Works[i].Statements)
 	}
-	s.detail.say("installed", "lane", ev.Lane, "from", group.Entries[0].Version, "to", group.Entries[len(group.Entries)-1].Version,
+	s.detail.Say("installed", "lane", ev.Lane, "from", group.Entries[0].Version, "to", group.Entries[len(group.Entries)-1].Version,
 		"versions", len(group.Entries), "statements", statements, "frontier", group.Frontier, "took", time.Duration(ev.Complete-ev.Begin))
 }
 
@@ -121,7 +121,7 @@ func doubtOf(g *queue.Group) *installer.Doubt {
 }
 
 // groupOf says a group of the core in the installer's words.
-func (s *session) groupOf(job *replicator.Install) *installer.Group {
+func (s *Session) groupOf(job *replicator.Install) *installer.Group {
 	g := &installer.Group{Works: make([]installer.Work, len(job.Group.Entries)), LockWait: time.Duration(job.LockWait), Watch: job.Watch}
 	if job.Group.Frontier {
 		g.Advance = &installer.Advance{
@@ -134,20 +134,20 @@ func (s *session) groupOf(job *replicator.Install) *installer.Group {
 		g.Works[i] = installer.Work{Version: e.Version, Statements: c.statements}
 	}
 	for _, u := range job.Uses {
-		l := s.guests.get(u.Generation)
-		g.Uses = append(g.Uses, installer.Use{Guest: l.name, Digest: l.digest, From: u.From, Only: u.Only})
+		l := s.Guests.Get(u.Generation)
+		g.Uses = append(g.Uses, installer.Use{Guest: l.Name, Digest: l.Digest, From: u.From, Only: u.Only})
 	}
 	for _, end := range job.Ends {
 		row := installer.QuarantineEnd{Version: end.Version, How: string(end.How)}
-		if l := s.guests.get(end.Generation); l != nil {
-			row.Digest = l.digest
+		if l := s.Guests.Get(end.Generation); l != nil {
+			row.Digest = l.Digest
 		}
 		g.Ends = append(g.Ends, row)
 	}
 	return g
 }
 
-func (s *session) rowsOf(job *replicator.Quarantine) []installer.Quarantined {
+func (s *Session) rowsOf(job *replicator.Quarantine) []installer.Quarantined {
 	rows := make([]installer.Quarantined, len(job.Rows))
 	for i, p := range job.Rows {
 		rows[i] = installer.Quarantined{
@@ -157,8 +157,8 @@ func (s *session) rowsOf(job *replicator.Quarantine) []installer.Quarantined {
 		if p.Failure.Detail != "" {
 			rows[i].Message = p.Failure.Detail
 		}
-		if l := s.guests.get(p.Generation); l != nil {
-			rows[i].Digest = l.digest
+		if l := s.Guests.Get(p.Generation); l != nil {
+			rows[i].Digest = l.Digest
 		}
 	}
 	return rows

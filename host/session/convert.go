@@ -1,4 +1,4 @@
-package host
+package session
 
 import (
 	"strconv"
@@ -7,6 +7,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
 // conversion is the statements of one version as the installer takes them.
@@ -19,32 +20,32 @@ type conversion struct {
 func (c *conversion) Bytes() int { return c.bytes + 32*len(c.statements) }
 
 // convert is a goroutine that takes conversion tasks to the guests.
-func (s *session) convert() {
+func (s *Session) convert() {
 	var records []guest.Record
 	var out guest.Conversions
 	for {
 		select {
-		case <-s.hard.Done():
+		case <-s.life.Done():
 			return
 		case task := <-s.converts:
 			records = recordsOf(records[:0], task.Works)
-			l := s.guests.get(task.Generation)
-			if err := l.generation.Convert(s.hard, records, &out); err != nil {
-				if s.hard.Err() == nil {
+			l := s.Guests.Get(task.Generation)
+			if err := l.Generation.Convert(s.life, records, &out); err != nil {
+				if s.life.Err() == nil {
 					s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
 				}
 				return
 			}
-			if s.detail.wanted() {
+			if s.detail.Wanted() {
 				s.sayConverted(l, records, &out)
 			}
-			s.answer(&replicator.Converted{Task: task.Task, Results: l.results(out.Results)})
+			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results)})
 		}
 	}
 }
 
 // sayConverted tells of a task's conversion at debug: its versions, and what they became.
-func (s *session) sayConverted(l *loaded, records []guest.Record, out *guest.Conversions) {
+func (s *Session) sayConverted(l *rollout.Loaded, records []guest.Record, out *guest.Conversions) {
 	if len(records) == 0 {
 		return
 	}
@@ -60,7 +61,7 @@ func (s *session) sayConverted(l *loaded, records []guest.Record, out *guest.Con
 		}
 		end = max(end, r.End)
 	}
-	s.detail.say("converted", "guest", l.name, "digest", l.digest[:min(12, len(l.digest))], "from", records[0].Version, "to", records[len(records)-1].Version,
+	s.detail.Say("converted", "guest", l.Name, "digest", l.Short(), "from", records[0].Version, "to", records[len(records)-1].Version,
 		"versions", len(records), "statements", statements, "rejected", rejected, "faults", out.Faults, "fuel", out.Fuel, "took", time.Duration(end-begin))
 }
 
@@ -75,8 +76,8 @@ func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {
 	return into
 }
 
-// results says what a guest made of a task in the core's words.
-func (l *loaded) results(conversions []guest.Conversion) []replicator.Result {
+// resultsOf says what a guest made of a task in the core's words.
+func resultsOf(l *rollout.Loaded, conversions []guest.Conversion) []replicator.Result {
 	results := make([]replicator.Result, len(conversions))
 	all := make([]conversion, len(conversions))
 	n := 0
@@ -87,7 +88,7 @@ func (l *loaded) results(conversions []guest.Conversion) []replicator.Result {
 	for i := range conversions {
 		c := &conversions[i]
 		r := &results[i]
-		r.Begin, r.End, r.Guest = c.Begin, c.End, l.digest
+		r.Begin, r.End, r.Guest = c.Begin, c.End, l.Digest
 		switch c.Status {
 		case guest.Skipped:
 			r.Verdict = replicator.Skipped
@@ -96,7 +97,7 @@ func (l *loaded) results(conversions []guest.Conversion) []replicator.Result {
 		default:
 			first := len(statements)
 			for _, st := range c.Statements {
-				statements = append(statements, installer.Statement{Template: l.templates[st.Template], Args: st.Args})
+				statements = append(statements, installer.Statement{Template: l.Templates[st.Template], Args: st.Args})
 			}
 			all[i] = conversion{statements: statements[first:len(statements):len(statements)], bytes: c.Bytes()}
 			r.Conversion = &all[i]

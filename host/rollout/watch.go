@@ -1,4 +1,4 @@
-package host
+package rollout
 
 import (
 	"context"
@@ -12,10 +12,13 @@ import (
 // settleTime is how long a guest file must be left alone before it is read.
 const settleTime = 100 * time.Millisecond
 
-// watch is the goroutine that looks for new guests: when the directory changes, and now and
-// then besides, since not every file system tells. The folder is watched and not the files,
+// Armed is a generation that may convert, in the core's words.
+type Armed struct{ Guest, Generation int32 }
+
+// Watch is the goroutine that looks for new guests: when the directory changes, and now and
+// then besides, since not every file system tells. The directory is watched and not the files,
 // so that a file that is replaced by renaming is seen.
-func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
+func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 	var changes <-chan fsnotify.Event
 	var troubles <-chan error
 	watcher, err := fsnotify.NewWatcher()
@@ -25,7 +28,7 @@ func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
 		err = watcher.Add(g.opts.Directory)
 	}
 	if err != nil {
-		g.log.Warn("the guest directory can not be watched; it is looked at now and then", "every", g.opts.Poll, "error", err)
+		g.log.Warn("the guest directory cannot be watched; it is looked at now and then", "every", g.opts.Poll, "error", err)
 	}
 	poll := time.NewTicker(g.opts.Poll)
 	defer poll.Stop()
@@ -48,7 +51,7 @@ func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
 			return // of several that are ready, any may have been taken
 		}
 		for i := range g.names {
-			if l := g.look(ctx, int32(i)); l != nil && !arm(armed{l.guest, l.id}) {
+			if l := g.loadIfNew(ctx, int32(i)); l != nil && !arm(Armed{l.Guest, l.ID}) {
 				return
 			}
 			g.judge(ctx, g.names[i])
@@ -56,9 +59,9 @@ func (g *guests) watch(ctx context.Context, arm func(armed) bool) {
 	}
 }
 
-// look loads a guest's file if it is another one than the newest generation; nil when there
+// loadIfNew loads a guest's file if it is another one than the newest generation; nil when there
 // is nothing to arm. A file that is refused changes nothing, and says why once.
-func (g *guests) look(ctx context.Context, index int32) *loaded {
+func (g *Guests) loadIfNew(ctx context.Context, index int32) *Loaded {
 	name := g.names[index]
 	module, err := g.read(name)
 	digest := ""
@@ -66,22 +69,22 @@ func (g *guests) look(ctx context.Context, index int32) *loaded {
 		digest = guest.DigestOf(module).String()
 		g.mu.Lock()
 		current := g.newest[index] == digest
-		last, rejected := g.rejected[name]
+		last, refused := g.refused[name]
 		g.mu.Unlock()
 		if current {
 			g.accept(name)
 			return nil
 		}
-		if rejected && last.Digest == digest && !last.passing {
+		if refused && last.Digest == digest && !last.mayPass {
 			return nil
 		}
-		var l *loaded
+		var l *Loaded
 		if l, err = g.load(ctx, index, module, 0); err == nil {
 			g.accept(name)
 			return l
 		}
 	}
-	if ctx.Err() == nil && g.reject(name, digest, err) {
+	if ctx.Err() == nil && g.refuse(name, digest, err) {
 		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package host
+package rollout
 
 import (
 	"context"
@@ -6,16 +6,8 @@ import (
 	"path/filepath"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/status"
 )
-
-// Judgement is what a host thinks of a module that lies beside a guest's file and asks to take
-// its place. The module was loaded and its SQL put to the database, and nothing was changed.
-type Judgement struct {
-	Digest   string `json:"digest"`           // of the module: SHA-256 in hexadecimal
-	Accepted bool   `json:"accepted"`         // the host would take it
-	Reason   string `json:"reason,omitempty"` // why not, for people
-	At       int64  `json:"at_ns"`            // when it was judged, nanoseconds since the Unix epoch
-}
 
 // CandidateName names a file in the guests' directory whose module a host judges, for the guest
 // of a name, without taking it; mark tells it from others.
@@ -26,11 +18,11 @@ const candidatesMost = 4
 
 // judge says of each module that lies beside a guest's file what it thinks of it, as long as
 // it lies there. What is accepted is kept ready, since it may take the file's place at any time.
-func (g *guests) judge(ctx context.Context, name string) {
+func (g *Guests) judge(ctx context.Context, name string) {
 	g.mu.Lock()
 	before := g.judged[name]
 	g.mu.Unlock()
-	var judged []Judgement
+	var judged []status.Judgement
 	for _, module := range g.candidates(name) {
 		digest := guest.DigestOf(module).String()
 		j := judgementOf(before, digest)
@@ -53,7 +45,7 @@ func (g *guests) judge(ctx context.Context, name string) {
 	}
 }
 
-func judgementOf(all []Judgement, digest string) *Judgement {
+func judgementOf(all []status.Judgement, digest string) *status.Judgement {
 	for i := range all {
 		if all[i].Digest == digest {
 			return &all[i]
@@ -63,7 +55,7 @@ func judgementOf(all []Judgement, digest string) *Judgement {
 }
 
 // candidates reads the modules beside a guest's file.
-func (g *guests) candidates(name string) (modules [][]byte) {
+func (g *Guests) candidates(name string) (modules [][]byte) {
 	entries, err := os.ReadDir(g.opts.Directory)
 	if err != nil {
 		return nil // look says so
@@ -81,15 +73,15 @@ func (g *guests) candidates(name string) (modules [][]byte) {
 }
 
 // judgement tries a module; nil when there is no answer yet.
-func (g *guests) judgement(ctx context.Context, name, digest string, module []byte) *Judgement {
+func (g *Guests) judgement(ctx context.Context, name, digest string, module []byte) *status.Judgement {
 	err := g.keepSpare(ctx, name, module)
-	if err != nil && !refused(err) {
+	if err != nil && !isRefused(err) {
 		if ctx.Err() == nil {
 			g.log.Warn("a guest that asks to be taken cannot be judged now", "guest", name, "digest", digest[:12], "error", err)
 		}
 		return nil
 	}
-	j := &Judgement{Digest: digest, Accepted: err == nil, At: now()}
+	j := &status.Judgement{Digest: digest, Accepted: err == nil, At: now()}
 	if err != nil {
 		j.Reason = err.Error()
 	}

@@ -1,4 +1,4 @@
-package host
+package telemetry
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 // detailRate is how many lines a second of each kind detail writes.
 const detailRate = 10
 
-// detail logs at debug what each batch of the log, call of a guest and group was like: which
+// Detail logs at debug what each batch of the log, call of a guest and group was like: which
 // versions, how many, how long; never what a row holds. Its methods may be called from any
 // goroutine, and cost nothing unless the log takes debug.
-type detail struct {
+type Detail struct {
 	log *slog.Logger
 	now func() time.Time
 
@@ -28,17 +28,18 @@ type second struct {
 	left  int // lines that were left out since the last one
 }
 
-func newDetail(log *slog.Logger) *detail {
-	return &detail{log: log, now: time.Now, kinds: make(map[string]*second)}
+// NewDetail returns a detail of that log.
+func NewDetail(log *slog.Logger) *Detail {
+	return &Detail{log: log, now: time.Now, kinds: make(map[string]*second)}
 }
 
-// wanted reports whether the log takes debug: whoever has to reckon for a line asks first.
-func (d *detail) wanted() bool { return d.log.Enabled(context.Background(), slog.LevelDebug) }
+// Wanted reports whether the log takes debug: whoever has to reckon for a line asks first.
+func (d *Detail) Wanted() bool { return d.log.Enabled(context.Background(), slog.LevelDebug) }
 
-// say logs a line of a kind, as the attribute of, unless the second has enough of them; the next line then says how
-// many were left out.
-func (d *detail) say(kind string, args ...any) {
-	if !d.wanted() {
+// Say logs a line of a kind, as the attribute of, unless this second has enough of them; the next
+// line then says how many were left out.
+func (d *Detail) Say(kind string, args ...any) {
+	if !d.Wanted() {
 		return
 	}
 	d.mu.Lock()

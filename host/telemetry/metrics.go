@@ -1,26 +1,21 @@
-package host
+package telemetry
 
 import (
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ichor-replicator/ichor/host/kafka"
-	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
-// metrics are the host's own figures. Those of the core are read from its status when they
-// are asked for; no figure has a label by version.
-type metrics struct {
+// Metrics are the host's own. Those of the core are read from its status when they are asked for; none
+// has a label by version. NewMetrics makes them; they are safe for use by several goroutines.
+type Metrics struct {
 	records   *prometheus.CounterVec
 	passedBy  *prometheus.CounterVec
 	unchanged prometheus.Counter
 	stretch   [len(stretches)]prometheus.Histogram
-
-	mu     sync.Mutex
-	logged map[string]time.Time
 }
 
 // stretches are the parts of a version's way that mean something by themselves.
@@ -39,8 +34,9 @@ var stretches = [...]struct {
 	{"candidate_to_snapshot", "from candidate to the snapshot that passed it", timing.ReplicatorCandidateReceived, timing.SnapshotPersisted},
 }
 
-func newMetrics(reg prometheus.Registerer, status func() (replicator.Status, kafka.Batch)) *metrics {
-	m := &metrics{
+// NewMetrics registers the metrics; condition is asked for the core's at each scrape.
+func NewMetrics(reg prometheus.Registerer, condition func() status.Condition) *Metrics {
+	m := &Metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ichor_records_total", Help: "Records of the log, by what they are; each is counted once.",
 		}, []string{"kind", "reason"}),
@@ -50,9 +46,8 @@ func newMetrics(reg prometheus.Registerer, status func() (replicator.Status, kaf
 		unchanged: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ichor_versions_unchanged_total", Help: "Installed versions whose statements changed no row: an initiator had installed them before.",
 		}),
-		logged: map[string]time.Time{},
 	}
-	reg.MustRegister(m.records, m.passedBy, m.unchanged, &coreFigures{status})
+	reg.MustRegister(m.records, m.passedBy, m.unchanged, &core{condition})
 	for i, s := range stretches {
 		m.stretch[i] = prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "ichor_" + s.name + "_seconds", Help: "Time of a version " + s.help + ".",
@@ -66,36 +61,24 @@ func newMetrics(reg prometheus.Registerer, status func() (replicator.Status, kaf
 	return m
 }
 
-func (m *metrics) record(kind, reason string) { m.records.WithLabelValues(kind, reason).Inc() }
+// Record counts a record of the log by what it is, and by the reason when it is refused or decided.
+func (m *Metrics) Record(kind, reason string) { m.records.WithLabelValues(kind, reason).Inc() }
 
-// passed counts what a batch passed over.
-func (m *metrics) passed(b kafka.Batch) {
-	for kind, n := range map[string]int{"aborted_transaction": b.Aborted, "marker": b.Markers, "gap": b.Gaps} {
-		if n > 0 {
-			m.passedBy.WithLabelValues(kind).Add(float64(n))
-		}
+// Passed counts positions of the log without a record for us, by why.
+func (m *Metrics) Passed(kind string, n int) {
+	if n > 0 {
+		m.passedBy.WithLabelValues(kind).Add(float64(n))
 	}
 }
 
-// observe enters a finished journey. Versions without effects only have the first stretches.
-func (m *metrics) observe(j *timing.Journey) {
+// Unchanged counts installed versions whose statements changed no row.
+func (m *Metrics) Unchanged(n int) { m.unchanged.Add(float64(n)) }
+
+// Observe implements timing.Observer. Versions without effects have only the first stretches.
+func (m *Metrics) Observe(j *timing.Journey) {
 	for i, s := range stretches {
 		if d, ok := j.Between(s.from, s.to); ok {
 			m.stretch[i].Observe(float64(d) / 1e9)
 		}
 	}
-}
-
-// logEvery is how often a repeated message of one kind is logged.
-const logEvery = time.Second
-
-// allow reports whether a message of that kind may be logged now.
-func (m *metrics) allow(kind string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.logged[kind]) < logEvery {
-		return false
-	}
-	m.logged[kind] = time.Now()
-	return true
 }

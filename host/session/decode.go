@@ -1,4 +1,4 @@
-package host
+package session
 
 import (
 	"errors"
@@ -6,17 +6,20 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/telemetry"
 )
 
 // decoder turns batches of records into events of the core. One goroutine uses it.
 type decoder struct {
-	routes   map[string]int32
-	unrouted UnroutedPolicy
-	metrics  *metrics
+	guests   *rollout.Guests
+	unrouted rollout.UnroutedPolicy
+	metrics  *telemetry.Metrics
+	limit    *telemetry.Limiter
 	log      *slog.Logger
-	last     talos.Anchor
+	last     talos.Anchor // of the newest record that was decoded
 }
 
 // sliceMax is how many records the core is given at once: it must not keep a lane waiting for
@@ -26,7 +29,9 @@ const sliceMax = 512
 // decode calls deliver with the events of a batch, in slices that each end with BatchRead. Each
 // record is counted once, by what it is.
 func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) error {
-	d.metrics.passed(b)
+	d.metrics.Passed("aborted_transaction", b.Aborted)
+	d.metrics.Passed("marker", b.Markers)
+	d.metrics.Passed("gap", b.Gaps)
 	holes := b.Holes
 	for records := b.Records; ; {
 		n := min(len(records), sliceMax)
@@ -74,8 +79,8 @@ func (d *decoder) record(r *kafka.Record) replicator.Event {
 	case talos.DecisionKind:
 		return d.decision(r)
 	}
-	d.metrics.record(kind.String(), reason)
-	if kind == talos.Malformed && d.metrics.allow("malformed") {
+	d.metrics.Record(kind.String(), reason)
+	if kind == talos.Malformed && d.limit.Allow("malformed") {
 		d.log.Warn("a record of the topic is neither candidate nor decision", "position", r.Position, "reason", reason)
 	}
 	return nil
@@ -88,19 +93,16 @@ func (d *decoder) candidate(r *kafka.Record) replicator.Event {
 		d.refused("refused", r, err)
 		return &replicator.Refused{Version: v}
 	}
-	d.metrics.record(talos.CandidateKind.String(), "")
+	d.metrics.Record(talos.CandidateKind.String(), "")
 	ev := &replicator.Candidate{Version: v, Before: d.last, Payload: c, Keys: talos.Keys(c.ReadSet, c.WriteSet)}
-	guest, routed := d.routes[c.Cohort]
-	if !routed {
-		guest, routed = d.routes["*"]
-	}
+	guest, routed := d.guests.Route(c.Cohort)
 	ev.Guest = guest
 	switch {
 	case c.Unreadable != nil:
 		ev.Kind = suffix.Unreadable
 	case len(c.Items) == 0:
 		ev.Kind = suffix.Empty
-	case !routed && d.unrouted == UnroutedIgnore:
+	case !routed && d.unrouted == rollout.UnroutedIgnore:
 		ev.Kind = suffix.Empty
 	case !routed:
 		ev.Kind = suffix.Unrouted
@@ -116,7 +118,7 @@ func (d *decoder) decision(r *kafka.Record) replicator.Event {
 		d.refused(talos.Malformed.String(), r, err)
 		return nil
 	}
-	d.metrics.record(talos.DecisionKind.String(), dec.Outcome.String())
+	d.metrics.Record(talos.DecisionKind.String(), dec.Outcome.String())
 	return &replicator.Decision{
 		Version: dec.Version, Position: r.Position, Safepoint: dec.Safepoint, Outcome: dec.Outcome,
 		Duplicate: dec.Duplicate, Contradictory: dec.Contradictory(),
@@ -130,8 +132,8 @@ func (d *decoder) refused(kind string, r *kafka.Record, err error) {
 	if errors.As(err, &refused) {
 		reason = refused.Reason
 	}
-	d.metrics.record(kind, reason)
-	if d.metrics.allow(kind) {
-		d.log.Warn("a record of the topic can not be decoded", "position", r.Position, "as", kind, "error", err)
+	d.metrics.Record(kind, reason)
+	if d.limit.Allow(kind) {
+		d.log.Warn("a record of the topic cannot be decoded", "position", r.Position, "as", kind, "error", err)
 	}
 }

@@ -1,0 +1,205 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Guests are the generations that are loaded, and what became of each file that was seen. New makes
+// them; they are safe for use by several goroutines.
+type Guests struct {
+	opts    Options
+	names   []string         // of the guests; the index is the core's
+	index   map[string]int32 // by cohort
+	store   *installer.Installer
+	metrics *guest.Metrics
+	log     *slog.Logger
+	chosen  [][]byte // by guest: the module that prepare found to be good, until start takes it
+
+	mu        sync.Mutex
+	byID      map[int32]*Loaded
+	spare     map[string]*guest.Generation // ready and not in use yet, by name and digest
+	nextID    int32
+	newest    []string // the digest that was last armed, by guest
+	templates templates
+	refused   map[string]refusal            // by guest: the newest file that was not taken
+	judged    map[string][]status.Judgement // by guest: of the modules that lie beside its file
+}
+
+// New returns guests of which none is loaded. A store that is nil is a database that cannot be asked:
+// then only Check may be called.
+func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *slog.Logger) *Guests {
+	names, index := opts.routes()
+	if store != nil {
+		opts.Limits.Passes = store
+	}
+	return &Guests{
+		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([][]byte, len(names)),
+		byID: map[int32]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
+		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{},
+	}
+}
+
+// read returns the file of a guest; a *guest.FileError if there is none that can be one.
+func (g *Guests) read(name string) ([]byte, error) {
+	module, err := guest.ReadFile(g.opts.path(name))
+	if err != nil {
+		return nil, fmt.Errorf("guest %s: %w", name, err)
+	}
+	return module, nil
+}
+
+// ready makes a generation of a module and puts its SQL to the database.
+func (g *Guests) ready(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
+	generation, err := guest.Load(ctx, name, module, g.opts.Limits, g.log, g.metrics)
+	if err != nil {
+		return nil, err
+	}
+	told, err := tryTemplates(ctx, g.store, generation)
+	if err != nil {
+		g.free(generation)
+		return nil, err
+	}
+	if len(told) > 0 {
+		g.log.Info("the guest's statements have effects beside what they say", "guest", name, "effects", strings.Join(told, "; "))
+	}
+	return generation, nil
+}
+
+// keepSpare makes a generation ready for a later take.
+func (g *Guests) keepSpare(ctx context.Context, name string, module []byte) error {
+	key := name + guest.DigestOf(module).String()
+	g.mu.Lock()
+	known := g.spare[key] != nil
+	g.mu.Unlock()
+	if known {
+		return nil
+	}
+	generation, err := g.ready(ctx, name, module)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.spare[key] = generation
+	return nil
+}
+
+// take returns the generation of a module, a spare one or one that is made ready now.
+func (g *Guests) take(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
+	if generation := g.takeSpare(name, guest.DigestOf(module).String()); generation != nil {
+		return generation, nil
+	}
+	return g.ready(ctx, name, module)
+}
+
+func (g *Guests) takeSpare(name, digest string) *guest.Generation {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	generation := g.spare[name+digest]
+	delete(g.spare, name+digest)
+	return generation
+}
+
+// load brings a module up beside whatever runs, to convert from a version on that is 0 while it
+// is not known, and keeps it where every host finds it.
+func (g *Guests) load(ctx context.Context, index int32, module []byte, from talos.Version) (*Loaded, error) {
+	name := g.names[index]
+	generation, err := g.take(ctx, name, module)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{
+		Guest: index, Name: name, Digest: generation.Digest().String(), Version: generation.Manifest().Version,
+		From: from, Generation: generation,
+	}
+	// BEFORE anything it converts is installed, the module is durable.
+	if err := g.store.StoreModule(ctx, name, l.Digest, module); err != nil {
+		g.free(generation)
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.Templates = g.templates.of(generation)
+	l.ID = g.nextID
+	g.nextID++
+	g.byID[l.ID] = l
+	g.newest[index] = l.Digest
+	g.log.Info("guest loaded", "guest", name, "digest", generation.Digest().Short(), "version", l.Version)
+	return l, nil
+}
+
+// Route returns the guest that converts the candidates of a cohort, or false if none does.
+func (g *Guests) Route(cohort string) (index int32, routed bool) {
+	if index, routed = g.index[cohort]; !routed {
+		index, routed = g.index["*"]
+	}
+	return index, routed
+}
+
+// Get returns a generation that is in use, or nil.
+func (g *Guests) Get(id int32) *Loaded {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.byID[id]
+}
+
+// Activated notes from which version on a generation converts.
+func (g *Guests) Activated(id int32, from talos.Version) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := *g.byID[id]
+	l.From = from
+	g.byID[id] = &l
+	g.log.Info("guest swapped", "guest", l.Name, "digest", l.Short(), "from", from)
+}
+
+// Release closes a generation that nothing needs any more.
+func (g *Guests) Release(id int32) {
+	g.mu.Lock()
+	l := g.byID[id]
+	delete(g.byID, id)
+	g.mu.Unlock()
+	g.free(l.Generation)
+}
+
+// Close closes every generation.
+func (g *Guests) Close() {
+	g.mu.Lock()
+	all := g.byID
+	g.byID = map[int32]*Loaded{}
+	g.mu.Unlock()
+	g.freeSpare()
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		g.free(all[id].Generation)
+	}
+}
+
+// freeSpare closes the generations that are not in use.
+func (g *Guests) freeSpare() {
+	g.mu.Lock()
+	spare := g.spare
+	g.spare = map[string]*guest.Generation{}
+	g.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(spare)) {
+		g.free(spare[key])
+	}
+}
+
+// free closes a generation after its last call. It has nothing to wait for long: a call is
+// bounded.
+func (g *Guests) free(generation *guest.Generation) {
+	if err := generation.Close(context.Background()); err != nil {
+		g.log.Warn("a guest was not closed cleanly", "guest", generation.Name(), "digest", generation.Digest().Short(), "error", err)
+	}
+}

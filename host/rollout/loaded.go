@@ -1,0 +1,68 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Loaded is a generation that is in use, with what a conversion needs of it. It never changes.
+type Loaded struct {
+	ID         int32 // the core's Generation
+	Guest      int32 // the core's index of the guest
+	Name       string
+	Digest     string        // of the module: SHA-256 in hexadecimal
+	Version    string        // the manifest's
+	From       talos.Version // the first version that it converts; 0 while that is not known
+	Generation *guest.Generation
+	Templates  map[uint32]*installer.Template // by the manifest's ids
+}
+
+// Short returns the beginning of the digest, for logs.
+func (l *Loaded) Short() string { return l.Digest[:min(12, len(l.Digest))] }
+
+// templateKey is what makes two templates of different generations the same statement, so
+// that a lane prepares it once.
+type templateKey struct {
+	sql    string
+	params string // their types, joined
+	rows   int
+}
+
+// templates are the statements of all generations.
+type templates map[templateKey]*installer.Template
+
+// of returns the statements of a generation, those that another one has too once.
+func (all templates) of(generation *guest.Generation) map[uint32]*installer.Template {
+	its := map[uint32]*installer.Template{}
+	for _, t := range generation.Manifest().Templates {
+		key := templateKey{t.SQL, strings.Join(t.Params, ","), installer.AnyRows}
+		if t.Rows != abi.AnyRows {
+			key.rows = int(t.Rows)
+		}
+		if all[key] == nil {
+			all[key] = &installer.Template{SQL: t.SQL, Params: t.Params, Rows: key.rows}
+		}
+		its[t.ID] = all[key]
+	}
+	return its
+}
+
+// tryTemplates gives a guest's templates to the database, and returns what it tells of them.
+func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) (told []string, err error) {
+	var declared []installer.Declared
+	for _, t := range generation.Templates() {
+		declared = append(declared, installer.Declared{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})
+	}
+	told, err = store.Try(ctx, declared)
+	var refused *installer.TemplateError
+	if errors.As(err, &refused) {
+		return nil, &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
+	}
+	return told, err
+}

@@ -1,0 +1,103 @@
+package rollout
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+)
+
+// Options say which guest converts what.
+type Options struct {
+	// Directory holds a file NAME.wasm for each guest of Routes; it is watched.
+	Directory string
+	Routes    []Route
+	// Unrouted is what becomes of a committed candidate whose cohort has no route.
+	Unrouted UnroutedPolicy
+	Limits   guest.Options
+	// Poll is how often the directory is looked at besides being watched.
+	Poll time.Duration
+}
+
+// Route gives the candidates of a cohort to a guest.
+type Route struct {
+	Cohort string `yaml:"cohort"` // "*" is every cohort that has no route of its own
+	Guest  string `yaml:"guest"`
+}
+
+// UnroutedPolicy is what becomes of a committed candidate that no guest converts.
+type UnroutedPolicy string
+
+// The policies.
+const (
+	UnroutedPoison UnroutedPolicy = "poison"
+	UnroutedIgnore UnroutedPolicy = "ignore"
+)
+
+// DefaultPoll is how often the directory is looked at besides being watched.
+const DefaultPoll = 2 * time.Second
+
+// Fill sets every field that is zero to its default.
+func (o *Options) Fill() {
+	if o.Unrouted == "" {
+		o.Unrouted = UnroutedPoison
+	}
+	if o.Poll == 0 {
+		o.Poll = DefaultPoll
+	}
+}
+
+// Validate returns everything that is wrong with the options, each by the path of its setting.
+func (o Options) Validate() error {
+	o.Fill()
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if o.Directory == "" {
+		wrong("guests.directory is empty: name the directory with the guests' .wasm files")
+	}
+	if len(o.Routes) == 0 {
+		wrong("guests.routes is empty: say which guest converts which cohort, as in {cohort: \"*\", guest: banking}")
+	}
+	if o.Unrouted != UnroutedPoison && o.Unrouted != UnroutedIgnore {
+		wrong("guests.unrouted is %q: choose %s or %s", o.Unrouted, UnroutedPoison, UnroutedIgnore)
+	}
+	seen := map[string]bool{}
+	for i, r := range o.Routes {
+		if r.Cohort == "" || r.Guest == "" || strings.ContainsAny(r.Guest, `/\`) {
+			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without directory and .wasm", i)
+		}
+		if seen[r.Cohort] {
+			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
+		}
+		seen[r.Cohort] = true
+	}
+	if err := o.Limits.Validate(); err != nil {
+		wrong("guests.limits: %w", err)
+	}
+	return errors.Join(errs...)
+}
+
+// routes returns the distinct guests of the routes, in their order, and for each cohort the
+// index of its guest; "*" is the default's key.
+func (o Options) routes() (names []string, index map[string]int32) {
+	index = map[string]int32{}
+	at := map[string]int32{}
+	for _, r := range o.Routes {
+		i, known := at[r.Guest]
+		if !known {
+			i = int32(len(names))
+			at[r.Guest] = i
+			names = append(names, r.Guest)
+		}
+		index[r.Cohort] = i
+	}
+	return names, index
+}
+
+// path returns the file of a guest.
+func (o Options) path(name string) string {
+	return filepath.Join(o.Directory, name+".wasm")
+}

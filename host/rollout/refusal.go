@@ -1,0 +1,45 @@
+package rollout
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/status"
+)
+
+// refusal is a guest's file that was not taken.
+type refusal struct {
+	status.Refusal
+	mayPass bool // it was not the file's fault, and may go better
+}
+
+// isRefused reports whether it is the file's fault, so that only another file will do better.
+func isRefused(err error) bool {
+	var module *guest.LoadError
+	var file *guest.FileError
+	return errors.As(err, &module) || errors.As(err, &file)
+}
+
+// refuse notes a file that is not taken; it reports false when that is known already.
+func (g *Guests) refuse(name, digest string, err error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	before, known := g.refused[name]
+	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: now()}, digest == "" || !isRefused(err)}
+	if known && before.Digest == now.Digest && before.Reason == now.Reason {
+		return false
+	}
+	g.refused[name] = now
+	return true
+}
+
+// accept forgets a file that was not taken before: there is one in its place that is.
+func (g *Guests) accept(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.refused, name)
+}
+
+// now is the clock of instants, nanoseconds since the Unix epoch.
+func now() int64 { return time.Now().UnixNano() }

@@ -1,0 +1,43 @@
+package rollout
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/host/status"
+)
+
+// Status returns the generations in use, oldest first.
+func (g *Guests) Status() []status.Guest {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []status.Guest
+	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
+		l := g.byID[id]
+		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, From: l.From}
+		if l.Digest == g.newest[l.Guest] {
+			s.Judged = g.judged[l.Name]
+			if r, ok := g.refused[l.Name]; ok {
+				s.Refused = &r.Refusal
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Degraded says in what the host is not as its operator wants it, although it works: a guest's
+// file is not taken, and the module before goes on. Empty when all is well.
+func (g *Guests) Degraded() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []string
+	for i, name := range g.names {
+		if r, ok := g.refused[name]; ok && g.newest[i] != "" {
+			all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason))
+		}
+	}
+	return strings.Join(all, "; ")
+}

@@ -1,0 +1,48 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// besides is the goroutine that does with the log what is not reading on: it reads payloads again,
+// publishes the resume point and asks whether the topic is compacted by now.
+func (s *Session) besides() {
+	policy := time.NewTicker(policyEvery)
+	defer policy.Stop()
+	for {
+		select {
+		case <-policy.C:
+			s.checkPolicy()
+		case <-s.life.Done():
+			return
+		case versions := <-s.refetch:
+			s.fetchAgain(versions)
+		case p := <-s.publish:
+			s.publishOffset(p)
+		}
+	}
+}
+
+// policyEvery is how often a running host asks whether its topic is compacted by now.
+const policyEvery = time.Minute
+
+// checkPolicy stops the session when the brokers began to take records out of the topic's middle.
+func (s *Session) checkPolicy() {
+	_, err := s.Source.Facts(s.life)
+	if kafka.ClassOf(err) == kafka.ClassCompacted {
+		s.lost(err)
+	}
+}
+
+func (s *Session) publishOffset(p talos.Position) {
+	ctx, cancel := context.WithTimeout(s.life, 5*time.Second)
+	defer cancel()
+	err := s.Source.Publish(ctx, p)
+	if err != nil && s.life.Err() == nil && s.limit.Allow("publish") {
+		s.Log.Warn("the group's offset was not published; it is only for others to see", "position", p, "error", err)
+	}
+}

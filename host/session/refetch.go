@@ -1,0 +1,71 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// fetchAgain reads the payloads of versions once more. What the log no longer has is answered
+// as lost; any other failure is tried again, for ever.
+func (s *Session) fetchAgain(versions []talos.Version) {
+	for wait := 50 * time.Millisecond; len(versions) > 0; wait = min(2*wait, 5*time.Second) {
+		rest, err := s.readAgain(versions)
+		versions = rest
+		if err == nil || s.life.Err() != nil {
+			return
+		}
+		if s.limit.Allow("refetch") {
+			s.Log.Warn("payloads cannot be read again yet", "from", versions[0], "error", err)
+		}
+		select {
+		case <-s.life.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+// readAgain answers as many versions as it can, and returns the rest with the reason.
+func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
+	events := make([]replicator.Event, 0, len(versions))
+	next := 0
+	lose := func(below talos.Position) {
+		for next < len(versions) && talos.Position(versions[next]) < below {
+			events = append(events, &replicator.Refetched{Version: versions[next]})
+			next++
+		}
+	}
+	from, to := talos.Position(versions[0]), talos.Position(versions[len(versions)-1])+1
+	err := s.Source.FetchRange(s.life, from, to, func(r kafka.Record) error {
+		lose(r.Position)
+		if next < len(versions) && talos.Position(versions[next]) == r.Position {
+			ev := &replicator.Refetched{Version: versions[next]}
+			c := new(talos.Candidate)
+			if err := talos.DecodeCandidate(ev.Version, r.Value, c); err == nil {
+				ev.Payload, ev.Keys = c, talos.Keys(c.ReadSet, c.WriteSet)
+				c.ReadSet, c.WriteSet = nil, nil // as in decode: what the core needs are the keys
+			}
+			events = append(events, ev)
+			next++
+		}
+		return nil
+	})
+	var truncated *kafka.TruncatedError
+	switch {
+	case err == nil:
+		lose(to)
+	case errors.As(err, &truncated):
+		lose(truncated.Start)
+		if next == len(versions) {
+			err = nil
+		}
+	}
+	if len(events) > 0 {
+		s.answer(events...)
+	}
+	return versions[next:], err
+}

@@ -1,0 +1,128 @@
+package status
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// Health is what the goroutines of a host know of its condition. NewHealth makes one; it is safe for
+// use by all of them.
+type Health struct {
+	log     *slog.Logger
+	overdue time.Duration // how long a candidate may be undecided
+
+	mu      sync.Mutex
+	c       Condition
+	shown   Readiness // the last verdict of the core's goroutine
+	other   Reason    // that is true now and not shown yet
+	otherAt int64     // ns, since when
+	logged  int64     // ns, when the outage began that was logged
+	waiting bool      // and it is not over
+}
+
+// NewHealth returns the health of a host that starts.
+func NewHealth(overdue time.Duration, log *slog.Logger) *Health {
+	return &Health{log: log, overdue: overdue, c: Condition{Phase: PhaseStarting}}
+}
+
+// Enter notes the phase that the host is in now, and its detail for people.
+func (h *Health) Enter(p Phase, detail string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Phase, h.c.Detail = p, detail
+	if p == PhaseRunning {
+		h.c.Answered, h.c.StableAt, h.c.Trouble = now(), now(), ""
+	}
+}
+
+// SourceFailed notes that the log could not be read, and why.
+func (h *Health) SourceFailed(trouble string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.c.Trouble == "" {
+		h.c.TroubleAt = now()
+	}
+	h.c.Trouble = trouble
+}
+
+// SourceAnswered notes that the log answered, and how far it reaches.
+func (h *Health) SourceAnswered(l Log) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Trouble, h.c.Answered = "", now()
+	if l.StableEnd != h.c.Log.StableEnd || l.StableEnd >= l.HighWatermark {
+		h.c.StableAt = h.c.Answered
+	}
+	h.c.Log = l
+}
+
+// Show notes the core's status, and says in one line when progress ends and when it goes on. Only the
+// core's goroutine calls it.
+func (h *Health) Show(s replicator.Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Core = s
+	h.c.Now = now()
+	r, changed := h.verdict()
+	switch {
+	case h.c.Phase != PhaseRunning || !changed:
+	case !r.Ready:
+		if !h.waiting {
+			h.logged = h.c.Now
+		}
+		h.waiting = true
+		h.log.Warn("no progress", "reason", r.Reason, "detail", r.Detail)
+	case h.waiting:
+		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond))
+		h.waiting = false
+	}
+}
+
+// steadyFor is how long another reason must hold before it takes the place of the one that is shown:
+// a database that comes and goes is one outage with one reason.
+const steadyFor = 2 * time.Second
+
+// verdict judges the condition, and reports whether the reason is another one than before. While a
+// host is not ready its reason stays until another has held for a while.
+func (h *Health) verdict() (r Readiness, changed bool) {
+	r = h.c.Judge(h.overdue)
+	switch {
+	case r.Ready || h.shown.Ready || h.shown.Reason == "" || h.c.Phase != PhaseRunning || r.Reason == h.shown.Reason:
+		h.other = ""
+	case r.Reason != h.other:
+		h.other, h.otherAt = r.Reason, h.c.Now
+		return h.shown, false
+	case h.c.since(h.otherAt) < steadyFor:
+		return h.shown, false
+	}
+	changed = r.Ready != h.shown.Ready || (!r.Ready && r.Reason != h.shown.Reason)
+	h.shown = r
+	return r, changed
+}
+
+// Readiness returns the verdict as of now, and the condition that it is about.
+func (h *Health) Readiness() (Readiness, Condition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Now = now()
+	// What it changes is taken back: the core's goroutine alone moves on, and logs that it does.
+	shown, other, at := h.shown, h.other, h.otherAt
+	r, _ := h.verdict()
+	h.shown, h.other, h.otherAt = shown, other, at
+	return r, h.c
+}
+
+// Condition returns everything that is known, as of now and of one piece.
+func (h *Health) Condition() Condition {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.c
+	c.Now = now()
+	return c
+}
+
+// now is the clock of instants.
+func now() int64 { return time.Now().UnixNano() }

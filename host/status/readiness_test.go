@@ -1,0 +1,112 @@
+package status
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// well is a host at t = 1000 s that does what it should.
+func well() Condition {
+	at := int64(1000 * time.Second)
+	return Condition{
+		Now: at, Phase: PhaseRunning, Answered: at, StableAt: at,
+		Core: replicator.Status{LanesUp: 2, Lanes: 2, ProgressAt: at, Next: 50},
+		Log:  Log{StableEnd: 50, HighWatermark: 50},
+	}
+}
+
+func TestReadinessHasOneReason(t *testing.T) {
+	ago := func(c *Condition, d time.Duration) int64 { return c.Now - int64(d) }
+	for name, c := range map[string]struct {
+		change func(*Condition)
+		want   Reason // of a host that is not ready; empty is ready without a reason
+		ready  Reason // of a host that is ready
+	}{
+		"well":            {change: func(*Condition) {}},
+		"starting":        {change: func(c *Condition) { c.Phase = PhaseStarting }, want: "starting"},
+		"reloading":       {change: func(c *Condition) { c.Phase = PhaseReloading }, want: "reloading"},
+		"lanes reconnect": {change: func(c *Condition) { c.Core.LanesUp, c.Core.DownSince = 0, ago(c, 500*time.Millisecond) }},
+		"no database": {change: func(c *Condition) {
+			c.Core.LanesUp, c.Core.DownSince, c.Core.Reason = 0, ago(c, 2*time.Second), replicator.NoDatabase
+		}, want: "database_unavailable"},
+		"held": {change: func(c *Condition) { c.Core.Held = 1 }, want: "poison_held"},
+		"a backlog of hours is worked off": {change: func(c *Condition) {
+			c.Core.Reason, c.Core.Since, c.Core.ProgressAt = replicator.Installing, ago(c, 3*time.Hour), ago(c, time.Second)
+		}},
+		"a group that never ends": {change: func(c *Condition) {
+			c.Core.Reason, c.Core.ProgressAt = replicator.Installing, ago(c, 5*time.Second)
+		}, want: "installing"},
+		"contention": {change: func(c *Condition) {
+			c.Core.Reason, c.Core.ProgressAt = replicator.Contended, ago(c, 5*time.Second)
+		}, want: "contention"},
+		"nothing due":                     {change: func(c *Condition) { c.Core.ProgressAt = ago(c, 5*time.Second) }},
+		"a fetch failed":                  {change: func(c *Condition) { c.Trouble, c.TroubleAt = "reset", ago(c, 100*time.Millisecond) }},
+		"fetches fail":                    {change: func(c *Condition) { c.Trouble, c.TroubleAt = "reset", ago(c, 2*time.Second) }, want: "source_unavailable"},
+		"no answer":                       {change: func(c *Condition) { c.Answered = ago(c, 5*time.Second) }, want: "source_unavailable"},
+		"paused":                          {change: func(c *Condition) { c.Answered, c.Core.Paused = ago(c, 5*time.Second), true }},
+		"open transaction":                {change: func(c *Condition) { c.Log.HighWatermark, c.StableAt = 70, ago(c, 5*time.Second) }, want: "open_transaction"},
+		"open transactions of a busy log": {change: func(c *Condition) { c.Log.HighWatermark, c.StableAt = 70, ago(c, time.Second) }},
+		"open transaction far ahead": {change: func(c *Condition) {
+			c.Log.StableEnd, c.Log.HighWatermark, c.StableAt = 9000, 9999, ago(c, 5*time.Second)
+		}},
+		"undecided for a moment": {change: func(c *Condition) { c.Core.Reason, c.Core.Since = replicator.Undecided, ago(c, time.Second) }},
+		"undecided":              {change: func(c *Condition) { c.Core.Reason, c.Core.Since = replicator.Undecided, ago(c, time.Minute) }, ready: "undecided"},
+		"undecided for too long": {change: func(c *Condition) { c.Core.Reason, c.Core.Since = replicator.Undecided, ago(c, 3*time.Minute) }, want: "undecided"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cond := well()
+			c.change(&cond)
+			r := cond.Judge(2 * time.Minute)
+			if r.Ready != (c.want == "") || (r.Reason != c.want && r.Reason != c.ready) {
+				t.Errorf("%+v, want reason %q", r, c.want)
+			}
+		})
+	}
+}
+
+// An outage is one line at its beginning and one at its end.
+func TestAnOutageIsTwoLines(t *testing.T) {
+	var lines bytes.Buffer
+	h := NewHealth(time.Minute, slog.New(slog.NewTextHandler(&lines, nil)))
+	h.Enter(PhaseRunning, "")
+	up := replicator.Status{LanesUp: 1}
+	down := replicator.Status{DownSince: now() - int64(2*time.Second), Reason: replicator.NoDatabase}
+	for range 10 {
+		h.Show(up)
+	}
+	for range 10 {
+		h.Show(down)
+	}
+	for range 10 {
+		h.Show(up)
+	}
+	if got := lines.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "reason=database_unavailable") || !strings.Contains(got, "progress goes on") {
+		t.Errorf("want two lines, got\n%s", got)
+	}
+}
+
+// Whatever the core can give as its reason has a sentence, and a word stands in the list once.
+func TestEveryReasonIsExplained(t *testing.T) {
+	explained := map[Reason]bool{}
+	for _, e := range Explained {
+		if explained[e.Reason] || e.Sentence == "" || e.Remedy == "" {
+			t.Errorf("%q stands twice or says nothing", e.Reason)
+		}
+		explained[e.Reason] = true
+	}
+	for _, r := range replicator.Reasons {
+		if r != replicator.Progressing && !explained[Reason(r)] {
+			t.Errorf("%q is a reason of the core and is not explained", r)
+		}
+	}
+	for _, p := range []Phase{PhaseStarting, PhaseSource, PhaseDatabase, PhaseGuests, PhaseReloading, PhaseStopped} {
+		if !explained[Reason(p)] {
+			t.Errorf("%q is a phase and is not explained", p)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// Reason is why a host is not ready, or has nothing to do, in one stable word. Explained has all of
+// them.
+type Reason string
+
+// The reasons that the core does not know of: phases of a start, and what ails the log.
+const (
+	Starting          Reason = "starting"
+	SourceUnavailable Reason = "source_unavailable"
+	LoadingGuests     Reason = "loading_guests"
+	Reloading         Reason = "reloading"
+	OpenTransaction   Reason = "open_transaction"
+
+	DatabaseUnavailable = Reason(replicator.NoDatabase)
+	Undecided           = Reason(replicator.Undecided)
+	PoisonHeld          = Reason(replicator.HeldByPoison)
+	Stopped             = Reason(replicator.Stopped)
+)
+
+// Explanation is a reason as a person reads it.
+type Explanation struct {
+	Reason   Reason
+	Sentence string // what is so
+	Remedy   string // what to do about it
+}
+
+// Explained is every reason that /readyz, /v1/status and the metric ichor_not_progressing can have, in
+// the order in which an operator meets them. The README's table is made of it.
+var Explained = []Explanation{
+	{Starting, "The host has just begun.", "Wait."},
+	{SourceUnavailable, "The brokers do not answer, or answer with errors.", "Look at the detail and at the brokers. The host tries again by itself."},
+	{DatabaseUnavailable, "No connection to the database: it does not answer, is a standby, is read-only or refuses the role.", "Look at the detail and at the database. The host tries again by itself."},
+	{LoadingGuests, "The guests' modules are compiled and their SQL is put to the database.", "Wait: a module that was never seen takes some seconds. The detail says if it cannot be loaded."},
+	{Reloading, "The database lost commits, as a failover to a copy may; everything is read from it again.", "Wait. If it comes again and again, look which server the URL leads to."},
+	{Undecided, "A candidate has had no decision for longer than `source.decision_overdue`.", "Look at the certifier. The host needs nothing."},
+	{OpenTransaction, "A transaction of another Kafka client hides what lies behind it.", "Find the client that does not end it. The broker ends it after its time-out."},
+	{Reason(replicator.NotConverted), "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},
+	{Reason(replicator.Installing), "The transaction of the version that is next has not ended.", "Look at the database: load, locks, disk."},
+	{Reason(replicator.Contended), "Other transactions hold the rows that the version that is next writes.", "The detail names who holds them. End that transaction."},
+	{Reason(replicator.SlowStatement), "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
+	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "See `ichor.quarantine` for the version, its statemap and the error. Mend the guest and swap it, or mend the database: it is tried again by itself."},
+	{Reason(replicator.DatabaseRefuses), "The database refuses one version after another for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
+	{Stopped, "The host has ended or is ending.", "Look at the last line of its log and at its exit code."},
+}
+
+// Table writes the reasons as a table in Markdown.
+func Table(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("| reason | what is so | what to do |\n|---|---|---|\n")
+	for _, e := range Explained {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", e.Reason, e.Sentence, e.Remedy)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,89 @@
+package status
+
+import (
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Status is a host at one instant, as /v1/status shows it.
+type Status struct {
+	Version   string    `json:"ichor"` // of the program; "dev" for a build without one
+	Phase     Phase     `json:"phase"`
+	Readiness Readiness `json:"readiness"`
+	Topic     string    `json:"topic"` // the certification topic's name
+	// Snapshot is the version up to which all is installed, 0 for nothing.
+	Snapshot talos.Version `json:"snapshot"`
+	// Resume is the position from which a host that starts now reads, Next the one that this
+	// host reads next, LogEnd the one behind the newest record: positions of the topic.
+	Resume talos.Position `json:"resume"`
+	Next   talos.Position `json:"next"`
+	LogEnd talos.Position `json:"log_end"`
+	// Suffix are the versions that wait for a decision, their own or an earlier one's; Queue
+	// those that are decided and not yet settled.
+	Suffix   Depth `json:"suffix"`
+	Queue    Depth `json:"queue"`
+	InFlight int   `json:"in_flight"` // versions in transactions that are not confirmed yet
+	Held     int   `json:"held"`      // versions that cannot be installed and hold the snapshot
+	Bytes    int   `json:"bytes"`     // of memory that counts against limits.memory
+	Paused   bool  `json:"paused"`    // reading waits because the memory is full
+	// Waiting is why the snapshot does not move; empty while it does or has nothing to do. Blocker
+	// is the version that it is about, 0 for none.
+	Waiting Reason           `json:"waiting_for,omitempty"`
+	Blocker talos.Version    `json:"blocker,omitempty"`
+	Guests  []Guest          `json:"guests"` // the generations in use, oldest first
+	Counts  replicator.Stats `json:"counts"`
+}
+
+// Depth is how many versions wait somewhere, and the lowest of them, 0 when there is none.
+type Depth struct {
+	Length int           `json:"length"`
+	Head   talos.Version `json:"head,omitempty"`
+}
+
+// Of returns what a condition and its verdict say. Version and Guests are the caller's to add.
+func Of(c Condition, verdict Readiness, topic string) Status {
+	core := &c.Core
+	return Status{
+		Phase: c.Phase, Readiness: verdict, Topic: topic,
+		Snapshot: core.Snapshot, Resume: core.Resume, Next: core.Next, LogEnd: core.End,
+		Suffix: Depth{core.SuffixLen, core.SuffixHead}, Queue: Depth{core.QueueLen, core.QueueHead},
+		InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
+		Waiting: Reason(core.Reason), Blocker: core.Blocker, Counts: core.Stats,
+	}
+}
+
+// Guest is one generation of a guest.
+type Guest struct {
+	Guest   string        `json:"guest"`              // its name, as the routes say it
+	Digest  string        `json:"digest"`             // of its module: SHA-256 in hexadecimal
+	Version string        `json:"version"`            // the manifest's, any text
+	From    talos.Version `json:"from"`               // the first version that it converts
+	Refused *Refusal      `json:"rejected,omitempty"` // the newest file that was not taken
+	Judged  []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
+}
+
+// Refusal is a guest's file that could not be loaded: the generation before goes on.
+type Refusal struct {
+	Digest string `json:"digest"` // SHA-256 in hexadecimal; empty if the file could not be read
+	Reason string `json:"reason"` // for people
+	At     int64  `json:"at_ns"`  // when it was refused, nanoseconds since the Unix epoch
+}
+
+// Judgement is what a host thinks of a module that lies beside a guest's file and asks to take
+// its place. The module was loaded and its SQL put to the database, and nothing was changed.
+type Judgement struct {
+	Digest   string `json:"digest"`           // of the module: SHA-256 in hexadecimal
+	Accepted bool   `json:"accepted"`         // the host would take it
+	Reason   string `json:"reason,omitempty"` // why not, for people
+	At       int64  `json:"at_ns"`            // when it was judged, nanoseconds since the Unix epoch
+}
+
+// Finding is one thing that a check of a deployment looked at: Err is nil when it is well.
+type Finding struct {
+	What string // settings, topic, database, guest NAME or http
+	Note string // what was found, for people
+	Err  error
+	Took time.Duration
+}

@@ -1,0 +1,103 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// takeover takes the cohort over. Everything that can refuse is asked BEFORE the epoch is taken: a
+// host with a wrong topic, a bad guest or a missing right must not end the one that works.
+type takeover struct {
+	opts   *Options
+	log    *slog.Logger
+	health *status.Health
+	source *kafka.Log
+	store  *installer.Installer
+	guests *rollout.Guests
+}
+
+// run returns what a core begins with, once the cohort is this host's.
+func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
+	facts, err := t.prepare(ctx)
+	if err != nil {
+		return replicator.Start{}, err
+	}
+	var state installer.State
+	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
+		state, err = t.store.Take(ctx, facts.ClusterID, t.opts.Source.Topic)
+		return err
+	})
+	if err != nil {
+		return replicator.Start{}, fmt.Errorf("database: %w", err)
+	}
+	t.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", t.opts.Database.Owner)
+	resume, _, err := t.checkLog(ctx, &state) // the owner before may have gone on meanwhile
+	if err != nil {
+		return replicator.Start{}, fmt.Errorf("source: %w", err)
+	}
+	var cuts [][]replicator.Cut
+	err = t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() (err error) {
+		cuts, err = t.guests.Start(ctx, state)
+		return err
+	})
+	if err != nil {
+		return replicator.Start{}, fmt.Errorf("guests: %w", err)
+	}
+	return replicator.Start{
+		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
+	}, nil
+}
+
+// prepare waits for the log and the database, and makes sure that the log is the one that the
+// database was left with, that the role may do what a host does, and that the database takes the
+// guests' SQL.
+func (t *takeover) prepare(ctx context.Context) (kafka.Facts, error) {
+	if t.opts.Database.Init {
+		if err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() error { return t.store.Init(ctx) }); err != nil {
+			return kafka.Facts{}, fmt.Errorf("database: %w", err)
+		}
+	}
+	var state installer.State
+	err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
+		state, err = t.store.Read(ctx)
+		return err
+	})
+	if err != nil {
+		return kafka.Facts{}, fmt.Errorf("database: %w", err)
+	}
+	_, facts, err := t.checkLog(ctx, &state)
+	if err != nil {
+		return facts, fmt.Errorf("source: %w", err)
+	}
+	if err := t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() error { return t.guests.Prepare(ctx, state) }); err != nil {
+		return facts, fmt.Errorf("guests: %w", err)
+	}
+	return facts, nil
+}
+
+// retry tries until it succeeds, as retryWhile does; /readyz shows the phase and the error meanwhile.
+func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(error) bool, try func() error) error {
+	t.health.Enter(phase, "")
+	w := waiting{log: t.log, what: string(phase), show: func(err error) { t.health.Enter(phase, err.Error()) }}
+	return w.retryWhile(ctx, mayPass, try)
+}
+
+// checkLog returns where to read from, after making sure that it is on the log that was left.
+func (t *takeover) checkLog(ctx context.Context, state *installer.State) (resume talos.Position, facts kafka.Facts, err error) {
+	err = t.retry(ctx, status.PhaseSource, func(err error) bool { return kafka.ClassOf(err).Retryable() }, func() (err error) {
+		resume, facts, err = checkLog(ctx, t.source, state, t.opts.Source.Start)
+		return err
+	})
+	if err == nil && !state.HasResume && state.Snapshot > 0 {
+		t.log.Info("the database was served by another replicator: reading on after its snapshot", "snapshot", state.Snapshot)
+	}
+	return resume, facts, err
+}

@@ -1,0 +1,30 @@
+package telemetry
+
+import (
+	"sync"
+	"time"
+)
+
+// logEvery is how often a repeated message of one kind is logged.
+const logEvery = time.Second
+
+// Limiter bounds how often a repeated message is logged. The zero value is ready; it is safe for use
+// by several goroutines.
+type Limiter struct {
+	mu     sync.Mutex
+	logged map[string]time.Time // by kind: when it was last
+}
+
+// Allow reports whether a message of that kind may be logged now: once a second.
+func (l *Limiter) Allow(kind string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.logged[kind]) < logEvery {
+		return false
+	}
+	if l.logged == nil {
+		l.logged = map[string]time.Time{}
+	}
+	l.logged[kind] = time.Now()
+	return true
+}

@@ -1,0 +1,47 @@
+package telemetry
+
+import (
+	"log/slog"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// Notices logs what an operator should read, each kind at a bounded rate.
+type Notices struct {
+	Log   *slog.Logger
+	Limit *Limiter
+}
+
+// Write logs a notice of the core.
+func (s *Notices) Write(n *replicator.Notice) {
+	switch n.Kind {
+	case replicator.OffsetZero:
+		s.Log.Info("the record at position 0 is a candidate; it is never a version")
+	case replicator.HeldVersion:
+		if s.Limit.Allow("held") {
+			s.Log.Error("a version cannot be installed: it is in ichor.quarantine and holds the snapshot", "version", n.Version, "because", n.Failure)
+		}
+	case replicator.LateCommit:
+		if s.Limit.Allow("late commit") {
+			s.Log.Error("a record was committed that the certifier's parser refuses: it is in ichor.quarantine", "version", n.Version)
+		}
+	case replicator.CandidateMissing:
+		if s.Limit.Allow("missing") {
+			s.Log.Error("a candidate was committed that the log does not have: it is in ichor.quarantine", "version", n.Version, "because", n.Failure)
+		}
+	case replicator.BacklogTooLong:
+		s.Log.Warn("too many undecided candidates for limits.memory: those from here on are read again later", "version", n.Version)
+	case replicator.ConflictOutcome:
+		if s.Limit.Allow("conflict") {
+			s.Log.Warn("two decisions contradict each other: the first binds", "version", n.Version, "first", n.First, "later", n.Later)
+		}
+	case replicator.GroupRetried:
+		if s.Limit.Allow("retried") {
+			s.Log.Warn("a group was rolled back and is tried again", "version", n.Version, "because", n.Failure)
+		}
+	case replicator.LaneDisconnected:
+		if s.Limit.Allow("lane") {
+			s.Log.Warn("a connection to the database was lost: connecting again", "because", n.Failure)
+		}
+	}
+}
