@@ -62,7 +62,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		opts: opts, log: log, health: health, guests: guests, source: source,
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
 		parts: session.Parts{
-			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log,
+			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace,
 			Observers: []timing.Observer{book, metrics}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout,
 		},
@@ -131,7 +131,7 @@ func (h *Host) session(ctx context.Context) error {
 	}
 	opts := h.opts.Core
 	opts.Seed = rand.Uint64()
-	s := session.New(h.parts, replicator.New(opts, start), start)
+	s := session.New(h.parts, opts, start)
 	h.health.Enter(status.PhaseRunning, "")
 	stop := s.Run(ctx)
 	if stop.Reason == replicator.StopDrainOverdue {

@@ -8,6 +8,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -31,6 +32,9 @@ type Options struct {
 	// Observer receives each finished journey; nil for none. It is called from the core's
 	// goroutine and must not block.
 	Observer timing.Observer
+	// Trace receives every event that the core takes and every action that it answers with, as a
+	// script (replicator.Trace); nil for none. It grows with the log and must not block.
+	Trace io.Writer
 	// ShutdownTimeout bounds the draining after Run's context ended.
 	ShutdownTimeout time.Duration
 }

@@ -18,7 +18,8 @@ import (
 
 type runCommand struct {
 	withFile
-	PrintConfig bool `help:"Print the settings as they are understood, and end."`
+	Trace       string `help:"Write every event and action of the core to this file, as a script of the tests. It holds no rows, and grows with the log: for finding out what happened." placeholder:"FILE" type:"path"`
+	PrintConfig bool   `help:"Print the settings as they are understood, and end."`
 }
 
 // Run implements the verb.
@@ -36,6 +37,14 @@ func (c *runCommand) Run(ctx context.Context) error {
 	}
 	if err := equip(&o.Guests.Limits); err != nil {
 		log.Warn("each start takes longer than it need", "because", err)
+	}
+	if c.Trace != "" {
+		file, err := os.Create(c.Trace)
+		if err != nil {
+			return &failure{exitSettings, fmt.Errorf("--trace: %w", err)}
+		}
+		defer file.Close()
+		o.Trace = file
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

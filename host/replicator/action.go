@@ -150,6 +150,11 @@ const (
 	CandidateMissing                   // a candidate was committed that the log does not have
 )
 
+// String returns the kind in words.
+func (k NoticeKind) String() string {
+	return [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected", "candidate missing"}[k]
+}
+
 // Stop says that the core has ended; it takes no further event.
 type Stop struct {
 	Reason  StopReason

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,27 +9,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // player drives a core by the commands of a script:
 //
-//	core [lanes=N] [snapshot=V] [resume=P] [ledger=V,V] [groupmax=N] [memory=N] [conversions=N] [cuts=V:gen,…]
-//	candidate V [w:key,key] [r:key,key] [empty|unreadable|unrouted] [size=N]
+//	core [lanes=N] [snapshot=V] [resume=P] [ledger=V,V] [held=V,V] [cuts=V:gen,…|V:gen,…] [cold] [OPTION=N ...]
+//	                    cuts by guest; gen* is recorded already; cold has no lane connected
+//	candidate V [w:key,key] [r:key,key] [empty|unreadable|unrouted] [guest=N] [size=N]
 //	refused V
-//	decision V committed|aborted|committed-without-safepoint|aborted-with-safepoint [safepoint=V] [duplicate] [at=P]
+//	decision V committed|aborted [safepoint=V] [duplicate] [contradictory] [at=P]
 //	read [next=P]       the end of a batch of records
-//	sought              the records from the position of a seek follow
-//	fetched V [lost]
-//	converted [V=reject|skip|fault ...]      answers the oldest task
+//	seek-done           the records from the position of a seek follow
+//	refetched V [lost|other]
+//	converted [task=N] [bytes=N] [V=reject|skip|fault ...]      answers the oldest task, or that one
 //	hole FROM TO        alive L
-//	up L [snapshot=V] [ledgered=N]    down L [doubt] [fenced|slow|full]
-//	installed L         failed L CLASS [culprit=V]
-//	armed GUEST GEN     wait DURATION (then a tick)     drain     status
+//	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
+//	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
+//	armed GUEST GEN     drain     halt KIND     status
+//	wait DURATION       with a tick at each deadline on the way, and at the end
+//	pass DURATION       without any; tick
 //	settle              answers conversions and transactions until nothing is asked
 //	quiet               does the same without printing it
+//
+// A trace of a host (Trace) is a script of these commands.
 type player struct {
 	t     *testing.T
 	core  *Core
@@ -39,6 +44,9 @@ type player struct {
 	busy  map[int][]Action
 	snap  talos.Version
 	mute  bool
+
+	trace  *Trace
+	traced strings.Builder
 }
 
 type size int
@@ -87,26 +95,31 @@ func (p *player) command(words []string) {
 	p.t.Helper()
 	named, plain := options(words[1:])
 	if words[0] == "core" {
-		p.begin(named)
+		p.begin(named, plain)
 		return
 	}
 	if p.core == nil {
-		p.begin(nil)
+		p.begin(nil, nil)
 	}
 	run := map[string]func(map[string]string, []string){
 		"candidate": p.candidate, "decision": p.decision, "read": p.read, "converted": p.converted,
-		"up": p.up, "down": p.down, "failed": p.failed, "settle": p.settle, "fetched": p.fetched,
+		"up": p.up, "down": p.down, "failed": p.failed, "settle": p.settle, "refetched": p.refetched,
 		"alive":     func(_ map[string]string, w []string) { p.alive(int(p.num(w[0]))) },
 		"hole":      func(_ map[string]string, w []string) { p.hole(w) },
 		"refused":   func(_ map[string]string, w []string) { p.refused(w) },
-		"installed": func(_ map[string]string, w []string) { p.installed(int(p.num(w[0]))) },
+		"installed": func(named map[string]string, w []string) { p.installed(int(p.num(w[0])), p.duration(named["took"])) },
 		"armed": func(_ map[string]string, w []string) {
 			p.step(&GuestArmed{Guest: int32(p.num(w[0])), Generation: int32(p.num(w[1]))})
 		},
-		"wait":   func(_ map[string]string, w []string) { p.wait(w[0]) },
-		"drain":  func(map[string]string, []string) { p.step(&Drain{}) },
-		"sought": func(map[string]string, []string) { p.step(&SeekDone{}) },
-		"status": func(map[string]string, []string) { p.status() },
+		"wait":  func(_ map[string]string, w []string) { p.wait(w[0]) },
+		"drain": func(map[string]string, []string) { p.step(&Drain{}) },
+		"tick":  func(map[string]string, []string) { p.step(&Tick{}) },
+		"halt": func(_ map[string]string, w []string) {
+			p.step(&Halt{Failure: Failure{Class: Broken, Kind: w[0], Cause: errors.New("of the script")}})
+		},
+		"pass":      func(_ map[string]string, w []string) { p.now += p.duration(w[0]) },
+		"seek-done": func(map[string]string, []string) { p.step(&SeekDone{}) },
+		"status":    func(map[string]string, []string) { p.status() },
 		"quiet": func(_ map[string]string, _ []string) {
 			p.mute = true
 			p.settle(nil, nil)
@@ -119,46 +132,37 @@ func (p *player) command(words []string) {
 	run(named, plain)
 }
 
-func (p *player) begin(named map[string]string) {
+func (p *player) begin(named map[string]string, words []string) {
 	opts := Options{Lanes: 1, Conversions: 4, Beat: -1}
 	start := Start{Resume: 1, Anchor: talos.NoAnchor, Guests: [][]Cut{{{Recorded: true}}}}
+	numbers := map[string]*int{
+		"lanes": &opts.Lanes, "groupmax": &opts.GroupMax, "groupbytes": &opts.GroupBytesMax, "convertmax": &opts.ConvertMax,
+		"conversions": &opts.Conversions, "breaker": &opts.PoisonBreaker, "memory": &opts.Memory,
+	}
 	for name, value := range named {
+		if n := numbers[name]; n != nil {
+			*n = int(p.num(value))
+			continue
+		}
 		switch name {
-		case "lanes":
-			opts.Lanes = int(p.num(value))
-		case "groupmax":
-			opts.GroupMax = int(p.num(value))
-		case "convertmax":
-			opts.ConvertMax = int(p.num(value))
-		case "conversions":
-			opts.Conversions = int(p.num(value))
-		case "breaker":
-			opts.PoisonBreaker = int(p.num(value))
+		case "seed":
+			opts.Seed = p.num(value)
 		case "beat":
-			beat, err := time.ParseDuration(value)
-			if err != nil {
-				p.t.Fatalf("script: %v", err)
-			}
-			opts.Beat = int64(beat)
-		case "held":
-			for _, v := range strings.Split(value, ",") {
-				start.Held = append(start.Held, talos.Version(p.num(v)))
-			}
-		case "memory":
-			opts.Memory = int(p.num(value))
+			opts.Beat = p.duration(value)
+		case "lockwait":
+			opts.LockWait = p.duration(value)
 		case "snapshot":
 			start.Snapshot = talos.Version(p.num(value))
 			start.Resume = max(start.Resume, talos.Position(start.Snapshot)+1)
 		case "ledger":
-			for _, v := range strings.Split(value, ",") {
-				start.Ledger = append(start.Ledger, talos.Version(p.num(v)))
-			}
+			start.Ledger = p.versions(value)
+		case "held":
+			start.Held = p.versions(value)
 		case "cuts":
-			start.Guests[0] = nil
-			for _, cut := range strings.Split(value, ",") {
-				from, gen, _ := strings.Cut(cut, ":")
-				start.Guests[0] = append(start.Guests[0], Cut{From: talos.Version(p.num(from)), Generation: int32(p.num(gen))})
-			}
+			start.Guests = p.cuts(value)
+		case "resume":
+		default:
+			p.t.Fatalf("script: core has no %q", name)
 		}
 	}
 	if r, ok := named["resume"]; ok {
@@ -166,12 +170,49 @@ func (p *player) begin(named map[string]string) {
 	}
 	p.core, p.snap, p.pos = New(opts, start), start.Snapshot, start.Resume-1
 	p.busy, p.tasks = map[int][]Action{}, nil
+	p.trace = NewTrace(opts, start)
+	if slices.Contains(words, "cold") {
+		return
+	}
 	p.mute = true
 	p.step(&Tick{})
 	for lane := range opts.Lanes {
 		p.step(&LaneUp{Lane: lane, Snapshot: p.snap})
 	}
 	p.mute = false
+}
+
+// cuts reads the cuts of each guest.
+func (p *player) cuts(text string) (guests [][]Cut) {
+	for _, guest := range strings.Split(text, "|") {
+		var cuts []Cut
+		for _, cut := range strings.Split(guest, ",") {
+			from, gen, _ := strings.Cut(cut, ":")
+			gen, recorded := strings.CutSuffix(gen, "*")
+			cuts = append(cuts, Cut{From: talos.Version(p.num(from)), Generation: int32(p.num(gen)), Recorded: recorded})
+		}
+		guests = append(guests, cuts)
+	}
+	return guests
+}
+
+func (p *player) versions(text string) (all []talos.Version) {
+	for _, v := range strings.Split(text, ",") {
+		all = append(all, talos.Version(p.num(v)))
+	}
+	return all
+}
+
+// duration reads a duration as ns; empty is 0.
+func (p *player) duration(text string) int64 {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		p.t.Fatalf("script: %v", err)
+	}
+	return int64(d)
 }
 
 func (p *player) candidate(named map[string]string, words []string) {
@@ -194,6 +235,9 @@ func (p *player) candidate(named map[string]string, words []string) {
 		}
 	}
 	ev.Keys = talos.Keys(reads, writes)
+	if g, ok := named["guest"]; ok {
+		ev.Guest = int32(p.num(g))
+	}
 	ev.Payload = &talos.Candidate{Version: v}
 	if n, ok := named["size"]; ok {
 		ev.Payload.Value = make([]byte, p.num(n))
@@ -249,7 +293,7 @@ func (p *player) alive(lane int) {
 	p.step(&Alive{Lane: lane})
 }
 
-func (p *player) fetched(_ map[string]string, words []string) {
+func (p *player) refetched(_ map[string]string, words []string) {
 	ev := &Refetched{Version: talos.Version(p.num(words[0]))}
 	if e := p.core.converting.refetching[ev.Version]; e != nil && !slices.Contains(words, "other") {
 		ev.Keys = e.Keys
@@ -264,11 +308,19 @@ func (p *player) converted(named map[string]string, _ []string) {
 	if len(p.tasks) == 0 {
 		p.t.Fatalf("script: nothing is being converted; so far:\n%s", p.flush())
 	}
-	task := p.tasks[0]
-	p.tasks = p.tasks[1:]
+	at := 0
+	if n, ok := named["task"]; ok {
+		at = slices.IndexFunc(p.tasks, func(c *Convert) bool { return c.Task == p.num(n) })
+	}
+	task := p.tasks[at]
+	p.tasks = slices.Delete(p.tasks, at, at+1)
+	bytes := size(100)
+	if n, ok := named["bytes"]; ok {
+		bytes = size(p.num(n))
+	}
 	ev := &Converted{Task: task.Task}
 	for _, w := range task.Works {
-		r := Result{Begin: p.now, End: p.now + 1000, Conversion: size(100)}
+		r := Result{Begin: p.now, End: p.now + 1000, Conversion: bytes}
 		switch named[w.Version.String()] {
 		case "reject":
 			r.Verdict, r.Failure = Rejected, Failure{Class: Poison, Kind: "guest_reject", Code: "7", Message: "no such account"}
@@ -293,44 +345,44 @@ func (p *player) up(named map[string]string, words []string) {
 	p.step(ev)
 }
 
-func (p *player) down(_ map[string]string, words []string) {
+func (p *player) down(named map[string]string, words []string) {
 	lane := int(p.num(words[0]))
 	p.busy[lane] = nil
-	ev := &LaneDown{Lane: lane, InDoubt: slices.Contains(words, "doubt"),
-		Failure: Failure{Class: Transient, Kind: "connection", Message: "reset"}}
-	if slices.Contains(words, "slow") {
-		ev.Failure = Failure{Class: TimedOut, Kind: KindConnection}
-	}
-	if slices.Contains(words, "full") {
-		ev.Failure = Failure{Class: Transient, Kind: KindSQL, Code: "53300"}
-	}
-	if slices.Contains(words, "fenced") {
-		ev.Failure = Failure{Class: Fenced, Kind: "sql", Code: "IC001"}
-	}
-	p.step(ev)
+	p.step(&LaneDown{Lane: lane, InDoubt: slices.Contains(words, "doubt"), Failure: p.failure(named["class"], named["code"])})
 }
 
-func (p *player) installed(lane int) {
+// failure is one of the database: by its SQLSTATE, or of the connection when there is none.
+func (p *player) failure(class, code string) Failure {
+	f := Failure{Class: Transient, Kind: KindConnection, Code: code, Cause: errors.New("of the script")}
+	if code != "" {
+		f.Kind = KindSQL
+	}
+	for c := range Class(Classes) {
+		if c.String() == class {
+			f.Class = c
+		}
+	}
+	return f
+}
+
+func (p *player) installed(lane int, took int64) {
 	if len(p.busy[lane]) > 0 {
 		if a, ok := p.busy[lane][0].(*Install); ok && a.Group.Frontier {
 			p.snap = a.Group.Snapshot
 		}
 		p.busy[lane] = p.busy[lane][1:]
 	}
-	p.step(&Installed{Lane: lane, Received: p.now, Begin: p.now, Complete: p.now})
+	p.step(&Installed{Lane: lane, Received: p.now - took, Begin: p.now - took, Complete: p.now})
 }
 
 func (p *player) failed(named map[string]string, words []string) {
 	ev := &Failed{Lane: int(p.num(words[0]))}
 	p.busy[ev.Lane] = nil
-	for c := range Classes {
-		if Class(c).String() == words[1] {
-			ev.Failure = Failure{Class: Class(c), Kind: "sql", Code: map[Class]string{Contention: "40001", TimedOut: "57014", Poison: "23514", Transient: "53100", Fenced: "IC001", Broken: "IC003"}[Class(c)]}
-		}
+	code, ok := named["code"]
+	if !ok {
+		code = map[string]string{"contention": "40001", "timeout": "57014", "poison": "23514", "transient": "53100", "fenced": "IC001", "broken": "IC003"}[words[1]]
 	}
-	if code, ok := named["code"]; ok {
-		ev.Failure.Code = code
-	}
+	ev.Failure = p.failure(words[1], code)
 	if v, ok := named["culprit"]; ok {
 		ev.Culprit = talos.Version(p.num(v))
 	}
@@ -339,11 +391,7 @@ func (p *player) failed(named map[string]string, words []string) {
 
 // wait lets the time pass, with a tick at every deadline on the way.
 func (p *player) wait(d string) {
-	took, err := time.ParseDuration(d)
-	if err != nil {
-		p.t.Fatalf("script: %v", err)
-	}
-	for end := p.now + int64(took); ; {
+	for end := p.now + p.duration(d); ; {
 		due := p.core.Deadline()
 		if due == 0 || due > end {
 			p.now = end
@@ -366,7 +414,7 @@ func (p *player) settle(map[string]string, []string) {
 		case p.working():
 			for lane := range len(p.core.lanes.all) {
 				if len(p.busy[lane]) > 0 {
-					p.installed(lane)
+					p.installed(lane, 0)
 					break
 				}
 			}
@@ -402,7 +450,9 @@ func word(s string) string {
 }
 
 func (p *player) step(ev Event) {
-	for _, a := range p.core.Step(p.now, ev) {
+	actions := p.core.Step(p.now, ev)
+	p.traced.WriteString(p.trace.Step(p.now, ev, actions))
+	for _, a := range actions {
 		switch a := a.(type) {
 		case *Convert:
 			p.tasks = append(p.tasks, a)
@@ -413,109 +463,8 @@ func (p *player) step(ev Event) {
 		case *Beat:
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		}
-		if line := describe(a); line != "" {
+		if line := ActionText(a); line != "" {
 			p.printf("%s", line)
 		}
 	}
-}
-
-// describe prints an action as a script shows it; journeys are not shown.
-func describe(a Action) string {
-	switch a := a.(type) {
-	case *Connect:
-		return fmt.Sprintf("connect lane %d%s", a.Lane, map[bool]string{true: " in doubt"}[a.Doubt != nil])
-	case *Install:
-		return describeGroup(a.Lane, a.Group) + describeUses(a.Uses) + describeEnds(a.Ends)
-	case *Beat:
-		return fmt.Sprintf("beat lane %d", a.Lane)
-	case *Disconnect:
-		return fmt.Sprintf("disconnect lane %d", a.Lane)
-	case *Quarantine:
-		s := fmt.Sprintf("quarantine lane %d:", a.Lane)
-		for _, r := range a.Rows {
-			s += fmt.Sprintf(" %d (%s)", r.Version, r.Failure.Kind)
-		}
-		return s
-	case *Convert:
-		s := fmt.Sprintf("convert by %d:", a.Generation)
-		for _, w := range a.Works {
-			s += " " + w.Version.String()
-		}
-		return s
-	case *Refetch:
-		return fmt.Sprintf("refetch %v", a.Versions)
-	case *PauseFetch:
-		return "pause"
-	case *ResumeFetch:
-		return "resume"
-	case *Seek:
-		return fmt.Sprintf("seek %d", a.To)
-	case *Publish:
-		return fmt.Sprintf("publish %d", a.Resume)
-	case *CutOver:
-		return fmt.Sprintf("guest %d: generation %d from %d", a.Guest, a.Generation, a.From)
-	case *Retire:
-		return fmt.Sprintf("retire generation %d", a.Generation)
-	case *Notice:
-		return describeNotice(a)
-	case *Stop:
-		return strings.TrimSpace(fmt.Sprintf("stop: %v %v", a.Reason, a.Failure))
-	}
-	return ""
-}
-
-func describeGroup(lane int, g *queue.Group) string {
-	versions := make([]string, len(g.Entries))
-	for i, e := range g.Entries {
-		versions[i] = e.Version.String()
-	}
-	list := strings.Join(versions, " ")
-	switch {
-	case !g.Frontier:
-		return fmt.Sprintf("install lane %d ahead: %s", lane, list)
-	case len(versions) == 0:
-		list = "nothing"
-	}
-	if g.Chained {
-		list += " (chained)"
-	}
-	s := fmt.Sprintf("install lane %d: %s; snapshot %d to %d, resume %d", lane, list, g.From, g.Snapshot, g.Resume)
-	if g.Ledgered > 0 {
-		s += fmt.Sprintf(", passes %d of the ledger", g.Ledgered)
-	}
-	return s
-}
-
-func describeUses(uses []Use) string {
-	s := ""
-	for _, u := range uses {
-		s += fmt.Sprintf("; history: generation %d from %d", u.Generation, u.From)
-		if u.Only {
-			s += " only"
-		}
-	}
-	return s
-}
-
-func describeEnds(ends []End) string {
-	s := ""
-	for _, e := range ends {
-		s += fmt.Sprintf("; ends the quarantine of %d: %s by %d", e.Version, e.How, e.Generation)
-	}
-	return s
-}
-
-func describeNotice(n *Notice) string {
-	kind := [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected", "candidate missing"}[n.Kind]
-	s := "notice: " + kind
-	if n.Version != 0 {
-		s += " " + n.Version.String()
-	}
-	if n.Failure.Kind != "" {
-		s += " (" + n.Failure.Kind + ")"
-	}
-	if n.Later != 0 {
-		s += fmt.Sprintf(", decided at %d and at %d", n.First, n.Later)
-	}
-	return s
 }

@@ -42,8 +42,9 @@ func runScript(t *testing.T, file string) {
 }
 
 // playScript returns the script with the output that its commands really give.
-func playScript(t *testing.T, source string) string {
-	p := newPlayer(t)
+func playScript(t *testing.T, source string) string { return playWith(newPlayer(t), source) }
+
+func playWith(p *player, source string) string {
 	var out strings.Builder
 	inOutput := false
 	for line := range strings.Lines(source) {
@@ -65,6 +66,32 @@ func playScript(t *testing.T, source string) string {
 		}
 	}
 	return out.String()
+}
+
+// A trace of what a script does is a script that does the same.
+func TestATraceIsAScript(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts found: %v", err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, block := range strings.Split(string(source), "\ncore") {
+			if i > 0 {
+				block = "core" + block
+			}
+			p := newPlayer(t)
+			playWith(p, block)
+			if trace := p.traced.String(); trace != "" {
+				if got := playScript(t, trace); got != trace {
+					t.Errorf("%s, core %d: the trace does something else:\n%s", file, i, diff(trace, got))
+				}
+			}
+		}
+	}
 }
 
 func diff(want, got string) string {

@@ -5,6 +5,7 @@ package session
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type Parts struct {
 	Guests    *rollout.Guests
 	Health    *status.Health
 	Metrics   *telemetry.Metrics
+	Trace     io.Writer         // of the core's events and actions; nil for none
 	Observers []timing.Observer // receive each finished journey, on the core's goroutine
 	Log       *slog.Logger
 
@@ -45,6 +47,7 @@ type Session struct {
 	notices telemetry.Notices
 	limit   telemetry.Limiter
 	detail  *telemetry.Detail
+	trace   *telemetry.Trace
 
 	batches  chan []replicator.Event // from follow; not received from while paused
 	answers  chan []replicator.Event // from everybody else
@@ -70,10 +73,10 @@ type Session struct {
 	wg   sync.WaitGroup
 }
 
-// New returns a session of a core that begins at start.
-func New(parts Parts, core *replicator.Core, start replicator.Start) *Session {
+// New returns a session of a core that New of package replicator makes of opts and start.
+func New(parts Parts, opts replicator.Options, start replicator.Start) *Session {
 	s := &Session{
-		Parts: parts, core: core, from: start.Resume, anchor: start.Anchor, detail: telemetry.NewDetail(parts.Log),
+		Parts: parts, core: replicator.New(opts, start), from: start.Resume, anchor: start.Anchor, detail: telemetry.NewDetail(parts.Log),
 		batches:  make(chan []replicator.Event, 1),
 		answers:  make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+2),
 		lanes:    make([]chan replicator.Action, parts.Lanes),
@@ -83,6 +86,7 @@ func New(parts Parts, core *replicator.Core, start replicator.Start) *Session {
 		seek:     make(chan talos.Position, 1),
 		armed:    make(chan rollout.Armed, 1),
 	}
+	s.trace = telemetry.NewTrace(parts.Trace, opts, start, parts.Log)
 	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit}
 	s.life, s.quit = context.WithCancelCause(context.Background())
 	return s
@@ -163,20 +167,23 @@ func (s *Session) schedule(timer *time.Timer) {
 
 func (s *Session) show() {
 	s.shown = now()
+	s.trace.Flush()
 	s.Health.Show(s.core.Status())
 }
 
 func (s *Session) steps(events []replicator.Event) {
 	at := now()
 	for _, ev := range events {
-		for _, a := range s.core.Step(at, ev) {
-			s.perform(a)
-		}
+		s.stepAt(at, ev)
 	}
 }
 
-func (s *Session) step(ev replicator.Event) {
-	for _, a := range s.core.Step(now(), ev) {
+func (s *Session) step(ev replicator.Event) { s.stepAt(now(), ev) }
+
+func (s *Session) stepAt(at int64, ev replicator.Event) {
+	actions := s.core.Step(at, ev)
+	s.trace.Step(at, ev, actions)
+	for _, a := range actions {
 		s.perform(a)
 	}
 }
