@@ -362,7 +362,7 @@ func TestACohortWithoutARoute(t *testing.T) {
 	}
 }
 
-// A host that can not run must not end the one that does.
+// A host that cannot run must not end the one that does.
 func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
 	b := newBank(t, 3)
 	b.send(message("Other", "position 0"))

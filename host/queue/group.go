@@ -94,7 +94,7 @@ func (q *Queue) fills(from int, now int64, lim Limits) bool {
 }
 
 // run fills a frontier group with the run that starts at an index and takes it; false when
-// its first unsettled entry can not go now.
+// its first unsettled entry cannot go now.
 func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bool {
 	g.most = lim.Entries
 	end := from

@@ -170,7 +170,7 @@ const (
 	StopFenced                              // another host owns the cohort
 	StopDatabaseRegressed                   // the database lost commits: load everything again
 	StopBrokenPromise                       // a promise is broken
-	StopHalted                              // something outside can not go on
+	StopHalted                              // something outside cannot go on
 	StopDrainOverdue                        // said by the shell: draining took longer than it may
 )
 

@@ -125,7 +125,7 @@ type GuestArmed struct {
 // Tick says that time has passed; the shell sends one when Deadline is reached.
 type Tick struct{}
 
-// Halt says that something outside can not go on and that waiting does not help: the log was
+// Halt says that something outside cannot go on and that waiting does not help: the log was
 // truncated, say. The core stops.
 type Halt struct{ Failure Failure }
 

@@ -31,7 +31,7 @@ type lane struct {
 	failures int          // to connect, in a row
 	connect  int64        // when to try to connect again
 	// confirmed is the durable snapshot when the connection was asked for: what the database
-	// says to it can not be lower. Other lanes commit while it connects, so the snapshot at the
+	// says to it cannot be lower. Other lanes commit while it connects, so the snapshot at the
 	// time of the answer says nothing.
 	confirmed talos.Version
 	failure   Failure // why it is down
