@@ -13,11 +13,14 @@ CROSS   := linux/amd64 linux/arm64 darwin/arm64
 CODE    := abi cmd examples guests host
 say      = @printf '== %s\n' "$(1)"
 
+# What is pure, or reads the sources alone: the layout, the vocabulary, the contract, the core.
+QUICK   := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host/suffix ./host/queue ./host/replicator
+
 # The packages that start goroutines, or that others call from several.
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +32,9 @@ demo: go ## everything on one machine and a verdict; KILL=n SWAP=n FOR=30s RATE=
 
 ichor: go ## the host, one static binary: ./ichor
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
+
+quick: go ## the tests of layout, vocabulary, contract, queue and core: seconds, to run after each change
+	@go test -timeout 5m $(TESTFLAGS) $(QUICK)
 
 test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
 	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test -timeout 20m $(TESTFLAGS) ./...
