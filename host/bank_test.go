@@ -14,8 +14,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -61,13 +63,10 @@ func newBankIn(t *testing.T, broker *kafkatest.Broker, db pgtest.Database, accou
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.conn.Close(context.Background()) })
-	schema, err := os.ReadFile("../examples/banking/schema.sql")
-	if err != nil {
+	if err := banking.Open(t.Context(), b.conn, banking.AccountNumbers(accounts), 100_000); err != nil {
 		t.Fatal(err)
 	}
-	b.exec(string(schema))
 	b.exec(installer.Schema())
-	b.exec("insert into bank_accounts (number, name, amount, version) select lpad(n::text, 4, '0'), 'x', 100000, 0 from generate_series(1, $1) n", accounts)
 	b.install("banking", guesttest.Banking(t))
 	b.options = host.Options{}
 	b.options.Source.Brokers = []string{broker.Addr(kafkatest.Plain)}
@@ -180,15 +179,11 @@ func (b *bank) eventually(want, sql string, args ...any) {
 
 func (b *bank) digest() string {
 	b.t.Helper()
-	rows, err := b.conn.Query(b.t.Context(), "select number, amount::numeric(20,5)::text, version from bank_accounts where version > 0")
+	digest, err := hosttest.BankDigest(b.t.Context(), b.conn)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[talostest.BankRow])
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return talostest.BankDigest(all)
+	return digest
 }
 
 // play writes a recorded log to the topic with its offsets.
@@ -197,15 +192,7 @@ func (b *bank) play(records []talostest.Record, err error) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	log := make([]kafkatest.Recorded, len(records))
-	for i, r := range records {
-		log[i] = kafkatest.Recorded{Offset: int64(r.Position), Aborted: r.Aborted, Marker: r.Control,
-			Message: kafkatest.Message{Time: time.UnixMilli(r.TimeMillis), Key: r.Key, Value: r.Value}}
-		for _, h := range r.Headers {
-			log[i].Headers = append(log[i].Headers, kafkatest.Header(h))
-		}
-	}
-	if err := b.broker.Play(b.t.Context(), b.topic, log); err != nil {
+	if err := b.broker.Play(b.t.Context(), b.topic, hosttest.Recorded(records)); err != nil {
 		b.t.Fatal(err)
 	}
 }

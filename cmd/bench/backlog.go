@@ -32,15 +32,15 @@ type backlog struct {
 
 // fill sends candidates and their decisions to the backlog's topic. All are single transfers, so
 // that each version is one statement of the guest's first template.
-func (s *stage) fill(ctx context.Context, o options) (*backlog, error) {
-	if err := s.broker.CreateTopic(ctx, backlogTopic, 1, nil); err != nil {
+func (m *measuring) fill(ctx context.Context) (*backlog, error) {
+	if err := m.Broker.CreateTopic(ctx, backlogTopic, 1, nil); err != nil {
 		return nil, err
 	}
-	generator, err := workload.New(workload.Options{Seed: o.Seed, Accounts: o.Accounts, Plain: true})
+	generator, err := workload.New(workload.Options{Seed: m.options.Seed, Accounts: m.options.Accounts, Plain: true})
 	if err != nil {
 		return nil, err
 	}
-	producer, err := s.broker.NewProducer(backlogTopic, kafkatest.Uncompressed)
+	producer, err := m.Broker.NewProducer(backlogTopic, kafkatest.Uncompressed)
 	if err != nil {
 		return nil, err
 	}
@@ -50,17 +50,17 @@ func (s *stage) fill(ctx context.Context, o options) (*backlog, error) {
 	for ended := false; !ended; {
 		var messages []kafkatest.Message
 		for len(messages) < sentAtOnce {
-			if generator.Counts().Candidates >= o.Candidates {
+			if generator.Counts().Candidates >= m.options.Candidates {
 				generator.Finish()
 			}
-			m, more := generator.Next()
+			message, more := generator.Next()
 			if ended = !more; ended {
 				break
 			}
-			if err := b.add(m, candidates); err != nil {
+			if err := b.add(message, candidates); err != nil {
 				return nil, err
 			}
-			messages = append(messages, messageOf(m))
+			messages = append(messages, messageOf(message))
 		}
 		if _, err := producer.Produce(ctx, messages...); err != nil {
 			return nil, err

@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-func TestShortRunPrintsEveryFigure(t *testing.T) {
+func TestShortRunPrintsEveryMeasurement(t *testing.T) {
 	temp, err := os.MkdirTemp("", "b") // short: a socket's path lies in it
 	if err != nil {
 		t.Fatal(err)
@@ -24,27 +25,27 @@ func TestShortRunPrintsEveryFigure(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", temp)
 	var out, problems bytes.Buffer
-	if code := run([]string{"--quick", "--json"}, &out, &problems); code != exitOK {
+	if code := run([]string{"--quick", "--json"}, &out, &problems); code != program.ExitOK {
 		t.Fatalf("exit code %d\n%s%s", code, &out, &problems)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	var figures map[string]any
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &figures); err != nil {
+	var measured map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &measured); err != nil {
 		t.Fatalf("the last line is no JSON object: %v\n%s", err, lines[len(lines)-1])
 	}
-	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "peak_mib", "first_look_ms", "first_look_peak_mib", "versions_a_transaction",
+	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "peak_mib", "first_load_ms", "first_load_peak_mib", "versions_a_transaction",
 		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "swap_ms", "swap_p99_ms", "swap_journeys", "gc_longest_stop_ms", "snapshot_age_samples", "journeys"} {
-		if n, ok := figures[name].(float64); !ok || n <= 0 {
-			t.Errorf("%s is %v, not above 0", name, figures[name])
+		if n, ok := measured[name].(float64); !ok || n <= 0 {
+			t.Errorf("%s is %v, not above 0", name, measured[name])
 		}
 	}
-	if _, ok := figures["snapshot_age_p50_ms"].(float64); !ok {
+	if _, ok := measured["snapshot_age_p50_ms"].(float64); !ok {
 		t.Error("there is no snapshot_age_p50_ms")
 	}
-	if got := figures["rungs"].([]any); len(got) != len(rungs) {
+	if got := measured["rungs"].([]any); len(got) != len(rungs) {
 		t.Errorf("%d rungs, want %d", len(got), len(rungs))
 	}
-	if m := figures["machine"].(map[string]any); m["fsync"] != "on" || m["synchronous_commit"] != "on" || m["postgresql"] == "" {
+	if m := measured["machine"].(map[string]any); m["fsync"] != "on" || m["synchronous_commit"] != "on" || m["postgresql"] == "" {
 		t.Errorf("the machine is %v", m)
 	}
 	if left, err := filepath.Glob(filepath.Join(temp, "ichor-bench-*")); err != nil || len(left) > 0 {
@@ -57,7 +58,7 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		{"--candidates", "3"}, {"--rounds", "0"}, {"--rate", "0"}, {"--lanes", "-1"}, {"--accounts", "1"}, {"--nonsense"},
 	} {
 		var out, problems bytes.Buffer
-		if code := run(args, &out, &problems); code != exitUsage || problems.Len() == 0 {
+		if code := run(args, &out, &problems); code != program.ExitUsage || problems.Len() == 0 {
 			t.Errorf("%v: exit code %d and %q", args, code, &problems)
 		}
 	}
@@ -104,21 +105,11 @@ func decision(version talos.Version) workload.Message {
 	return workload.Message{Position: 99, Headers: []workload.Header{{Name: "messageType", Value: []byte("Decision")}}, Value: []byte(value)}
 }
 
-func TestMediansAndPercentiles(t *testing.T) {
+func TestMedian(t *testing.T) {
 	if got := median([]float64{9, 1, 5}); got != 5 {
 		t.Errorf("the median of three is %v, want 5", got)
 	}
 	if got := median([]float64{4, 2}); got != 2 {
 		t.Errorf("the median of two is %v, want the lower one, 2", got)
-	}
-	values := make([]time.Duration, 200)
-	for i := range values {
-		values[i] = time.Duration(200 - i)
-	}
-	if p50, p99 := percentile(values, 50), percentile(values, 99); p50 != 100 || p99 != 198 {
-		t.Errorf("p50 %d and p99 %d of 1 to 200, want 100 and 198", p50, p99)
-	}
-	if got := percentile(nil, 99); got != 0 {
-		t.Errorf("a percentile of nothing is %v", got)
 	}
 }

@@ -67,15 +67,15 @@ func guestSQL(root string) (string, error) {
 }
 
 // climb measures one rung on a fresh bank.
-func (s *stage) climb(ctx context.Context, r rung, sql string, transfers []transfer) (float64, error) {
-	database, err := s.bank(ctx)
+func (m *measuring) climb(ctx context.Context, r rung, sql string, transfers []transfer) (float64, error) {
+	bank, err := m.bank(ctx)
 	if err != nil {
 		return 0, err
 	}
 	transfers = transfers[:max(1, int(r.share*float64(len(transfers))))]
 	conns := make([]*pgx.Conn, r.Connections)
 	for i := range conns {
-		if conns[i], err = s.connect(ctx, database, sql); err != nil {
+		if conns[i], err = connect(ctx, bank.URL, sql); err != nil {
 			break
 		}
 	}
@@ -110,8 +110,8 @@ func (s *stage) climb(ctx context.Context, r rung, sql string, transfers []trans
 }
 
 // connect connects as the host does, and prepares the statement.
-func (s *stage) connect(ctx context.Context, database, sql string) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(s.postgres.DSN(database))
+func connect(ctx context.Context, url, sql string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}

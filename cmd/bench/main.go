@@ -12,75 +12,54 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/alecthomas/kong"
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// The exit codes: the figures are there, something failed, the flags are wrong.
-const (
-	exitOK = iota
-	exitFailed
-	exitUsage
-)
-
 // run parses the flags, measures and prints.
-func run(args []string, out, errors io.Writer) int {
+func run(args []string, out, problems io.Writer) int {
 	o, err := parse(args, out)
 	switch {
 	case err != nil:
-		fmt.Fprintln(errors, "bench:", err)
-		return exitUsage
+		fmt.Fprintln(problems, "bench:", err)
+		return program.ExitUsage
 	case o == nil:
-		return exitOK // the help was asked for
+		return program.ExitOK // the help was asked for
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	r, err := measure(ctx, *o, out)
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("interrupted: %w", err)
-	}
-	if err != nil {
-		fmt.Fprintln(errors, "bench:", err)
-		return exitFailed
-	}
-	r.print(out)
-	if o.JSON {
-		text, err := json.Marshal(r)
+	return program.Run("bench", problems, func(ctx context.Context) (bool, error) {
+		r, err := measure(ctx, *o, out)
 		if err != nil {
-			fmt.Fprintln(errors, "bench:", err)
-			return exitFailed
+			return false, err
 		}
-		fmt.Fprintf(out, "%s\n", text)
+		return true, tell(out, r, o.JSON)
+	})
+}
+
+// tell prints what was measured.
+func tell(out io.Writer, r *report, asJSON bool) error {
+	r.print(out)
+	if !asJSON {
+		return nil
 	}
-	return exitOK
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", text)
+	return err
 }
 
 // parse returns the options, or nil when the help was asked for and is printed.
 func parse(args []string, out io.Writer) (*options, error) {
 	var o options
-	helped := false
-	parser, err := kong.New(&o,
-		kong.Name("bench"),
-		kong.Description("How fast the host installs, next to the bare database."),
-		kong.Writers(out, out),
-		kong.Exit(func(int) { helped = true }),
-	)
-	if err != nil {
-		return nil, err
-	}
-	if _, err = parser.Parse(args); helped {
-		return nil, nil
-	}
-	if err != nil {
+	more, err := program.Parse("bench", "How fast the host installs, next to the bare database.", &o, args, out)
+	if err != nil || !more {
 		return nil, err
 	}
 	if o.Quick {
-		o.hurry()
+		o.quick()
 	}
 	return &o, o.validate()
 }

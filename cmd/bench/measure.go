@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 )
 
 // measure measures everything and leaves nothing behind.
@@ -19,43 +21,43 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 		fmt.Fprintf(out, "%5.1f s  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
 	}
 	say("starting a broker and a database, building the guest and the host")
-	s, err := openStage(ctx, o)
+	m, err := openStage(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	sql, err := guestSQL(s.root)
+	defer func() { err = errors.Join(err, m.Close()) }()
+	sql, err := guestSQL(m.Root)
 	if err != nil {
 		return nil, err
 	}
 	say("filling a topic with %d candidates and their decisions", o.Candidates)
-	b, err := s.fill(ctx, o)
+	b, err := m.fill(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r = &report{Candidates: o.Candidates, Versions: len(b.transfers), Rounds: o.Rounds}
-	say("a first look at the guest: compiling it, checking its SQL")
-	look, err := s.look(ctx, o)
+	say("loading the guest for the first time: compiling it, checking its SQL")
+	load, err := m.firstLoad(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.LookMs, r.LookMiB = millis(look.took), look.peakMiB
-	if err := r.Machine.read(ctx, s); err != nil {
+	r.LoadMs, r.LoadMiB = stage.Milliseconds(load.took), load.peakMiB
+	if err := r.Machine.read(ctx, m.Postgres.URL("postgres")); err != nil {
 		return nil, err
 	}
-	if err := s.rounds(ctx, o, b, sql, r, say); err != nil {
+	if err := m.rounds(ctx, b, sql, r, say); err != nil {
 		return nil, err
 	}
 	if o.For > 0 {
 		say("a steady load of %.0f candidates a second for %v", o.Rate, o.For)
-		load, err := s.load(ctx, o, "steady.certification", s.swapping(o), true)
+		load, err := m.load(ctx, o, "steady.certification", m.swapping(o.For/3), true)
 		if err != nil {
 			return nil, err
 		}
 		r.underLoad(o, load)
 		say("the same for a third of the time, beside a cohort's initiator")
 		o.For /= 3
-		beside, err := s.load(ctx, o, "initiated.certification", s.initiating("initiated.certification"), false)
+		beside, err := m.load(ctx, o, "initiated.certification", m.initiating("initiated.certification"), false)
 		if err != nil {
 			return nil, err
 		}
@@ -66,18 +68,18 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 
 // rounds lets the host and the rungs take turns on the same server, so that what disturbs the
 // machine for a while disturbs all of them.
-func (s *stage) rounds(ctx context.Context, o options, b *backlog, sql string, r *report, say func(string, ...any)) error {
-	var ways []whole
+func (m *measuring) rounds(ctx context.Context, b *backlog, sql string, r *report, say func(string, ...any)) error {
+	var runs []backlogRun
 	rates := make([][]float64, len(rungs))
-	for n := range o.Rounds {
-		w, err := s.install(ctx, b, o)
+	for n := range m.options.Rounds {
+		run, err := m.install(ctx, b)
 		if err != nil {
 			return err
 		}
-		ways = append(ways, w)
-		say("round %d: the host, %.0f versions/s", n+1, w.rate)
+		runs = append(runs, run)
+		say("round %d: the host, %.0f versions/s", n+1, run.rate)
 		for i, one := range rungs {
-			rate, err := s.climb(ctx, one, sql, b.transfers)
+			rate, err := m.climb(ctx, one, sql, b.transfers)
 			if err != nil {
 				return err
 			}
@@ -85,7 +87,7 @@ func (s *stage) rounds(ctx context.Context, o options, b *backlog, sql string, r
 			say("round %d: %s, %.0f versions/s", n+1, one.Name, rate)
 		}
 	}
-	r.throughput(ways, rates)
+	r.throughput(runs, rates)
 	return nil
 }
 
@@ -105,9 +107,9 @@ type machine struct {
 	SyncCommit string `json:"synchronous_commit"`
 }
 
-func (m *machine) read(ctx context.Context, s *stage) error {
+func (m *machine) read(ctx context.Context, url string) error {
 	m.CPUs, m.Go, m.OS = runtime.NumCPU(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH
-	conn, err := pgx.Connect(ctx, s.postgres.DSN("postgres"))
+	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ type options struct {
 	Patience   time.Duration `default:"60s" help:"How long the host may make no progress before the benchmark gives up."`
 }
 
-// hurry makes everything small.
-func (o *options) hurry() {
+// quick makes everything small.
+func (o *options) quick() {
 	o.Candidates, o.Rounds, o.Rate, o.For = 3_000, 1, 200, 2*time.Second
 }
 

@@ -6,10 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 )
 
-// The aims stand next to the figures; nothing fails by them.
+// The aims stand next to what was measured; nothing fails by them.
 const (
 	aimFifty   = 4.0 // times the rung of 50 connections
 	aimBest    = 0.6 // of the best rung of one connection
@@ -34,8 +35,8 @@ type report struct {
 	CPU        float64   `json:"host_cpus_busy"`
 	Group      float64   `json:"versions_a_transaction"`
 	StartMs    float64   `json:"start_ms"`
-	LookMs     float64   `json:"first_look_ms"`
-	LookMiB    float64   `json:"first_look_peak_mib"`
+	LoadMs     float64   `json:"first_load_ms"`
+	LoadMiB    float64   `json:"first_load_peak_mib"`
 	Rungs      []rung    `json:"rungs"`
 
 	LoadRate       float64 `json:"load_candidates_per_s"`
@@ -65,10 +66,10 @@ type report struct {
 
 // throughput fills in what the rounds gave: medians, the ratios' of the ratios within a round, and
 // the highest peak.
-func (r *report) throughput(ways []whole, rates [][]float64) {
+func (r *report) throughput(runs []backlogRun, rates [][]float64) {
 	var cpu, start, group, fifty, bare, single []float64
-	for _, w := range ways {
-		r.Rates, cpu, start = append(r.Rates, w.rate), append(cpu, w.cpu), append(start, millis(w.start))
+	for _, w := range runs {
+		r.Rates, cpu, start = append(r.Rates, w.rate), append(cpu, w.cpu), append(start, stage.Milliseconds(w.start))
 		group = append(group, w.group)
 		r.PeakMiB = max(r.PeakMiB, w.peakMiB)
 	}
@@ -77,7 +78,7 @@ func (r *report) throughput(ways []whole, rates [][]float64) {
 	for i := range r.Rungs {
 		r.Rungs[i].Rate = median(rates[i])
 	}
-	for round, w := range ways {
+	for round, w := range runs {
 		best := 0.0
 		for i, one := range rungs {
 			if one.Connections == 1 {
@@ -95,19 +96,17 @@ func (r *report) underLoad(o options, s steady) {
 	r.leftOut = o.leaveOut()
 	r.LoadRate, r.LoadCPU = float64(s.candidates)/s.took.Seconds(), s.cpu
 	j := s.journeys
-	r.Journeys, r.P50, r.P99 = j.journeys, millis(j.candidate50), millis(j.candidate99)
-	r.DecisionP50, r.DecisionP99 = millis(j.decision50), millis(j.decision99)
-	r.SwapMs, r.SwapJourneys, r.SwapP99 = millis(s.swap.ended.Sub(s.swap.begun)), s.during.journeys, millis(s.during.candidate99)
-	r.SwapRatio, r.LongestStop = r.SwapP99/max(r.P99, 0.001), millis(s.stop)
-	r.AgeSamples, r.SnapshotAgeP50, r.SnapshotAgeP99 = len(s.ages), millis(percentile(s.ages, 50)), millis(percentile(s.ages, 99))
+	r.Journeys, r.P50, r.P99 = j.journeys, stage.Milliseconds(j.candidate50), stage.Milliseconds(j.candidate99)
+	r.DecisionP50, r.DecisionP99 = stage.Milliseconds(j.decision50), stage.Milliseconds(j.decision99)
+	r.SwapMs, r.SwapJourneys, r.SwapP99 = stage.Milliseconds(s.swap.ended.Sub(s.swap.begun)), s.during.journeys, stage.Milliseconds(s.during.candidate99)
+	r.SwapRatio, r.LongestStop = r.SwapP99/max(r.P99, 0.001), stage.Milliseconds(s.stop)
+	r.AgeSamples, r.SnapshotAgeP50, r.SnapshotAgeP99 = len(s.ages), stage.Milliseconds(stage.Percentile(s.ages, 50)), stage.Milliseconds(stage.Percentile(s.ages, 99))
 }
 
 // besideInitiator fills in what the steady load gave beside the cohort's other writer.
 func (r *report) besideInitiator(s steady) {
-	r.InitiatedP99, r.InitiatedAgeP99, r.Initiator = millis(s.journeys.candidate99), millis(percentile(s.ages, 99)), s.initiator
+	r.InitiatedP99, r.InitiatedAgeP99, r.Initiator = stage.Milliseconds(s.journeys.candidate99), stage.Milliseconds(stage.Percentile(s.ages, 99)), s.initiator
 }
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // print writes the report for a person.
 func (r *report) print(out io.Writer) {
@@ -128,7 +127,7 @@ func (r *report) print(out io.Writer) {
 	line("  versions a transaction", "%8.0f", r.Group)
 	line("  processors busy with the host", "%8.2f", r.CPU)
 	line("  start of the process to the first install", "%8.0f ms", r.StartMs)
-	line("  a look at the guest, in a child", "%8.0f ms, %.0f MiB at its peak", r.LookMs, r.LookMiB)
+	line("  a guest's first load, in a child", "%8.0f ms, %.0f MiB at its peak", r.LoadMs, r.LoadMiB)
 	fmt.Fprintln(out, "  What the host installed equals a serial replay of the log, each time.")
 	if r.AgeSamples == 0 {
 		return

@@ -4,134 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
-	"os"
-	"path/filepath"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/ichor-replicator/ichor/examples/banking/workload"
-	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
-	"github.com/ichor-replicator/ichor/host/hosttest"
-	"github.com/ichor-replicator/ichor/host/installer/pgtest"
-	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 )
 
-const (
-	guestName = "banking"
-	balance   = 1_000_000 // of each account at the beginning
-)
-
-// stage is what the measurements share: a folder, a broker in this process that the host talks
-// to over TCP, a PostgreSQL of its own that syncs its commits, the guest and the host's binary.
-type stage struct {
-	root     string // of the repository
-	dir      string
-	broker   *kafkatest.Broker
-	postgres *pgtest.Server
-	opening  verdict.Opening
-	ichor    string
-	bases    int // how many databases were made
+// measuring is what the measurements share: a stage with the guest and the host built.
+type measuring struct {
+	*stage.Stage
+	options options
+	banks   int // how many were opened
 }
 
-// openStage starts and builds everything. close ends what was started, also after an error.
-func openStage(ctx context.Context, o options) (*stage, error) {
-	s := &stage{opening: verdict.Opening{Amount: big.NewRat(balance, 1)}, ichor: o.Ichor}
-	for i := range o.Accounts {
-		s.opening.Accounts = append(s.opening.Accounts, workload.AccountNumber(i))
+// openStage starts and builds everything. Close ends what was started; after an error that is done
+// already.
+func openStage(ctx context.Context, o options) (*measuring, error) {
+	s, err := stage.Open(ctx, stage.Options{Name: "bench", Ichor: o.Ichor})
+	if err != nil {
+		return nil, err
 	}
-	if err := s.open(ctx); err != nil {
-		return nil, errors.Join(err, s.close())
+	if err := s.Build(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	return s, nil
+	return &measuring{Stage: s, options: o}, nil
 }
 
-func (s *stage) open(ctx context.Context) (err error) {
-	if s.root, err = hosttest.Repository(ctx); err != nil {
-		return err
-	}
-	if s.dir, err = os.MkdirTemp("", "ichor-bench-"); err != nil {
-		return err
-	}
-	if err = os.Chmod(s.dir, 0o755); err != nil { // the database may run as another user
-		return err
-	}
-	for folder, mode := range map[string]os.FileMode{"guests": 0o755, "cache": 0o700} {
-		if err = os.Mkdir(s.path(folder), mode); err != nil {
-			return err
-		}
-	}
-	if err = guesttest.BuildBanking(ctx, s.root, s.path("guests/"+guestName+".wasm")); err != nil {
-		return err
-	}
-	if s.ichor == "" {
-		s.ichor = s.path("ichor")
-		if err = hosttest.Build(ctx, s.root, s.ichor); err != nil {
-			return err
-		}
-	}
-	if s.broker, err = kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{DataDir: s.path("log")}); err != nil {
-		return err
-	}
-	s.postgres, err = pgtest.Start(ctx, pgtest.Options{Dir: s.path("db")})
-	return err
-}
-
-func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
-
-// bank makes a database with the bank in it, and returns its name.
-func (s *stage) bank(ctx context.Context) (string, error) {
-	s.bases++
-	name := fmt.Sprintf("bank_%d", s.bases)
-	dsn, err := s.postgres.CreateDatabase(ctx, name)
+// bank opens a fresh bank whose tables the database's planner knows, on a server that has nothing
+// left to write.
+func (m *measuring) bank(ctx context.Context) (*stage.Bank, error) {
+	m.banks++
+	b, err := m.OpenBank(ctx, fmt.Sprintf("bank_%d", m.banks), m.options.Accounts)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	sql, err := os.ReadFile(filepath.Join(s.root, "examples/banking/schema.sql"))
+	conn, err := pgx.Connect(ctx, b.URL)
 	if err != nil {
-		return "", fmt.Errorf("read the bank's schema: %w", err)
+		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return "", fmt.Errorf("open the bank: %w", err)
-	}
-	_, err = conn.Exec(ctx, string(sql), pgx.QueryExecModeSimpleProtocol)
+	_, err = conn.Exec(ctx, "vacuum analyze bank_accounts")
 	if err == nil {
-		_, err = conn.Exec(ctx, `insert into bank_accounts (number, name, amount, version)
-			select number, 'account ' || number, $2::int, 0 from unnest($1::text[]) as number`, s.opening.Accounts, balance)
+		// None pays for what an earlier measurement left in the database's memory.
+		_, err = conn.Exec(ctx, "checkpoint")
 	}
-	if err == nil {
-		_, err = conn.Exec(ctx, "vacuum analyze bank_accounts")
-	}
-	if err = errors.Join(err, conn.Close(ctx)); err != nil {
-		return "", fmt.Errorf("open the bank: %w", err)
-	}
-	return name, s.settle(ctx)
+	return b, errors.Join(err, conn.Close(ctx))
 }
 
-// settle writes out what earlier measurements left in the database's memory, so that none pays
-// for the one before it.
-func (s *stage) settle(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.postgres.DSN("postgres"))
-	if err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, "checkpoint")
-	return errors.Join(err, conn.Close(ctx))
+// host prepares a host for the bank, with the options' lanes and groups.
+func (m *measuring) host(ctx context.Context, topic string, b *stage.Bank) (*stage.Host, error) {
+	return m.NewHost(ctx, topic, b, m.adjust)
 }
 
-// close stops what runs and removes the folder.
-func (s *stage) close() error {
-	var errs []error
-	if s.postgres != nil {
-		errs = append(errs, s.postgres.Close())
-	}
-	if s.broker != nil {
-		errs = append(errs, s.broker.Stop())
-	}
-	if s.dir != "" {
-		errs = append(errs, os.RemoveAll(s.dir))
-	}
-	return errors.Join(errs...)
+func (m *measuring) adjust(s *stage.Settings) {
+	s.Installer.Lanes, s.Installer.GroupMax = m.options.Lanes, m.options.Group
 }

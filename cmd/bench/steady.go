@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -35,20 +36,20 @@ type steady struct {
 
 // disturbance is what happens while a steady load lasts. It ends when it is done, or with its
 // context when the load is over.
-type disturbance func(ctx context.Context, h *host, out *steady) error
+type disturbance func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error
 
 // swapping swaps the guest for one never seen after a third of the load, which waits for its end.
-func (s *stage) swapping(o options) disturbance {
-	return func(ctx context.Context, h *host, out *steady) (err error) {
-		out.swap, err = s.swap(ctx, h, o.For/3, o.Patience)
+func (m *measuring) swapping(after time.Duration) disturbance {
+	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) (err error) {
+		out.swap, err = m.swap(ctx, h, after)
 		return err
 	}
 }
 
 // initiating runs a cohort's initiator beside the host, which installs all transfers too.
-func (s *stage) initiating(topic string) disturbance {
-	return func(ctx context.Context, h *host, out *steady) error {
-		i := initiator.New(initiator.Options{Brokers: []string{s.broker.Addr(kafkatest.Plain)}, Topic: topic, Database: h.dsn})
+func (m *measuring) initiating(topic string) disturbance {
+	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error {
+		i := initiator.New(initiator.Options{Brokers: m.Brokers(), Topic: topic, Database: bank.URL})
 		err := i.Run(ctx)
 		out.initiator = i.Stats()
 		return err
@@ -57,43 +58,46 @@ func (s *stage) initiating(topic string) disturbance {
 
 // load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host and
 // a fresh topic. What disturbs it is ended when all is sent, unless wait says to wait for it.
-func (s *stage) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
-	database, err := s.bank(ctx)
+func (m *measuring) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
+	bank, err := m.bank(ctx)
 	if err != nil {
 		return out, err
 	}
-	if err := s.broker.CreateTopic(ctx, topic, 1, nil); err != nil {
+	if err := m.Broker.CreateTopic(ctx, topic, 1, nil); err != nil {
 		return out, err
 	}
-	h, err := s.startHost(ctx, topic, database, o)
+	h, err := m.host(ctx, topic, bank)
 	if err != nil {
+		return out, err
+	}
+	if err := h.Start(); err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, h.Stop()) }()
-	if err := h.Ready(ctx, h.address, o.Patience); err != nil {
+	if err := h.Ready(ctx, o.Patience); err != nil {
 		return out, err
 	}
-	conn, err := pgx.Connect(ctx, h.dsn)
+	conn, err := pgx.Connect(ctx, bank.URL)
 	if err != nil {
 		return out, err
 	}
 	defer conn.Close(context.Background())
 	ages := &ages{leaveOut: o.leaveOut()}
-	journeys := newJourneys(h.address, o.leaveOut())
+	journeys := newJourneys(h, o.leaveOut())
 	disturbed := make(chan error, 1)
 	disturbing, leave := context.WithCancel(ctx)
 	defer leave()
-	go func() { disturbed <- disturb(disturbing, h, &out) }()
+	go func() { disturbed <- disturb(disturbing, h, bank, &out) }()
 	sampling, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var samplers sync.WaitGroup
 	samplers.Go(func() { stop(ages.sample(sampling, conn)) })
 	samplers.Go(func() { stop(journeys.sample(sampling)) })
-	before, err := h.usage()
+	before, err := usageOf(h)
 	if err == nil {
-		out.candidates, out.took, err = s.send(sampling, o, topic, ages)
+		out.candidates, out.took, err = m.send(sampling, o, topic, ages)
 	}
-	after, failed := h.usage()
+	after, failed := usageOf(h)
 	if err != nil || !wait {
 		leave()
 	}
@@ -108,11 +112,11 @@ func (s *stage) load(ctx context.Context, o options, topic string, disturb distu
 	}
 	out.ages, out.during = ages.taken, journeys.summary(out.swap.holds)
 	out.journeys = journeys.summary(func(t time.Time) bool { return !out.swap.holds(t) })
-	if out.stop, err = h.longestStop(ctx); err != nil {
+	if out.stop, err = longestStop(ctx, h); err != nil {
 		return out, err
 	}
 	out.cpu = (after.cpu - before.cpu).Seconds() / out.took.Seconds()
-	_, _, err = h.await(ctx, conn, ages.last(), o.Patience)
+	_, _, err = m.await(ctx, h, conn, ages.last())
 	return out, err
 }
 
@@ -120,14 +124,14 @@ func (s *stage) load(ctx context.Context, o options, topic string, disturb distu
 var errSampled = errors.New("the load is over")
 
 // send sends what is due, and waits, until the time is over and every candidate is decided.
-func (s *stage) send(ctx context.Context, o options, topic string, ages *ages) (candidates int, took time.Duration, err error) {
+func (m *measuring) send(ctx context.Context, o options, topic string, ages *ages) (candidates int, took time.Duration, err error) {
 	generator, err := workload.New(workload.Options{
 		Seed: o.Seed, Accounts: o.Accounts, Plain: true, MaxDelay: o.Delay, Now: time.Now,
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	producer, err := s.broker.NewProducer(topic, kafkatest.Uncompressed)
+	producer, err := m.Broker.NewProducer(topic, kafkatest.Uncompressed)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -155,7 +159,7 @@ func (s *stage) send(ctx context.Context, o options, topic string, ages *ages) (
 		if _, err := producer.Produce(ctx, messages...); err != nil {
 			return 0, 0, errors.Join(err, context.Cause(ctx))
 		}
-		if err := sleep(ctx, paceEvery); err != nil {
+		if err := stage.Sleep(ctx, paceEvery); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -246,12 +250,11 @@ func (a *ages) sample(ctx context.Context, conn *pgx.Conn) error {
 	defer ticker.Stop()
 	for {
 		at := time.Now()
-		var snapshot int64
-		err := conn.QueryRow(context.WithoutCancel(ctx), "select version from cohort_snapshot where id = 'SINGLETON'").Scan(&snapshot)
+		snapshot, err := stage.Snapshot(context.WithoutCancel(ctx), conn)
 		if err != nil {
-			return fmt.Errorf("sample the snapshot: %w", err)
+			return err
 		}
-		a.see(talos.Version(snapshot), at)
+		a.see(snapshot, at)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -4,60 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
-	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+const (
+	topic    = "cohort.certification"
+	database = "cohort"
+
+	// initiatorEvery is how many transfers there are to one that the cohort's initiator asked for:
+	// it installs that itself, as the host does.
+	initiatorEvery = 4
 )
 
 // demonstrate does everything and leaves nothing behind, unless it was told to. The verdict is
 // told as soon as it is known; a host that is to be kept runs on until the context ends.
 func demonstrate(ctx context.Context, o options, s *screen, tell func(*report) error) (r *report, err error) {
 	defer s.end()
-	root, err := hosttest.Repository(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var stage *stage
+	var on *stage.Stage
 	err = s.during("starting a broker and a database; where no PostgreSQL is installed, one is downloaded", func() (err error) {
-		stage, err = openStage(ctx, o)
+		on, err = openStage(ctx, o)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stage.close()) }()
-	var (
-		h      *host
-		guests *guestFiles
-	)
-	err = s.during("compiling the guest and the host; the first time this takes some minutes", func() (err error) {
-		h, guests, err = prepare(ctx, o, root, stage)
-		return err
-	})
+	defer func() { err = errors.Join(err, on.Close()) }()
+	d := show{traffic: traffic{options: o, stage: on, screen: s}}
+	err = s.during("compiling the guest and the host; the first time this takes some minutes", func() error { return d.prepare(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	if err := h.start(); err != nil {
+	if err := d.host.Start(); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, h.stop()) }() // where the show ended before its end
-	start := func() error { return h.ready(ctx, stage.listen, o.Settle) }
+	defer func() { err = errors.Join(err, d.host.Stop()) }() // where the show ended before its end
+	start := func() error { return d.host.Ready(ctx, o.Settle) }
 	if err := s.during("starting the host, which compiles and checks the guest", start); err != nil {
 		return nil, err
 	}
-	d := show{traffic: traffic{
-		options: o, stage: stage, host: h, guests: guests, screen: s, gauge: &gauge{journeys: newJourneys(stage.listen)},
-	}}
+	d.watch = &snapshotWatch{journeys: newJourneys(d.host)}
 	if r, err = d.run(ctx); err != nil {
 		return nil, err
 	}
 	if o.Leave {
-		r.Kept = stage.dir
+		r.Kept = on.Dir
 	}
 	if err := tell(r); err != nil || !o.Keep {
 		return r, err
@@ -65,37 +60,28 @@ func demonstrate(ctx context.Context, o options, s *screen, tell func(*report) e
 	return r, d.linger(ctx, start)
 }
 
-// prepare builds what has to be built, furnishes the database, and places the first guest.
-func prepare(ctx context.Context, o options, root string, s *stage) (*host, *guestFiles, error) {
-	module := o.Guest
-	if module == "" {
-		module = s.path("guest.wasm")
-		if err := guesttest.BuildBanking(ctx, root, module); err != nil {
-			return nil, nil, err
-		}
-	}
-	wasm, err := os.ReadFile(module)
+// openStage starts the broker, with an empty topic, and the database.
+func openStage(ctx context.Context, o options) (*stage.Stage, error) {
+	on, err := stage.Open(ctx, stage.Options{Name: "demo", Ichor: o.Ichor, Guest: o.Guest, Keep: o.Leave})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	guests := &guestFiles{dir: s.guests(), module: wasm}
-	if _, err := guests.place(); err != nil {
-		return nil, nil, err
+	if err := on.Broker.CreateTopic(ctx, topic, 1, map[string]string{"message.timestamp.type": "LogAppendTime"}); err != nil {
+		return nil, errors.Join(err, on.Close())
 	}
-	h := &host{binary: o.Ichor, settings: s.path("ichor.yaml"), log: s.path("ichor.log")}
-	if h.binary == "" {
-		h.binary = s.path("ichor")
-		if err := hosttest.Build(ctx, root, h.binary); err != nil {
-			return nil, nil, err
-		}
+	return on, nil
+}
+
+// prepare builds what has to be built, and opens the bank for a host that does not run yet.
+func (d *show) prepare(ctx context.Context) (err error) {
+	if err = d.stage.Build(ctx); err != nil {
+		return err
 	}
-	if err := writeSettings(h.settings, s); err != nil {
-		return nil, nil, err
+	if d.bank, err = d.stage.OpenBank(ctx, database, d.options.Accounts); err != nil {
+		return err
 	}
-	if err := s.furnish(ctx, filepath.Join(root, "examples/banking/schema.sql")); err != nil {
-		return nil, nil, err
-	}
-	return h, guests, h.prepare(ctx)
+	d.host, err = d.stage.NewHost(ctx, topic, d.bank, nil)
+	return err
 }
 
 // show is the part in which the host runs.
@@ -106,16 +92,16 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	followed := make(chan error, 1)
-	go func() { followed <- d.gauge.follow(following, d.stage.dsn) }()
+	go func() { followed <- d.watch.follow(following, d.bank.URL) }()
 	d.screen.say("sending %s", d.plan())
-	initiated := d.stage.beside(ctx)
+	initiated := d.beside(ctx)
 	if err := d.traffic.run(ctx); err != nil {
 		stop()
 		_, failed := initiated()
 		return nil, errors.Join(err, <-followed, failed)
 	}
 	d.screen.say("all is sent; waiting for the host")
-	log, err := verdict.Read(ctx, []string{d.stage.brokers()}, topic)
+	log, err := verdict.Read(ctx, d.stage.Brokers(), topic)
 	if err != nil {
 		return nil, err
 	}
@@ -131,13 +117,27 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	if r.Initiator, err = initiated(); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
-	_ = d.gauge.journeys.ask(ctx) // the last of them; where the host is gone the verdict says so
+	_ = d.watch.journeys.ask(ctx) // the last of them; where the host is gone the verdict says so
 	stop()
-	if err := errors.Join(<-followed, d.host.stop()); err != nil {
+	if err := errors.Join(<-followed, d.host.Stop()); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
 	d.screen.say("judging")
 	return r, d.judge(ctx, r, log, took)
+}
+
+// beside runs an initiator beside the host. The function that it returns ends it, and returns what
+// it did.
+func (d *show) beside(ctx context.Context) func() (initiator.Stats, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	i := initiator.New(initiator.Options{Brokers: d.stage.Brokers(), Topic: topic, Database: d.bank.URL, Every: initiatorEvery})
+	ended := make(chan error, 1)
+	go func() { ended <- i.Run(ctx) }()
+	return func() (initiator.Stats, error) {
+		cancel()
+		err := <-ended
+		return i.Stats(), err
+	}
 }
 
 // plan says what the workload will be.
@@ -154,12 +154,12 @@ func (d *show) plan() string {
 
 // settle waits until the host has installed everything that can be.
 func (d *show) settle(ctx context.Context, want talos.Version) error {
-	err := d.gauge.wait(ctx, d.options.Settle, func(now talos.Version) bool { return now >= want || d.host.check() != nil })
-	if ended := d.host.check(); ended != nil {
+	err := d.watch.wait(ctx, d.options.Settle, func(now talos.Version) bool { return now >= want || d.host.Check() != nil })
+	if ended := d.host.Check(); ended != nil {
 		return ended
 	}
 	if errors.Is(err, errStuck) {
-		return fmt.Errorf("%w; the host's log ends:\n%s", err, d.host.tail())
+		return fmt.Errorf("%w; the host's log ends:\n%s", err, d.host.Tail())
 	}
 	return err
 }
@@ -167,10 +167,10 @@ func (d *show) settle(ctx context.Context, want talos.Version) error {
 // judge fills in the report.
 func (d *show) judge(ctx context.Context, r *report, log *verdict.Log, took time.Duration) error {
 	var err error
-	if r.Check, err = verdict.Check(ctx, log, d.stage.opening, d.stage.dsn); err != nil {
+	if r.Check, err = verdict.Check(ctx, log, d.bank.Opening, d.bank.URL); err != nil {
 		return err
 	}
-	uses, err := readHistory(ctx, d.stage.dsn)
+	uses, err := readHistory(ctx, d.bank.URL)
 	if err != nil {
 		return err
 	}
@@ -180,9 +180,9 @@ func (d *show) judge(ctx context.Context, r *report, log *verdict.Log, took time
 			installed = append(installed, v)
 		}
 	}
-	seen := d.gauge.journeys.all()
-	r.Conversions = prove(uses, d.guests.made, installed, seen)
-	r.Kills = d.host.restarts()
+	seen := d.watch.journeys.all()
+	r.Conversions = prove(uses, d.stage.Guests.Placed(), installed, seen)
+	r.Kills = d.host.Restarts()
 	r.conclude(took, summarise(seen))
 	return nil
 }

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
 )
 
-// play runs the demonstration with the stand-in that makes the fault, and checks that nothing
+// play runs the demonstration with the fake host that makes the fault, and checks that nothing
 // is left behind.
 func play(t *testing.T, fault string, args ...string) (code int, out, errors string) {
 	t.Helper()
@@ -38,7 +40,7 @@ func play(t *testing.T, fault string, args ...string) (code int, out, errors str
 	return code, stdout.String(), stderr.String()
 }
 
-// module returns a file that passes for a guest with the stand-in.
+// module returns a file that passes for a guest with the fake host.
 func module(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "guest.wasm")
@@ -50,7 +52,7 @@ func module(t *testing.T) string {
 
 func TestDemonstrationWithKillsAndSwaps(t *testing.T) {
 	code, out, errors := play(t, "", "--kill", "2", "--swap", "2", "--json")
-	if code != exitOK || errors != "" {
+	if code != program.ExitOK || errors != "" {
 		t.Fatalf("exit %d: %s\n%s", code, out, errors)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
@@ -81,7 +83,7 @@ func TestDemonstrationSeesWhatIsWrong(t *testing.T) {
 		t.Run(c.fault, func(t *testing.T) {
 			code, out, errors := play(t, c.fault, "--settle", c.settle)
 			for _, said := range c.said {
-				if code != exitFailed || !strings.Contains(out+errors, said) {
+				if code != program.ExitFailed || !strings.Contains(out+errors, said) {
 					t.Errorf("exit %d without %q: %s\n%s", code, said, out, errors)
 				}
 			}

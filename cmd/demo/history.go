@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -27,7 +28,7 @@ func readHistory(ctx context.Context, dsn string) ([]use, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the guests' history: %w", err)
 	}
-	rows, err := conn.Query(ctx, "select from_version, only_version, digest from ichor.guest_history where name = $1 order by 1, 2", guestName)
+	rows, err := conn.Query(ctx, "select from_version, only_version, digest from ichor.guest_history where name = $1 order by 1, 2", stage.GuestName)
 	var uses []use
 	if err == nil {
 		uses, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (u use, err error) {

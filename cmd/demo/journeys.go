@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -18,8 +15,7 @@ const journeysAsked = 1500
 // journeys collects what the host says about the way of each version. They are the host's own
 // figures: nobody else knows them.
 type journeys struct {
-	address string
-	client  http.Client
+	host *stage.Host
 
 	mu   sync.Mutex
 	seen map[talos.Version]journey
@@ -36,66 +32,40 @@ type journey struct {
 	hasCall             bool
 }
 
-func newJourneys(address string) *journeys {
-	return &journeys{address: address, client: http.Client{Timeout: 5 * time.Second}, seen: map[talos.Version]journey{}}
+func newJourneys(host *stage.Host) *journeys {
+	return &journeys{host: host, seen: map[talos.Version]journey{}}
 }
 
 // ask asks the host once. While it is down there is no answer, which is an error.
 func (j *journeys) ask(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		fmt.Sprintf("http://%s/v1/journeys?limit=%d", j.address, journeysAsked), nil)
+	recent, err := j.host.Journeys(ctx, journeysAsked)
 	if err != nil {
 		return err
-	}
-	response, err := j.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the host answers %s", response.Status)
-	}
-	var answer struct {
-		Recent []struct {
-			Version talos.Version
-			Guest   string
-			Events  []struct {
-				Event string
-				At    int64 `json:"at_ns"`
-			}
-		}
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return fmt.Errorf("the host's journeys: %w", err)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, r := range answer.Recent {
-		at := map[string]int64{}
-		for _, e := range r.Events {
-			at[e.Event] = e.At
-		}
-		begun := at["ReplicatorCandidateReceived"]
-		installed, hasInstalled := at["InstallerStatemapInstallationComplete"]
-		persisted, hasPersisted := at["SnapshotPersisted"]
+	for _, r := range recent {
+		begun := r.Events[stage.CandidateReceived]
+		installed, hasInstalled := r.Events[stage.Installed]
+		persisted, hasPersisted := r.Events[stage.SnapshotPersisted]
 		if begun == 0 || !hasPersisted {
 			continue
 		}
 		j.seen[r.Version] = journey{
 			guest: r.Guest, installed: time.Duration(installed - begun), hasInstalled: hasInstalled,
 			snapshot: time.Duration(persisted - begun),
-		}.withCall(at)
+		}.withCall(r.Events)
 	}
 	return nil
 }
 
 // withCall adds the times around the guest call, by the names of the events.
 func (j journey) withCall(at map[string]int64) journey {
-	called, answered := at["GuestConversionBegin"], at["GuestConversionComplete"]
+	called, answered := at[stage.ConversionBegin], at[stage.ConversionEnd]
 	if j.hasCall = called != 0 && answered != 0 && j.hasInstalled; j.hasCall {
-		j.before = time.Duration(called - at["ReplicatorCandidateReceived"])
+		j.before = time.Duration(called - at[stage.CandidateReceived])
 		j.call = time.Duration(answered - called)
-		j.after = time.Duration(at["InstallerStatemapInstallationComplete"] - answered)
+		j.after = time.Duration(at[stage.Installed] - answered)
 	}
 	return j
 }
@@ -118,7 +88,7 @@ type latencies struct {
 type spread struct{ p50, p99 time.Duration }
 
 func spreadOf(values []time.Duration) spread {
-	return spread{percentile(values, 50), percentile(values, 99)}
+	return spread{stage.Percentile(values, 50), stage.Percentile(values, 99)}
 }
 
 // summarise takes the percentiles of all journeys that were seen.
@@ -134,16 +104,7 @@ func summarise(seen map[talos.Version]journey) latencies {
 		}
 	}
 	return latencies{
-		journeys: len(installed), install50: percentile(installed, 50), install99: percentile(installed, 99), snap99: percentile(snapshot, 99),
+		journeys: len(installed), install50: stage.Percentile(installed, 50), install99: stage.Percentile(installed, 99), snap99: stage.Percentile(snapshot, 99),
 		before: spreadOf(before), call: spreadOf(call), after: spreadOf(after),
 	}
-}
-
-// percentile returns the smallest value that p of 100 do not exceed; 0 for none.
-func percentile(values []time.Duration, p int) time.Duration {
-	if len(values) == 0 {
-		return 0
-	}
-	slices.Sort(values)
-	return values[(len(values)*p+99)/100-1]
 }

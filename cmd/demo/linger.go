@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 )
 
 // linger starts the host again, says what can be tried with it, and waits for the context's
 // end, which is the end that it is meant to have.
 func (d *show) linger(ctx context.Context, ready func() error) error {
-	if err := d.host.start(); err != nil {
+	if err := d.host.Start(); err != nil {
 		return err
 	}
 	if err := ready(); err != nil {
@@ -26,14 +28,14 @@ func (d *show) invite(out io.Writer) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	binary, settings := d.host.binary, d.host.settings
+	binary, settings := d.host.Binary, d.host.Settings
 	fmt.Fprintln(out, "\nAll of it runs on, until Ctrl-C. To look and to try:")
-	line("status", "http://%s/v1/status, and /readyz, /metrics, /v1/journeys there", d.stage.listen)
+	line("status", "http://%s/v1/status, and /readyz, /metrics, /v1/journeys there", d.host.Address)
 	line("", "%s status -c %s", binary, settings)
 	line("check", "%s check -c %s", binary, settings)
-	line("guest", "%s guest inspect %s -c %s", binary, d.stage.path("guests/"+guestName+".wasm"), settings)
-	line("swap", "%s guest swap NEW.wasm --name %s -c %s", binary, guestName, settings)
-	line("database", "psql '%s' -c 'select * from bank_accounts order by number limit 5'", d.stage.postgres.URL(database))
-	line("topic", "%s at %s", topic, d.stage.brokers())
-	line("log", "tail -f %s", d.host.log)
+	line("guest", "%s guest inspect %s -c %s", binary, d.stage.Guests.File(), settings)
+	line("swap", "%s guest swap NEW.wasm --name %s -c %s", binary, stage.GuestName, settings)
+	line("database", "psql '%s' -c 'select * from bank_accounts order by number limit 5'", d.bank.URL)
+	line("topic", "%s at %s", topic, d.stage.Brokers()[0])
+	line("log", "tail -f %s", d.host.Log)
 }

@@ -10,46 +10,28 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// The exit codes: all is as it should be, something differs or failed, the flags are wrong.
-const (
-	exitOK = iota
-	exitFailed
-	exitUsage
-)
-
 // run parses the flags, runs the demonstration and prints its verdict.
-func run(args []string, out, errors io.Writer) int {
+func run(args []string, out, problems io.Writer) int {
 	o, err := parse(args, out)
 	switch {
 	case err != nil:
-		fmt.Fprintln(errors, "demo:", err)
-		return exitUsage
+		fmt.Fprintln(problems, "demo:", err)
+		return program.ExitUsage
 	case o == nil:
-		return exitOK // the help was asked for
+		return program.ExitOK // the help was asked for
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	report, err := demonstrate(ctx, *o, newScreen(out), func(r *report) error { return tell(out, r, o.JSON) })
-	if err != nil && ctx.Err() != nil {
-		err = fmt.Errorf("interrupted: %w", err)
-	}
-	if err != nil {
-		fmt.Fprintln(errors, "demo:", err)
-		return exitFailed
-	}
-	if !report.OK() {
-		return exitFailed
-	}
-	return exitOK
+	return program.Run("demo", problems, func(ctx context.Context) (bool, error) {
+		report, err := demonstrate(ctx, *o, newScreen(out), func(r *report) error { return tell(out, r, o.JSON) })
+		return err == nil && report.OK(), err
+	})
 }
 
 // tell prints a verdict.
@@ -69,21 +51,9 @@ func tell(out io.Writer, r *report, asJSON bool) error {
 // parse returns the options, or nil when the help was asked for and is printed.
 func parse(args []string, out io.Writer) (*options, error) {
 	var o options
-	helped := false
-	parser, err := kong.New(&o,
-		kong.Name("demo"),
-		kong.Description("Ichor on one machine: broker, database, workload, guest, host, and a verdict."),
-		kong.DefaultEnvars("DEMO"),
-		kong.Writers(out, out),
-		kong.Exit(func(int) { helped = true }),
-	)
-	if err != nil {
-		return nil, err
-	}
-	if _, err = parser.Parse(args); helped {
-		return nil, nil
-	}
-	if err != nil {
+	more, err := program.Parse("demo", "Ichor on one machine: broker, database, workload, guest, host, and a verdict.",
+		&o, args, out, kong.DefaultEnvars("DEMO"))
+	if err != nil || !more {
 		return nil, err
 	}
 	return &o, o.validate()

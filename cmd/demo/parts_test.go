@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -31,40 +32,11 @@ func TestOptions(t *testing.T) {
 		}
 	}
 	var out, errors bytes.Buffer
-	if code := run([]string{"--help"}, &out, &errors); code != exitOK || !strings.Contains(out.String(), "--swap") {
+	if code := run([]string{"--help"}, &out, &errors); code != program.ExitOK || !strings.Contains(out.String(), "--swap") {
 		t.Errorf("help: exit %d, %s", code, out.String())
 	}
-	if code := run([]string{"--kill=-1"}, &out, &errors); code != exitUsage || !strings.Contains(errors.String(), "--kill") {
+	if code := run([]string{"--kill=-1"}, &out, &errors); code != program.ExitUsage || !strings.Contains(errors.String(), "--kill") {
 		t.Errorf("wrong flag: exit %d, %s", code, errors.String())
-	}
-}
-
-func TestEveryPlacedGuestDiffersInACustomSection(t *testing.T) {
-	module := []byte("\x00asm\x01\x00\x00\x00")
-	g := guestFiles{dir: t.TempDir(), module: module}
-	seen := map[string]bool{}
-	for n := range 3 {
-		digest, err := g.place()
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[digest] = true
-		got, err := os.ReadFile(filepath.Join(g.dir, "banking.wasm"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := string(module) + "\x00\x0c\x0aichor.demo" + string(rune('0'+n)); string(got) != want {
-			t.Errorf("guest %d is %q, want %q", n, got, want)
-		}
-	}
-	if len(seen) != 3 || len(g.made) != 3 {
-		t.Errorf("digests %v", g.made)
-	}
-	if files, _ := os.ReadDir(g.dir); len(files) != 1 {
-		t.Errorf("%d files in the folder, want the guest alone", len(files))
-	}
-	if string(module) != "\x00asm\x01\x00\x00\x00" {
-		t.Error("the module itself was changed")
 	}
 }
 
@@ -114,7 +86,7 @@ func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	s.recent[0].Record(timing.SnapshotPersisted, int64(time.Second+2*time.Millisecond))
 	server := httptest.NewServer(admin.Handler(prometheus.NewRegistry(), s))
 	defer server.Close()
-	j := newJourneys(strings.TrimPrefix(server.URL, "http://"))
+	j := newJourneys(&stage.Host{Address: strings.TrimPrefix(server.URL, "http://")})
 	for range 2 { // a journey that is seen again counts once
 		if err := j.ask(t.Context()); err != nil {
 			t.Fatal(err)
@@ -127,19 +99,6 @@ func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	server.Close()
 	if err := j.ask(t.Context()); err == nil {
 		t.Error("a host that is down answered")
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	var hundred []time.Duration
-	for i := range 100 {
-		hundred = append(hundred, time.Duration(100-i))
-	}
-	if p50, p99, none := percentile(hundred, 50), percentile(hundred, 99), percentile(nil, 50); p50 != 50 || p99 != 99 || none != 0 {
-		t.Errorf("p50 %d, p99 %d, of none %d", p50, p99, none)
-	}
-	if one := percentile([]time.Duration{7}, 99); one != 7 {
-		t.Errorf("p99 of one value is %d", one)
 	}
 }
 

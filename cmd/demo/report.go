@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 )
@@ -37,7 +38,7 @@ type report struct {
 	Conversions conversions      `json:"conversions"`
 	Check       *verdict.Verdict `json:"check"`
 	Problems    []string         `json:"problems,omitempty"`
-	Kept        string           `json:"kept,omitempty"` // the folder that was left behind
+	Kept        string           `json:"kept,omitempty"` // the directory that was left behind
 }
 
 // milliseconds is a median and the 99th percentile.
@@ -46,7 +47,9 @@ type milliseconds struct {
 	P99 float64 `json:"p99"`
 }
 
-func (s spread) millis() milliseconds { return milliseconds{millis(s.p50), millis(s.p99)} }
+func (s spread) milliseconds() milliseconds {
+	return milliseconds{stage.Milliseconds(s.p50), stage.Milliseconds(s.p99)}
+}
 
 // OK reports whether everything is as it should be.
 func (r *report) OK() bool {
@@ -60,16 +63,14 @@ func (r *report) conclude(took time.Duration, l latencies) {
 	r.Aborted = classes[verdict.Aborted]
 	r.Seconds = took.Seconds()
 	r.Rate = float64(classes[verdict.Installable]) / took.Seconds()
-	r.P50, r.P99, r.SnapshotAge, r.Journeys = millis(l.install50), millis(l.install99), millis(l.snap99), l.journeys
-	r.Before, r.Call, r.After = l.before.millis(), l.call.millis(), l.after.millis()
+	r.P50, r.P99, r.SnapshotAge, r.Journeys = stage.Milliseconds(l.install50), stage.Milliseconds(l.install99), stage.Milliseconds(l.snap99), l.journeys
+	r.Before, r.Call, r.After = l.before.milliseconds(), l.call.milliseconds(), l.after.milliseconds()
 	r.Swaps = max(0, len(r.Conversions.Guests)-1)
 	r.Verdict = "differs"
 	if r.OK() {
 		r.Verdict = "equal"
 	}
 }
-
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // print writes the report for a person.
 func (r *report) print(out io.Writer) {

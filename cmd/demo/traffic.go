@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -13,10 +14,10 @@ import (
 // traffic is the workload while it runs, with the disturbances beside it.
 type traffic struct {
 	options options
-	stage   *stage
-	host    *host
-	guests  *guestFiles
-	gauge   *gauge
+	stage   *stage.Stage
+	bank    *stage.Bank
+	host    *stage.Host
+	watch   *snapshotWatch
 	screen  *screen
 	begun   time.Time
 
@@ -51,7 +52,7 @@ func (t *traffic) run(ctx context.Context) error {
 		})
 	}
 	err = workload.Produce(ctx, generator, workload.Target{
-		Brokers: []string{t.stage.brokers()}, Topic: topic, Rate: t.options.Rate, Until: t.enough, Progress: t.show,
+		Brokers: t.stage.Brokers(), Topic: topic, Rate: t.options.Rate, Until: t.enough, Progress: t.show,
 	})
 	if err != nil {
 		cancel(err)
@@ -89,10 +90,10 @@ func (t *traffic) shareLocked() float64 {
 }
 
 func (t *traffic) show(counts workload.Counts) {
-	snapshot, _ := t.gauge.read()
+	snapshot, _ := t.watch.read()
 	text := fmt.Sprintf("%d transfers committed, snapshot %v", counts.Transfers, snapshot)
 	if t.options.Kill > 0 {
-		text += fmt.Sprintf(", killed %d times", t.host.restarts())
+		text += fmt.Sprintf(", killed %d times", t.host.Restarts())
 	}
 	t.screen.progress(t.share(), text)
 }
@@ -100,10 +101,10 @@ func (t *traffic) show(counts workload.Counts) {
 // turn waits until the n-th of m disturbances is due: they are spread over the workload.
 func (t *traffic) turn(ctx context.Context, n, m int) error {
 	for t.share() < float64(n)/float64(m+1) {
-		if err := t.host.check(); err != nil {
+		if err := t.host.Check(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, gaugeEvery); err != nil {
+		if err := stage.Sleep(ctx, watchEvery); err != nil {
 			return err
 		}
 	}
@@ -116,14 +117,14 @@ func (t *traffic) kill(ctx context.Context) error {
 		if err := t.turn(ctx, n+1, t.options.Kill); err != nil {
 			return err
 		}
-		before, _ := t.gauge.read()
+		before, _ := t.watch.read()
 		if err := t.progress(ctx, before); err != nil {
 			return err
 		}
-		if err := t.host.killAndStart(); err != nil {
+		if err := t.host.KillAndStart(); err != nil {
 			return err
 		}
-		before, _ = t.gauge.read()
+		before, _ = t.watch.read()
 		if err := t.progress(ctx, before); err != nil {
 			return err
 		}
@@ -134,12 +135,12 @@ func (t *traffic) kill(ctx context.Context) error {
 
 // progress waits until the snapshot is beyond a version.
 func (t *traffic) progress(ctx context.Context, version talos.Version) error {
-	err := t.gauge.wait(ctx, t.options.Settle, func(now talos.Version) bool { return now > version || t.host.check() != nil })
-	if ended := t.host.check(); ended != nil {
+	err := t.watch.wait(ctx, t.options.Settle, func(now talos.Version) bool { return now > version || t.host.Check() != nil })
+	if ended := t.host.Check(); ended != nil {
 		return ended
 	}
 	if err != nil {
-		return fmt.Errorf("%w; the host's log ends:\n%s", err, t.host.tail())
+		return fmt.Errorf("%w; the host's log ends:\n%s", err, t.host.Tail())
 	}
 	return nil
 }
@@ -151,10 +152,11 @@ func (t *traffic) swap(ctx context.Context) error {
 			return err
 		}
 		// A guest that is replaced before it converted anything is not in the history.
-		if _, err := t.inUse(ctx, t.guests.newest()); err != nil {
+		placed := t.stage.Guests.Placed()
+		if _, err := t.inUse(ctx, placed[len(placed)-1]); err != nil {
 			return err
 		}
-		digest, err := t.guests.place()
+		digest, err := t.stage.Guests.Place()
 		if err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ func (t *traffic) swap(ctx context.Context) error {
 // inUse waits until the history names a guest, and returns the version it begins with.
 func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, error) {
 	for begun := time.Now(); ; {
-		uses, err := readHistory(ctx, t.stage.dsn)
+		uses, err := readHistory(ctx, t.bank.URL)
 		if err != nil {
 			return 0, err
 		}
@@ -179,13 +181,13 @@ func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, erro
 				return u.from, nil
 			}
 		}
-		if err := t.host.check(); err != nil {
+		if err := t.host.Check(); err != nil {
 			return 0, err
 		}
 		if time.Since(begun) > t.options.Settle {
-			return 0, fmt.Errorf("the host did not take guest %.12s within %v; its log ends:\n%s", digest, t.options.Settle, t.host.tail())
+			return 0, fmt.Errorf("the host did not take guest %.12s within %v; its log ends:\n%s", digest, t.options.Settle, t.host.Tail())
 		}
-		if err := sleep(ctx, 2*gaugeEvery); err != nil {
+		if err := stage.Sleep(ctx, 2*watchEvery); err != nil {
 			return 0, err
 		}
 	}

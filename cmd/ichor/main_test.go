@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
@@ -57,13 +58,13 @@ func deploy(t *testing.T, accounts int) *deployment {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	d := &deployment{t: t, broker: broker, conn: conn, guests: t.TempDir(), listen: freeAddress(t)}
-	schema, err := os.ReadFile("../../examples/banking/schema.sql")
-	if err != nil {
+	d := &deployment{t: t, broker: broker, conn: conn, guests: t.TempDir()}
+	if d.listen, err = hosttest.FreeAddress(); err != nil {
 		t.Fatal(err)
 	}
-	d.exec(string(schema))
-	d.exec("insert into bank_accounts (number, name, amount, version) select lpad(n::text, 4, '0'), 'x', 100000, 0 from generate_series(1, $1) n", accounts)
+	if err := banking.Open(t.Context(), conn, banking.AccountNumbers(accounts), 100_000); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(d.guests, "banking.wasm"), guesttest.Banking(t), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -84,23 +85,6 @@ http: {listen: %q}
 	return d
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func (d *deployment) exec(sql string, args ...any) {
-	d.t.Helper()
-	if _, err := d.conn.Exec(d.t.Context(), sql, args...); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
 func (d *deployment) snapshot() (v int) {
 	// The table is not there before the first start.
 	_ = d.conn.QueryRow(d.t.Context(), "select version from cohort_snapshot").Scan(&v)
@@ -112,30 +96,18 @@ func (d *deployment) play(records []talostest.Record, err error) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	log := make([]kafkatest.Recorded, len(records))
-	for i, r := range records {
-		log[i] = kafkatest.Recorded{Offset: int64(r.Position), Aborted: r.Aborted, Marker: r.Control,
-			Message: kafkatest.Message{Time: time.UnixMilli(r.TimeMillis), Key: r.Key, Value: r.Value}}
-		for _, h := range r.Headers {
-			log[i].Headers = append(log[i].Headers, kafkatest.Header(h))
-		}
-	}
-	if err := d.broker.Play(d.t.Context(), "certification", log); err != nil {
+	if err := d.broker.Play(d.t.Context(), "certification", hosttest.Recorded(records)); err != nil {
 		d.t.Fatal(err)
 	}
 }
 
 func (d *deployment) digest() string {
 	d.t.Helper()
-	rows, err := d.conn.Query(d.t.Context(), "select number, amount::numeric(20,5)::text, version from bank_accounts where version > 0")
+	digest, err := hosttest.BankDigest(d.t.Context(), d.conn)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[talostest.BankRow])
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return talostest.BankDigest(all)
+	return digest
 }
 
 // process is an ichor command of its own.

@@ -69,23 +69,27 @@ var imports = map[string][]string{
 	"host/guest/guesttest/deeds":  {"guests/go"},
 	"host/guest/guesttest/order":  {"guests/go"},
 	"host/guest/guesttest/values": {"guests/go"},
-	"host/hosttest":               {},
+	"host/hosttest":               {"host/kafka/kafkatest", "host/talos/talostest"},
 	"host/layout":                 {},
 
 	"examples/banking/guest":            {"abi", "guests/go"},
-	"examples/banking/workload":         {"host/talos"},
+	"examples/banking":                  {},
+	"examples/banking/workload":         {"examples/banking", "host/talos"},
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor": {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
-	"cmd/demo": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
+	"cmd/ichor":            {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
+	"cmd/internal/program": {},
+	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
-	"cmd/bench": {"examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
-		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
+	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
+		"examples/banking/workload/verdict", "host/talos"},
+	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
+		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos"},
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.
-var testers = []string{"guests/go/guesttest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
+var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
@@ -101,15 +105,16 @@ var testImports = map[string][]string{
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
 // the host come after the one door in it.
 var doors = map[string][]string{
-	"github.com/segmentio/kafka-go":              {"host/kafka"},
-	"github.com/cespare/xxhash/v2":               {"host/kafka"},
-	"github.com/tetratelabs/wazero":              {"host/guest"},
-	"github.com/wasilibs/go-pgquery":             {"host/guest/sqlpolicy"},
-	"github.com/jackc/pgx/v5":                    {"host/installer", "host/installer/pgtest", "examples/banking/initiator", "examples/banking/workload/verdict", "cmd/demo", "cmd/bench"},
+	"github.com/segmentio/kafka-go":  {"host/kafka"},
+	"github.com/cespare/xxhash/v2":   {"host/kafka"},
+	"github.com/tetratelabs/wazero":  {"host/guest"},
+	"github.com/wasilibs/go-pgquery": {"host/guest/sqlpolicy"},
+	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict",
+		"cmd/internal/stage", "cmd/demo", "cmd/bench"},
 	"github.com/fsnotify/fsnotify":               {"host/rollout"},
 	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/telemetry", "cmd/ichor"},
-	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/demo", "cmd/bench"},
-	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/demo", "cmd/bench"},
+	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
+	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/internal/stage"},
 	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
 	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
 	"golang.org/x/sys":                           {},
@@ -125,6 +130,7 @@ var doors = map[string][]string{
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "examples/banking/workload", "cmd/ichor"},
+	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
 	"github.com/prometheus/client_golang": {"abi/tck", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},

@@ -220,14 +220,6 @@ func TestAmountsAreWrittenExactly(t *testing.T) {
 	}
 }
 
-func TestAccountNumbers(t *testing.T) {
-	for i, want := range map[int]string{0: "0001", 998: "0999", 9998: "9999", 9999: "10000"} {
-		if got := AccountNumber(i); got != want {
-			t.Errorf("account %d is %s, want %s", i, got, want)
-		}
-	}
-}
-
 func BenchmarkNext(b *testing.B) {
 	g, err := New(Options{})
 	if err != nil {

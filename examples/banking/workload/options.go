@@ -2,7 +2,6 @@ package workload
 
 import (
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -29,9 +28,6 @@ type Options struct {
 	// messages depend on nothing but these options.
 	Now func() time.Time
 }
-
-// AccountNumber returns the number of the account with the index i, from 0 on.
-func AccountNumber(i int) string { return fmt.Sprintf("%04d", i+1) }
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Accounts == 0 {

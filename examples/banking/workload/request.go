@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -178,7 +179,7 @@ func (g *Generator) accounts(n int) []string {
 		}
 		if !seen[i] {
 			seen[i] = true
-			picked = append(picked, AccountNumber(i))
+			picked = append(picked, banking.AccountNumber(i))
 		}
 	}
 	return picked

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -19,11 +20,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func opening(accounts int) Opening {
-	o := Opening{Amount: big.NewRat(100_000, 1)}
-	for i := range accounts {
-		o.Accounts = append(o.Accounts, workload.AccountNumber(i))
-	}
-	return o
+	return Opening{Accounts: banking.AccountNumbers(accounts), Amount: big.NewRat(100_000, 1)}
 }
 
 const fields = `"xid":"x","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":1`
@@ -199,7 +196,9 @@ func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
 	if !v.OK() {
 		t.Errorf("got %+v", v)
 	}
-	execute(t, database.DSN, "update bank_accounts set amount = amount + 0.00001 where number = '0007'")
+	conn := connect(t, database.DSN)
+	defer conn.Close(context.Background())
+	execute(t, conn, "update bank_accounts set amount = amount + 0.00001 where number = '0007'")
 	if v, err = Check(ctx, log, opening(50), database.DSN); err != nil || v.OK() || v.Different != 1 || v.Differences[0].Account != "0007" {
 		t.Errorf("got %+v, %v", v, err)
 	}
@@ -209,12 +208,8 @@ func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
 func installSerially(t *testing.T, dsn string, l *Log, o Opening) {
 	t.Helper()
 	var sql strings.Builder
-	sql.WriteString("create table bank_accounts (number text primary key, amount numeric(20, 5), version bigint);" +
-		"create table cohort_snapshot (id char(9) primary key, version bigint);")
+	sql.WriteString("create table cohort_snapshot (id char(9) primary key, version bigint);")
 	fmt.Fprintf(&sql, "insert into cohort_snapshot values ('SINGLETON', %v);", l.Snapshot())
-	for _, account := range o.Accounts {
-		fmt.Fprintf(&sql, "insert into bank_accounts values ('%s', %s, 0);", account, o.Amount.FloatString(decimals))
-	}
 	for _, v := range l.Versions() {
 		if l.Class(v) != Installable {
 			continue
@@ -225,16 +220,25 @@ func installSerially(t *testing.T, dsn string, l *Log, o Opening) {
 			fmt.Fprintf(&sql, "update bank_accounts set amount = amount + %s, version = %v where number = '%s';", amount, v, m.to)
 		}
 	}
-	execute(t, dsn, sql.String())
+	conn := connect(t, dsn)
+	defer conn.Close(context.Background())
+	if err := banking.Open(t.Context(), conn, o.Accounts, o.Amount.Num().Int64()); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, conn, sql.String())
 }
 
-func execute(t *testing.T, dsn, sql string) {
+func connect(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
+	return conn
+}
+
+func execute(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
 	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
 		t.Fatal(err)
 	}

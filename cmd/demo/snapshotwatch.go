@@ -9,17 +9,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 const (
-	gaugeEvery   = 50 * time.Millisecond
+	watchEvery   = 50 * time.Millisecond
 	journeyEvery = 500 * time.Millisecond
 )
 
-// gauge follows the cohort's snapshot in the database and the host's journeys. Its readings
+// snapshotWatch follows the cohort's snapshot in the database and the host's journeys. Its readings
 // may be taken from any goroutine while follow runs in one.
-type gauge struct {
+type snapshotWatch struct {
 	journeys *journeys
 
 	mu       sync.Mutex
@@ -28,7 +29,7 @@ type gauge struct {
 }
 
 // follow reads until the context ends, which is no error.
-func (g *gauge) follow(ctx context.Context, dsn string) error {
+func (w *snapshotWatch) follow(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return fmt.Errorf("follow the snapshot: %w", err)
@@ -36,38 +37,37 @@ func (g *gauge) follow(ctx context.Context, dsn string) error {
 	defer conn.Close(context.Background())
 	var asked time.Time
 	for {
-		var snapshot int64
-		err := conn.QueryRow(ctx, "select version from cohort_snapshot where id = 'SINGLETON'").Scan(&snapshot)
+		snapshot, err := stage.Snapshot(ctx, conn)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("follow the snapshot: %w", err)
 		}
-		g.set(talos.Version(snapshot))
+		w.set(snapshot)
 		if time.Since(asked) >= journeyEvery {
 			asked = time.Now()
-			_ = g.journeys.ask(ctx) // between two hosts there is nobody to answer
+			_ = w.journeys.ask(ctx) // between two hosts there is nobody to answer
 		}
-		if sleep(ctx, gaugeEvery) != nil {
+		if stage.Sleep(ctx, watchEvery) != nil {
 			return nil
 		}
 	}
 }
 
-func (g *gauge) set(snapshot talos.Version) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if snapshot != g.snapshot || g.moved.IsZero() {
-		g.snapshot, g.moved = snapshot, time.Now()
+func (w *snapshotWatch) set(snapshot talos.Version) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if snapshot != w.snapshot || w.moved.IsZero() {
+		w.snapshot, w.moved = snapshot, time.Now()
 	}
 }
 
 // read returns the snapshot and since when it has been there.
-func (g *gauge) read() (talos.Version, time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.snapshot, g.moved
+func (w *snapshotWatch) read() (talos.Version, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.snapshot, w.moved
 }
 
 // errStuck is returned when the snapshot does not move although it should.
@@ -75,10 +75,10 @@ var errStuck = errors.New("the snapshot does not move")
 
 // wait returns when the snapshot is as wanted, and errStuck when it stays at one version for
 // longer than patience.
-func (g *gauge) wait(ctx context.Context, patience time.Duration, wanted func(talos.Version) bool) error {
+func (w *snapshotWatch) wait(ctx context.Context, patience time.Duration, wanted func(talos.Version) bool) error {
 	begun := time.Now()
 	for {
-		snapshot, moved := g.read()
+		snapshot, moved := w.read()
 		if wanted(snapshot) {
 			return nil
 		}
@@ -88,18 +88,8 @@ func (g *gauge) wait(ctx context.Context, patience time.Duration, wanted func(ta
 		if time.Since(moved) > patience {
 			return fmt.Errorf("%w: it has been %v for %v", errStuck, snapshot, patience)
 		}
-		if err := sleep(ctx, gaugeEvery); err != nil {
+		if err := stage.Sleep(ctx, watchEvery); err != nil {
 			return err
 		}
-	}
-}
-
-// sleep returns after a time, or with the cause of the context's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -15,8 +16,8 @@ import (
 // watchEvery is how often the snapshot is looked at. It is one short read of one row.
 const watchEvery = 2 * time.Millisecond
 
-// whole is the way of a backlog through the host.
-type whole struct {
+// backlogRun is the way of a backlog through the host.
+type backlogRun struct {
 	rate    float64       // versions a second, from the first move of the snapshot to its last
 	start   time.Duration // from the start of the process to the first move
 	peakMiB float64
@@ -25,53 +26,56 @@ type whole struct {
 }
 
 // install lets a fresh host install the backlog into a fresh database.
-func (s *stage) install(ctx context.Context, b *backlog, o options) (w whole, err error) {
-	database, err := s.bank(ctx)
+func (m *measuring) install(ctx context.Context, b *backlog) (run backlogRun, err error) {
+	bank, err := m.bank(ctx)
 	if err != nil {
-		return w, err
+		return run, err
 	}
 	begun := time.Now()
-	h, err := s.startHost(ctx, backlogTopic, database, o)
+	h, err := m.host(ctx, backlogTopic, bank)
 	if err != nil {
-		return w, err
+		return run, err
+	}
+	if err := h.Start(); err != nil {
+		return run, err
 	}
 	defer func() { err = errors.Join(err, h.Stop()) }()
-	conn, err := pgx.Connect(ctx, h.dsn)
+	conn, err := pgx.Connect(ctx, bank.URL)
 	if err != nil {
-		return w, err
+		return run, err
 	}
 	defer conn.Close(context.Background())
-	first, since, err := h.await(ctx, conn, 1, o.Patience)
+	first, since, err := m.await(ctx, h, conn, 1)
 	if err != nil {
-		return w, err
+		return run, err
 	}
-	before, err := h.usage()
+	before, err := usageOf(h)
 	if err != nil {
-		return w, err
+		return run, err
 	}
-	_, until, err := h.await(ctx, conn, b.last, o.Patience)
+	_, until, err := m.await(ctx, h, conn, b.last)
 	if err != nil {
-		return w, err
+		return run, err
 	}
-	after, err := h.usage()
+	after, err := usageOf(h)
 	if err != nil {
-		return w, err
+		return run, err
 	}
-	groups, err := h.groups(ctx)
+	groups, err := groups(ctx, h)
 	if err != nil {
-		return w, err
+		return run, err
 	}
 	took := until.Sub(since)
-	w = whole{
+	run = backlogRun{
 		rate: float64(b.between(first, b.last)) / took.Seconds(), start: since.Sub(begun),
 		group: float64(len(b.transfers)) / float64(groups), peakMiB: after.peakMiB, cpu: (after.cpu - before.cpu).Seconds() / took.Seconds(),
 	}
-	return w, s.judge(ctx, b, h.dsn)
+	return run, judge(ctx, b, bank)
 }
 
 // judge compares the database with a serial replay of the log.
-func (s *stage) judge(ctx context.Context, b *backlog, dsn string) error {
-	v, err := verdict.Check(ctx, b.log, s.opening, dsn)
+func judge(ctx context.Context, b *backlog, bank *stage.Bank) error {
+	v, err := verdict.Check(ctx, b.log, bank.Opening, bank.URL)
 	if err != nil {
 		return err
 	}
@@ -83,41 +87,29 @@ func (s *stage) judge(ctx context.Context, b *backlog, dsn string) error {
 }
 
 // await returns the first snapshot that is seen at or above one, and when.
-func (h *host) await(ctx context.Context, conn *pgx.Conn, want talos.Version, patience time.Duration) (talos.Version, time.Time, error) {
+func (m *measuring) await(ctx context.Context, h *stage.Host, conn *pgx.Conn, want talos.Version) (talos.Version, time.Time, error) {
 	var known talos.Version
 	moved := time.Now()
 	for {
-		var snapshot int64
-		err := conn.QueryRow(ctx, "select version from cohort_snapshot where id = 'SINGLETON'").Scan(&snapshot)
+		version, err := stage.Snapshot(ctx, conn)
 		now := time.Now()
 		if err != nil {
-			return 0, now, fmt.Errorf("watch the snapshot: %w", err)
+			return 0, now, err
 		}
-		version := talos.Version(snapshot)
 		if version >= want {
 			return version, now, nil
 		}
 		if version != known {
 			known, moved = version, now
 		}
-		if now.Sub(moved) > patience {
-			return 0, now, fmt.Errorf("the snapshot has been %v for %v; the host's log ends:\n%s", known, patience, h.Tail())
+		if now.Sub(moved) > m.options.Patience {
+			return 0, now, fmt.Errorf("the snapshot has been %v for %v; the host's log ends:\n%s", known, m.options.Patience, h.Tail())
 		}
 		if err := h.Check(); err != nil {
 			return 0, now, err
 		}
-		if err := sleep(ctx, watchEvery); err != nil {
+		if err := stage.Sleep(ctx, watchEvery); err != nil {
 			return 0, now, err
 		}
-	}
-}
-
-// sleep returns after a time, or with the cause of the context's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
 	}
 }

@@ -22,19 +22,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// faultVariable names the mistake that the stand-in of the host makes.
+// faultVariable names the mistake that the fake host makes.
 const faultVariable = "DEMO_TEST_FAULT"
 
-// TestMain lets the test's own binary stand in for the host's, so that the demonstration can
+// TestMain lets the test's own binary be a fake host, so that the demonstration can
 // be shown to see what a host that is right never does.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "db" || os.Args[1] == "run") {
-		if err := standIn(os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "stand-in:", err)
+		if err := runFakeHost(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "fake host:", err)
 			os.Exit(1)
 		}
 		return
@@ -42,9 +43,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// standInHost is a host that reads the whole log again and again and writes what it amounts to.
-type standInHost struct {
-	settings settings
+// fakeHost is a host that reads the whole log again and again and writes what it amounts to.
+type fakeHost struct {
+	settings stage.Settings
 	fault    string
 	conn     *pgx.Conn
 	opening  verdict.Opening
@@ -55,10 +56,10 @@ type standInHost struct {
 	snapshot talos.Version
 }
 
-func standIn(args []string) error {
+func runFakeHost(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	h := &standInHost{fault: os.Getenv(faultVariable), opening: verdict.Opening{Amount: big.NewRat(balance, 1)}}
+	h := &fakeHost{fault: os.Getenv(faultVariable), opening: stage.Opening(0)}
 	text, err := os.ReadFile(args[len(args)-1])
 	if err == nil {
 		err = yaml.Load(text, &h.settings, yaml.WithKnownFields())
@@ -93,7 +94,7 @@ func standIn(args []string) error {
 }
 
 // ServeHTTP answers as the host does.
-func (h *standInHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *fakeHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -104,7 +105,7 @@ func (h *standInHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (h *standInHost) step(ctx context.Context) error {
+func (h *fakeHost) step(ctx context.Context) error {
 	log, err := verdict.Read(ctx, h.settings.Source.Brokers, h.settings.Source.Topic)
 	if err != nil {
 		return err
@@ -134,7 +135,7 @@ func (h *standInHost) step(ctx context.Context) error {
 }
 
 // load reads where the host before was, and the accounts.
-func (h *standInHost) load(ctx context.Context, tx pgx.Tx) error {
+func (h *fakeHost) load(ctx context.Context, tx pgx.Tx) error {
 	var snapshot int64
 	err := tx.QueryRow(ctx, "select version from cohort_snapshot").Scan(&snapshot)
 	if err != nil || len(h.opening.Accounts) > 0 {
@@ -149,8 +150,8 @@ func (h *standInHost) load(ctx context.Context, tx pgx.Tx) error {
 }
 
 // useGuest notes in the history that another guest converts from here on.
-func (h *standInHost) useGuest(ctx context.Context, tx pgx.Tx) error {
-	module, err := os.ReadFile(filepath.Join(h.settings.Guests.Directory, guestName+".wasm"))
+func (h *fakeHost) useGuest(ctx context.Context, tx pgx.Tx) error {
+	module, err := os.ReadFile(filepath.Join(h.settings.Guests.Directory, stage.GuestName+".wasm"))
 	if err != nil {
 		return err
 	}
@@ -160,11 +161,11 @@ func (h *standInHost) useGuest(ctx context.Context, tx pgx.Tx) error {
 		h.digest = strings.Repeat("0", 64)
 	}
 	_, err = tx.Exec(ctx, `insert into ichor.guest_history select $1, $2, false, $3
-		where not exists (select from ichor.guest_history where digest = $3)`, guestName, int64(h.snapshot)+1, h.digest)
+		where not exists (select from ichor.guest_history where digest = $3)`, stage.GuestName, int64(h.snapshot)+1, h.digest)
 	return err
 }
 
-func (h *standInHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, want talos.Version) error {
+func (h *fakeHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, want talos.Version) error {
 	rows, _ := log.Replay(h.opening)
 	if h.fault == "wrong" {
 		rows[h.opening.Accounts[0]].Amount.Sub(rows[h.opening.Accounts[0]].Amount, big.NewRat(1, 100_000))

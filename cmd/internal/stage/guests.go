@@ -1,0 +1,60 @@
+package stage
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+)
+
+// GuestName is the name of the guest that the routes speak of, and of its file.
+const GuestName = "banking"
+
+// Guests makes guests that do the same and differ in their bytes, and puts one after the other
+// into the directory that the hosts watch. Its methods are for one goroutine at a time.
+type Guests struct {
+	dir    string
+	module []byte
+	placed []string // digests, in their order
+}
+
+// File returns the path of the guest's module.
+func (g *Guests) File() string { return filepath.Join(g.dir, GuestName+".wasm") }
+
+// Place replaces the guest by the next one. A host must never see half a file, so it is written
+// beside and renamed.
+func (g *Guests) Place() (digest string, err error) {
+	module := stamped(g.module, len(g.placed))
+	sum := sha256.Sum256(module)
+	digest = hex.EncodeToString(sum[:])
+	next := g.File() + ".next"
+	if err := os.WriteFile(next, module, 0o644); err != nil {
+		return "", fmt.Errorf("place a guest: %w", err)
+	}
+	if err := os.Rename(next, g.File()); err != nil {
+		return "", fmt.Errorf("place a guest: %w", err)
+	}
+	g.placed = append(g.placed, digest)
+	return digest, nil
+}
+
+// Placed returns the digests of the guests that were placed, in their order; there is one from
+// the beginning.
+func (g *Guests) Placed() []string { return slices.Clone(g.placed) }
+
+// stamped returns the module with a custom section more, which is never run.
+//
+//	0x00 | size | length of name | name | text
+func stamped(module []byte, number int) []byte {
+	const name = "ichor.stage"
+	body := append([]byte{byte(len(name))}, name...)
+	body = strconv.AppendInt(body, int64(number), 10)
+	out := slices.Clone(module)
+	out = append(out, 0)
+	out = binary.AppendUvarint(out, uint64(len(body)))
+	return append(out, body...)
+}

@@ -1,0 +1,68 @@
+package stage
+
+import (
+	"fmt"
+	"os"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Settings is the host's settings file, as far as a stage has something to say. What is left out
+// or 0 has the host's default.
+type Settings struct {
+	Source struct {
+		Brokers []string `yaml:"brokers"`
+		Topic   string   `yaml:"topic"`
+		Group   string   `yaml:"group"`
+	} `yaml:"source"`
+	Database struct {
+		URL string `yaml:"url"`
+	} `yaml:"database"`
+	Guests struct {
+		Directory string  `yaml:"directory"`
+		Routes    []Route `yaml:"routes"`
+		Cache     string  `yaml:"cache_directory"`
+	} `yaml:"guests"`
+	Installer struct {
+		Lanes    int `yaml:"lanes,omitempty"`
+		GroupMax int `yaml:"group_max,omitempty"`
+	} `yaml:"installer,omitempty"`
+	HTTP struct {
+		Listen string `yaml:"listen"`
+	} `yaml:"http"`
+}
+
+// Route says which guest converts the candidates of a cohort.
+type Route struct {
+	Cohort string `yaml:"cohort"`
+	Guest  string `yaml:"guest"`
+}
+
+// Settings returns those of a host that reads the topic and installs in the database at url. Hosts
+// with the same cache find what an earlier one has compiled.
+func (s *Stage) Settings(topic, url, cache, listen string) Settings {
+	var out Settings
+	out.Source.Brokers, out.Source.Topic, out.Source.Group = s.Brokers(), topic, "ichor-"+s.options.Name
+	out.Database.URL = url
+	out.Guests.Directory, out.Guests.Routes = s.guests(), []Route{{Cohort: "*", Guest: GuestName}}
+	out.Guests.Cache = s.Path(cache)
+	out.HTTP.Listen = listen
+	return out
+}
+
+// WriteSettings writes a settings file of the stage, makes the directory of its cache, and returns
+// the file's path.
+func (s *Stage) WriteSettings(name string, settings *Settings) (string, error) {
+	text, err := yaml.Dump(settings)
+	if err != nil {
+		return "", fmt.Errorf("write the host's settings: %w", err)
+	}
+	if err := os.MkdirAll(settings.Guests.Cache, 0o700); err != nil {
+		return "", fmt.Errorf("write the host's settings: %w", err)
+	}
+	file := s.Path(name + ".yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", fmt.Errorf("write the host's settings: %w", err)
+	}
+	return file, nil
+}
