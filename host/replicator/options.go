@@ -19,6 +19,8 @@ type Options struct {
 	LockWait      int64  // ns; the longest that a statement waits for a lock, after several tries
 	Beat          int64  // ns between two questions to an idle connection; below 0 is never
 	Seed          uint64 // of the jitter
+
+	overhead int // bytes that a candidate counts in the suffix beside its payload; tests make it large
 }
 
 // The defaults, and the core's fixed times in nanoseconds.
@@ -65,6 +67,7 @@ func (o *Options) Fill() {
 	fill(&o.PoisonBreaker, DefaultPoisonBreaker)
 	fill(&o.LockWait, DefaultLockWait)
 	fill(&o.Beat, DefaultBeat)
+	fill(&o.overhead, suffixOverhead)
 }
 
 func fill[N int | int64](n *N, with N) {

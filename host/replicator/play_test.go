@@ -21,7 +21,7 @@ import (
 //	refused V
 //	decision V committed|aborted [safepoint=V] [duplicate] [contradictory] [at=P]
 //	read [next=P]       the end of a batch of records
-//	seek-done           the records from the position of a seek follow
+//	seek-done [P]       the records from the position of a seek follow, which is P
 //	refetched V [lost|other]
 //	converted [task=N] [bytes=N] [V=reject|skip|fault ...]      answers the oldest task, or that one
 //	hole FROM TO        alive L
@@ -118,7 +118,7 @@ func (p *player) command(words []string) {
 			p.step(&Halt{Failure: Failure{Class: Broken, Kind: w[0], Cause: errors.New("of the script")}})
 		},
 		"pass":      func(_ map[string]string, w []string) { p.now += p.duration(w[0]) },
-		"seek-done": func(map[string]string, []string) { p.step(&SeekDone{}) },
+		"seek-done": func(_ map[string]string, w []string) { p.seekDone(w) },
 		"status":    func(map[string]string, []string) { p.status() },
 		"quiet": func(_ map[string]string, _ []string) {
 			p.mute = true
@@ -137,7 +137,7 @@ func (p *player) begin(named map[string]string, words []string) {
 	start := Start{Resume: 1, Anchor: talos.NoAnchor, Guests: [][]Cut{{{Recorded: true}}}}
 	numbers := map[string]*int{
 		"lanes": &opts.Lanes, "groupmax": &opts.GroupMax, "groupbytes": &opts.GroupBytesMax, "convertmax": &opts.ConvertMax,
-		"conversions": &opts.Conversions, "breaker": &opts.PoisonBreaker, "memory": &opts.Memory,
+		"conversions": &opts.Conversions, "breaker": &opts.PoisonBreaker, "memory": &opts.Memory, "overhead": &opts.overhead,
 	}
 	for name, value := range named {
 		if n := numbers[name]; n != nil {
@@ -279,6 +279,14 @@ func (p *player) read(named map[string]string, _ []string) {
 	}
 	p.pos = next - 1
 	p.step(&BatchRead{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next})
+}
+
+// seekDone says that the reader stands at the position that it was sent to.
+func (p *player) seekDone(words []string) {
+	if len(words) > 0 {
+		p.pos = talos.Position(p.num(words[0])) - 1
+	}
+	p.step(&SeekDone{})
 }
 
 // hole says that the log has nothing from the first position up to, not including, the second.

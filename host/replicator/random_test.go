@@ -36,7 +36,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "contention", "chained", "cured"} {
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -90,6 +90,9 @@ func playWorld(seed uint64, met map[string]int) (err error) {
 		applied: map[talos.Version]int{}, order: map[uint64][]talos.Version{}, ledger: map[talos.Version]bool{}, held: map[talos.Version]bool{}, resume: 1, now: second,
 	}
 	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory, Beat: -1}
+	if w.r.IntN(2) == 0 {
+		w.opts.overhead = 1 << (15 + w.r.IntN(5)) // room for 160 candidates without a decision, down to 10
+	}
 	w.write(50 + w.r.IntN(300))
 	defer func() {
 		if p := recover(); p != nil {
@@ -211,6 +214,7 @@ func (w *world) step(ev Event) {
 		case *ResumeFetch:
 			w.paused = false
 		case *Seek:
+			w.met["seek"]++
 			w.read, w.seek = a.To, true
 		case *Stop:
 			w.fail("stopped: %v %v", a.Reason, a.Failure)

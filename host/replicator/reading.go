@@ -71,7 +71,7 @@ func (r *reading) onCandidate(ev *Candidate) {
 		r.stats.Redelivered++
 		return
 	}
-	if r.skipFrom != 0 || suffixOverhead*r.suffix.Len() >= r.opts.suffixMax() {
+	if r.skipFrom != 0 || r.opts.overhead*r.suffix.Len() >= r.opts.suffixMax() {
 		r.skip(ev)
 		return
 	}
@@ -252,7 +252,7 @@ func (r *reading) applyBackpressure() {
 		r.stats.PausedLongest = max(r.stats.PausedLongest, took)
 		r.do(&ResumeFetch{})
 	}
-	if r.skipFrom != 0 && suffixOverhead*r.suffix.Len() <= r.opts.suffixMax()/2 {
+	if r.skipFrom != 0 && r.opts.overhead*r.suffix.Len() <= r.opts.suffixMax()/2 {
 		r.do(&Seek{To: r.skipFrom})
 		r.next, r.anchor, r.skipFrom, r.seeking = r.skipFrom, r.skipped, 0, true
 	}

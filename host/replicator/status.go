@@ -67,7 +67,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
 		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
-		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + suffixOverhead*c.reading.suffix.Len(),
+		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.opts.overhead*c.reading.suffix.Len(),
 		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Stats: c.stats,
 	}
 	s.Stats.KeyWaits = c.queue.KeyWaits()

@@ -26,6 +26,9 @@ func NewTrace(opts Options, start Start) *Trace {
 	fmt.Fprintf(&b, "core cold lanes=%d groupmax=%d groupbytes=%d conversions=%d convertmax=%d memory=%d breaker=%d lockwait=%s beat=%s seed=%d snapshot=%d resume=%d",
 		opts.Lanes, opts.GroupMax, opts.GroupBytesMax, opts.Conversions, opts.ConvertMax, opts.Memory, opts.PoisonBreaker,
 		durationText(opts.LockWait), durationText(opts.Beat), opts.Seed, start.Snapshot, start.Resume)
+	if opts.overhead != suffixOverhead {
+		fmt.Fprintf(&b, " overhead=%d", opts.overhead)
+	}
 	b.WriteString(versionsText(" ledger=", start.Ledger) + versionsText(" held=", start.Held))
 	for i, cuts := range start.Guests {
 		b.WriteString([...]string{" cuts=", "|"}[min(i, 1)])
