@@ -24,7 +24,7 @@ type term struct {
 
 // prose is what comments, messages and Markdown do not say.
 var prose = []term{
-	{`[Cc]an not`, "cannot", []string{".", "examples/banking/initiator", "host", "host/installer", "host/installer/pgtest", "host/queue", "host/replicator"}},
+	{`[Cc]an not`, "cannot", []string{"examples/banking/initiator", "host/installer", "host/installer/pgtest"}},
 	{`[Ff]olders?`, "directory", []string{".", "abi", "cmd/ichor", "guests", "guests/assemblyscript", "guests/c", "guests/rust",
 		"host", "host/guest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/layout"}},
 	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "examples/banking/guest", "guests/go", "host/guest", "host/guest/sqlpolicy"}},
