@@ -272,6 +272,30 @@ func TestTimesNearTheClock(t *testing.T) {
 	}
 }
 
+// TestDistinctAggregatesAreInOrder is why DISTINCT counts as an order of an aggregate: the server
+// sorts for it, by the collation of the column, whatever plan it makes and whatever lies in the table.
+func TestDistinctAggregatesAreInOrder(t *testing.T) {
+	b := newBase(t)
+	b.exec(`do $$ begin
+		execute 'create table words (a text, n int, grp int, c text collate ' ||
+			coalesce((select quote_ident(collname) from pg_collation where collprovider = 'i' and collname like 'und-%' order by 1 limit 1), '"C"') || ')';
+	end $$`)
+	b.exec("insert into words select w, length(w), i % 3, w from (select i, (array['a', 'B', 'ä', '_b', 'Ab', 'aB', 'z', 'Z', '1'])[i % 9 + 1] as w from generate_series(1, 5000) i) x order by md5(i::text)")
+	b.exec("analyze words")
+	for _, prepare := range []string{"", "create index on words (grp, a desc)", "create index on words (c desc)", "set enable_sort = off", "set enable_hashagg = off"} {
+		if prepare != "" {
+			b.exec(prepare)
+		}
+		for _, column := range []string{"a", "c", "n"} {
+			is := b.text("select string_agg(x.l::text, ';' order by grp) from (select grp, array_agg(distinct " + column + ") as l from words group by grp) x")
+			want := b.text("select string_agg(x.l::text, ';' order by grp) from (select grp, array(select distinct " + column + " from words w where w.grp = g.grp order by 1) as l from (select distinct grp from words) g) x")
+			if is != want {
+				t.Errorf("after %q, distinct %s is in the order %s, want %s", prepare, column, is, want)
+			}
+		}
+	}
+}
+
 // BenchmarkTry tries everyday templates, all in one go.
 func BenchmarkTry(b *testing.B) {
 	schema, err := os.ReadFile("testdata/cases.sql")

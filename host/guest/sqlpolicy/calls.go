@@ -1,7 +1,6 @@
 package sqlpolicy
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -33,99 +32,6 @@ func (c *checker) function(n node) {
 		c.find(c.at, hintFunction, "function %s is not among those allowed", name)
 	}
 	c.order(n, short)
-}
-
-// order refuses aggregates and window functions whose result depends on an order that nobody
-// gave.
-func (c *checker) order(n node, name string) {
-	window, isWindow := n["over"].(node)
-	switch {
-	case isWindow && (ordered[name] || orderedWindows[name]) && !c.inOrder(window):
-		c.find(c.at, name+"() OVER (… ORDER BY …)", "%s without an order differs from run to run", name)
-	case !isWindow && ordered[name] && !orders(n["agg_order"], false):
-		c.find(c.at, name+"(… ORDER BY …)", "%s without an order differs from run to run", name)
-	}
-}
-
-// orders reports whether the items of an ORDER BY give an order: one of them looks at a column. A
-// number is the position of one in the order of a query, and a constant everywhere else.
-func orders(list any, positions bool) bool {
-	items, _ := list.([]any)
-	for _, item := range items {
-		wrapped, _ := item.(node)
-		sort, _ := wrapped["SortBy"].(node)
-		by, _ := sort["node"].(node)
-		constant, isConstant := by["A_Const"].(node)
-		if looksAtColumn(by) || (positions && isConstant && constant["ival"] != nil) {
-			return true
-		}
-	}
-	return false
-}
-
-// looksAtColumn reports whether a column stands anywhere in an expression.
-func looksAtColumn(v any) bool {
-	switch v := v.(type) {
-	case node:
-		for key, inner := range v { // whether one does is the same in any order
-			if key == "ColumnRef" || looksAtColumn(inner) {
-				return true
-			}
-		}
-	case []any:
-		return slices.ContainsFunc(v, looksAtColumn)
-	}
-	return false
-}
-
-// inOrder reports whether a window has an order, or is made of one that has.
-func (c *checker) inOrder(window node) bool {
-	if orders(window["orderClause"], false) {
-		return true
-	}
-	for _, name := range []string{textOf(window["name"]), textOf(window["refname"])} {
-		if name != "" && c.windows[name] {
-			return true
-		}
-	}
-	return false
-}
-
-// selection refuses a part of the rows that depends on an order that nobody gave.
-func (c *checker) selection(n node) {
-	if !orders(n["sortClause"], true) {
-		distinct, _ := n["distinctClause"].([]any)
-		switch {
-		case n["limitCount"] != nil || n["limitOffset"] != nil:
-			c.find(c.at, "add ORDER BY", "LIMIT or OFFSET without an order differs from run to run")
-		case len(distinct) > 0 && !isEmpty(distinct[0]):
-			c.find(c.at, "add ORDER BY", "DISTINCT ON without an order differs from run to run")
-		}
-	}
-	list, _ := n["windowClause"].([]any)
-	if len(list) > 0 {
-		c.windows = maps.Clone(c.windows) // those of a query outside have theirs
-	}
-	for _, item := range list {
-		wrapped, _ := item.(node)
-		if window, found := wrapped["WindowDef"].(node); found {
-			c.windows[textOf(window["name"])] = c.inOrder(node{"orderClause": window["orderClause"], "refname": window["refname"]})
-		}
-	}
-}
-
-// isEmpty reports whether an item of a list is left out, as that of a plain DISTINCT is.
-func isEmpty(item any) bool {
-	n, ok := item.(node)
-	return item == nil || ok && len(n) == 0
-}
-
-// arrayOfRows refuses ARRAY(SELECT …) without an order.
-func (c *checker) arrayOfRows(n node) {
-	query, _ := n["subselect"].(node)
-	if s, _ := query["SelectStmt"].(node); textOf(n["subLinkType"]) == "ARRAY_SUBLINK" && !orders(s["sortClause"], true) {
-		c.find(c.at, "ARRAY(SELECT … ORDER BY …)", "ARRAY of a query without an order differs from run to run")
-	}
 }
 
 // isCall reports whether a name behind a dot is a function of PostgreSQL's own that no

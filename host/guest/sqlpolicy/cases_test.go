@@ -14,6 +14,9 @@ import (
 // written finds the relations that a statement changes, well enough for the cases.
 var written = regexp.MustCompile(`(?i)(?:insert into|update|delete from|merge into)\s+([a-z_0-9."]+)`)
 
+// actions are what ON CONFLICT and MERGE do, which names no relation.
+var actions = regexp.MustCompile(`(do|then) update`)
+
 // readCases returns the templates of a file of cases whose mark is one of those given. A line
 // is mark|parameter types|SQL, the SQL after "writes=relation;" where it is not plain.
 func readCases(t *testing.T, name, marks string) []abi.Template {
@@ -37,7 +40,7 @@ func readCases(t *testing.T, name, marks string) []abi.Template {
 			writes, c.SQL, _ = strings.Cut(rest, ";")
 			c.Writes = strings.Split(writes, ",")
 		} else {
-			for _, found := range written.FindAllStringSubmatch(strings.ReplaceAll(c.SQL, "do update", ""), -1) {
+			for _, found := range written.FindAllStringSubmatch(actions.ReplaceAllString(c.SQL, ""), -1) {
 				if !slices.Contains(c.Writes, found[1]) {
 					c.Writes = append(c.Writes, found[1])
 				}

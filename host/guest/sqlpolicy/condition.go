@@ -1,8 +1,6 @@
 package sqlpolicy
 
 import (
-	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,21 +29,37 @@ func and(parts ...formula) formula { return formula{op: '&', parts: parts} }
 func or(parts ...formula) formula  { return formula{op: '|', parts: parts} }
 func not(part formula) formula     { return formula{op: '!', parts: []formula{part}} }
 
-// condition reads a condition on the rows of a target.
+// condition reads a condition on the rows of a target. Its other names are those of the same
+// table: a join of the table with itself may take every row for its own partner.
 type condition struct {
-	target   string         // the name by which its columns are known
-	atoms    map[string]int // by canonical text
-	free     []bool         // the atom says nothing about the target's row
-	subjects map[string]int // of comparisons, by canonical text
-	limits   [][]string     // of each subject, what it is compared with
+	target   node            // the RangeVar
+	names    map[string]bool // by which its columns are known
+	atoms    map[string]int  // by canonical text
+	free     []bool          // the atom says nothing about the target's row
+	subjects map[string]int  // of comparisons, by canonical text
+	limits   [][]string      // of each subject, what it is compared with
 }
 
-func newCondition(target node) *condition {
+// newCondition returns the reader of a condition on a target, beside which from is read.
+func newCondition(target node, from any) *condition {
+	c := &condition{target: target, names: map[string]bool{}, atoms: map[string]int{}, subjects: map[string]int{}}
 	name := textOf(target["relname"])
 	if alias, found := target["alias"].(node); found {
 		name = textOf(alias["aliasname"])
 	}
-	return &condition{target: name, atoms: map[string]int{}, subjects: map[string]int{}}
+	c.names[name] = true
+	eachRelation(from, func(name string, relation node) {
+		if c.isTarget(relation) {
+			c.names[name] = true
+		}
+	})
+	return c
+}
+
+// isTarget reports whether an item of a FROM clause is the target's table once more.
+func (c *condition) isTarget(relation node) bool {
+	r, found := relation["RangeVar"].(node)
+	return found && r["relname"] == c.target["relname"] && r["schemaname"] == c.target["schemaname"]
 }
 
 // The most assignments of truth that are tried of what says nothing about the row, and for
@@ -55,15 +69,37 @@ const (
 	mostTried = 1 << 11
 )
 
-// binds reports whether the parts of a condition, all of which must hold, spare a row whatever
-// the parameters are.
+// binds reports whether the parts of a condition of UPDATE, DELETE or MERGE, all of which must
+// hold, spare a row whatever the parameters are: one of them does, or all together.
+func binds(target node, from any, wheres ...any) bool {
+	parts := conjuncts(wheres)
+	if len(parts) > 1 && slices.ContainsFunc(parts, func(part any) bool { return newCondition(target, from).binds(part) }) {
+		return true
+	}
+	return newCondition(target, from).binds(parts...)
+}
+
+// conjuncts returns the parts of conditions that all must hold.
+func conjuncts(wheres []any) (all []any) {
+	for _, where := range wheres {
+		wrapped, _ := where.(node)
+		if both, is := wrapped["BoolExpr"].(node); is && textOf(both["boolop"]) == "AND_EXPR" {
+			list, _ := both["args"].([]any)
+			all = append(all, conjuncts(list)...)
+		} else {
+			all = append(all, where)
+		}
+	}
+	return all
+}
+
 func (c *condition) binds(wheres ...any) bool {
 	all := make([]formula, 0, len(wheres))
 	for _, where := range wheres {
 		all = append(all, c.formula(where))
 	}
 	f := and(all...)
-	if !slices.Contains(c.free, false) && len(c.subjects) == 0 {
+	if !c.own(wheres) {
 		return false
 	}
 	var free []int
@@ -185,7 +221,7 @@ func (c *condition) own(v any) bool {
 	case node:
 		if column, found := v["ColumnRef"].(node); found {
 			parts := names(column["fields"])
-			return len(parts) == 1 || slices.Contains(parts[:len(parts)-1], c.target)
+			return len(parts) == 1 || c.qualified(parts)
 		}
 		for _, below := range v {
 			if c.own(below) {
@@ -194,6 +230,11 @@ func (c *condition) own(v any) bool {
 		}
 	}
 	return false
+}
+
+// qualified reports whether a column's name begins with one of the target's.
+func (c *condition) qualified(path []string) bool {
+	return slices.ContainsFunc(path[:len(path)-1], func(name string) bool { return c.names[name] })
 }
 
 // leaf returns the atom of what is looked at no further.
@@ -217,7 +258,10 @@ func (c *condition) compared(left, right any, below, equal, above bool) formula 
 		}
 		return never
 	}
-	if !c.own(left) && !c.own(right) {
+	if f, known := c.comparedParts(left, right, below, equal, above); known {
+		return f
+	}
+	if !c.own(left) && !c.own(right) || c.sameTerms(left, right) {
 		return c.leaf(l+" ? "+r+strconv.FormatBool(below)+strconv.FormatBool(equal)+strconv.FormatBool(above), nil)
 	}
 	if isLimit(l) || !isLimit(r) && r < l { // the subject first
@@ -235,150 +279,4 @@ func (c *condition) compared(left, right any, below, equal, above bool) formula 
 	}
 	c.limits[subject] = append(c.limits[subject], r)
 	return formula{op: '<', subject: subject, limit: r, below: below, equal: equal, above: above}
-}
-
-// isLimit reports whether a canonical text is that of a constant, which begins with a digit, a
-// sign or a quote; those of expressions begin with a letter or a bracket.
-func isLimit(text string) bool {
-	return text != "" && strings.ContainsRune("0123456789-'", rune(text[0]))
-}
-
-// canonical returns a text that is the same for expressions that are the same whatever the row
-// is: without casts, places, and steps that change nothing.
-func (c *condition) canonical(v any) string {
-	switch v := v.(type) {
-	case []any:
-		all := make([]string, len(v))
-		for i := range v {
-			all[i] = c.canonical(v[i])
-		}
-		return "[" + strings.Join(all, " ") + "]"
-	case node:
-		if len(v) == 1 {
-			for kind, body := range v {
-				if n, ok := body.(node); ok {
-					return c.canonicalNode(kind, n)
-				}
-			}
-		}
-		var all []string
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			if name != "location" && !strings.HasSuffix(name, "_location") {
-				all = append(all, name+":"+c.canonical(v[name]))
-			}
-		}
-		return "{" + strings.Join(all, " ") + "}"
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return "?"
-	}
-	return string(text)
-}
-
-func (c *condition) canonicalNode(kind string, n node) string {
-	switch kind {
-	case "TypeCast":
-		return c.canonical(n["arg"])
-	case "A_Const":
-		return constantText(n)
-	case "ColumnRef":
-		parts := names(n["fields"])
-		if len(parts) > 1 && slices.Contains(parts[:len(parts)-1], c.target) {
-			parts = parts[len(parts)-1:]
-		}
-		return "column " + strings.Join(parts, ".")
-	case "A_Indirection":
-		if arg := c.canonical(n["arg"]); arg == "column "+c.target {
-			return "column " + strings.Join(names(n["indirection"]), ".")
-		}
-	case "CoalesceExpr", "MinMaxExpr":
-		if args, _ := n["args"].([]any); len(args) > 0 && allSame(c, args) {
-			return c.canonical(args[0])
-		}
-	case "SubLink":
-		if value, plain := plainSelect(n); plain {
-			return c.canonical(value)
-		}
-	case "A_Expr":
-		return c.canonicalOperator(n)
-	}
-	return kind + c.canonical(anyOf(n))
-}
-
-// anyOf hides that a node's fields are a node, whose one field might be taken for a kind.
-func anyOf(n node) []any {
-	var all []any
-	for _, name := range slices.Sorted(maps.Keys(n)) {
-		if name != "location" && !strings.HasSuffix(name, "_location") {
-			all = append(all, name, n[name])
-		}
-	}
-	return all
-}
-
-func allSame(c *condition, args []any) bool {
-	first := c.canonical(args[0])
-	return !slices.ContainsFunc(args, func(a any) bool { return c.canonical(a) != first })
-}
-
-// canonicalOperator leaves out what changes nothing: x + 0, x * 1, x || ”, +x.
-func (c *condition) canonicalOperator(n node) string {
-	op := strings.Join(names(n["name"]), ".")
-	l, r := "", c.canonical(n["rexpr"])
-	if n["lexpr"] != nil {
-		l = c.canonical(n["lexpr"])
-	}
-	switch {
-	case textOf(n["kind"]) != "AEXPR_OP":
-	case l == "" && op == "+", l == "0" && op == "+", l == "1" && op == "*", l == "''" && op == "||":
-		return r
-	case r == "0" && (op == "+" || op == "-"), r == "1" && (op == "*" || op == "/"), r == "''" && op == "||":
-		return l
-	case l == r && op == "-", (l == "0" || r == "0") && op == "*":
-		return "0"
-	case l != "" && r < l && (op == "+" || op == "*"):
-		l, r = r, l
-	}
-	return "(" + l + " " + textOf(n["kind"]) + op + " " + r + ")"
-}
-
-// constantText returns a number as it is, another constant in quotes.
-func constantText(n node) string {
-	if i, found := n["ival"].(node); found {
-		value, _ := number(i["ival"])
-		return strconv.Itoa(value)
-	}
-	if f, found := n["fval"].(node); found {
-		return textOf(f["fval"])
-	}
-	if b, found := n["boolval"].(node); found {
-		return "'" + strconv.FormatBool(b["boolval"] == true) + "'"
-	}
-	if s, found := n["sval"].(node); found {
-		return "'" + textOf(s["sval"]) + "'"
-	}
-	text, err := json.Marshal(n["bsval"])
-	if err != nil || n["isnull"] == true {
-		return "null"
-	}
-	return "'" + string(text) + "'"
-}
-
-// plainSelect returns x of (SELECT x), a query of one value without a relation or condition.
-func plainSelect(link node) (value any, plain bool) {
-	query, _ := link["subselect"].(node)
-	s, _ := query["SelectStmt"].(node)
-	for name := range s {
-		if name != "targetList" && name != "limitOption" && name != "op" {
-			return nil, false
-		}
-	}
-	list, _ := s["targetList"].([]any)
-	if len(list) != 1 || textOf(link["subLinkType"]) != "EXPR_SUBLINK" && textOf(link["subLinkType"]) != "ANY_SUBLINK" {
-		return nil, false
-	}
-	wrapped, _ := list[0].(node)
-	target, _ := wrapped["ResTarget"].(node)
-	return target["val"], target["val"] != nil
 }

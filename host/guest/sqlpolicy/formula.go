@@ -1,6 +1,9 @@
 package sqlpolicy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // formula makes a formula of a condition; none is true.
 func (c *condition) formula(where any) formula {
@@ -40,11 +43,10 @@ func (c *condition) formulaOf(kind string, n node) (f formula, known bool) {
 		}
 		return c.formula(arg), true
 	case "NullTest":
-		null := c.leaf("null "+c.canonical(n["arg"]), n["arg"])
 		if textOf(n["nulltesttype"]) == "IS_NOT_NULL" {
-			return not(null), true
+			return not(c.null(n["arg"])), true
 		}
-		return null, true
+		return c.null(n["arg"]), true
 	case "BooleanTest":
 		return c.booleanTest(n), true
 	case "CaseExpr":
@@ -60,6 +62,20 @@ func (c *condition) formulaOf(kind string, n node) (f formula, known bool) {
 		return c.operator(n)
 	}
 	return formula{}, false
+}
+
+// null makes a formula of whether an expression is null.
+func (c *condition) null(arg any) formula {
+	text := c.canonical(arg)
+	coalesce, _ := anyNode(arg)["CoalesceExpr"].(node)
+	args, _ := coalesce["args"].([]any)
+	switch {
+	case text == "null":
+		return always
+	case isLimit(text), slices.ContainsFunc(args, func(a any) bool { return isLimit(c.canonical(a)) }):
+		return never
+	}
+	return c.leaf("null "+text, arg)
 }
 
 func (c *condition) boolean(n node) formula {
@@ -85,7 +101,7 @@ func (c *condition) booleanTest(n node) formula {
 	case "FALSE":
 		f = not(f)
 	case "UNKNOWN":
-		f = c.leaf("null "+c.canonical(n["arg"]), n["arg"])
+		f = c.null(n["arg"])
 	}
 	if negative {
 		return not(f)
@@ -94,10 +110,14 @@ func (c *condition) booleanTest(n node) formula {
 }
 
 // cases makes of CASE: the first condition that holds decides.
-func (c *condition) cases(n node) formula {
+func (c *condition) cases(n node) formula { return c.chosen(n, c.formula) }
+
+// chosen makes a formula of what of makes of the value that a CASE chooses; of nothing it chooses
+// null.
+func (c *condition) chosen(n node, of func(value any) formula) formula {
 	result := never
 	if n["defresult"] != nil {
-		result = c.formula(n["defresult"])
+		result = of(n["defresult"])
 	}
 	list, _ := n["args"].([]any)
 	for i := len(list) - 1; i >= 0; i-- {
@@ -109,29 +129,9 @@ func (c *condition) cases(n node) formula {
 		} else {
 			holds = c.formula(when["expr"])
 		}
-		result = formula{op: '?', parts: []formula{holds, c.formula(when["result"]), result}}
+		result = formula{op: '?', parts: []formula{holds, of(when["result"]), result}}
 	}
 	return result
-}
-
-// subLink makes of EXISTS what its query's condition is, if it has no relation, and an atom of
-// it else: what it selects is nobody's business.
-func (c *condition) subLink(n node) (formula, bool) {
-	query, _ := n["subselect"].(node)
-	s, _ := query["SelectStmt"].(node)
-	switch textOf(n["subLinkType"]) {
-	case "EXISTS_SUBLINK":
-		if s["fromClause"] == nil && s["op"] == "SETOP_NONE" && s["havingClause"] == nil && s["limitCount"] == nil {
-			return c.formula(s["whereClause"]), true
-		}
-		about := []any{s["fromClause"], s["whereClause"], s["havingClause"], s["larg"], s["rarg"]}
-		return c.leaf("exists "+c.canonical(about), about), true
-	case "ANY_SUBLINK":
-		if value, plain := plainSelect(n); plain && n["operName"] == nil {
-			return c.compared(n["testexpr"], value, false, true, false), true
-		}
-	}
-	return formula{}, false
 }
 
 // operator makes a formula of a comparison, or reports false for what it does not know.
@@ -144,15 +144,18 @@ func (c *condition) operator(n node) (formula, bool) {
 		}
 		return c.comparison(op, left, right)
 	case "AEXPR_DISTINCT":
-		return c.compared(left, right, true, false, true), true
+		return not(c.notDistinct(left, right)), true
 	case "AEXPR_NOT_DISTINCT":
-		return c.compared(left, right, false, true, false), true
+		return c.notDistinct(left, right), true
 	case "AEXPR_IN":
 		wrapped, _ := right.(node)
 		list, _ := wrapped["List"].(node)
 		return c.each(op, left, list["items"], op == "=")
 	case "AEXPR_OP_ANY", "AEXPR_OP_ALL":
 		wrapped, _ := right.(node)
+		if link, found := wrapped["SubLink"].(node); found && textOf(link["subLinkType"]) == "ARRAY_SUBLINK" {
+			return c.amongOwn(link, left, op)
+		}
 		array, found := wrapped["A_ArrayExpr"].(node)
 		if !found {
 			return formula{}, false
@@ -181,6 +184,16 @@ func (c *condition) operator(n node) (formula, bool) {
 	return formula{}, false
 }
 
+func (c *condition) notDistinct(left, right any) formula {
+	switch {
+	case c.canonical(right) == "null":
+		return c.null(left)
+	case c.canonical(left) == "null":
+		return c.null(right)
+	}
+	return c.compared(left, right, false, true, false)
+}
+
 // each makes a formula of comparisons of one expression with several.
 func (c *condition) each(op string, left, list any, anyOne bool) (formula, bool) {
 	items, _ := list.([]any)
@@ -201,6 +214,11 @@ func (c *condition) each(op string, left, list any, anyOne bool) (formula, bool)
 }
 
 func (c *condition) comparison(op string, left, right any) (formula, bool) {
+	if link, found := anyNode(right)["SubLink"].(node); found && left != nil && textOf(link["subLinkType"]) == "EXPR_SUBLINK" {
+		if f, known := c.amongOwn(link, left, op); known {
+			return f, true
+		}
+	}
 	for _, known := range []struct {
 		op                  string
 		below, equal, above bool
@@ -214,6 +232,9 @@ func (c *condition) comparison(op string, left, right any) (formula, bool) {
 	}
 	if op == "~" && strings.Trim(c.canonical(right), ".*'^$") == "" {
 		return always, true
+	}
+	if left != nil && c.sameTerms(left, right) { // j @> j says nothing about j
+		return c.leaf("("+c.canonical(left)+" "+op+" "+c.canonical(right)+")", nil), true
 	}
 	return formula{}, false
 }

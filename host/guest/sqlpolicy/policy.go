@@ -134,7 +134,7 @@ func (p Policy) check(t *abi.Template) []Finding {
 	if p.Schema == "" {
 		p.Schema = DefaultSchema
 	}
-	c := &checker{policy: p, template: t, written: map[string]bool{}, windows: map[string]bool{}, used: make([]bool, len(t.Params)+1)}
+	c := &checker{policy: p, template: t, written: map[string]bool{}, used: make([]bool, len(t.Params)+1)}
 	text, err := parse(t.SQL)
 	if err != nil {
 		var syntax *parser.Error
@@ -156,11 +156,13 @@ type checker struct {
 	findings []Finding
 	scope    []string // names of common table expressions that can be seen
 	written  map[string]bool
-	used     []bool          // parameters, from 1
-	guarded  bool            // the guard column is mentioned
-	inner    bool            // in a common table expression, whose rows are read
-	windows  map[string]bool // that have a name: whether they have an order
-	at       int             // the place of the node that is looked at
+	used     []bool            // parameters, from 1
+	guarded  bool              // the guard column is mentioned
+	inner    bool              // in a common table expression, whose rows are read
+	windows  map[string]window // of the query that is looked at, by name
+	same     []any             // what is the same in all its rows
+	grouped  []any             // and what in all rows of a group
+	at       int               // the place of the node that is looked at
 }
 
 // find notes a finding at a byte of the SQL, -1 for none.

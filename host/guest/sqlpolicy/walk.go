@@ -90,8 +90,10 @@ func (c *checker) visit(kind string, body any) {
 		c.find(c.at, "", "a node %s that is no node", kind)
 		return
 	}
-	before, scope, windows := c.at, c.scope, c.windows
-	defer func() { c.at, c.scope, c.windows = before, scope, windows }()
+	before := *c
+	defer func() {
+		c.at, c.scope, c.windows, c.same, c.grouped = before.at, before.scope, before.windows, before.same, before.grouped
+	}()
 	if at, found := number(n["location"]); found && at >= 0 {
 		c.at = at
 	}
