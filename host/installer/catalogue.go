@@ -25,10 +25,11 @@ type catalogue struct {
 	operators map[oid]oid
 	types     map[oid]*dataType
 	relations map[oid]*relation
+	equal     map[oid]bool // operators
 }
 
 func newCatalogue() *catalogue {
-	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}}
+	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}, map[oid]bool{}}
 }
 
 // function is a row of pg_proc.
@@ -194,6 +195,34 @@ func (c *catalogue) owns(ctx context.Context, relation oid, column int, sequence
 		return false, fmt.Errorf("look up the owner of sequence %d: %w", sequence, err)
 	}
 	return owned, nil
+}
+
+// uniqueKeys returns the columns of each unique index of a relation that holds for all its rows.
+func (c *catalogue) uniqueKeys(ctx context.Context, relation oid) ([][]int, error) {
+	rows, err := c.tx.Query(ctx, `select (i.indkey::int[])[0:i.indnkeyatts - 1] from pg_index i
+		where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null order by i.indexrelid`, relation)
+	if err == nil {
+		var all [][]int
+		if all, err = pgx.CollectRows(rows, pgx.RowTo[[]int]); err == nil {
+			return all, nil
+		}
+	}
+	return nil, fmt.Errorf("look up the unique indexes of relation %d: %w", relation, err)
+}
+
+// isEquality reports whether an operator is one by which an index tells values apart.
+func (c *catalogue) isEquality(ctx context.Context, operator oid) (bool, error) {
+	if known, found := c.equal[operator]; found {
+		return known, nil
+	}
+	const btree, equal = 403, 3
+	var is bool
+	err := c.tx.QueryRow(ctx, "select exists (select 1 from pg_amop where amopopr = $1 and amopmethod = $2 and amopstrategy = $3)", operator, btree, equal).Scan(&is)
+	if err != nil {
+		return false, fmt.Errorf("look up operator %d: %w", operator, err)
+	}
+	c.equal[operator] = is
+	return is, nil
 }
 
 // attached is what stands beside a relation and runs when it is written: a trigger, a rule, a

@@ -11,6 +11,7 @@ import (
 
 // The commands of a QUERY and of a MERGEACTION.
 const (
+	commandSelect = 1
 	commandUpdate = 2
 	commandInsert = 3
 	commandDelete = 4
@@ -63,6 +64,11 @@ func (j *judge) change(ctx context.Context, n *querytree.Node, r *relation) erro
 		}
 		if !spared {
 			j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
+		}
+	}
+	if j.owner == "" && n.Int("commandType") == commandUpdate {
+		if err := j.matched(ctx, n); err != nil {
+			return err
 		}
 	}
 	return j.write(ctx, r, writeOf(n))

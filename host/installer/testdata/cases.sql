@@ -73,3 +73,6 @@ create table moving (a text, n int) partition by list (a);
 create table moving_x partition of moving for values in ('x');
 create trigger tm before delete on moving_x for each row execute function tf();
 create table zoned (id bigint, city text, opens timetz, txt text);
+create table keyed (id int primary key, code text, part int, a text, b int, unique (code, part));
+create unique index on keyed (b) where a is not null;
+create unique index on keyed ((a || 'x'));
