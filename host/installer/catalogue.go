@@ -32,6 +32,18 @@ func newCatalogue() *catalogue {
 	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}, map[oid]bool{}}
 }
 
+// asking lets f ask the catalogue. The cohort may have functions and operators of the same names as
+// those in the queries; and a session in which a scan is dear compiles every query that has one.
+func (c *catalogue) asking(ctx context.Context, tx pgx.Tx, f func() error) error {
+	return inside(ctx, tx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
+			return err
+		}
+		c.tx = tx
+		return f()
+	})
+}
+
 // function is a row of pg_proc.
 type function struct {
 	Number          oid

@@ -187,10 +187,7 @@ func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *D
 		return nil, &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
 			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
 	}
-	err = inside(ctx, tx, func(tx pgx.Tx) (err error) {
-		told, err = in.judge(ctx, tx, cat, t, body)
-		return err
-	})
+	told, err = in.judge(ctx, tx, cat, t, body)
 	if err != nil {
 		return nil, err
 	}
@@ -243,18 +240,18 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err err
 // judge judges a template by its tree. The error is of what is wrong with it, or of the
 // database.
 func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Declared, body string) (told []string, err error) {
-	// The cohort may have functions and operators of the same names as those in the queries. And
-	// a session in which a scan is dear compiles every query that has one.
-	if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
-		return nil, err
-	}
-	cat.tx = tx
 	j := &judge{allowed: in.opts.Allowed, cat: cat, template: t, offset: len(headOf(t)), visited: map[string]bool{}}
-	err = tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
-	if err != nil {
-		return nil, err
+	err = cat.asking(ctx, tx, func() error {
+		err := cat.tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
+		if err != nil {
+			return err
+		}
+		return j.all(ctx, j.parse(body))
+	})
+	if err == nil {
+		err = j.saysPresent(ctx, tx)
 	}
-	if err := j.all(ctx, j.parse(body)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return j.told, errors.Join(j.refused...)

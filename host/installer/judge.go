@@ -34,6 +34,7 @@ type judge struct {
 	now      int64 // of the server, in microseconds since 2000
 	offset   int   // of the template in the text that was parsed
 
+	near    []*querytree.Node // constants that are times near the clock
 	refused []error
 	told    []string // what happens beside the statement, for people
 	// owner is what the tree belongs to that is looked at: "" is the template itself, else a

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -31,8 +30,8 @@ const (
 )
 
 // constant judges a constant. Its text was read when the template was parsed, and "now" is a
-// time like any other by then: so times near the clock are refused, and constants that are made
-// of times, in which one that is near cannot be seen, as texts are that become such values.
+// time like any other by then: so times near the clock are looked at again, and refused are constants
+// that are made of times, in which one that is near cannot be seen, as texts are that become such values.
 // Constants in what the owner of the database made were read when it was made.
 func (j *judge) constant(ctx context.Context, n *querytree.Node) error {
 	if n.Has("constisnull") || j.owner != "" {
@@ -45,8 +44,8 @@ func (j *judge) constant(ctx context.Context, n *querytree.Node) error {
 	value := n.Bytes()
 	switch {
 	case t.Number == typeDate || t.Number == typeTimestamp || t.Number == typeTimestamptz:
-		if j.isNear(t.Number, value) && saysNow(j.template.SQL) {
-			j.refuse(n, "give it as a parameter, or write it in digits", "a constant of type %s within two days of the clock: its text may say now, today or the like", t.Name)
+		if j.isNear(t.Number, value) {
+			j.near = append(j.near, n) // see saysPresent
 		}
 		return nil
 	case t.Number == typeTime || t.Number == typeTimetz:
@@ -81,27 +80,6 @@ func (j *judge) isNear(t oid, value []byte) bool {
 			at = days*microsecondsOfDay + microsecondsOfDay/2
 		}
 		if distance := at - j.now; distance < near && distance > -near {
-			return true
-		}
-	}
-	return false
-}
-
-// continued is where a literal ends and goes on in the next line.
-var continued = regexp.MustCompile(`'[ \t\r\f\v]*\n\s*'`)
-
-// saysNow reports whether a literal of a template may say a word for the present. A template
-// that mentions a day must not be refused because a host starts on that day. Where each
-// constant stands is not known: trees have no places since PostgreSQL 17.
-func saysNow(sql string) bool {
-	sql = strings.ToLower(sql)
-	if strings.Contains(sql, `\`) || strings.Contains(sql, "u&") || strings.Contains(sql, "--") {
-		return true // letters may be spelled otherwise, or stand in two lines
-	}
-	sql = continued.ReplaceAllString(sql, "")
-	for word := range strings.FieldsFuncSeq(sql, func(r rune) bool { return r < 'a' || r > 'z' }) {
-		switch word {
-		case "now", "today", "tomorrow", "yesterday":
 			return true
 		}
 	}
