@@ -80,7 +80,7 @@ func (a *attack) binary(tb testing.TB) []byte {
 	if len(a.tables) > 0 {
 		sections += section(4, leb(len(a.tables)), strings.Join(a.tables, ""))
 	}
-	sections += section(5, "\x01\x00", leb(200)) +
+	sections += section(5, "\x01\x00", leb(200)) + section(6, "\x01\x7f\x01\x41\x07\x0b") +
 		section(7, "\x05", "\x06memory\x02\x00", export("ichor_abi_v1", 0), export("ichor_describe", 1), export("ichor_alloc", 2), export("ichor_convert", 3))
 	if len(a.tables) > 0 {
 		sections += section(9, "\x01\x00\x41\x00\x0b", leb(len(a.functions)), own)
@@ -122,10 +122,6 @@ func attacks() []attack {
 	for i := range 400 {
 		set += "\x20\x01\x21" + leb(2+i)
 	}
-	down := func(behind string) attackFunction { // i32 → i32: calls itself with one less, then does what is behind
-		return attackFunction{2, "\x00\x20\x00\x45\x04\x7f\x41\x00\x05\x20\x00\x41\x01\x6b" + call(ownFunction) + behind + "\x0b\x0b"}
-	}
-	deep := i32Const(100_000) + call(ownFunction) + "\x1a"
 	clock := "\x16wasi_snapshot_preview1\x0eclock_time_get\x00\x04"
 	return []attack{
 		{deed: "calls_a_leaf_in_a_straight_line", functions: []attackFunction{leaf}, code: strings.Repeat(call(ownFunction), 40_000), endless: true},
@@ -136,13 +132,10 @@ func attacks() []attack {
 			deed: "asks_for_the_time_in_a_straight_line", imports: clock, imported: 1, types: []string{"\x60\x03\x7f\x7e\x7f\x01\x7f"},
 			code: forever(strings.Repeat("\x41\x00\x42\x00\x41\x08"+call(0)+"\x1a", 5000)), endless: true,
 		},
-		{deed: "comes_back_from_deep_down", functions: []attackFunction{down("")}, code: forever(deep), endless: true},
-		{deed: "works_on_its_way_back", functions: []attackFunction{down(strings.Repeat("\x41\x03\x6e", 100))}, code: forever(deep), endless: true},
-		{deed: "works_little_on_its_way_back", functions: []attackFunction{down("\x41\x03\x6e")}, code: forever(deep), endless: true},
 		{deed: "clears_many_locals", functions: []attackFunction{{0, "\x01" + leb(5000) + "\x7f" + strings.Repeat("\x20\x00\x21\x01", 50) + "\x0b"}}, code: forever(strings.Repeat(call(ownFunction), 10_000)), endless: true},
 		{
 			deed: "passes_many_values", types: []string{"\x60" + leb(500) + wide + leb(500) + wide}, functions: []attackFunction{{attackType, "\x00" + gets(500) + "\x0b"}},
-			code: forever(strings.Repeat("\x41\x01", 500) + strings.Repeat(call(ownFunction), 10_000) + strings.Repeat("\x1a", 500)), endless: true,
+			code: forever(strings.Repeat("\x41\x01", 500) + strings.Repeat(call(ownFunction), 500) + strings.Repeat("\x1a", 500)), endless: true,
 		},
 		{deed: "branches_over_many_locals", locals: "\x01" + leb(400) + "\x7f", code: forever("\x02\x40\x20\x00\x0d\x00" + set + "\x0b" + "\x02\x40\x20\x00\x0d\x00" + set + "\x0b"), endless: true},
 		{deed: "divides_in_a_straight_line", locals: "\x00", code: forever(strings.Repeat("\x20\x00\x41\x03\x6e\x21\x00", 15_000)), endless: true},
@@ -167,9 +160,9 @@ func gets(n int) (code string) {
 // bounded way, so the collector gets its turn again and again; in native code that is not
 // checked its first run would last until the call is over.
 func TestAttacksComeBack(t *testing.T) {
-	for _, a := range attacks() {
+	for _, a := range append(attacks(), recursions()...) {
 		t.Run(a.deed, func(t *testing.T) {
-			g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 200_000_000})
+			g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 60_000_000})
 			collections, begun := collect(t), time.Now()
 			c := convert(t, g, record(42, item("A", `1`)))[0]
 			took := time.Since(begun)
@@ -187,7 +180,7 @@ func TestAttacksComeBack(t *testing.T) {
 // BenchmarkAttacks stops each of them with the fuel that is the default, while the collector
 // runs all the time, and reports what that took: the call, and the collector's longest run.
 func BenchmarkAttacks(b *testing.B) {
-	for _, a := range attacks() {
+	for _, a := range append(attacks(), recursions()...) {
 		b.Run(a.deed, func(b *testing.B) { benchStop(b, a.binary(b)) })
 	}
 }

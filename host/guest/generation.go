@@ -34,11 +34,12 @@ type Generation struct {
 	rules     rules
 	limits    abi.OutputLimits
 
-	cache     wazero.CompilationCache
-	runtime   wazero.Runtime
-	compiled  wazero.CompiledModule
-	instances sync.Map // api.Module → *instance, for host functions to find their caller
-	logRate   logRate
+	cache       wazero.CompilationCache
+	runtime     wazero.Runtime
+	compiled    wazero.CompiledModule
+	interpreted bool     // and not compiled: on no machine's stack
+	instances   sync.Map // api.Module → *instance, for host functions to find their caller
+	logRate     logRate
 
 	slots chan *slot   // the pool
 	cost  atomic.Int64 // nanoseconds a version, of late; 0 while unknown
@@ -106,6 +107,10 @@ func (g *Generation) Close(ctx context.Context) error {
 
 func (g *Generation) free() error {
 	ctx := context.Background()
+	g.instances.Range(func(_, in any) bool {
+		in.(*instance).close()
+		return true
+	})
 	err := g.runtime.Close(ctx)
 	if g.compiled != nil {
 		err = errors.Join(err, g.compiled.Close(ctx))

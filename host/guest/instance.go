@@ -18,6 +18,7 @@ type instance struct {
 	generation *Generation
 	module     api.Module
 	memory     api.Memory
+	stack      *stack // nil where it is interpreted
 	alloc      function
 	convert    function
 	log        guestLog
@@ -30,7 +31,8 @@ type instance struct {
 	budget     int64 // of the calls that follow, until another is set
 	burnt      int64 // in all calls
 	calls      int
-	stack      [2]uint64
+	touched    int       // bytes of memory that have pages for certain
+	values     [2]uint64 // of a call: its parameters, then its result
 }
 
 // newInstance instantiates the compiled guest and runs _initialize. Its errors are
@@ -45,53 +47,75 @@ func (g *Generation) newInstance(ctx context.Context, reason string) (*instance,
 	}
 	in := &instance{
 		generation: g, module: module, memory: module.ExportedMemory(abi.ExportMemory),
-		alloc: function{name: abi.ExportAlloc}, convert: function{name: abi.ExportConvert},
 		random: seed(g.digest, 0), log: g.newLog(), budget: g.options.FuelStart,
 	}
 	in.fuel = module.ExportedGlobal(fuel.ExportGlobal).(api.MutableGlobal) // the rewriter made it
 	g.instances.Store(module, in)
 	g.metrics.instances.WithLabelValues(g.name, reason).Inc()
-	if module.ExportedFunction(abi.ExportInitialize) != nil {
-		if err := in.call(ctx, &function{name: abi.ExportInitialize}, in.stack[:0]); err != nil {
-			in.close()
-			return nil, err
-		}
+	if err := in.begin(ctx); err != nil {
+		in.close()
+		return nil, err
 	}
 	return in, nil
+}
+
+// begin gives a new instance its stack, looks up what is called again and again, and runs
+// _initialize.
+func (in *instance) begin(ctx context.Context) (err error) {
+	if !in.generation.interpreted {
+		if in.stack, err = newStack(); err != nil {
+			return &Fault{Kind: FaultInstance, During: "instantiation", Detail: err.Error(), Err: err}
+		}
+	}
+	if in.alloc, err = in.export(abi.ExportAlloc); err != nil {
+		return err
+	}
+	if in.convert, err = in.export(abi.ExportConvert); err != nil {
+		return err
+	}
+	initialize, err := in.export(abi.ExportInitialize)
+	if initialize.api == nil || err != nil {
+		return err
+	}
+	return in.call(ctx, initialize, in.values[:0])
+}
+
+// function is an export of the instance's.
+type function struct {
+	name string
+	api  api.Function // nil if there is none of the name
+}
+
+// export looks a function up and makes it run on the instance's stack.
+func (in *instance) export(name string) (function, error) {
+	f := function{name, in.module.ExportedFunction(name)}
+	if f.api == nil || in.stack == nil {
+		return f, nil
+	}
+	if err := in.stack.lend(f.api); err != nil {
+		return f, &Fault{Kind: FaultInstance, During: "instantiation", Detail: err.Error(), Err: err}
+	}
+	return f, nil
 }
 
 // close frees the instance. A guest's module has nothing that could refuse to close.
 func (in *instance) close() {
 	in.generation.instances.Delete(in.module)
 	_ = in.module.Close(context.Background())
+	if in.stack != nil {
+		in.stack.free()
+	}
 }
-
-// function is an export of the instance's. What wazero looks up has a stack of its own, which
-// grows with a deep recursion up to 80 MiB and never shrinks.
-type function struct {
-	name string
-	api  api.Function // nil while it is not looked up
-}
-
-// deepBurnt is how much a call burns at least that makes a stack of some MiB: it is thrown away.
-const deepBurnt = 1 << 18
 
 // call calls an export within a budget of fuel. Its errors are *Fault, or ctx's own.
-func (in *instance) call(ctx context.Context, f *function, stack []uint64) error {
-	if f.api == nil {
-		f.api = in.module.ExportedFunction(f.name)
-	}
+func (in *instance) call(ctx context.Context, f function, values []uint64) error {
 	in.log.begin()
 	in.naps, in.randomLeft = 0, maxRandom
 	in.calls++
 	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
-	err := f.api.CallWithStack(ctx, stack)
+	err := f.api.CallWithStack(ctx, values)
 	in.log.end()
-	burnt := in.meter.Used(int64(in.fuel.Get()))
-	in.burnt += burnt
-	if burnt >= deepBurnt {
-		f.api = nil
-	}
+	in.burnt += in.meter.Used(int64(in.fuel.Get()))
 	if err == nil {
 		return nil
 	}
@@ -108,6 +132,9 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		}
 		part := min(units, fuelSlice)
 		left := int64(in.fuel.Get()) - part
+		if left < -touchFrom {
+			in.touch()
+		}
 		if left < 0 {
 			next, err := in.meter.Yield(left)
 			if err != nil {
@@ -119,6 +146,19 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		if units -= part; units == 0 {
 			return
 		}
+	}
+}
+
+// touchFrom is how much a guest owes that is about to fill or to copy memory in one piece.
+const touchFrom = 1 << 18
+
+// touch lets the system make all pages of the memory. A guest that fills or copies megabytes of
+// memory that nobody touched before takes ten times as long for them as for others, and cannot be
+// stopped meanwhile; a system call does not hold up the host's collector.
+func (in *instance) touch() {
+	if memory := in.view(); len(memory) > in.touched {
+		populate(memory)
+		in.touched = len(memory)
 	}
 }
 
@@ -147,10 +187,14 @@ func (in *instance) view() []byte {
 
 // describe returns the guest's manifest, copied.
 func (in *instance) describe(ctx context.Context) ([]byte, error) {
-	if err := in.call(ctx, &function{name: abi.ExportDescribe}, in.stack[:1]); err != nil {
+	describe, err := in.export(abi.ExportDescribe)
+	if err != nil {
 		return nil, err
 	}
-	ptr, length := abi.Unpack(in.stack[0])
+	if err := in.call(ctx, describe, in.values[:1]); err != nil {
+		return nil, err
+	}
+	ptr, length := abi.Unpack(in.values[0])
 	if length > abi.MaxManifest {
 		return nil, &Fault{Kind: FaultBadFrame, During: abi.ExportDescribe, Detail: fmt.Sprintf("a manifest of %d bytes, at most %d are allowed", length, abi.MaxManifest)}
 	}
@@ -165,19 +209,19 @@ func (in *instance) describe(ctx context.Context) ([]byte, error) {
 // are the instance's: they hold until its next call.
 func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.OutputLimits) (abi.Output, error) {
 	size := uint32(b.Size())
-	in.stack[0] = uint64(size)
-	if err := in.call(ctx, &in.alloc, in.stack[:1]); err != nil {
+	in.values[0] = uint64(size)
+	if err := in.call(ctx, in.alloc, in.values[:1]); err != nil {
 		return abi.Output{}, err
 	}
-	ptr := uint32(in.stack[0])
+	ptr := uint32(in.values[0])
 	if err := in.place(b, ptr, size); err != nil {
 		return abi.Output{}, err
 	}
-	in.stack[0], in.stack[1] = uint64(ptr), uint64(size)
-	if err := in.call(ctx, &in.convert, in.stack[:]); err != nil {
+	in.values[0], in.values[1] = uint64(ptr), uint64(size)
+	if err := in.call(ctx, in.convert, in.values[:]); err != nil {
 		return abi.Output{}, err
 	}
-	ptr, length := abi.Unpack(in.stack[0])
+	ptr, length := abi.Unpack(in.values[0])
 	if ptr == 0 || length == 0 {
 		return abi.Output{}, &Fault{Kind: FaultRefused, During: abi.ExportConvert, Detail: "it returned no frame"}
 	}

@@ -36,7 +36,7 @@ func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Co
 	unseen := NewMetrics(prometheus.NewRegistry()) // what it does is no work of the host's
 	other := &Generation{
 		name: g.name, digest: g.digest, options: g.options, log: g.log, metrics: unseen, own: unseen.of(g.name),
-		manifest: g.manifest, rules: g.rules, limits: g.limits, idle: make(chan struct{}), slots: make(chan *slot, 1),
+		manifest: g.manifest, rules: g.rules, limits: g.limits, interpreted: true, idle: make(chan struct{}), slots: make(chan *slot, 1),
 	}
 	other.options.Instances = 1
 	other.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().

@@ -30,7 +30,7 @@ const (
 
 	fuelMost      = 1 << 40 // so that no sum overflows
 	fuelSlice     = 100_000 // 0.1 to 0.3 ms between two looks at the context
-	fuelLargest   = 1 << 22 // 4 MiB of memory.copy at once, some 20 ms on pages that nobody touched before
+	fuelLargest   = 1 << 22 // 4 MiB of memory.copy at once, about a millisecond on pages that are there
 	batchFirst    = 64      // versions of a batch while the cost is not known
 	batchBytes    = 4 << 20 // an input frame this large takes no further version
 	memoryPagesAt = 65536   // the most that a 32-bit memory can have
