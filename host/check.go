@@ -18,46 +18,35 @@ import (
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
-// timed looks at one thing. What the context's end kept from being finished says so, and not
-// what else went wrong by that.
-func timed(ctx context.Context, timeout time.Duration, look func() status.Finding) status.Finding {
-	begun := time.Now()
-	f := look()
-	f.Took = time.Since(begun)
-	if f.Err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		f.Err = fmt.Errorf("not finished in %g s: --timeout: %w", timeout.Seconds(), f.Err)
-	}
-	return f
-}
-
 // Check looks at everything that a run needs, without taking the cohort over or changing
-// anything. Each part is asked once; what is not reachable within the time-out is a finding.
+// anything. Each part is asked once and gets the timeout for itself; what does not answer within
+// it is a finding. A guest that is loaded for the first time is compiled for seconds, on a busy
+// machine for many, so its load has only the deadline that every load has (see guest.Child); the
+// timeout is for its trial in the database.
 func Check(ctx context.Context, opts Options, timeout time.Duration) []status.Finding {
 	opts.Fill()
 	if err := opts.Validate(); err != nil {
 		return []status.Finding{{What: "settings", Err: err}}
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	var (
 		store *installer.Installer
 		state *installer.State
 	)
-	database := timed(ctx, timeout, func() (f status.Finding) {
+	database := status.Timed(ctx, timeout, func(ctx context.Context) (f status.Finding) {
 		store, state, f = checkDatabase(ctx, opts, quiet)
 		return f
 	})
-	topic := timed(ctx, timeout, func() status.Finding { return checkTopic(ctx, opts, quiet, state) })
+	topic := status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkTopic(ctx, opts, quiet, state) })
 	findings := []status.Finding{{What: "settings"}, topic, database}
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(prometheus.NewRegistry()), quiet)
 	for _, name := range guests.Names() {
-		findings = append(findings, timed(ctx, timeout, func() status.Finding { return guests.Check(ctx, name) }))
+		findings = append(findings, guests.Check(ctx, name, timeout))
 	}
 	if opts.HTTP.Listen == "" {
 		return findings
 	}
-	return append(findings, timed(ctx, timeout, func() status.Finding { return checkListen(opts.HTTP) }))
+	return append(findings, status.Timed(ctx, timeout, func(context.Context) status.Finding { return checkListen(opts.HTTP) }))
 }
 
 // checkListen tries the address. One that is taken may be that of the host that runs.

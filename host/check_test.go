@@ -43,7 +43,7 @@ func TestCheckTellsTimes(t *testing.T) {
 		t.Fatalf("%d findings: %+v", len(findings), findings)
 	}
 	for _, f := range findings {
-		late := f.What == "database" || f.What == "topic" || strings.HasPrefix(f.What, "guest")
+		late := f.What == "database"
 		if said := f.Err != nil && strings.Contains(f.Err.Error(), "not finished in 1 s: --timeout"); said != late {
 			t.Errorf("%s after %v says %v", f.What, f.Took, f.Err)
 		}
@@ -55,6 +55,35 @@ func TestCheckTellsTimes(t *testing.T) {
 	for _, f := range host.Check(t.Context(), b.options, time.Minute) {
 		if f.What != "settings" && f.Took <= 0 {
 			t.Errorf("%s took %v", f.What, f.Took)
+		}
+	}
+}
+
+// TestCheckLoadsAGuestWhateverTheTimeout has no time at all: what has to answer is late, and the
+// guest, which only has to be compiled, is loaded all the same.
+func TestCheckLoadsAGuestWhateverTheTimeout(t *testing.T) {
+	b := newBank(t, 1)
+	for _, f := range host.Check(t.Context(), b.options, 1) {
+		switch {
+		case strings.HasPrefix(f.What, "guest"):
+			if f.Err != nil || !strings.Contains(f.Note, "version") {
+				t.Errorf("%s says %q, %v", f.What, f.Note, f.Err)
+			}
+		case f.What != "settings" && f.What != "http" && (f.Err == nil || !strings.Contains(f.Err.Error(), "--timeout")):
+			t.Errorf("%s was not late: %v", f.What, f.Err)
+		}
+	}
+}
+
+// TestCheckSaysWhatTheDatabaseDoes holds a table that the templates name, so that their trial
+// cannot be finished: the guest itself is not blamed.
+func TestCheckSaysWhatTheDatabaseDoes(t *testing.T) {
+	b := newBank(t, 1)
+	b.exec("begin")
+	b.exec("lock table bank_accounts in access exclusive mode")
+	for _, f := range host.Check(t.Context(), b.options, time.Minute) {
+		if strings.HasPrefix(f.What, "guest") && (f.Err == nil || !strings.HasPrefix(f.Err.Error(), "the trial of its templates in the database: ")) {
+			t.Errorf("%s says %v", f.What, f.Err)
 		}
 	}
 }

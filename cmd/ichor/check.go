@@ -11,7 +11,7 @@ import (
 
 type checkCommand struct {
 	withFile
-	Timeout time.Duration `help:"How long to wait for everything together." default:"15s"`
+	Timeout time.Duration `help:"How long each part may take to answer; loading a guest does not count." default:"15s"`
 }
 
 // Run implements the verb.

@@ -20,7 +20,7 @@ type guestSwapCommand struct {
 	File    string        `arg:"" help:"The module." type:"path"`
 	Name    string        `help:"The guest's name in the routes; else the file's, without .wasm."`
 	Address string        `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
-	Timeout time.Duration `help:"How long to wait for the host." default:"30s"`
+	Timeout time.Duration `help:"How long to wait for the host to judge the module, and again to take it." default:"2m"`
 }
 
 // Run implements the verb.
@@ -48,16 +48,15 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	defer os.Remove(staged) // it is gone after the rename
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
 	digest := guest.DigestOf(module).String()
-	if err := c.await(ctx, accepted(name, digest)); err != nil {
+	fmt.Fprintf(os.Stderr, "the host judges %s %s: it compiles it, runs its vectors and tries its SQL in the database\n", name, digest[:12])
+	if err := c.await(ctx, accepted(name, digest), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory)); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	if err := os.Rename(staged, filepath.Join(s.Guests.Directory, name+".wasm")); err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	return c.await(ctx, converts(name, digest))
+	return c.await(ctx, converts(name, digest), fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]))
 }
 
 func routed(routes []rollout.Route, name string) bool {
@@ -135,19 +134,29 @@ func (c *guestSwapCommand) status(ctx context.Context) (*status.Status, error) {
 	return s, nil
 }
 
-// await asks the host until its status says how it went.
-func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) (bool, error)) error {
+// await asks the host until its status says how it went. When the time is over it says what the
+// host is doing instead.
+func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) (bool, error), meanwhile string) error {
+	bounded, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
 	for {
-		s, err := c.status(ctx)
-		if err != nil {
-			return err
+		s, err := c.status(bounded)
+		if err == nil {
+			var done bool
+			if done, err = told(s); done {
+				return err
+			}
 		}
-		if done, err := told(s); done || err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case bounded.Err() != nil: // and whatever else went wrong, did by that
+			return fmt.Errorf("after %s %s", c.Timeout, meanwhile)
+		case err != nil:
 			return err
 		}
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the host did not say within %s what becomes of it: see ichor status, and whether it watches this folder", c.Timeout)
+		case <-bounded.Done():
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

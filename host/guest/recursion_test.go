@@ -30,7 +30,7 @@ func works() []work {
 		{deed: "divisions", code: strings.Repeat("\x23\x00\x41\x03\x6e\x24\x00", 100), depth: 3000},
 		{deed: "globals", code: strings.Repeat("\x23\x00\x41\x01\x6a\x24\x00", 100), depth: 20_000},
 		{deed: "fills_of_memory", code: i32Const(1<<20) + "\x41\x00" + i32Const(1<<16) + "\xfc\x0b\x00", depth: 10_000},
-		{deed: "copies_of_memory", code: i32Const(1<<20) + i32Const(2<<20) + i32Const(1<<20) + "\xfc\x0a\x00\x00", depth: 10_000},
+		{deed: "copies_of_memory", code: i32Const(1<<20) + i32Const(2<<20) + i32Const(1<<16) + "\xfc\x0a\x00\x00", depth: 10_000},
 		{deed: "memory_grow", code: "\x41\x00\x40\x00\x1a", depth: 10_000},
 		{deed: "memory_grow_by_one", code: "\x41\x01\x40\x00\x1a", depth: 10_000},
 		{deed: "fills_of_a_table", code: "\x41\x00\xd0\x70" + i32Const(1000) + "\xfc\x11\x01", depth: 10_000},
@@ -92,7 +92,7 @@ func TestRecursionEndsWithTheStack(t *testing.T) {
 			continue
 		}
 		t.Run(a.deed, func(t *testing.T) {
-			g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 1 << 36})
+			g := mustLoad(t, "hostile", a.binary(t), guest.Options{Instances: 1, FuelCall: 1 << 40})
 			before := allocated()
 			for range 2 {
 				c := convert(t, g, record(42, item("A", `1`)))[0]

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -12,8 +13,16 @@ import (
 // Names returns the guests of the routes, in their order.
 func (g *Guests) Names() []string { return g.names }
 
-// Check looks at a guest's file as a start would, and keeps nothing.
-func (g *Guests) Check(ctx context.Context, name string) status.Finding {
+// Check loads a guest as a start does, and puts its templates to the database if there is one, which
+// gets so much time for that. It keeps nothing.
+func (g *Guests) Check(ctx context.Context, name string, timeout time.Duration) status.Finding {
+	begun := time.Now()
+	f := g.look(ctx, name, timeout)
+	f.Took = time.Since(begun)
+	return f
+}
+
+func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) status.Finding {
 	f := status.Finding{What: "guest " + name}
 	module, err := g.read(name)
 	if err != nil {
@@ -31,14 +40,19 @@ func (g *Guests) Check(ctx context.Context, name string) status.Finding {
 	}
 	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
-	if g.store != nil {
-		var told []string
-		told, f.Err = tryTemplates(ctx, g.store, generation)
+	if g.store == nil {
+		return f
+	}
+	return status.Timed(ctx, timeout, func(ctx context.Context) status.Finding {
+		told, err := tryTemplates(ctx, g.store, generation)
 		for _, what := range told {
 			f.Note += "; " + what
 		}
-	}
-	return f
+		if err != nil {
+			f.Err = fmt.Errorf("the trial of its templates in the database: %w", err)
+		}
+		return f
+	})
 }
 
 // lookUp asks what passed and keeps nothing.

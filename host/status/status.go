@@ -1,8 +1,6 @@
 package status
 
 import (
-	"time"
-
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -78,12 +76,4 @@ type Judgement struct {
 	Accepted bool   `json:"accepted"`         // the host would take it
 	Reason   string `json:"reason,omitempty"` // why not, for people
 	At       int64  `json:"at_ns"`            // when it was judged, nanoseconds since the Unix epoch
-}
-
-// Finding is one thing that a check of a deployment looked at: Err is nil when it is well.
-type Finding struct {
-	What string // settings, topic, database, guest NAME or http
-	Note string // what was found, for people
-	Err  error
-	Took time.Duration
 }
