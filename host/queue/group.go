@@ -1,10 +1,6 @@
 package queue
 
-import (
-	"fmt"
-
-	"github.com/ichor-replicator/ichor/host/talos"
-)
+import "github.com/ichor-replicator/ichor/host/talos"
 
 // Group is what one transaction installs. A frontier group carries the snapshot and the
 // resume point forward; one without entries is a flush. An ahead group moves neither.
@@ -192,7 +188,7 @@ func (q *Queue) Done(g *Group) []*Entry {
 	for q.entries.Len() > 0 && q.entries.At(0).Version <= g.Snapshot {
 		e := q.entries.Pop()
 		if e.state != Settled {
-			panic(fmt.Sprintf("queue: the snapshot %d passes version %d, which is %v", g.Snapshot, e.Version, e.state))
+			panic(Assertionf("the snapshot %d passes version %d, which is %v", g.Snapshot, e.Version, e.state))
 		}
 		q.settled--
 		q.forget(e)
@@ -278,7 +274,7 @@ func (q *Queue) release(g *Group) {
 	case q.lastInFlight.before == g:
 		q.lastInFlight.before = nil
 	default:
-		panic(fmt.Sprintf("queue: the group from snapshot %d is not in flight", g.From))
+		panic(Assertionf("the group from snapshot %d is not in flight", g.From))
 	}
 }
 

@@ -12,8 +12,6 @@
 package queue
 
 import (
-	"fmt"
-
 	"github.com/ichor-replicator/ichor/host/ring"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -87,7 +85,7 @@ func (q *Queue) Find(v talos.Version) *Entry {
 // already (Ahead), is settled at once; any other is Converting. Versions must ascend.
 func (q *Queue) Add(e *Entry) {
 	if e.Version <= q.Last() {
-		panic(fmt.Sprintf("queue: version %d added after %d", e.Version, q.Last()))
+		panic(Assertionf("version %d added after %d", e.Version, q.Last()))
 	}
 	e.state = Converting
 	if !e.Effects || e.Ahead {
@@ -148,7 +146,7 @@ func (q *Queue) Settle(e *Entry) {
 // Hold takes a Converting or Awaiting entry out of the running: it stays unsettled.
 func (q *Queue) Hold(e *Entry) {
 	if e.state != Converting && e.state != Awaiting {
-		panic(fmt.Sprintf("queue: version %d held while %v", e.Version, e.state))
+		panic(Assertionf("version %d held while %v", e.Version, e.state))
 	}
 	e.state = Held
 }
@@ -201,6 +199,6 @@ func (q *Queue) recount(e *Entry) {
 
 func (q *Queue) require(e *Entry, want State) {
 	if e.state != want {
-		panic(fmt.Sprintf("queue: version %d is %v, not %v", e.Version, e.state, want))
+		panic(Assertionf("version %d is %v, not %v", e.Version, e.state, want))
 	}
 }

@@ -54,8 +54,7 @@ func (c *converting) startConversions() {
 func (c *converting) onConverted(ev *Converted) {
 	t := c.tasks[ev.Task]
 	if t == nil || len(t.entries) != len(ev.Results) {
-		c.broken("a conversion was answered that was not asked for, or not whole")
-		return
+		panic(queue.Assertion("a conversion was answered that was not asked for, or not whole"))
 	}
 	delete(c.tasks, ev.Task)
 	for i, e := range t.entries {

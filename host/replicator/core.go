@@ -75,12 +75,14 @@ func (c *Core) restore(start Start) {
 // Step tells the core what happened at the instant now (ns since the Unix epoch) and returns
 // what to do, in order. The slice is valid until the next Step; the actions are the caller's.
 // Records of the log only change what is known; what follows from them is decided by the
-// BatchRead that ends their batch. After Stop was returned, Step returns nothing.
-func (c *Core) Step(now int64, ev Event) []Action {
+// BatchRead that ends their batch. After Stop was returned, Step returns nothing. When a rule of the
+// core is broken the answer is a Stop alone.
+func (c *Core) Step(now int64, ev Event) (actions []Action) {
 	c.out = c.out[:0]
 	if c.stopped {
 		return nil
 	}
+	defer c.stopWhenBroken(&actions)
 	c.now = max(c.now, now) // a clock that steps back must not stop anything
 	if c.committing.advancedAt == 0 {
 		c.committing.advancedAt, c.committing.progressAt = c.now, c.now
@@ -122,6 +124,19 @@ func (c *Core) Step(now int64, ev Event) []Action {
 		c.decide()
 	}
 	return c.out
+}
+
+// stopWhenBroken answers an assertion of the core or of its queue with a Stop. Any other panic goes on.
+func (c *Core) stopWhenBroken(actions *[]Action) {
+	switch broken := recover().(type) {
+	case nil:
+	case queue.Assertion:
+		c.out = c.out[:0]
+		c.stop(StopBrokenPromise, Failure{Class: Broken, Kind: KindAssertion, Message: string(broken)})
+		*actions = c.out
+	default:
+		panic(broken)
+	}
 }
 
 // Deadline returns the instant at which the core wants a Tick, or 0 for none.

@@ -21,7 +21,7 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 		ls.stop(StopDatabaseRegressed, Failure{Class: Regressed, Kind: "snapshot", Message: fmt.Sprintf(
 			"the database's snapshot is %d, and %d had been confirmed", ev.Snapshot, l.confirmed)})
 	case ev.Snapshot > highest:
-		ls.broken(fmt.Sprintf("the database's snapshot is %d, and no group of this host goes beyond %d: something else moved it", ev.Snapshot, highest))
+		panic(queue.Assertionf("the database's snapshot is %d, and no group of this host goes beyond %d: something else moved it", ev.Snapshot, highest))
 	case g == nil:
 	case committed(g, ev):
 		ls.stats.DoubtCommitted++
@@ -34,7 +34,7 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 			ls.tooSlow(g, l.cause)
 		}
 	default:
-		ls.broken(fmt.Sprintf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
+		panic(queue.Assertionf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
 			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))
 	}
 }

@@ -1,7 +1,6 @@
 package replicator
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/ichor-replicator/ichor/host/queue"
@@ -17,8 +16,7 @@ func (ls *lanes) onAlive(ev *Alive) {
 func (ls *lanes) onInstalled(ev *Installed) {
 	l := &ls.all[ev.Lane]
 	if l.state != laneBusy {
-		ls.broken(fmt.Sprintf("lane %d answered although it was not asked", ev.Lane))
-		return
+		panic(queue.Assertionf("lane %d answered although it was not asked", ev.Lane))
 	}
 	ls.idle(l)
 	if l.rows != nil {

@@ -225,8 +225,7 @@ func (r *reading) onBatchRead(ev *BatchRead) {
 		return
 	}
 	if ev.Next < r.next {
-		r.broken(fmt.Sprintf("the log was read from position %d although it had been read to %d", ev.Next, r.next))
-		return
+		panic(queue.Assertionf("the log was read from position %d although it had been read to %d", ev.Next, r.next))
 	}
 	r.next, r.end = ev.Next, ev.End
 	if ev.Anchor.Position >= 0 {

@@ -114,3 +114,19 @@ func diff(want, got string) string {
 	}
 	return out.String()
 }
+
+// A rule of the core that is broken is a Stop alone; any other panic is not taken for one.
+func TestOnlyAssertionsStopTheCore(t *testing.T) {
+	c := New(Options{}, Start{Resume: 1, Guests: [][]Cut{{{}}}})
+	c.Step(second, &Tick{})
+	defer func() {
+		if recover() == nil {
+			t.Error("an index out of range was swallowed")
+		}
+		actions := c.Step(second, &Installed{Lane: 0})
+		if stop, ok := actions[0].(*Stop); len(actions) != 1 || !ok || stop.Reason != StopBrokenPromise || stop.Failure.Kind != KindAssertion {
+			t.Errorf("an answer that was not asked for: %v", actions)
+		}
+	}()
+	c.Step(second, &LaneUp{Lane: 99})
+}

@@ -31,10 +31,6 @@ func (s *step) stop(reason StopReason, f Failure) {
 	s.stopped = true
 }
 
-func (s *step) broken(message string) {
-	s.stop(StopBrokenPromise, Failure{Class: Broken, Kind: "assertion", Message: message})
-}
-
 // backoff doubles from retryMin to retryMax and takes a random half off.
 func (s *step) backoff(failures int) int64 {
 	d := int64(retryMin) << min(max(failures-1, 0), 10)
