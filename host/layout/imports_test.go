@@ -36,20 +36,21 @@ var imports = map[string][]string{
 	"guests/rust":           {},
 	"guests/go/guesttest":   {"abi", "guests/go"},
 	"host/ring":             {},
+	"host/cohort":           {},
 	"host/talos":            {},
 
 	"host/timing":     {"host/talos"},
-	"host/suffix":     {"host/ring", "host/talos"},
-	"host/queue":      {"host/ring", "host/talos", "host/timing"},
-	"host/replicator": {"host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
+	"host/suffix":     {"host/cohort", "host/ring", "host/talos"},
+	"host/queue":      {"host/cohort", "host/ring", "host/talos", "host/timing"},
+	"host/replicator": {"host/cohort", "host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
 
 	"host/kafka":     {"host/talos"},
 	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
 	"host/installer": {"host/installer/querytree", "host/talos"},
 	"host/status":    {"host/replicator", "host/talos"},
 	"host/telemetry": {"host/replicator", "host/status", "host/timing"},
-	"host/rollout":   {"abi", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
-	"host/session": {"host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
+	"host/rollout":   {"abi", "host/cohort", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
+	"host/session": {"host/cohort", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
 	"host/admin": {"host/status", "host/talos", "host/timing"},
 	"host": {"host/admin", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
@@ -152,8 +153,8 @@ var neverShipped = []string{
 // that decide: the same events give the same answers, so they have no clock, no goroutine and
 // no way out.
 var (
-	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
-	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
+	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
+	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
 	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
 )
 

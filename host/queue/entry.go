@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -35,7 +36,7 @@ type Entry struct {
 	Safepoint talos.Version
 	Before    talos.Anchor // the newest record below the version
 	Keys      []talos.Key
-	Guest     int32
+	Guest     cohort.GuestID
 	Size      int32 // bytes of the payload, whether held or not
 
 	// The decision that binds, and where in the log it stands.
@@ -43,9 +44,9 @@ type Entry struct {
 	Duplicate bool
 	DecidedAt talos.Position
 
-	Candidate  *talos.Candidate // nil while let go, and once installed
-	Conversion Conversion       // nil until converted, and once installed
-	Generation int32            // which generation converted it
+	Candidate  *talos.Candidate  // nil while let go, and once installed
+	Conversion Conversion        // nil until converted, and once installed
+	Generation cohort.Generation // which generation converted it
 	Journey    *timing.Journey
 
 	// Effects is false for aborted, duplicate and empty versions, which are settled when added.

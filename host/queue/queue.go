@@ -12,6 +12,7 @@
 package queue
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/ring"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -127,7 +128,7 @@ func (q *Queue) Restore(e *Entry, c *talos.Candidate) {
 }
 
 // Converted gives an entry its statements: it awaits installation from now on.
-func (q *Queue) Converted(e *Entry, c Conversion, generation int32) {
+func (q *Queue) Converted(e *Entry, c Conversion, generation cohort.Generation) {
 	q.require(e, Converting)
 	e.Conversion, e.Generation = c, generation
 	e.state = Awaiting

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -12,7 +13,7 @@ type Action interface{ action() }
 
 // Connect asks a lane to connect and to renew its fence; answered by LaneUp or LaneDown.
 type Connect struct {
-	Lane int
+	Lane cohort.Lane
 	// Doubt is the group whose commit is unknown, or nil. For an ahead group the answer counts
 	// how many of its versions are in the ledger.
 	Doubt *queue.Group
@@ -22,7 +23,7 @@ type Connect struct {
 // group's entries may be read until then. A lane may have two: the second group is Chained, and
 // the lane drops it without an answer unless the job before it was an Install that succeeded.
 type Install struct {
-	Lane  int
+	Lane  cohort.Lane
 	Group *queue.Group
 	Uses  []Use
 	Ends  []End
@@ -35,16 +36,16 @@ type Install struct {
 
 // Beat asks an idle lane whether its connection lives and the cohort is still this host's;
 // answered by Alive, Failed or LaneDown.
-type Beat struct{ Lane int }
+type Beat struct{ Lane cohort.Lane }
 
 // Disconnect asks an idle lane to give its connection away. It is not answered.
-type Disconnect struct{ Lane int }
+type Disconnect struct{ Lane cohort.Lane }
 
 // Use is a row of the guest history: from a version on (or for that version only) a
 // generation converts. It is written by the first transaction that depends on it.
 type Use struct {
-	Guest      int32
-	Generation int32
+	Guest      cohort.GuestID
+	Generation cohort.Generation
 	From       talos.Version
 	Only       bool
 }
@@ -53,7 +54,7 @@ type Use struct {
 type End struct {
 	Version    talos.Version
 	How        Ending
-	Generation int32 // whose conversion ended it, or -1
+	Generation cohort.Generation // whose conversion ended it, or NoGeneration
 }
 
 // Ending is how a quarantine ended.
@@ -68,7 +69,7 @@ const (
 
 // Quarantine asks a lane to record poison versions; answered like Install.
 type Quarantine struct {
-	Lane  int
+	Lane  cohort.Lane
 	Rows  []Poisoned
 	Known talos.Version // the snapshot at that time
 }
@@ -78,16 +79,16 @@ type Poisoned struct {
 	Version    talos.Version
 	Safepoint  talos.Version
 	Failure    Failure
-	Generation int32            // which converted it, or -1
-	Candidate  *talos.Candidate // nil where the payload is lost
-	At         int64            // ns
-	Held       bool             // it holds the snapshot; false for a record of the fact alone
+	Generation cohort.Generation // which converted it, or NoGeneration
+	Candidate  *talos.Candidate  // nil where the payload is lost
+	At         int64             // ns
+	Held       bool              // it holds the snapshot; false for a record of the fact alone
 }
 
 // Convert asks for the statements of some versions; answered by Converted.
 type Convert struct {
 	Task       uint64
-	Generation int32
+	Generation cohort.Generation
 	Works      []Work
 }
 
@@ -118,13 +119,13 @@ type Finished struct{ Journeys []*timing.Journey }
 
 // CutOver says from which version on a generation converts.
 type CutOver struct {
-	Guest      int32
-	Generation int32
+	Guest      cohort.GuestID
+	Generation cohort.Generation
 	From       talos.Version
 }
 
 // Retire says that nothing needs the generation any more.
-type Retire struct{ Generation int32 }
+type Retire struct{ Generation cohort.Generation }
 
 // Notice is something an operator should read. It is not answered.
 type Notice struct {

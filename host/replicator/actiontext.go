@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 )
 
@@ -53,7 +54,7 @@ func ActionText(a Action) string {
 	return ""
 }
 
-func groupText(lane int, g *queue.Group) string {
+func groupText(lane cohort.Lane, g *queue.Group) string {
 	versions := make([]string, len(g.Entries))
 	for i, e := range g.Entries {
 		versions[i] = e.Version.String()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -36,7 +37,7 @@ func newTraffic() *traffic {
 		t.keys[i] = talos.Keys(nil, []string{fmt.Sprint("account", i), fmt.Sprint("account", i*7%1024)})
 	}
 	t.step(&Tick{})
-	for lane := range 4 {
+	for lane := range cohort.Lane(4) {
 		t.step(&LaneUp{Lane: lane})
 	}
 	return t

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -26,7 +27,7 @@ type converting struct {
 
 // task is some versions that one generation converts at once.
 type task struct {
-	generation int32
+	generation cohort.Generation
 	entries    []*queue.Entry
 }
 
@@ -100,7 +101,7 @@ func (c *converting) retire() {
 	}
 }
 
-func (c *converting) busy(generation int32) bool {
+func (c *converting) busy(generation cohort.Generation) bool {
 	for _, t := range c.tasks { // any of them, in any order
 		if t.generation == generation {
 			return true

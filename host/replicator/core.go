@@ -14,6 +14,7 @@ package replicator
 import (
 	"math/rand/v2"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -65,7 +66,7 @@ func (c *Core) restore(start Start) {
 	}
 	for _, v := range start.Held {
 		if v <= start.Snapshot || c.forwarding.ledger[v] {
-			c.poison.unended = append(c.poison.unended, End{v, EndedPassed, -1})
+			c.poison.unended = append(c.poison.unended, End{v, EndedPassed, cohort.NoGeneration})
 		} else {
 			c.poison.troubles[v] = &trouble{recorded: true}
 		}

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -16,7 +17,7 @@ type cuts struct {
 
 // arm makes a generation convert from the first version on that was not given to another, and returns
 // that version.
-func (c *cuts) arm(guest, generation int32) (from talos.Version) {
+func (c *cuts) arm(guest cohort.GuestID, generation cohort.Generation) (from talos.Version) {
 	cuts := c.byGuest[guest]
 	last := &cuts[len(cuts)-1]
 	from = max(c.given[guest]+1, last.From)
@@ -35,17 +36,17 @@ func (c *cuts) arm(guest, generation int32) (from talos.Version) {
 
 // generation returns which generation converts the entry: what the history says, or for a
 // poison version that is tried again the newest.
-func (c *cuts) generation(e *queue.Entry) int32 {
+func (c *cuts) generation(e *queue.Entry) cohort.Generation {
 	cuts := c.byGuest[e.Guest]
 	i := len(cuts) - 1
-	for i > 0 && e.Generation < 0 && cuts[i].From > e.Version {
+	for i > 0 && e.Generation == cohort.NoGeneration && cuts[i].From > e.Version {
 		i--
 	}
 	return cuts[i].Generation
 }
 
 // covering returns the cut that covers the version.
-func (c *cuts) covering(guest int32, v talos.Version) *Cut {
+func (c *cuts) covering(guest cohort.GuestID, v talos.Version) *Cut {
 	cuts := c.byGuest[guest]
 	i := len(cuts) - 1
 	for i > 0 && cuts[i].From > v {
@@ -70,7 +71,7 @@ func (c *cuts) uses(g *queue.Group) []Use {
 	return uses
 }
 
-func used(uses []Use, guest int32, from talos.Version) bool {
+func used(uses []Use, guest cohort.GuestID, from talos.Version) bool {
 	for _, u := range uses {
 		if u.Guest == guest && u.From == from && !u.Only {
 			return true

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -15,7 +16,7 @@ type Candidate struct {
 	Version talos.Version
 	Before  talos.Anchor // the newest record below it, or NoAnchor when none was read yet
 	Keys    []talos.Key  // the core keeps the slice
-	Guest   int32
+	Guest   cohort.GuestID
 	Kind    suffix.Kind
 	Payload *talos.Candidate
 }
@@ -86,7 +87,7 @@ type Result struct {
 // LaneUp says that a lane is connected, its fence renewed, so that no transaction of an
 // earlier connection can still commit; and what the database then said.
 type LaneUp struct {
-	Lane     int
+	Lane     cohort.Lane
 	Snapshot talos.Version
 	// Ledgered is how many of the versions of the group in doubt the ledger holds.
 	Ledgered int
@@ -95,31 +96,31 @@ type LaneUp struct {
 // LaneDown says that a lane has no connection: it was lost, or could not be made. InDoubt
 // says that a group was under way and may have been committed.
 type LaneDown struct {
-	Lane    int
+	Lane    cohort.Lane
 	Failure Failure
 	InDoubt bool
 }
 
 // Installed says that the transaction of a lane is durable.
 type Installed struct {
-	Lane                      int
+	Lane                      cohort.Lane
 	Received, Begin, Complete int64 // ns, on the lane
 }
 
 // Failed says that the transaction of a lane was rolled back; the lane is connected and idle.
 type Failed struct {
-	Lane    int
+	Lane    cohort.Lane
 	Failure Failure
 	Culprit talos.Version // whose statement failed; 0 when it is not known
 }
 
 // Alive is the answer to Beat: the connection lives, and the cohort is this host's.
-type Alive struct{ Lane int }
+type Alive struct{ Lane cohort.Lane }
 
 // GuestArmed says that a generation is loaded, checked and may convert.
 type GuestArmed struct {
-	Guest      int32
-	Generation int32
+	Guest      cohort.GuestID
+	Generation cohort.Generation
 }
 
 // Tick says that time has passed; the shell sends one when Deadline is reached.

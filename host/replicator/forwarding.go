@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -34,7 +35,7 @@ func (f *forwarding) admit(s *suffix.Entry) {
 	d := s.Decision
 	e := &queue.Entry{
 		Version: s.Version, Safepoint: d.Safepoint, Before: s.Before, Keys: s.Keys,
-		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: -1,
+		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: cohort.NoGeneration,
 		Outcome: d.Outcome, Duplicate: d.Duplicate, DecidedAt: d.Position,
 		Journey: &timing.Journey{Version: s.Version},
 	}

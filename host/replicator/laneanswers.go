@@ -3,6 +3,7 @@ package replicator
 import (
 	"strings"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -217,7 +218,7 @@ func (ls *lanes) yieldConnection() {
 		l.state, l.beatAt, l.downAt = laneDown, 0, ls.now
 		l.connect = ls.now + retryMax
 		ls.timers.add(l.connect)
-		ls.do(&Disconnect{Lane: i})
+		ls.do(&Disconnect{Lane: cohort.Lane(i)})
 		return
 	}
 }

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -70,18 +71,18 @@ func (ls *lanes) dispatch() {
 			return
 		case l.state == laneDown && ls.now >= l.connect && !(ls.draining && l.group == nil):
 			l.state, l.confirmed = laneConnecting, ls.queue.Snapshot()
-			ls.do(&Connect{Lane: i, Doubt: l.group})
+			ls.do(&Connect{Lane: cohort.Lane(i), Doubt: l.group})
 		case l.state == laneIdle:
-			ls.assign(i)
+			ls.assign(cohort.Lane(i))
 		}
 	}
 	// What lanes can do side by side goes before what one can do next.
 	for i := range ls.all {
-		ls.chain(i)
+		ls.chain(cohort.Lane(i))
 	}
 }
 
-func (ls *lanes) assign(i int) {
+func (ls *lanes) assign(i cohort.Lane) {
 	l := &ls.all[i]
 	if l.rows == nil && len(ls.poison.pending) > 0 {
 		l.rows, ls.poison.pending = ls.poison.pending, nil
@@ -108,7 +109,7 @@ func (ls *lanes) assign(i int) {
 
 // chain gives a lane whose frontier group is in flight the next one, if it is a full one: the
 // lane begins it the moment the first is committed, and drops it in silence if that is not.
-func (ls *lanes) chain(i int) {
+func (ls *lanes) chain(i cohort.Lane) {
 	l := &ls.all[i]
 	if ls.draining || ls.stopped || ls.poison.breaker.open() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
 		return
@@ -119,7 +120,7 @@ func (ls *lanes) chain(i int) {
 	}
 }
 
-func (ls *lanes) begin(i int, g *queue.Group) {
+func (ls *lanes) begin(i cohort.Lane, g *queue.Group) {
 	tries := int32(0)
 	for _, e := range g.Entries {
 		e.Journey.Record(timing.QueueStatemapSent, ls.now)

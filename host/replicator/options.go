@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -116,6 +117,6 @@ type Start struct {
 // history has it.
 type Cut struct {
 	From       talos.Version
-	Generation int32
+	Generation cohort.Generation
 	Recorded   bool
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -41,7 +42,7 @@ type player struct {
 	pos   talos.Position
 	out   strings.Builder
 	tasks []*Convert
-	busy  map[int][]Action
+	busy  map[cohort.Lane][]Action
 	snap  talos.Version
 	mute  bool
 
@@ -104,12 +105,14 @@ func (p *player) command(words []string) {
 	run := map[string]func(map[string]string, []string){
 		"candidate": p.candidate, "decision": p.decision, "read": p.read, "converted": p.converted,
 		"up": p.up, "down": p.down, "failed": p.failed, "settle": p.settle, "refetched": p.refetched,
-		"alive":     func(_ map[string]string, w []string) { p.alive(int(p.num(w[0]))) },
-		"hole":      func(_ map[string]string, w []string) { p.hole(w) },
-		"refused":   func(_ map[string]string, w []string) { p.refused(w) },
-		"installed": func(named map[string]string, w []string) { p.installed(int(p.num(w[0])), p.duration(named["took"])) },
+		"alive":   func(_ map[string]string, w []string) { p.alive(cohort.Lane(p.num(w[0]))) },
+		"hole":    func(_ map[string]string, w []string) { p.hole(w) },
+		"refused": func(_ map[string]string, w []string) { p.refused(w) },
+		"installed": func(named map[string]string, w []string) {
+			p.installed(cohort.Lane(p.num(w[0])), p.duration(named["took"]))
+		},
 		"armed": func(_ map[string]string, w []string) {
-			p.step(&GuestArmed{Guest: int32(p.num(w[0])), Generation: int32(p.num(w[1]))})
+			p.step(&GuestArmed{Guest: cohort.GuestID(p.num(w[0])), Generation: cohort.Generation(p.num(w[1]))})
 		},
 		"wait":  func(_ map[string]string, w []string) { p.wait(w[0]) },
 		"drain": func(map[string]string, []string) { p.step(&Drain{}) },
@@ -169,14 +172,14 @@ func (p *player) begin(named map[string]string, words []string) {
 		start.Resume = talos.Position(p.num(r))
 	}
 	p.core, p.snap, p.pos = New(opts, start), start.Snapshot, start.Resume-1
-	p.busy, p.tasks = map[int][]Action{}, nil
+	p.busy, p.tasks = map[cohort.Lane][]Action{}, nil
 	p.trace = NewTrace(opts, start)
 	if slices.Contains(words, "cold") {
 		return
 	}
 	p.mute = true
 	p.step(&Tick{})
-	for lane := range opts.Lanes {
+	for lane := range cohort.Lane(opts.Lanes) {
 		p.step(&LaneUp{Lane: lane, Snapshot: p.snap})
 	}
 	p.mute = false
@@ -189,7 +192,7 @@ func (p *player) cuts(text string) (guests [][]Cut) {
 		for _, cut := range strings.Split(guest, ",") {
 			from, gen, _ := strings.Cut(cut, ":")
 			gen, recorded := strings.CutSuffix(gen, "*")
-			cuts = append(cuts, Cut{From: talos.Version(p.num(from)), Generation: int32(p.num(gen)), Recorded: recorded})
+			cuts = append(cuts, Cut{From: talos.Version(p.num(from)), Generation: cohort.Generation(p.num(gen)), Recorded: recorded})
 		}
 		guests = append(guests, cuts)
 	}
@@ -236,7 +239,7 @@ func (p *player) candidate(named map[string]string, words []string) {
 	}
 	ev.Keys = talos.Keys(reads, writes)
 	if g, ok := named["guest"]; ok {
-		ev.Guest = int32(p.num(g))
+		ev.Guest = cohort.GuestID(p.num(g))
 	}
 	ev.Payload = &talos.Candidate{Version: v}
 	if n, ok := named["size"]; ok {
@@ -296,7 +299,7 @@ func (p *player) hole(words []string) {
 	p.pos = to - 1
 }
 
-func (p *player) alive(lane int) {
+func (p *player) alive(lane cohort.Lane) {
 	p.busy[lane] = nil
 	p.step(&Alive{Lane: lane})
 }
@@ -343,7 +346,7 @@ func (p *player) converted(named map[string]string, _ []string) {
 }
 
 func (p *player) up(named map[string]string, words []string) {
-	ev := &LaneUp{Lane: int(p.num(words[0])), Snapshot: p.snap}
+	ev := &LaneUp{Lane: cohort.Lane(p.num(words[0])), Snapshot: p.snap}
 	if s, ok := named["snapshot"]; ok {
 		ev.Snapshot = talos.Version(p.num(s))
 	}
@@ -354,7 +357,7 @@ func (p *player) up(named map[string]string, words []string) {
 }
 
 func (p *player) down(named map[string]string, words []string) {
-	lane := int(p.num(words[0]))
+	lane := cohort.Lane(p.num(words[0]))
 	p.busy[lane] = nil
 	p.step(&LaneDown{Lane: lane, InDoubt: slices.Contains(words, "doubt"), Failure: p.failure(named["class"], named["code"])})
 }
@@ -373,7 +376,7 @@ func (p *player) failure(class, code string) Failure {
 	return f
 }
 
-func (p *player) installed(lane int, took int64) {
+func (p *player) installed(lane cohort.Lane, took int64) {
 	if len(p.busy[lane]) > 0 {
 		if a, ok := p.busy[lane][0].(*Install); ok && a.Group.Frontier {
 			p.snap = a.Group.Snapshot
@@ -384,7 +387,7 @@ func (p *player) installed(lane int, took int64) {
 }
 
 func (p *player) failed(named map[string]string, words []string) {
-	ev := &Failed{Lane: int(p.num(words[0]))}
+	ev := &Failed{Lane: cohort.Lane(p.num(words[0]))}
 	p.busy[ev.Lane] = nil
 	code, ok := named["code"]
 	if !ok {
@@ -420,7 +423,7 @@ func (p *player) settle(map[string]string, []string) {
 		case len(p.tasks) > 0:
 			p.converted(nil, nil)
 		case p.working():
-			for lane := range len(p.core.lanes.all) {
+			for lane := range cohort.Lane(len(p.core.lanes.all)) {
 				if len(p.busy[lane]) > 0 {
 					p.installed(lane, 0)
 					break

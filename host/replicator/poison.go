@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -84,7 +85,7 @@ func (p *poison) hold(e *queue.Entry, f Failure) {
 
 // convertible reports whether a guest may make something of a held version: one whose statemap
 // has a meaning and a route.
-func convertible(e *queue.Entry) bool { return e.Generation >= 0 }
+func convertible(e *queue.Entry) bool { return e.Generation != cohort.NoGeneration }
 
 // convertAgain sends a held version back to its conversion.
 func (p *poison) convertAgain(e *queue.Entry) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -80,7 +81,7 @@ type world struct {
 	asked   []Action
 	coming  []Event // answers of the database that the host has not seen yet
 	calm    bool    // no faults any more
-	nextGen int32
+	nextGen cohort.Generation
 }
 
 func playWorld(seed uint64, met map[string]int) (err error) {
@@ -345,7 +346,7 @@ func (w *world) first(k int) int {
 }
 
 // drop lets a lane drop the group that is chained to one which failed.
-func (w *world) drop(lane int) {
+func (w *world) drop(lane cohort.Lane) {
 	w.asked = slices.DeleteFunc(w.asked, func(a Action) bool {
 		i, ok := a.(*Install)
 		return ok && i.Lane == lane && i.Group.Chained

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/ring"
 	"github.com/ichor-replicator/ichor/host/suffix"
@@ -169,7 +170,7 @@ func (r *reading) countRepeat(ev *Decision, outcome talos.Outcome, duplicate boo
 func (r *reading) lateCommit(ev *Decision) {
 	r.stats.LateCommits++
 	f := Failure{Class: Poison, Kind: KindLateCommit, Message: fmt.Sprintf("the decision at position %d commits a record that the certifier's parser refuses", ev.Position)}
-	r.poison.quarantine(Poisoned{Version: ev.Version, Safepoint: ev.Safepoint, Failure: f, Generation: -1, At: r.now})
+	r.poison.quarantine(Poisoned{Version: ev.Version, Safepoint: ev.Safepoint, Failure: f, Generation: cohort.NoGeneration, At: r.now})
 	r.do(&Notice{Kind: LateCommit, Version: ev.Version, Failure: f})
 }
 
@@ -200,7 +201,7 @@ func (r *reading) missing(ev *Decision, h Hole) {
 		return
 	}
 	f := Failure{Class: Poison, Kind: KindMissing, Message: missingMessage(ev.Position) + "; later versions were installed before"}
-	r.poison.quarantine(Poisoned{Version: ev.Version, Safepoint: ev.Safepoint, Failure: f, Generation: -1, At: r.now})
+	r.poison.quarantine(Poisoned{Version: ev.Version, Safepoint: ev.Safepoint, Failure: f, Generation: cohort.NoGeneration, At: r.now})
 	r.do(&Notice{Kind: CandidateMissing, Version: ev.Version, Failure: f})
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
@@ -19,17 +20,17 @@ import (
 // them; they are safe for use by several goroutines.
 type Guests struct {
 	opts    Options
-	names   []string         // of the guests; the index is the core's
-	index   map[string]int32 // by cohort
+	names   []string                  // of the guests; the index is the core's
+	index   map[string]cohort.GuestID // by cohort
 	store   *installer.Installer
 	metrics *guest.Metrics
 	log     *slog.Logger
 	chosen  [][]byte // by guest: the module that prepare found to be good, until start takes it
 
 	mu        sync.Mutex
-	byID      map[int32]*Loaded
+	byID      map[cohort.Generation]*Loaded
 	spare     map[string]*guest.Generation // ready and not in use yet, by name and digest
-	nextID    int32
+	nextID    cohort.Generation
 	newest    []string // the digest that was last armed, by guest
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
@@ -45,7 +46,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	}
 	return &Guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([][]byte, len(names)),
-		byID: map[int32]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
+		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{},
 	}
 }
@@ -113,7 +114,7 @@ func (g *Guests) takeSpare(name, digest string) *guest.Generation {
 
 // load brings a module up beside whatever runs, to convert from a version on that is 0 while it
 // is not known, and keeps it where every host finds it.
-func (g *Guests) load(ctx context.Context, index int32, module []byte, from talos.Version) (*Loaded, error) {
+func (g *Guests) load(ctx context.Context, index cohort.GuestID, module []byte, from talos.Version) (*Loaded, error) {
 	name := g.names[index]
 	generation, err := g.take(ctx, name, module)
 	if err != nil {
@@ -140,22 +141,22 @@ func (g *Guests) load(ctx context.Context, index int32, module []byte, from talo
 }
 
 // Route returns the guest that converts the candidates of a cohort, or false if none does.
-func (g *Guests) Route(cohort string) (index int32, routed bool) {
-	if index, routed = g.index[cohort]; !routed {
+func (g *Guests) Route(name string) (index cohort.GuestID, routed bool) {
+	if index, routed = g.index[name]; !routed {
 		index, routed = g.index["*"]
 	}
 	return index, routed
 }
 
 // Get returns a generation that is in use, or nil.
-func (g *Guests) Get(id int32) *Loaded {
+func (g *Guests) Get(id cohort.Generation) *Loaded {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.byID[id]
 }
 
 // Activated notes from which version on a generation converts.
-func (g *Guests) Activated(id int32, from talos.Version) {
+func (g *Guests) Activated(id cohort.Generation, from talos.Version) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := *g.byID[id]
@@ -165,7 +166,7 @@ func (g *Guests) Activated(id int32, from talos.Version) {
 }
 
 // Release closes a generation that nothing needs any more.
-func (g *Guests) Release(id int32) {
+func (g *Guests) Release(id cohort.Generation) {
 	g.mu.Lock()
 	l := g.byID[id]
 	delete(g.byID, id)
@@ -177,7 +178,7 @@ func (g *Guests) Release(id int32) {
 func (g *Guests) Close() {
 	g.mu.Lock()
 	all := g.byID
-	g.byID = map[int32]*Loaded{}
+	g.byID = map[cohort.Generation]*Loaded{}
 	g.mu.Unlock()
 	g.freeSpare()
 	for _, id := range slices.Sorted(maps.Keys(all)) {

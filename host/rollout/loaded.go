@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -13,8 +14,8 @@ import (
 
 // Loaded is a generation that is in use, with what a conversion needs of it. It never changes.
 type Loaded struct {
-	ID         int32 // the core's Generation
-	Guest      int32 // the core's index of the guest
+	ID         cohort.Generation
+	Guest      cohort.GuestID
 	Name       string
 	Digest     string        // of the module: SHA-256 in hexadecimal
 	Version    string        // the manifest's

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 )
 
@@ -82,13 +83,13 @@ func (o Options) Validate() error {
 
 // routes returns the distinct guests of the routes, in their order, and for each cohort the
 // index of its guest; "*" is the default's key.
-func (o Options) routes() (names []string, index map[string]int32) {
-	index = map[string]int32{}
-	at := map[string]int32{}
+func (o Options) routes() (names []string, index map[string]cohort.GuestID) {
+	index = map[string]cohort.GuestID{}
+	at := map[string]cohort.GuestID{}
 	for _, r := range o.Routes {
 		i, known := at[r.Guest]
 		if !known {
-			i = int32(len(names))
+			i = cohort.GuestID(len(names))
 			at[r.Guest] = i
 			names = append(names, r.Guest)
 		}

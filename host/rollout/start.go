@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -92,7 +93,7 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 	cuts := make([][]replicator.Cut, len(g.names))
 	for i := range g.names {
 		var err error
-		if cuts[i], err = g.plan(ctx, int32(i), g.chosen[i], state); err != nil {
+		if cuts[i], err = g.plan(ctx, cohort.GuestID(i), g.chosen[i], state); err != nil {
 			g.Close()
 			return nil, err
 		}
@@ -103,7 +104,7 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 }
 
 // plan loads what uses says.
-func (g *Guests) plan(ctx context.Context, index int32, current []byte, state installer.State) (cuts []replicator.Cut, err error) {
+func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current []byte, state installer.State) (cuts []replicator.Cut, err error) {
 	name := g.names[index]
 	for _, u := range usesOf(state, name, guest.DigestOf(current).String()) {
 		module, err := g.moduleOf(ctx, name, u.Digest, current)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 )
 
@@ -13,7 +14,10 @@ import (
 const settleTime = 100 * time.Millisecond
 
 // Armed is a generation that may convert, in the core's words.
-type Armed struct{ Guest, Generation int32 }
+type Armed struct {
+	Guest      cohort.GuestID
+	Generation cohort.Generation
+}
 
 // Watch is the goroutine that looks for new guests: when the directory changes, and now and
 // then besides, since not every file system tells. The directory is watched and not the files,
@@ -51,7 +55,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return // of several that are ready, any may have been taken
 		}
 		for i := range g.names {
-			if l := g.loadIfNew(ctx, int32(i)); l != nil && !arm(Armed{l.Guest, l.ID}) {
+			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{l.Guest, l.ID}) {
 				return
 			}
 			g.judge(ctx, g.names[i])
@@ -61,7 +65,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 
 // loadIfNew loads a guest's file if it is another one than the newest generation; nil when there
 // is nothing to arm. A file that is refused changes nothing, and says why once.
-func (g *Guests) loadIfNew(ctx context.Context, index int32) *Loaded {
+func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	name := g.names[index]
 	module, err := g.read(name)
 	digest := ""

@@ -4,14 +4,15 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/replicator"
 )
 
 // install is the goroutine of a lane: one connection, one job at a time.
-func (s *Session) install(number int, jobs <-chan replicator.Action) {
-	lane := s.Installer.Lane(number)
+func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
+	lane := s.Installer.Lane(int(number))
 	defer lane.Close()
 	installed := false // by the job before
 	for {
@@ -33,7 +34,7 @@ func (s *Session) install(number int, jobs <-chan replicator.Action) {
 	}
 }
 
-func (s *Session) job(lane *installer.Lane, number int, job replicator.Action) replicator.Event {
+func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.Action) replicator.Event {
 	received := now()
 	var err error
 	switch job := job.(type) {
@@ -78,7 +79,7 @@ func (s *Session) sayInstalled(group *queue.Group, g *installer.Group, ev *repli
 }
 
 // failed says what became of a transaction that did not succeed.
-func failed(number int, err error) replicator.Event {
+func failed(number cohort.Lane, err error) replicator.Event {
 	var e *installer.Error
 	if errors.As(err, &e) && !e.Lost {
 		return &replicator.Failed{Lane: number, Failure: failureOf(err), Culprit: e.Culprit}
@@ -86,7 +87,7 @@ func failed(number int, err error) replicator.Event {
 	return down(number, err)
 }
 
-func down(number int, err error) replicator.Event {
+func down(number cohort.Lane, err error) replicator.Event {
 	var e *installer.Error
 	return &replicator.LaneDown{Lane: number, Failure: failureOf(err), InDoubt: errors.As(err, &e) && e.InDoubt}
 }

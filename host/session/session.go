@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -102,7 +103,7 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	s.wg.Go(s.follow)
 	for i := range s.lanes {
 		s.lanes[i] = make(chan replicator.Action, 2) // a group and one that is chained to it
-		s.wg.Go(func() { s.install(i, s.lanes[i]) })
+		s.wg.Go(func() { s.install(cohort.Lane(i), s.lanes[i]) })
 	}
 	for range cap(s.converts) {
 		s.wg.Go(s.convert)

@@ -6,6 +6,7 @@
 package suffix
 
 import (
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/ring"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -17,8 +18,8 @@ type Entry struct {
 	Received int64        // when the host read it, ns
 	Before   talos.Anchor // the newest record below the candidate
 	Keys     []talos.Key
-	Size     int32 // bytes of the payload, whether held or not
-	Guest    int32 // which guest converts it; the route that the shell chose
+	Size     int32          // bytes of the payload, whether held or not
+	Guest    cohort.GuestID // which guest converts it; the route that the shell chose
 	Kind     Kind
 	Decision Decision
 
