@@ -52,7 +52,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	}
 	source, err := kafka.New(opts.Source.Options, log, reg)
 	if err != nil {
-		return nil, fmt.Errorf("source: %w", err)
+		return nil, err
 	}
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
 	metrics := telemetry.NewMetrics(reg, health.Condition)

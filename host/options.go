@@ -6,6 +6,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -93,15 +94,10 @@ const (
 
 // Fill sets every field that is zero to its default.
 func (o *Options) Fill() {
-	if o.ShutdownTimeout == 0 {
-		o.ShutdownTimeout = DefaultShutdownTimeout
-	}
-	if o.Source.Start == "" {
-		o.Source.Start = StartBeginning
-	}
-	if o.Source.DecisionOverdue == 0 {
-		o.Source.DecisionOverdue = DefaultDecisionOverdue
-	}
+	o.ShutdownTimeout = cmp.Or(o.ShutdownTimeout, DefaultShutdownTimeout)
+	o.Source.Start = cmp.Or(o.Source.Start, StartBeginning)
+	o.Source.DecisionOverdue = cmp.Or(o.Source.DecisionOverdue, DefaultDecisionOverdue)
+	o.Source.Options.Fill()
 	o.Guests.Fill()
 	o.Core.Fill()
 	o.Database.Lanes = o.Core.Lanes
@@ -126,12 +122,6 @@ func (o Options) Validate() error {
 	o.Fill()
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(o.Source.Brokers) == 0 {
-		wrong("source.brokers is empty: name at least one broker as host:port")
-	}
-	if o.Source.Topic == "" {
-		wrong("source.topic is empty: name the certification topic")
-	}
 	if o.Source.Start != StartBeginning && o.Source.Start != StartEarliest {
 		wrong("source.start is %q: choose %s or %s", o.Source.Start, StartBeginning, StartEarliest)
 	}
@@ -151,5 +141,5 @@ func (o Options) Validate() error {
 			wrong("http.hosts[%d] is %q: write a name as it stands in the header Host, without a port", i, name)
 		}
 	}
-	return errors.Join(append(errs, o.Guests.Validate(), o.Core.Validate())...)
+	return errors.Join(append(errs, o.Source.Options.Validate(), o.Guests.Validate(), o.Core.Validate())...)
 }

@@ -54,7 +54,7 @@ func newGeneration(name string, module []byte, options Options, log *slog.Logger
 	if err := options.Validate(); err != nil {
 		return nil, err
 	}
-	options.setDefaults()
+	options.Fill()
 	g := &Generation{
 		name: name, digest: DigestOf(module), options: options, metrics: metrics, own: metrics.of(name),
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -87,55 +88,34 @@ type Options struct {
 	Clock func() int64 `json:"-"`
 }
 
-func (o *Options) setDefaults() {
-	setInt(&o.Instances, runtime.GOMAXPROCS(0))
-	setInt(&o.BatchMax, DefaultBatchMax)
-	setInt(&o.InputBytes, DefaultInputBytes)
-	setInt(&o.OutputBytes, DefaultOutputBytes)
-	setInt(&o.ArgumentBytes, DefaultArgumentBytes)
-	setInt(&o.ItemStatements, DefaultItemStatements)
-	setInt(&o.Statements, DefaultStatements)
-	setInt(&o.LogLine, DefaultLogLine)
-	setInt(&o.LogCall, DefaultLogCall)
-	setInt(&o.LogRate, DefaultLogRate)
-	if o.MemoryPages == 0 {
-		o.MemoryPages = DefaultMemoryPages
-	}
-	if o.HighWaterPages == 0 {
-		o.HighWaterPages = max(1, min(DefaultHighWaterPages, o.MemoryPages/2))
-	}
-	if o.BatchTime == 0 {
-		o.BatchTime = DefaultBatchTime
-	}
-	setFuel(&o.FuelStart, DefaultFuelStart)
-	setFuel(&o.FuelCall, DefaultFuelCall)
-	setFuel(&o.FuelItem, DefaultFuelItem)
-	if o.Child.Time == 0 {
-		o.Child.Time = DefaultChildTime
-	}
-	if o.Child.Memory == 0 {
-		o.Child.Memory = DefaultChildMemory
-	}
+// Fill sets every field that is zero to its default.
+func (o *Options) Fill() {
+	o.Instances = cmp.Or(o.Instances, runtime.GOMAXPROCS(0))
+	o.BatchMax = cmp.Or(o.BatchMax, DefaultBatchMax)
+	o.InputBytes = cmp.Or(o.InputBytes, DefaultInputBytes)
+	o.OutputBytes = cmp.Or(o.OutputBytes, DefaultOutputBytes)
+	o.ArgumentBytes = cmp.Or(o.ArgumentBytes, DefaultArgumentBytes)
+	o.ItemStatements = cmp.Or(o.ItemStatements, DefaultItemStatements)
+	o.Statements = cmp.Or(o.Statements, DefaultStatements)
+	o.LogLine = cmp.Or(o.LogLine, DefaultLogLine)
+	o.LogCall = cmp.Or(o.LogCall, DefaultLogCall)
+	o.LogRate = cmp.Or(o.LogRate, DefaultLogRate)
+	o.MemoryPages = cmp.Or(o.MemoryPages, DefaultMemoryPages)
+	o.HighWaterPages = cmp.Or(o.HighWaterPages, max(1, min(DefaultHighWaterPages, o.MemoryPages/2)))
+	o.BatchTime = cmp.Or(o.BatchTime, DefaultBatchTime)
+	o.FuelStart = cmp.Or(o.FuelStart, DefaultFuelStart)
+	o.FuelCall = cmp.Or(o.FuelCall, DefaultFuelCall)
+	o.FuelItem = cmp.Or(o.FuelItem, DefaultFuelItem)
+	o.Child.Time = cmp.Or(o.Child.Time, DefaultChildTime)
+	o.Child.Memory = cmp.Or(o.Child.Memory, DefaultChildMemory)
 	if o.Clock == nil {
 		o.Clock = func() int64 { return time.Now().UnixNano() }
 	}
 }
 
-func setInt(field *int, value int) {
-	if *field == 0 {
-		*field = value
-	}
-}
-
-func setFuel(field *int64, value int64) {
-	if *field == 0 {
-		*field = value
-	}
-}
-
 // Validate reports every field that is out of its range. Load calls it.
 func (o Options) Validate() error {
-	o.setDefaults()
+	o.Fill()
 	var errs []error
 	check := func(name string, value, low, high int) {
 		if value < low || value > high {

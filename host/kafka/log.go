@@ -48,20 +48,20 @@ type scratch struct {
 	decoder *decoder
 }
 
-// New returns a log that has not connected yet. It fails on settings: what validate
-// says, unreadable certificates, figures registered twice. reg may be nil.
+// New returns a log that has not connected yet. It fails on settings: what Validate
+// says, unreadable certificates, metrics registered twice. reg may be nil.
 func New(opts Options, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
-	opts = opts.withDefaults()
-	if err := opts.validate(); err != nil {
-		return nil, fmt.Errorf("kafka options: %w", err)
+	opts.Fill()
+	if err := opts.Validate(); err != nil {
+		return nil, err
 	}
 	secured, err := opts.TLS.config()
 	if err != nil {
-		return nil, fmt.Errorf("kafka options: %w", err)
+		return nil, fmt.Errorf("source: %w", err)
 	}
 	mechanism, err := opts.SASL.mechanism()
 	if err != nil {
-		return nil, fmt.Errorf("kafka options: sasl: %w", err)
+		return nil, fmt.Errorf("source.sasl: %w", err)
 	}
 	metrics, err := newMetrics(reg)
 	if err != nil {

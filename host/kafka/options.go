@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -80,59 +81,41 @@ type SASLOptions struct {
 	Reread func() (string, error)
 }
 
-// withDefaults returns the options with every zero bound replaced by its default.
-func (o Options) withDefaults() Options {
-	orString(&o.ClientID, DefaultClientID)
-	orInt(&o.MaxBytes, DefaultMaxBytes)
-	orInt(&o.MaxFrame, DefaultMaxFrame)
-	orDuration(&o.MaxWait, DefaultMaxWait)
-	orDuration(&o.DialTimeout, DefaultDialTimeout)
-	orDuration(&o.RequestTimeout, DefaultRequestTimeout)
-	orDuration(&o.BackoffMin, DefaultBackoffMin)
-	orDuration(&o.BackoffMax, DefaultBackoffMax)
-	orDuration(&o.MetadataTTL, DefaultMetadataTTL)
-	return o
+// Fill sets every field that is zero to its default.
+func (o *Options) Fill() {
+	o.ClientID = cmp.Or(o.ClientID, DefaultClientID)
+	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
+	o.MaxFrame = cmp.Or(o.MaxFrame, DefaultMaxFrame)
+	o.MaxWait = cmp.Or(o.MaxWait, DefaultMaxWait)
+	o.DialTimeout = cmp.Or(o.DialTimeout, DefaultDialTimeout)
+	o.RequestTimeout = cmp.Or(o.RequestTimeout, DefaultRequestTimeout)
+	o.BackoffMin = cmp.Or(o.BackoffMin, DefaultBackoffMin)
+	o.BackoffMax = cmp.Or(o.BackoffMax, DefaultBackoffMax)
+	o.MetadataTTL = cmp.Or(o.MetadataTTL, DefaultMetadataTTL)
 }
 
-func orString(v *string, d string) {
-	if *v == "" {
-		*v = d
-	}
-}
-
-func orInt(v *int, d int) {
-	if *v == 0 {
-		*v = d
-	}
-}
-
-func orDuration(v *time.Duration, d time.Duration) {
-	if *v == 0 {
-		*v = d
-	}
-}
-
-// validate returns all that is wrong with the options, after withDefaults.
-func (o Options) validate() error {
+// Validate returns everything that is wrong with the options, each by the path of its setting.
+func (o Options) Validate() error {
+	o.Fill()
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
 		if bad {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse(len(o.Brokers) == 0, "brokers: none given")
+	refuse(len(o.Brokers) == 0, "source.brokers is empty: name at least one broker as host:port")
 	for _, b := range o.Brokers {
 		_, _, err := net.SplitHostPort(b)
-		refuse(err != nil, "brokers: %q is not host:port", b)
+		refuse(err != nil, "source.brokers: %q is not host:port", b)
 	}
-	refuse(o.Topic == "", "topic: not given")
-	refuse(o.MaxBytes < 0, "max_bytes: %d is negative", o.MaxBytes)
-	refuse(o.MaxFrame < o.MaxBytes, "max_frame: %d is below max_bytes %d", o.MaxFrame, o.MaxBytes)
-	refuse(o.MaxFrame > maxFrameLimit, "max_frame: %d is above %d", o.MaxFrame, maxFrameLimit)
-	refuse(o.MaxWait < 0 || o.DialTimeout < 0 || o.RequestTimeout < 0 || o.MetadataTTL < 0, "a duration is negative")
-	refuse(o.BackoffMin < 0 || o.BackoffMax < o.BackoffMin, "back-off: %v..%v is no range", o.BackoffMin, o.BackoffMax)
-	refuse(o.MaxWait > maxWaitLimit, "max_wait: %v is above %v", o.MaxWait, maxWaitLimit)
-	refuse((o.TLS.CertFile == "") != (o.TLS.KeyFile == ""), "tls: cert_file and key_file go together")
+	refuse(o.Topic == "", "source.topic is empty: name the certification topic")
+	refuse(o.MaxBytes < 0, "source.max_bytes: %d is negative", o.MaxBytes)
+	refuse(o.MaxFrame < o.MaxBytes, "source.max_frame: %d is below source.max_bytes %d", o.MaxFrame, o.MaxBytes)
+	refuse(o.MaxFrame > maxFrameLimit, "source.max_frame: %d is above %d", o.MaxFrame, maxFrameLimit)
+	refuse(o.MaxWait < 0 || o.DialTimeout < 0 || o.RequestTimeout < 0 || o.MetadataTTL < 0, "source: a duration is negative")
+	refuse(o.BackoffMin < 0 || o.BackoffMax < o.BackoffMin, "source: back-off: %v..%v is no range", o.BackoffMin, o.BackoffMax)
+	refuse(o.MaxWait > maxWaitLimit, "source.max_wait: %v is above %v", o.MaxWait, maxWaitLimit)
+	refuse((o.TLS.CertFile == "") != (o.TLS.KeyFile == ""), "source.tls: cert_file and key_file go together")
 	errs = append(errs, o.SASL.validate())
 	return errors.Join(errs...)
 }
@@ -143,10 +126,10 @@ func (s SASLOptions) validate() error {
 		return nil
 	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
 		if s.Username == "" {
-			return errors.New("sasl: no username")
+			return errors.New("source.sasl: no username")
 		}
 		return nil
 	default:
-		return fmt.Errorf("sasl: mechanism %q is none of %s, %s, %s", s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512)
+		return fmt.Errorf("source.sasl: mechanism %q is none of %s, %s, %s", s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512)
 	}
 }

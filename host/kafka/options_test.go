@@ -21,9 +21,9 @@ func TestOptions(t *testing.T) {
 		want   string // in the error; empty for none
 	}{
 		{func(*Options) {}, ""},
-		{func(o *Options) { o.Brokers = nil }, "brokers: none given"},
+		{func(o *Options) { o.Brokers = nil }, "source.brokers is empty"},
 		{func(o *Options) { o.Brokers = []string{"host"} }, `"host" is not host:port`},
-		{func(o *Options) { o.Topic = "" }, "topic: not given"},
+		{func(o *Options) { o.Topic = "" }, "source.topic is empty"},
 		{func(o *Options) { o.MaxBytes = -1 }, "max_bytes"},
 		{func(o *Options) { o.MaxBytes, o.MaxFrame = 2, 1 }, "max_frame: 1 is below"},
 		{func(o *Options) { o.MaxFrame = 1 << 40 }, "max_frame"},
@@ -87,7 +87,8 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 }
 
 func TestPause(t *testing.T) {
-	l := &Log{opts: Options{}.withDefaults()}
+	l := &Log{}
+	l.opts.Fill()
 	for failures := range 100 {
 		want := min(DefaultBackoffMax, DefaultBackoffMin<<min(failures, 20))
 		if got := l.pause(failures); got < want/2 || got > want {

@@ -1,6 +1,7 @@
 package replicator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -59,22 +60,16 @@ const (
 
 // Fill sets every field that is zero to its default.
 func (o *Options) Fill() {
-	fill(&o.Lanes, DefaultLanes)
-	fill(&o.GroupMax, DefaultGroupMax)
-	fill(&o.GroupBytesMax, DefaultGroupBytesMax)
-	fill(&o.Conversions, DefaultConversions)
-	fill(&o.ConvertMax, DefaultConvertMax)
-	fill(&o.Memory, DefaultMemory)
-	fill(&o.PoisonBreaker, DefaultPoisonBreaker)
-	fill(&o.LockWait, DefaultLockWait)
-	fill(&o.Beat, DefaultBeat)
-	fill(&o.overhead, suffixOverhead)
-}
-
-func fill[N int | int64](n *N, with N) {
-	if *n == 0 {
-		*n = with
-	}
+	o.Lanes = cmp.Or(o.Lanes, DefaultLanes)
+	o.GroupMax = cmp.Or(o.GroupMax, DefaultGroupMax)
+	o.GroupBytesMax = cmp.Or(o.GroupBytesMax, DefaultGroupBytesMax)
+	o.Conversions = cmp.Or(o.Conversions, DefaultConversions)
+	o.ConvertMax = cmp.Or(o.ConvertMax, DefaultConvertMax)
+	o.Memory = cmp.Or(o.Memory, DefaultMemory)
+	o.PoisonBreaker = cmp.Or(o.PoisonBreaker, DefaultPoisonBreaker)
+	o.LockWait = cmp.Or(o.LockWait, DefaultLockWait)
+	o.Beat = cmp.Or(o.Beat, DefaultBeat)
+	o.overhead = cmp.Or(o.overhead, suffixOverhead)
 }
 
 // Validate returns what is wrong with the options, each by its setting's name.

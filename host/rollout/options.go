@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -43,12 +44,8 @@ const DefaultPoll = 2 * time.Second
 
 // Fill sets every field that is zero to its default.
 func (o *Options) Fill() {
-	if o.Unrouted == "" {
-		o.Unrouted = UnroutedPoison
-	}
-	if o.Poll == 0 {
-		o.Poll = DefaultPoll
-	}
+	o.Unrouted = cmp.Or(o.Unrouted, UnroutedPoison)
+	o.Poll = cmp.Or(o.Poll, DefaultPoll)
 }
 
 // Validate returns everything that is wrong with the options, each by the path of its setting.
