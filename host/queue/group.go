@@ -278,12 +278,10 @@ func (q *Queue) release(g *Group) {
 	}
 }
 
-// forget takes what the entry touched out of the key index and its bytes out of the sum.
+// forget takes what the entry touched out of the key index and its bytes out of the sum. Whether it
+// has effects does not matter: one that its guest skipped was indexed before that was known.
 func (q *Queue) forget(e *Entry) {
 	q.bytes -= e.bytes
-	if !e.Effects {
-		return
-	}
 	for _, k := range e.Keys {
 		if t, held := q.keys[k.Hash()]; held && t.any == e.Version {
 			delete(q.keys, k.Hash())

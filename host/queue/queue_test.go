@@ -1,0 +1,185 @@
+package queue
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// statements is a conversion of so many bytes.
+type statements int
+
+func (s statements) Bytes() int { return int(s) }
+
+// large are limits that nothing reaches.
+var large = Limits{Entries: 100, Bytes: 1 << 20}
+
+// filled returns a queue above snapshot 0 with the described entries. Each is a version, what it
+// reads (r:) and writes (w:), its safepoint (s:), and what became of it: nothing for converting,
+// awaiting, held, none for a version without effects, ahead for one of the ledger.
+func filled(t *testing.T, entries ...string) *Queue {
+	t.Helper()
+	q := New(0)
+	for _, text := range entries {
+		words := strings.Fields(text)
+		e := &Entry{Version: version(t, words[0]), Effects: true, Generation: -1}
+		e.Before = talos.Anchor{Position: talos.Position(e.Version) - 1}
+		var reads, writes []string
+		then := ""
+		for _, w := range words[1:] {
+			what, value, named := strings.Cut(w, ":")
+			switch {
+			case what == "r":
+				reads = strings.Split(value, ",")
+			case what == "w":
+				writes = strings.Split(value, ",")
+			case named:
+				e.Safepoint = version(t, value)
+			default:
+				then = w
+			}
+		}
+		e.Keys, e.Effects, e.Ahead = talos.Keys(reads, writes), then != "none", then == "ahead"
+		q.Add(e)
+		switch then {
+		case "awaiting":
+			q.Converted(e, statements(100), 0)
+		case "held":
+			q.Hold(e)
+		}
+	}
+	return q
+}
+
+func version(t *testing.T, text string) (v talos.Version) {
+	t.Helper()
+	if _, err := fmt.Sscan(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// beyond is where the log is read next in these tests.
+var beyond = Beyond{Resume: 1000, Anchor: talos.Anchor{Position: 999}}
+
+// say returns a group as text.
+func say(g *Group) string {
+	if g == nil {
+		return "none"
+	}
+	var versions []string
+	for _, e := range g.Entries {
+		versions = append(versions, e.Version.String())
+	}
+	list := strings.Join(versions, " ")
+	if !g.Frontier {
+		return "ahead " + list
+	}
+	return fmt.Sprintf("frontier %s; %v to %v, resume %v after %v, %d of the ledger", list, g.From, g.Snapshot, g.Resume, g.Anchor.Position, g.Ledgered)
+}
+
+func TestFrontierGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		entries []string
+		limits  Limits
+		want    string
+	}{
+		"all, however hot the key":     {[]string{"1 w:a awaiting", "2 w:a s:1 awaiting", "3 w:a s:2 awaiting"}, large, "frontier 1 2 3; 0 to 3, resume 1000 after 999, 0 of the ledger"},
+		"up to one that is converting": {[]string{"1 awaiting", "2", "3 awaiting"}, large, "frontier 1; 0 to 1, resume 2 after 1, 0 of the ledger"},
+		"up to one that is held":       {[]string{"1 awaiting", "2 held", "3 awaiting"}, large, "frontier 1; 0 to 1, resume 2 after 1, 0 of the ledger"},
+		"with what is settled":         {[]string{"1 none", "2 awaiting", "3 none", "4 ahead", "5"}, large, "frontier 2; 0 to 4, resume 5 after 4, 1 of the ledger"},
+		"as many as may go":            {[]string{"1 awaiting", "2 awaiting", "3 awaiting"}, Limits{2, 1 << 20}, "frontier 1 2; 0 to 2, resume 3 after 2, 0 of the ledger"},
+		"as many bytes as may go":      {[]string{"1 awaiting", "2 awaiting", "3 awaiting"}, Limits{100, entryOverhead + 101}, "frontier 1 2; 0 to 2, resume 3 after 2, 0 of the ledger"},
+		"one, however large":           {[]string{"1 awaiting", "2 awaiting"}, Limits{100, 1}, "frontier 1; 0 to 1, resume 2 after 1, 0 of the ledger"},
+		"none while it converts":       {[]string{"1", "2 awaiting"}, large, "none"},
+		"none of nothing":              {[]string{"1 none"}, large, "none"},
+	} {
+		q := filled(t, c.entries...)
+		if got := say(q.NextFrontier(0, c.limits, beyond)); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestAheadGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		entries []string
+		want    string
+	}{
+		"of those that need nothing":     {[]string{"1 held", "2 awaiting", "3 awaiting"}, "ahead 2 3"},
+		"not of those behind it":         {[]string{"1 held", "2 s:1 awaiting", "3 awaiting"}, "ahead 3"},
+		"not of those with its key":      {[]string{"1 w:a held", "2 r:a awaiting", "3 w:a awaiting", "4 w:b awaiting"}, "ahead 4"},
+		"of those that read as it does":  {[]string{"1 r:a held", "2 r:a awaiting", "3 w:a awaiting"}, "ahead 2"},
+		"not of those behind one ahead":  {[]string{"1 held", "2 w:a awaiting", "3 w:a awaiting"}, "ahead 2"},
+		"not while the frontier may go":  {[]string{"1 awaiting", "2 awaiting"}, "none"},
+		"not while it is converting":     {[]string{"1", "2 awaiting"}, "none"},
+		"of those above one of its keys": {[]string{"1 w:a none", "2 held", "3 w:a awaiting"}, "ahead 3"},
+	} {
+		q := filled(t, c.entries...)
+		if got := say(q.NextAhead(0, large)); got != c.want {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestChainedGroupIsFullOrNone(t *testing.T) {
+	q := filled(t, "1 awaiting", "2 awaiting", "3 awaiting", "4 awaiting", "5 awaiting")
+	two := Limits{2, 1 << 20}
+	if got := say(q.NextChained(0, two, beyond)); got != "none" {
+		t.Errorf("chained to nothing: %s", got)
+	}
+	first := q.NextFrontier(0, two, beyond)
+	second := q.NextChained(0, two, beyond)
+	if got := say(second); got != "frontier 3 4; 2 to 4, resume 5 after 4, 0 of the ledger" || !second.Chained {
+		t.Fatalf("the second is %s", got)
+	}
+	if got := say(q.NextChained(0, Limits{1, 1}, beyond)); got != "none" {
+		t.Errorf("a third is %s", got)
+	}
+	q.Done(first)
+	if got := say(q.NextChained(0, two, beyond)); got != "none" {
+		t.Errorf("one that is not full: %s", got)
+	}
+	q.Undone(second)
+	if got := say(q.NextFrontier(0, large, beyond)); got != "frontier 3 4 5; 2 to 5, resume 1000 after 999, 0 of the ledger" {
+		t.Errorf("after the second had no effect: %s", got)
+	}
+}
+
+// TestKeysAreForgotten: what the queue no longer holds takes no memory, also of a version that its
+// guest skipped, or that two wrote and read.
+func TestKeysAreForgotten(t *testing.T) {
+	q := filled(t, "1 w:a,b awaiting", "2 w:c,g", "3 r:a w:d awaiting", "4 w:e none", "5 w:f ahead", "6 w:c awaiting")
+	q.Settle(q.Find(2))
+	for range 2 {
+		if g := q.NextFrontier(0, Limits{2, 1 << 20}, beyond); g != nil {
+			q.Done(g)
+		}
+	}
+	if q.Len() != 0 || len(q.keys) != 0 || q.Bytes() != 0 {
+		t.Errorf("%d entries, %d keys, %d bytes are left", q.Len(), len(q.keys), q.Bytes())
+	}
+}
+
+func TestWhatMustNotHappenPanics(t *testing.T) {
+	for name, do := range map[string]func(*Queue){
+		"queue: version 3 added after 3":                    func(q *Queue) { q.Add(&Entry{Version: 3}) },
+		"queue: version 1 is awaiting, not converting":      func(q *Queue) { q.Converted(q.Find(1), nil, 0) },
+		"queue: version 1 is awaiting, not held":            func(q *Queue) { q.Reconvert(q.Find(1)) },
+		"queue: version 3 is held, not converting":          func(q *Queue) { q.Settle(q.Find(3)) },
+		"queue: version 2 is converting, not held":          func(q *Queue) { q.LetGo(q.Find(2)) },
+		"queue: version 1 held while in flight":             func(q *Queue) { q.NextFrontier(0, large, beyond); q.Hold(q.Find(1)) },
+		"queue: the group from snapshot 0 is not in flight": func(q *Queue) { a := q.Flush(beyond); q.Done(a); b := q.Flush(beyond); q.Done(a); q.Done(b) },
+	} {
+		func() {
+			defer func() {
+				if p := recover(); p != name {
+					t.Errorf("got %v, want %s", p, name)
+				}
+			}()
+			do(filled(t, "1 awaiting", "2", "3 held"))
+		}()
+	}
+}
