@@ -57,13 +57,13 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
 	metrics := telemetry.NewMetrics(reg, health.Condition)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
-	book := timing.NewBook(recentJourneys, slowestJourneys)
+	journal := timing.NewJournal(recentJourneys, slowestJourneys)
 	h := &Host{
 		opts: opts, log: log, health: health, guests: guests, source: source,
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace,
-			Observers: []timing.Observer{book, metrics}, Unrouted: opts.Guests.Unrouted,
+			Observers: []timing.Observer{journal, metrics}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout,
 		},
 	}
@@ -71,7 +71,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, book: book, topic: opts.Source.Topic, version: version}
+		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version}
 		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
 		if err != nil {
 			source.Close()

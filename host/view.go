@@ -11,7 +11,7 @@ import (
 type view struct {
 	health  *status.Health
 	guests  *rollout.Guests
-	book    *timing.Book
+	journal *timing.Journal
 	topic   string
 	version string // of the program
 }
@@ -34,8 +34,8 @@ func (v *view) Readiness() status.Readiness {
 
 // Journeys implements admin.Host.
 func (v *view) Journeys() (recent, slowest []*timing.Journey) {
-	return v.book.Recent(), v.book.Slowest()
+	return v.journal.Recent(), v.journal.Slowest()
 }
 
 // Journey implements admin.Host.
-func (v *view) Journey(version talos.Version) *timing.Journey { return v.book.Find(version) }
+func (v *view) Journey(version talos.Version) *timing.Journey { return v.journal.Find(version) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 const (
@@ -52,11 +53,11 @@ func (j *journeys) ask(ctx context.Context) error {
 		return err
 	}
 	for _, r := range recent {
-		candidate, installed := r.Events[stage.CandidateReceived], r.Events[stage.Installed]
+		candidate, installed := r.Events[timing.ReplicatorCandidateReceived], r.Events[timing.InstallerStatemapInstallationComplete]
 		if candidate == 0 || installed == 0 || time.Unix(0, candidate).Sub(j.begun) < j.leaveOut {
 			continue
 		}
-		j.seen[r.Version] = journey{time.Unix(0, candidate), time.Duration(installed - candidate), time.Duration(installed - r.Events[stage.DecisionReceived])}
+		j.seen[r.Version] = journey{time.Unix(0, candidate), time.Duration(installed - candidate), time.Duration(installed - r.Events[timing.ReplicatorDecisionReceived])}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // journeysAsked is how many of the recent journeys are asked for at once.
@@ -45,9 +46,9 @@ func (j *journeys) ask(ctx context.Context) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range recent {
-		begun := r.Events[stage.CandidateReceived]
-		installed, hasInstalled := r.Events[stage.Installed]
-		persisted, hasPersisted := r.Events[stage.SnapshotPersisted]
+		begun := r.Events[timing.ReplicatorCandidateReceived]
+		installed, hasInstalled := r.Events[timing.InstallerStatemapInstallationComplete]
+		persisted, hasPersisted := r.Events[timing.SnapshotPersisted]
 		if begun == 0 || !hasPersisted {
 			continue
 		}
@@ -59,13 +60,13 @@ func (j *journeys) ask(ctx context.Context) error {
 	return nil
 }
 
-// withCall adds the times around the guest call, by the names of the events.
-func (j journey) withCall(at map[string]int64) journey {
-	called, answered := at[stage.ConversionBegin], at[stage.ConversionEnd]
+// withCall adds the times around the guest call.
+func (j journey) withCall(at map[timing.Event]int64) journey {
+	called, answered := at[timing.GuestConversionBegin], at[timing.GuestConversionComplete]
 	if j.hasCall = called != 0 && answered != 0 && j.hasInstalled; j.hasCall {
-		j.before = time.Duration(called - at[stage.CandidateReceived])
+		j.before = time.Duration(called - at[timing.ReplicatorCandidateReceived])
 		j.call = time.Duration(answered - called)
-		j.after = time.Duration(at[stage.Installed] - answered)
+		j.after = time.Duration(at[timing.InstallerStatemapInstallationComplete] - answered)
 	}
 	return j
 }

@@ -82,11 +82,11 @@ var imports = map[string][]string{
 	"cmd/ichor":            {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
-		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos"},
+		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/talos"},
+		"examples/banking/workload/verdict", "host/talos", "host/timing"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos"},
+		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.
@@ -99,8 +99,8 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests/go"},                  // a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi"},                        // what fuel costs a guest
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
-	"host/installer":                    {"abi", "host/guest/sqlpolicy"},              // templates go through both
-	"cmd/demo":                          {"host/admin", "host/status", "host/timing"}, // it asks the real listener
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
+	"cmd/demo":                          {"host/admin", "host/status"},   // it asks the real listener
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of

@@ -139,7 +139,7 @@ func (m *model) run(above talos.Version, now int64, lim Limits) (group []*modell
 	return group, end
 }
 
-// ahead returns the group that may go while the frontier can not.
+// ahead returns the group that may go while the frontier cannot.
 func (m *model) ahead(now int64, lim Limits) (group []*modelled) {
 	f := m.frontier()
 	if f == nil || f.state == Converting || f.state == Awaiting && f.notBefore <= now {

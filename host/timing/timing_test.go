@@ -54,22 +54,22 @@ func TestJourneyAsJSON(t *testing.T) {
 	}
 }
 
-func TestBookKeepsTheLatestAndTheSlowest(t *testing.T) {
-	b := NewBook(3, 2)
+func TestJournalKeepsTheLatestAndTheSlowest(t *testing.T) {
+	kept := NewJournal(3, 2)
 	took := []int64{50, 10, 90, 20, 70}
 	for i, d := range took {
 		j := &Journey{Version: talos.Version(i + 1)}
 		j.Record(ReplicatorCandidateReceived, 1000)
 		j.Record(InstallerStatemapInstallationComplete, 1000+d)
-		b.Observe(j)
+		kept.Observe(j)
 	}
-	if got := versions(b.Recent()); !slices.Equal(got, []talos.Version{5, 4, 3}) {
+	if got := versions(kept.Recent()); !slices.Equal(got, []talos.Version{5, 4, 3}) {
 		t.Errorf("recent %v", got)
 	}
-	if got := versions(b.Slowest()); !slices.Equal(got, []talos.Version{3, 5}) {
+	if got := versions(kept.Slowest()); !slices.Equal(got, []talos.Version{3, 5}) {
 		t.Errorf("slowest %v", got)
 	}
-	if b.Find(4) == nil || b.Find(1) != nil {
+	if kept.Find(4) == nil || kept.Find(1) != nil {
 		t.Errorf("Find: 4 is held and 1 is not")
 	}
 }

@@ -5,25 +5,16 @@ import (
 	"fmt"
 
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // Journey is what the host says about the way of one version. These are the host's own instants:
 // nobody else knows them.
 type Journey struct {
 	Version talos.Version
-	Guest   string // the digest of the guest that converted it, or its beginning
-	Events  map[string]int64
+	Guest   string                 // the digest of the guest that converted it, or its beginning
+	Events  map[timing.Event]int64 // nanoseconds since the Unix epoch
 }
-
-// The events that are compared here, in nanoseconds since the Unix epoch.
-const (
-	CandidateReceived = "ReplicatorCandidateReceived"
-	DecisionReceived  = "ReplicatorDecisionReceived"
-	ConversionBegin   = "GuestConversionBegin"
-	ConversionEnd     = "GuestConversionComplete"
-	Installed         = "InstallerStatemapInstallationComplete"
-	SnapshotPersisted = "SnapshotPersisted"
-)
 
 // Journeys asks the host for its most recent journeys, limit at most. While the host is down there
 // is no answer, which is an error.
@@ -43,9 +34,11 @@ func (h *Host) Journeys(ctx context.Context, limit int) ([]Journey, error) {
 	}
 	journeys := make([]Journey, len(answer.Recent))
 	for i, r := range answer.Recent {
-		journeys[i] = Journey{Version: r.Version, Guest: r.Guest, Events: map[string]int64{}}
+		journeys[i] = Journey{Version: r.Version, Guest: r.Guest, Events: map[timing.Event]int64{}}
 		for _, e := range r.Events {
-			journeys[i].Events[e.Event] = e.At
+			if event, known := timing.ParseEvent(e.Event); known {
+				journeys[i].Events[event] = e.At
+			}
 		}
 	}
 	return journeys, nil
