@@ -165,17 +165,17 @@ func TestKeysAreForgotten(t *testing.T) {
 
 func TestWhatMustNotHappenPanics(t *testing.T) {
 	for name, do := range map[string]func(*Queue){
-		"queue: version 3 added after 3":                    func(q *Queue) { q.Add(&Entry{Version: 3}) },
-		"queue: version 1 is awaiting, not converting":      func(q *Queue) { q.Converted(q.Find(1), nil, 0) },
-		"queue: version 1 is awaiting, not held":            func(q *Queue) { q.Reconvert(q.Find(1)) },
-		"queue: version 3 is held, not converting":          func(q *Queue) { q.Settle(q.Find(3)) },
-		"queue: version 2 is converting, not held":          func(q *Queue) { q.LetGo(q.Find(2)) },
-		"queue: version 1 held while in flight":             func(q *Queue) { q.NextFrontier(0, large, beyond); q.Hold(q.Find(1)) },
-		"queue: the group from snapshot 0 is not in flight": func(q *Queue) { a := q.Flush(beyond); q.Done(a); b := q.Flush(beyond); q.Done(a); q.Done(b) },
+		"version 3 added after 3":                    func(q *Queue) { q.Add(&Entry{Version: 3}) },
+		"version 1 is awaiting, not converting":      func(q *Queue) { q.Converted(q.Find(1), nil, 0) },
+		"version 1 is awaiting, not held":            func(q *Queue) { q.Reconvert(q.Find(1)) },
+		"version 3 is held, not converting":          func(q *Queue) { q.Settle(q.Find(3)) },
+		"version 2 is converting, not held":          func(q *Queue) { q.LetGo(q.Find(2)) },
+		"version 1 held while in flight":             func(q *Queue) { q.NextFrontier(0, large, beyond); q.Hold(q.Find(1)) },
+		"the group from snapshot 0 is not in flight": func(q *Queue) { a := q.Flush(beyond); q.Done(a); b := q.Flush(beyond); q.Done(a); q.Done(b) },
 	} {
 		func() {
 			defer func() {
-				if p := recover(); p != name {
+				if p := recover(); p != Assertion(name) {
 					t.Errorf("got %v, want %s", p, name)
 				}
 			}()

@@ -1,11 +1,14 @@
 package replicator
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
@@ -17,6 +20,7 @@ import (
 var (
 	seeds    = flag.Int("seeds", 400, "how many seeds TestRandomWorlds plays")
 	onlySeed = flag.Uint64("seed", 0, "play this seed of TestRandomWorlds alone")
+	asScript = flag.String("script", "", "with -seed: write what its last host was told to this file, as a script")
 )
 
 // TestRandomWorlds plays logs with every kind of decision against a core, a database and
@@ -82,6 +86,9 @@ type world struct {
 	coming  []Event // answers of the database that the host has not seen yet
 	calm    bool    // no faults any more
 	nextGen cohort.Generation
+
+	trace *Trace          // of the host, for a script; nil without -script
+	told  strings.Builder // what it wrote
 }
 
 func playWorld(seed uint64, met map[string]int) (err error) {
@@ -100,6 +107,9 @@ func playWorld(seed uint64, met map[string]int) (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	if *asScript != "" && *onlySeed != 0 {
+		defer func() { err = errors.Join(err, os.WriteFile(*asScript, []byte(w.told.String()), 0o644)) }()
+	}
 	w.boot()
 	for steps := 0; len(w.errs) == 0 && steps < 3000; steps++ {
 		w.turn()
@@ -201,13 +211,21 @@ func (w *world) boot() {
 	start.Held = slices.Sorted(maps.Keys(w.held))
 	w.nextGen++
 	w.core = New(w.opts, start)
+	if *asScript != "" {
+		w.trace = NewTrace(w.opts, start)
+		w.told.Reset()
+	}
 	w.read, w.asked, w.coming, w.paused, w.seek = w.resume, nil, nil, false, false
 	w.step(&Tick{})
 }
 
 func (w *world) step(ev Event) {
 	w.now += 1 + w.r.Int64N(1e6)
-	for _, a := range w.core.Step(w.now, ev) {
+	actions := w.core.Step(w.now, ev)
+	if w.trace != nil {
+		w.told.WriteString(w.trace.Step(w.now, ev, actions))
+	}
+	for _, a := range actions {
 		switch a := a.(type) {
 		case *PauseFetch:
 			w.paused = true
