@@ -176,7 +176,7 @@ var longer = map[string]string{}
 
 // top is everything that may stand at the top of the repository and does not begin with a dot.
 var top = []string{
-	"Dockerfile", "LICENSE", "Makefile", "README.md", "go.mod", "go.sum",
+	"CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md", "SECURITY.md", "go.mod", "go.sum",
 	"abi", "cmd", "examples", "guests", "host",
 	"ichor", // the binary that make builds
 }
