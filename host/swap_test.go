@@ -190,10 +190,6 @@ func TestAJourneyHasEveryEventInOrder(t *testing.T) {
 	r.shows("/metrics", "ichor_candidate_to_install_seconds_count 1")
 }
 
-type observer chan *timing.Journey
-
-func (o observer) Observe(j *timing.Journey) { o <- j }
-
 // What a guest was given before the host went down is converted by it after the restart too,
 // although its file is gone: the module is in the database.
 func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {

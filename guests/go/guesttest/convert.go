@@ -34,11 +34,23 @@ const inputAt = 1 << 16
 // It fails the test if the manifest or an answer breaks the contract.
 func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
 	tb.Helper()
-	m, err := abi.DecodeManifest(p.Manifest())
+	lines, err := Lines(p, statemaps...)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	build := frame(tb, m, statemaps)
+	return lines
+}
+
+// Lines is Convert where there is no test, as in an example.
+func Lines(p *guest.Program, statemaps ...[]Item) ([]string, error) {
+	m, err := abi.DecodeManifest(p.Manifest())
+	if err != nil {
+		return nil, err
+	}
+	build, err := frame(m, statemaps)
+	if err != nil {
+		return nil, err
+	}
 	mem := make([]byte, inputAt+build.Size())
 	build.Write(mem[inputAt:])
 	textAt := (len(mem) + 7) / 8 * 8
@@ -56,21 +68,22 @@ func Convert(tb testing.TB, p *guest.Program, statemaps ...[]Item) []string {
 	}
 	answer, err := abi.OpenOutput(mem, uint32(frameAt), uint32(len(out)), build.Records(), limits)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
 	lines, record := make([]string, len(statemaps)), 0
 	for i, items := range statemaps {
 		if err := answer.CheckVersion(record, len(items), limits); err != nil {
-			tb.Fatal(err)
+			return nil, err
 		}
-		lines[i] = line(tb, m, &answer, record, len(items))
+		if lines[i], err = line(m, &answer, record, len(items)); err != nil {
+			return nil, err
+		}
 		record += len(items)
 	}
-	return lines
+	return lines, nil
 }
 
-func frame(tb testing.TB, m *abi.Manifest, statemaps [][]Item) *abi.InputBuilder {
-	tb.Helper()
+func frame(m *abi.Manifest, statemaps [][]Item) (*abi.InputBuilder, error) {
 	build := new(abi.InputBuilder)
 	build.Reset(m.Input == abi.InputTokens, abi.MaxInput)
 	for i, items := range statemaps {
@@ -87,37 +100,39 @@ func frame(tb testing.TB, m *abi.Manifest, statemaps [][]Item) *abi.InputBuilder
 				r.Flags |= abi.RecFlagLast
 			}
 			if err := build.Add(&r); err != nil {
-				tb.Fatalf("statemap %d, item %d: %v", i, j, err)
+				return nil, fmt.Errorf("statemap %d, item %d: %w", i, j, err)
 			}
 		}
 	}
-	return build
+	return build, nil
 }
 
 // line joins the answers to the records of one version, as a host does.
-func line(tb testing.TB, m *abi.Manifest, out *abi.Output, first, count int) string {
-	tb.Helper()
+func line(m *abi.Manifest, out *abi.Output, first, count int) (string, error) {
 	status, statements := abi.StatusSkip, ""
 	for i := first; i < first+count; i++ {
 		a := out.Answer(i)
 		switch a.Status {
 		case abi.StatusReject:
-			return fmt.Sprintf("reject %d %s", a.Code, out.Bytes(a.Message))
+			return fmt.Sprintf("reject %d %s", a.Code, out.Bytes(a.Message)), nil
 		case abi.StatusOK:
 			status = abi.StatusOK
 		}
 		for j := a.First; j < a.First+a.Count; j++ {
-			statements += " " + statement(tb, m, out, out.Statement(j))
+			said, err := statement(m, out, out.Statement(j))
+			if err != nil {
+				return "", err
+			}
+			statements += " " + said
 		}
 	}
-	return status.String() + statements
+	return status.String() + statements, nil
 }
 
-func statement(tb testing.TB, m *abi.Manifest, out *abi.Output, s abi.Call) string {
-	tb.Helper()
+func statement(m *abi.Manifest, out *abi.Output, s abi.Call) (string, error) {
 	t := m.Template(s.Template)
 	if t == nil || len(t.Params) != s.Count {
-		tb.Fatalf("template %d with %d arguments is not what the manifest says", s.Template, s.Count)
+		return "", fmt.Errorf("template %d with %d arguments is not what the manifest says", s.Template, s.Count)
 	}
 	args := make([]string, s.Count)
 	for i := range args {
@@ -127,5 +142,5 @@ func statement(tb testing.TB, m *abi.Manifest, out *abi.Output, s abi.Call) stri
 			args[i] = fmt.Sprintf("%q", value)
 		}
 	}
-	return t.Name + "(" + strings.Join(args, ", ") + ")"
+	return t.Name + "(" + strings.Join(args, ", ") + ")", nil
 }
