@@ -32,6 +32,7 @@ func (c *checker) function(n node) {
 		c.find(c.at, hintFunction, "function %s is not among those allowed", name)
 	}
 	c.order(n, short)
+	c.grows(n)
 }
 
 // isCall reports whether a name behind a dot is a function of PostgreSQL's own that no

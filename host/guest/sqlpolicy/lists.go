@@ -50,7 +50,7 @@ var ordered = set(`array_agg string_agg json_agg json_agg_strict jsonb_agg jsonb
 var orderedWindows = set("row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value")
 
 // large are functions whose result can be much larger than their arguments.
-var large = set("array_fill factorial format generate_series lpad power regexp_replace repeat replace rpad string_agg")
+var large = set("array_fill array_to_string bpchar concat_ws factorial format generate_series lpad power regexp_replace repeat replace rpad string_agg")
 
 // types are the built-in types that a template may cast to, as the parser names them.
 var types = set(`bool int2 int4 int8 float4 float8 numeric text varchar bpchar char name bytea bit varbit uuid json jsonb jsonpath

@@ -64,3 +64,18 @@ func TestParserThatFailed(t *testing.T) {
 		t.Error("the parser is believed after it failed")
 	}
 }
+
+// TestSizeOfNestedCalls gives the estimate calls within calls, each of which is looked at twice.
+func TestSizeOfNestedCalls(t *testing.T) {
+	const deep = 60
+	c := &sizer{}
+	tree := node{"A_Const": node{"sval": node{"sval": "x"}}}
+	for range deep {
+		inner := node{"FuncCall": node{"funcname": []any{node{"String": node{"sval": "length"}}}, "args": []any{tree}}}
+		tree = node{"FuncCall": node{"funcname": []any{node{"String": node{"sval": "format"}}}, "args": []any{
+			node{"A_Const": node{"sval": node{"sval": "%*s"}}}, inner, node{"A_Const": node{"sval": node{"sval": "x"}}}}}}
+	}
+	if bytes := c.size(tree); bytes < mostMade || c.visited > 2*mostVisited {
+		t.Errorf("estimated as %g bytes after %d nodes", bytes, c.visited)
+	}
+}

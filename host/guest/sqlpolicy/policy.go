@@ -162,6 +162,7 @@ type checker struct {
 	windows  map[string]window // of the query that is looked at, by name
 	same     []any             // what is the same in all its rows
 	grouped  []any             // and what in all rows of a group
+	made     float64           // bytes that functions make of constants
 	at       int               // the place of the node that is looked at
 }
 

@@ -30,7 +30,7 @@ func TestAllowed(t *testing.T) {
 		template("update t set a = case when b then 1 else coalesce(c, greatest(d, 2)) end, j = jsonb_set(j, '{x}', s.v) from (select '1'::jsonb as v) as s where t.a = 1"),
 		template("update t set n = s.n from (select a, sum(b) over (partition by a order by b rows between 1 preceding and current row) as n, string_agg(c, ',' order by c) from q group by a having count(*) > 1) as s where t.a = s.a"),
 		template(`update t set a = 'it''s; commit' where b collate "C" < 'x'`),
-		template("insert into t select repeat('x', n) from generate_series(1, 1000000000) as n"), // statement_timeout bounds them
+		template("insert into t select repeat('x', n) from generate_series(1, 1000000) as n"), // statement_timeout bounds them
 		template("update t set a = -1, b = a || 'x', c = (a).b, d = array[1, 2], e = row(1, 2) is distinct from row(2, 1), f = nullif(a, b), g = trim(a), h = substring(a from 1 for 2), i = position('a' in b) where a = 1"),
 	} {
 		if err := (sqlpolicy.Policy{}).Check([]abi.Template{test}); err != nil {

@@ -28,6 +28,7 @@ func (c *checker) look(kind string, n node) bool {
 		c.typeName(n)
 	case "TypeCast":
 		c.cast(n)
+		c.pads(n)
 	case "A_Expr":
 		c.operator(n["name"])
 	case "SubLink":
