@@ -227,16 +227,32 @@ func backendOf(ctx context.Context, conn *pgx.Conn) (b backend, err error) {
 // is noticed.
 const withTime = 30 * time.Second
 
-// with runs f on a connection of its own.
-func (in *Installer) with(ctx context.Context, name string, f func(context.Context, *pgx.Conn) error) error {
+// within runs f within that time.
+func (in *Installer) within(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, max(in.opts.Deadline, withTime))
 	defer cancel()
-	conn, err := in.connect(ctx, name)
-	if err != nil {
+	return f(ctx)
+}
+
+// connectWithin opens a session within that time.
+func (in *Installer) connectWithin(ctx context.Context, name string) (conn *pgx.Conn, err error) {
+	err = in.within(ctx, func(ctx context.Context) error {
+		conn, err = in.connect(ctx, name)
 		return err
-	}
-	defer closeSoon(conn)
-	return f(ctx, conn)
+	})
+	return conn, err
+}
+
+// with runs f on a connection of its own.
+func (in *Installer) with(ctx context.Context, name string, f func(context.Context, *pgx.Conn) error) error {
+	return in.within(ctx, func(ctx context.Context) error {
+		conn, err := in.connect(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer closeSoon(conn)
+		return f(ctx, conn)
+	})
 }
 
 // closeSoon ends a session without waiting for a server that is gone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -53,47 +54,89 @@ func (e *TemplateError) Error() string {
 // It tells, in the order of the templates and each once, what happens beside what they say:
 // triggers, rules, foreign keys that change other relations, numbers drawn from a sequence.
 // It returns a *TemplateError for everything that is wrong with each template, joined; a
-// *NotReadyError when the role lacks a right that the trial needs; or an *Error when the
-// database could not be asked.
+// *NotReadyError when the role lacks a right that the trial needs; or an *Error, which names the
+// template that was tried, when the database could not be asked. One that runs into
+// statement_timeout is tried trialTries times, for the server may be busy, and then refused: it would
+// do so in every lane.
 func (in *Installer) Try(ctx context.Context, templates []Declared) (told []string, err error) {
-	err = in.with(ctx, "check", func(ctx context.Context, conn *pgx.Conn) error {
-		if err := mayTry(ctx, conn); err != nil {
-			return err
+	tries := map[uint32]int{}
+	for {
+		told, slow, err := in.tryAll(ctx, templates)
+		if slow == nil || ctx.Err() != nil {
+			return unique(told), err
 		}
-		earlier := make([]string, len(templates))
-		err := in.trial(ctx, conn, func(tx pgx.Tx) error {
+		if tries[slow.ID]++; tries[slow.ID] == trialTries {
+			return nil, &TemplateError{ID: slow.ID, Name: slow.Name,
+				What: fmt.Sprintf("the server did not understand and plan it within database.statement_timeout of %v, %d times over", in.opts.StatementTimeout, trialTries),
+				Hint: "what functions make of constants is computed whenever it is planned: let it be less, or give it as a parameter"}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(trialPause):
+		}
+	}
+}
+
+// How often a template is tried that runs into statement_timeout, and how long the server is left
+// alone in between.
+const (
+	trialTries = 3
+	trialPause = time.Second
+)
+
+// tryAll tries templates once, on a connection of its own. It returns the one that ran into
+// statement_timeout, if that is what the error is about.
+func (in *Installer) tryAll(ctx context.Context, templates []Declared) (told []string, slow *Declared, err error) {
+	conn, err := in.connectWithin(ctx, "check")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer closeSoon(conn)
+	if err := in.within(ctx, func(ctx context.Context) error { return mayTry(ctx, conn) }); err != nil {
+		return nil, nil, err
+	}
+	each := func(try func(ctx context.Context, tx pgx.Tx, i int) error) error {
+		return in.trial(ctx, conn, func(tx pgx.Tx) error {
 			for i := range templates {
-				body, err := readBody(ctx, tx, &templates[i])
-				if err != nil && refusal(&templates[i], err) == nil {
-					return err
+				err := in.within(ctx, func(ctx context.Context) error { return try(ctx, tx, i) })
+				if err != nil {
+					e := failure(err, fmt.Sprintf("try template %d %s", templates[i].ID, templates[i].Name))
+					if e.Class == TimedOut {
+						slow = &templates[i]
+					}
+					return e
 				}
-				earlier[i] = body // what is wrong is said the second time
 			}
 			return nil
 		})
-		if err != nil {
+	}
+	earlier := make([]string, len(templates))
+	err = each(func(ctx context.Context, tx pgx.Tx, i int) error {
+		body, err := readBody(ctx, tx, &templates[i])
+		if err != nil && refusal(&templates[i], err) == nil {
 			return err
 		}
-		var refused []error
-		cat := newCatalogue()
-		err = in.trial(ctx, conn, func(tx pgx.Tx) error {
-			for i := range templates {
-				beside, err := in.tryOne(ctx, tx, cat, &templates[i], earlier[i])
-				told = append(told, beside...)
-				if e := refusal(&templates[i], err); e != nil {
-					refused = append(refused, e)
-				} else if err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return errors.Join(refused...)
+		earlier[i] = body // what is wrong is said the second time
+		return nil
 	})
-	return unique(told), err
+	if err != nil {
+		return nil, slow, err
+	}
+	var refused []error
+	cat := newCatalogue()
+	err = each(func(ctx context.Context, tx pgx.Tx, i int) error {
+		beside, err := in.tryOne(ctx, tx, cat, &templates[i], earlier[i])
+		told = append(told, beside...)
+		if e := refusal(&templates[i], err); e != nil {
+			refused = append(refused, e)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, slow, err
+	}
+	return told, nil, errors.Join(refused...)
 }
 
 // unique returns what stands in a list, each once.
@@ -131,14 +174,15 @@ func mayTry(ctx context.Context, conn *pgx.Conn) error {
 
 // trial runs f in a transaction that is rolled back.
 func (in *Installer) trial(ctx context.Context, conn *pgx.Conn, f func(pgx.Tx) error) error {
-	tx, err := conn.Begin(ctx)
+	var tx pgx.Tx
+	err := in.within(ctx, func(ctx context.Context) (err error) { tx, err = conn.Begin(ctx); return err })
 	if err != nil {
 		return failure(err, "begin")
 	}
 	if err := f(tx); err != nil {
-		return failure(err, "try the templates")
+		return err
 	}
-	if err := tx.Rollback(ctx); err != nil {
+	if err := in.within(ctx, tx.Rollback); err != nil {
 		return failure(err, "roll back")
 	}
 	return nil

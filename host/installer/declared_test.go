@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 )
@@ -50,7 +51,7 @@ func TestTemplatesAreTried(t *testing.T) {
 	for sql, says := range map[string]string{
 		"update account set amount = 1 where id = 1":                                            "",
 		"delete from account where id = 1":                                                      "permission denied for table account (SQLSTATE 42501) (grant it to the role of database.url)",
-		"update account set amount = a from secret where id = 1":                                "permission denied for table secret",
+		"update account set amount = a from secret where id = a":                                "permission denied for table secret",
 		"with x as (delete from secret where a = 1) update account set amount = 1 where id = 1": "permission denied for table secret",
 	} {
 		_, err := less.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
@@ -83,4 +84,40 @@ func TestATrialOfADatabaseThatIsAwayBlamesNoTemplate(t *testing.T) {
 	if errors.As(err, &refused) || !installer.IsTransient(err) {
 		t.Errorf("got %v, want a transient error", err)
 	}
+}
+
+// TestTemplateThatTimesOut gives the server templates that it computes something of for longer than
+// statement_timeout while it plans them, always and once.
+func TestTemplateThatTimesOut(t *testing.T) {
+	b := newBase(t)
+	b.exec("create sequence tried")
+	b.exec("create function slow(calm bigint) returns int immutable language plpgsql as $$ begin if nextval('tried') <= calm then perform pg_sleep(600); end if; return 1; end $$")
+	in, err := installer.New(installer.Options{URL: b.dsn, StatementTimeout: time.Second,
+		Allowed: installer.Allowed{Functions: []string{"public.slow"}}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := func(sql string) []installer.Declared {
+		return []installer.Declared{{ID: 6, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 7, Name: "it", SQL: sql}}
+	}
+	_, err = in.Try(t.Context(), declared("update account set amount = slow(1000000) where id = 1"))
+	checkTrial(t, err, "template 7 it: the server did not understand and plan it within database.statement_timeout of 1s, 3 times over")
+	b.want("select last_value from tried", "(3)")
+	_, err = in.Try(t.Context(), declared("update account set amount = slow(4) where id = 1"))
+	checkTrial(t, err, "")
+}
+
+// TestTemplateWhoseTableIsLocked waits for somebody who changes a table: that passes, and until then
+// the template is named.
+func TestTemplateWhoseTableIsLocked(t *testing.T) {
+	b := newBase(t)
+	in := b.installer(1)
+	b.exec("begin")
+	b.exec("lock table account in access exclusive mode")
+	_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "delete from account where id = 1"}})
+	var refused *installer.TemplateError
+	if errors.As(err, &refused) || !installer.IsTransient(err) || !strings.Contains(err.Error(), "try template 7 it: ") {
+		t.Errorf("got %v, want a transient error that names the template", err)
+	}
+	b.exec("rollback")
 }
