@@ -378,6 +378,44 @@ func TestTheQuarantineKeepsWhatIsNeededToUnderstand(t *testing.T) {
 		"(7,t,guest_reject,12,bad\uFFFD\uFFFD,3,6,abc,x,c,a,\"\\\\x7b007d\",2) (8,f,payload_lost,\"\",\"\",0,0,,,,,,2)")
 }
 
+// TestTheQuarantineGivesHeldCandidatesBack holds a version again without its record, as when retention
+// took that, and one whose row ended, as on another log.
+func TestTheQuarantineGivesHeldCandidatesBack(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	hold := func(v talos.Version, value string) {
+		t.Helper()
+		row := installer.Quarantined{Version: v, Held: true, Kind: "sql"}
+		if value != "" {
+			row.Candidate = &talos.Candidate{XID: "x", Cohort: "c", Agent: "a", Value: []byte(value)}
+		}
+		if err := l.Quarantine(t.Context(), []installer.Quarantined{row}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	given := func(want string) {
+		t.Helper()
+		got, err := in.QuarantinedCandidates(t.Context(), []talos.Version{7, 8, 9})
+		if err != nil || fmt.Sprintf("%s", got) != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	given("map[]")
+	hold(7, "seven")
+	hold(8, "")
+	given("map[7:seven]")
+	hold(7, "")
+	hold(8, "eight")
+	given("map[7:seven 8:eight]")
+	b.want("select xid, cohort, agent, times from ichor.quarantine where version = 7", "(x,c,a,2)")
+	b.exec("update ichor.quarantine set held = false, resolution = 'adopted'")
+	given("map[]")
+	hold(7, "")
+	hold(8, "other")
+	given("map[8:other]")
+}
+
 func TestModulesAreKeptByDigest(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)

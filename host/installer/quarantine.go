@@ -60,6 +60,35 @@ func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 	return nil
 }
 
+// QuarantinedCandidates returns the records of held versions that the quarantine has, by version: what
+// the log had at their positions when they were held.
+func (in *Installer) QuarantinedCandidates(ctx context.Context, versions []talos.Version) (map[talos.Version][]byte, error) {
+	wanted := make([]int64, len(versions))
+	for i, v := range versions {
+		wanted[i] = int64(v)
+	}
+	found := map[talos.Version][]byte{}
+	err := in.with(ctx, "quarantine", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "select version, candidate from ichor.quarantine where version = any($1) and held and candidate is not null", wanted)
+		if err == nil {
+			var version int64
+			var candidate []byte
+			_, err = pgx.ForEachRow(rows, []any{&version, &candidate}, func() error {
+				found[talos.Version(version)] = candidate
+				candidate = nil
+				return nil
+			})
+		}
+		if err != nil {
+			return failure(err, "read held candidates from the quarantine")
+		}
+		return nil
+	})
+	return found, err
+}
+
+// record writes one row. A version that is held again keeps the candidate that its row has, should the
+// log not have it any more; the row of one that had ended may be of another log.
 func record(ctx context.Context, tx pgx.Tx, q *Quarantined) error {
 	var xid, cohort, agent *string
 	var value []byte
@@ -70,7 +99,10 @@ func record(ctx context.Context, tx pgx.Tx, q *Quarantined) error {
 		(version, held, kind, code, message, safepoint, snapshot, digest, xid, cohort, agent, candidate)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		on conflict (version) do update set held = excluded.held, resolved_at = null, resolution = null, resolved_digest = null, kind = excluded.kind, code = excluded.code,
-			message = excluded.message, digest = excluded.digest, times = old.times + 1, last_at = now()`,
+			message = excluded.message, digest = excluded.digest, times = old.times + 1, last_at = now(), safepoint = excluded.safepoint, snapshot = excluded.snapshot,
+			xid = coalesce(excluded.xid, case when old.held then old.xid end), cohort = coalesce(excluded.cohort, case when old.held then old.cohort end),
+			agent = coalesce(excluded.agent, case when old.held then old.agent end),
+			candidate = coalesce(excluded.candidate, case when old.held then old.candidate end)`,
 		int64(q.Version), q.Held, q.Kind, q.Code, printable(q.Message), int64(q.Safepoint), int64(q.Snapshot),
 		text(q.Digest), xid, cohort, agent, value)
 	return err
