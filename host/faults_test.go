@@ -207,6 +207,26 @@ func TestAVersionThatIsHeldForAMissingRowIsCured(t *testing.T) {
 	r.becomes("")
 }
 
+// What retention took of a held version stands in the quarantine, and is installed from there.
+func TestAHeldVersionThatTheLogHasNoMoreIsCured(t *testing.T) {
+	b := newBank(t, 5)
+	b.exec("alter table bank_accounts add constraint small check (amount < 100003)")
+	r := b.start()
+	first := b.traffic(1, 5)
+	b.eventually(fmt.Sprintf("(%d)", first), "select version from cohort_snapshot")
+	v := b.send(candidate(100, "0001", deposit("0001", 50)))
+	last := b.send(commit(v, first), message("Other", "later"))
+	r.becomes("poison_held")
+	b.eventually("(t,t)", "select held, candidate is not null from ichor.quarantine")
+	if err := b.broker.DeleteRecordsBefore(t.Context(), b.topic, int64(last)); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("alter table bank_accounts drop constraint small")
+	b.eventually(fmt.Sprintf("(%d)", v), "select version from cohort_snapshot")
+	b.eventually("(sql,f,installed)", "select kind, held, resolution from ichor.quarantine")
+	r.becomes("")
+}
+
 // A stranger's open transaction is a reason, whether or not a candidate is known behind it.
 func TestAStrangersOpenTransactionIsSaid(t *testing.T) {
 	b := newBank(t, 5)

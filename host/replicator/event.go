@@ -51,8 +51,8 @@ type BatchRead struct {
 // SeekDone says that the records which follow are read from the position that Seek asked for.
 type SeekDone struct{}
 
-// Refetched is the answer to Refetch for one version: its payload, or nil when the log no
-// longer has it.
+// Refetched is the answer to Refetch for one version: its payload, or nil when neither the log nor the
+// quarantine has it any more.
 type Refetched struct {
 	Version talos.Version
 	Keys    []talos.Key // of the candidate as it is there now

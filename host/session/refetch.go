@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -9,8 +10,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// fetchAgain reads the payloads of versions once more. What the log no longer has is answered
-// as lost; any other failure is tried again, for ever.
+// fetchAgain reads the payloads of versions once more. What neither the log nor the quarantine has any
+// more is answered as lost; any other failure is tried again, for ever.
 func (s *Session) fetchAgain(versions []talos.Version) {
 	for wait := 50 * time.Millisecond; len(versions) > 0; wait = min(2*wait, 5*time.Second) {
 		rest, err := s.readAgain(versions)
@@ -31,11 +32,12 @@ func (s *Session) fetchAgain(versions []talos.Version) {
 
 // readAgain answers as many versions as it can, and returns the rest with the reason.
 func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
-	events := make([]replicator.Event, 0, len(versions))
+	var events []replicator.Event
+	var gone []talos.Version // from the log
 	next := 0
 	lose := func(below talos.Position) {
 		for next < len(versions) && talos.Position(versions[next]) < below {
-			events = append(events, &replicator.Refetched{Version: versions[next]})
+			gone = append(gone, versions[next])
 			next++
 		}
 	}
@@ -43,13 +45,7 @@ func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 	err := s.Source.FetchRange(s.life, from, to, func(r kafka.Record) error {
 		lose(r.Position)
 		if next < len(versions) && talos.Position(versions[next]) == r.Position {
-			ev := &replicator.Refetched{Version: versions[next]}
-			c := new(talos.Candidate)
-			if err := talos.DecodeCandidate(ev.Version, r.Value, c); err == nil {
-				ev.Payload, ev.Keys = c, talos.Keys(c.ReadSet, c.WriteSet)
-				c.ReadSet, c.WriteSet = nil, nil // as in decode: what the core needs are the keys
-			}
-			events = append(events, ev)
+			events = append(events, refetched(versions[next], r.Value))
 			next++
 		}
 		return nil
@@ -64,8 +60,29 @@ func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 			err = nil
 		}
 	}
+	rest := versions[next:]
+	if len(gone) > 0 {
+		kept, unread := s.Installer.QuarantinedCandidates(s.life, gone)
+		if unread != nil {
+			rest, err, gone = slices.Concat(gone, rest), unread, nil
+		}
+		for _, v := range gone {
+			events = append(events, refetched(v, kept[v]))
+		}
+	}
 	if len(events) > 0 {
 		s.answer(events...)
 	}
-	return versions[next:], err
+	return rest, err
+}
+
+// refetched is the answer for a version of what was found at its position; nil, and whatever is no
+// candidate, is a payload that is lost.
+func refetched(v talos.Version, value []byte) *replicator.Refetched {
+	ev, c := &replicator.Refetched{Version: v}, new(talos.Candidate)
+	if err := talos.DecodeCandidate(v, value, c); err == nil {
+		ev.Payload, ev.Keys = c, talos.Keys(c.ReadSet, c.WriteSet)
+		c.ReadSet, c.WriteSet = nil, nil // as in decode: what the core needs are the keys
+	}
+	return ev
 }
