@@ -57,29 +57,32 @@ type Entry struct {
 	Attempts int32
 
 	state     State
-	gate      talos.Version // all versions up to this one settle before it goes ahead
 	notBefore int64         // ns; it is not tried again earlier
 	limit     int32         // most entries of a group it may join; 0 is any
-	indexed   bool          // stands in one of the heaps
+	touches   []touch       // its places in the lines of its keys, while it is in the table of conflicts
+	waits     int32         // of its touches, those that are not granted
+	behind    talos.Version // the highest unsettled version below that conflicts with it, as it was entered
+	ready     bool          // stands among those that may go ahead
+	group     *Group        // that it is in flight with
 	bytes     int           // what it counts against the limit now
 }
 
 // State returns where the entry stands.
 func (e *Entry) State() State { return e.state }
 
-// Gate returns the version up to which everything settles before the entry may go ahead of
-// the frontier: its safepoint, or more where a key says so.
-func (e *Entry) Gate() talos.Version { return e.gate }
-
 // NotBefore returns the instant, in ns, before which the entry is not tried again; 0 is none.
 func (e *Entry) NotBefore() int64 { return e.notBefore }
 
 // entryOverhead is what an entry takes beside payload and conversion: itself, its journey,
-// its slots in the ring, the heaps and the key index.
-const entryOverhead = 512
+// its slots in the ring and the heap. keyOverhead is what each of its keys takes: itself, a touch and a
+// share of the line.
+const (
+	entryOverhead = 512
+	keyOverhead   = 88
+)
 
 func (e *Entry) measure() int {
-	n := entryOverhead + 24*len(e.Keys)
+	n := entryOverhead + keyOverhead*len(e.Keys)
 	if e.Candidate != nil {
 		n += e.Candidate.Bytes()
 	}

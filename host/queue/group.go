@@ -111,29 +111,42 @@ func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bo
 	return true
 }
 
-// NextAhead takes entries from beyond the frontier whose gate lies below it, and returns nil
-// when there are none. The frontier must be kept from going itself: in flight, held or delayed.
+// NextAhead takes entries from beyond the frontier that conflict with nothing unsettled below them but
+// what the group has too, and returns nil when there are none. The frontier must be kept from going
+// itself: in flight, held or delayed.
 func (q *Queue) NextAhead(now int64, lim Limits) *Group {
 	f := q.Frontier()
 	if f == nil || f.state == Converting || (f.state == Awaiting && f.notBefore <= now) {
 		return nil
 	}
-	q.promote(f)
+	q.keepConflicts()
 	g := &Group{most: lim.Entries}
-	var later []*Entry
-	for e := q.ready.top(); e != nil; e = q.ready.top() {
-		if e.state != Awaiting || e == f {
-			q.ready.pop().indexed = false
-			continue
+	var followers heap // that wait for members of the group, and perhaps for others
+	var later []*Entry // that are free and delayed
+	for {
+		from := &q.ready
+		if n := followers.top(); n != nil && (from.top() == nil || n.Version < from.top().Version) {
+			from = &followers
 		}
-		if e.notBefore > now {
-			later = append(later, q.ready.pop())
-			continue
-		}
-		if !g.admit(e, lim) {
+		e := from.top()
+		if e == nil || q.conflicts.barred(e) {
 			break
 		}
-		q.ready.pop().indexed = false
+		fit := e.state == Awaiting && e.group == nil && e.notBefore <= now && (e.waits == 0 || g.precedes(e))
+		if fit && !g.admit(e, lim) {
+			break
+		}
+		from.pop()
+		switch {
+		case fit:
+			e.ready, e.group = false, g
+			e.followers(followers.push)
+		case from == &followers:
+		case e.state == Awaiting && e.group == nil:
+			later = append(later, e)
+		default:
+			e.ready = false
+		}
 	}
 	for _, e := range later {
 		q.ready.push(e)
@@ -143,6 +156,19 @@ func (q *Queue) NextAhead(now int64, lim Limits) *Group {
 	}
 	q.take(g)
 	return g
+}
+
+// keepConflicts begins to keep the table of conflicts, with what the queue has by now.
+func (q *Queue) keepConflicts() {
+	if q.conflicts.on {
+		return
+	}
+	q.conflicts.on = true
+	for i := q.settled; i < q.entries.Len(); i++ {
+		if e := q.entries.At(i); e.state != Settled {
+			q.enter(e)
+		}
+	}
 }
 
 // Flush returns a frontier group without entries that carries the snapshot over what has
@@ -179,7 +205,6 @@ func (q *Queue) Done(g *Group) []*Entry {
 		q.install(e)
 	}
 	q.advanceFrontier() // an ahead group may have held the frontier itself
-	q.promote(q.Frontier())
 	if !g.Frontier {
 		return nil
 	}
@@ -191,8 +216,11 @@ func (q *Queue) Done(g *Group) []*Entry {
 			panic(Assertionf("the snapshot %d passes version %d, which is %v", g.Snapshot, e.Version, e.state))
 		}
 		q.settled--
-		q.forget(e)
+		q.bytes -= e.bytes
 		passed = append(passed, e)
+	}
+	if q.entries.Len() == 0 {
+		q.conflicts.on = false
 	}
 	return passed
 }
@@ -202,8 +230,8 @@ func (q *Queue) Undone(g *Group) {
 	q.release(g)
 	for _, e := range g.Entries {
 		q.require(e, InFlight)
-		e.state = Awaiting
-		q.enqueue(e)
+		e.state, e.group = Awaiting, nil
+		q.offer(e)
 	}
 }
 
@@ -220,17 +248,6 @@ func (g *Group) admit(e *Entry, lim Limits) bool {
 	g.bytes += e.bytes
 	g.Entries = append(g.Entries, e)
 	return true
-}
-
-// promote moves the entries whose gate lies below the frontier to the ready ones, and drops
-// from these what has settled meanwhile.
-func (q *Queue) promote(f *Entry) {
-	for e := q.blocked.top(); e != nil && (f == nil || e.gate < f.Version); e = q.blocked.top() {
-		q.ready.push(q.blocked.pop())
-	}
-	for e := q.ready.top(); e != nil && e.state == Settled; e = q.ready.top() {
-		q.ready.pop().indexed = false
-	}
 }
 
 // setCommit computes what a frontier group makes durable that settles the entries up to an end;
@@ -260,7 +277,7 @@ func (q *Queue) take(g *Group) {
 		g.before, q.lastInFlight = q.lastInFlight, g
 	}
 	for _, e := range g.Entries {
-		e.state = InFlight
+		e.state, e.group = InFlight, g
 	}
 }
 
@@ -275,16 +292,5 @@ func (q *Queue) release(g *Group) {
 		q.lastInFlight.before = nil
 	default:
 		panic(Assertionf("the group from snapshot %d is not in flight", g.From))
-	}
-}
-
-// forget takes what the entry touched out of the key index and its bytes out of the sum. Whether it
-// has effects does not matter: one that its guest skipped was indexed before that was known.
-func (q *Queue) forget(e *Entry) {
-	q.bytes -= e.bytes
-	for _, k := range e.Keys {
-		if t, held := q.keys[k.Hash()]; held && t.any == e.Version {
-			delete(q.keys, k.Hash())
-		}
 	}
 }

@@ -1,12 +1,7 @@
 package queue
 
-import "github.com/ichor-replicator/ichor/host/talos"
-
-// heap is a binary min-heap of entries by a version: their gate, or their own.
-type heap struct {
-	by    func(*Entry) talos.Version
-	items []*Entry
-}
+// heap is a binary min-heap of entries by version.
+type heap struct{ items []*Entry }
 
 func (h *heap) push(e *Entry) {
 	h.items = append(h.items, e)
@@ -49,11 +44,4 @@ func (h *heap) pop() *Entry {
 	}
 }
 
-// less orders equal keys by version, so that the order never depends on history.
-func (h *heap) less(i, j int) bool {
-	a, b := h.items[i], h.items[j]
-	if x, y := h.by(a), h.by(b); x != y {
-		return x < y
-	}
-	return a.Version < b.Version
-}
+func (h *heap) less(i, j int) bool { return h.items[i].Version < h.items[j].Version }

@@ -42,7 +42,9 @@ type modelled struct {
 	payload, converted int // bytes
 }
 
-func (m *modelled) bytes() int { return entryOverhead + 24*len(m.keys) + m.payload + m.converted }
+func (m *modelled) bytes() int {
+	return entryOverhead + keyOverhead*len(m.keys) + m.payload + m.converted
+}
 
 // model is every version that was ever added, and the groups in flight.
 type model struct {
@@ -76,29 +78,21 @@ func (m *model) frontier() *modelled {
 	return nil
 }
 
-// free reports whether every version that e must come after is settled: those up to its safepoint, and
-// those below it that share a key which either writes. It is the promise of an ahead group.
-func (m *model) free(e *modelled) bool {
+// behind reports whether every unsettled version below e that conflicts with it is in the group. It is
+// the promise of an ahead group.
+func (m *model) behind(e *modelled, group []*modelled) bool {
 	for _, other := range m.held() {
-		if other.version < e.version && other.state != Settled && (other.version <= e.safepoint || conflict(other, e)) {
+		if other.version < e.version && other.state != Settled && conflict(other, e) && !slices.Contains(group, other) {
 			return false
 		}
 	}
 	return true
 }
 
-// gate returns the last version that e must come after.
-func (m *model) gate(e *modelled) talos.Version {
-	gate := e.safepoint
-	for _, other := range m.held() {
-		if other.version < e.version && other.effects && conflict(other, e) {
-			gate = max(gate, other.version)
-		}
-	}
-	return gate
-}
-
 func conflict(a, b *modelled) bool {
+	if len(a.keys) == 0 || len(b.keys) == 0 {
+		return true // what it touches nobody knows
+	}
 	for key, writes := range a.keys {
 		if other, both := b.keys[key]; both && (writes || other) {
 			return true
@@ -146,7 +140,7 @@ func (m *model) ahead(now int64, lim Limits) (group []*modelled) {
 		return nil
 	}
 	for _, e := range m.held() {
-		if e == f || e.state != Awaiting || e.notBefore > now || m.gate(e) >= f.version {
+		if len(e.keys) == 0 || e.state != Awaiting || e.notBefore > now || !m.behind(e, group) {
 			continue
 		}
 		if !fits(group, e, lim) {

@@ -1,14 +1,15 @@
 // Package queue decides who may be installed now. It holds the versions whose decisions are
 // known, in version order, from just above the durable snapshot on.
 //
-// The rule: an entry may join a group if and only if its safepoint is below the lowest
-// unsettled version that is not in the group. Two kinds of group follow from it. A frontier
-// group is the run that starts at the frontier: however hot its keys, everything below each
-// member is settled or in the group. An ahead group takes entries from beyond whose gate lies
-// below the frontier; it cannot move the snapshot, so its versions go to the ledger.
+// The rule: an entry may join a group if and only if no unsettled version below it and outside the
+// group conflicts with it. Two versions conflict when they share a key that either of them writes; one
+// without keys conflicts with all. Two kinds of group follow from it. A frontier group is the run that
+// starts at the frontier: however hot its keys, everything below each member is settled or in the
+// group. An ahead group takes entries from beyond that are free, and those that only wait for members;
+// it cannot move the snapshot, so its versions go to the ledger.
 //
 // The queue is pure: no clock, goroutine or I/O; time comes in as an argument. Each step costs
-// O(log n) of what it holds, amortised. Its caller is the core.
+// O(keys) and O(log n) of what it holds, amortised. Its caller is the core.
 package queue
 
 import (
@@ -24,25 +25,16 @@ type Queue struct {
 	snapshot talos.Version     // durable
 	bytes    int
 
-	blocked      heap // awaiting entries by gate
-	ready        heap // awaiting entries by version whose gate has passed
-	keys         map[uint64]touch
+	conflicts    conflicts
+	ready        heap   // entries that are free to go ahead, and some that were
 	lastInFlight *Group // the last frontier group in flight; it may be chained to one before
 
-	keyWaits uint64
+	tooLow uint64
 }
-
-// touch is who touched and who wrote a key last, among the versions the queue holds.
-type touch struct{ any, write talos.Version }
 
 // New returns an empty queue above the given durable snapshot.
 func New(snapshot talos.Version) *Queue {
-	return &Queue{
-		snapshot: snapshot,
-		blocked:  heap{by: func(e *Entry) talos.Version { return e.gate }},
-		ready:    heap{by: func(e *Entry) talos.Version { return e.Version }},
-		keys:     map[uint64]touch{},
-	}
+	return &Queue{snapshot: snapshot, conflicts: conflicts{lines: map[uint64]*line{}}}
 }
 
 // Len returns how many versions the queue holds, settled ones above the durable snapshot included.
@@ -54,8 +46,9 @@ func (q *Queue) Bytes() int { return q.bytes }
 // Snapshot returns the durable snapshot.
 func (q *Queue) Snapshot() talos.Version { return q.snapshot }
 
-// KeyWaits returns how often a key made an entry wait for longer than its safepoint said.
-func (q *Queue) KeyWaits() uint64 { return q.keyWaits }
+// TooLow returns how many safepoints lay below an unsettled version that shares a key: the certifier
+// had forgotten that one. They are counted only while the table of conflicts is kept.
+func (q *Queue) TooLow() uint64 { return q.tooLow }
 
 // Frontier returns the lowest unsettled entry, or nil when all is settled.
 func (q *Queue) Frontier() *Entry {
@@ -93,31 +86,29 @@ func (q *Queue) Add(e *Entry) {
 		e.state = Settled
 		e.Candidate = nil
 	}
-	if e.Effects {
-		q.index(e)
-	}
 	e.bytes = e.measure()
 	q.bytes += e.bytes
 	q.entries.Push(e)
+	if q.conflicts.on && e.state != Settled {
+		q.enter(e)
+	}
 	q.advanceFrontier()
 }
 
-// index computes the entry's gate and notes what it touches.
-func (q *Queue) index(e *Entry) {
-	e.gate = e.Safepoint
-	for _, k := range e.Keys {
-		t := q.keys[k.Hash()]
-		before := t.write
-		if k.Writes() {
-			before = t.any
-			t.write = e.Version
-		}
-		e.gate = max(e.gate, before)
-		t.any = e.Version
-		q.keys[k.Hash()] = t
+// enter puts an unsettled entry into the table of conflicts, and among the ready if it may go already.
+func (q *Queue) enter(e *Entry) {
+	q.conflicts.add(e)
+	if e.behind > e.Safepoint {
+		q.tooLow++
 	}
-	if f := q.Frontier(); f != nil && e.gate >= f.Version && e.gate > e.Safepoint {
-		q.keyWaits++
+	q.offer(e)
+}
+
+// offer puts an entry among the ready ones when nothing is in its way any more.
+func (q *Queue) offer(e *Entry) {
+	if q.conflicts.on && e.state == Awaiting && e.waits == 0 && !e.ready {
+		e.ready = true
+		q.ready.push(e)
 	}
 }
 
@@ -133,7 +124,7 @@ func (q *Queue) Converted(e *Entry, c Conversion, generation cohort.Generation) 
 	e.Conversion, e.Generation = c, generation
 	e.state = Awaiting
 	q.recount(e)
-	q.enqueue(e)
+	q.offer(e)
 }
 
 // Settle marks a Converting entry as having no effects after all: the guest skipped it.
@@ -172,23 +163,23 @@ func (q *Queue) LetGo(e *Entry) {
 	q.recount(e)
 }
 
-func (q *Queue) enqueue(e *Entry) {
-	if !e.indexed {
-		e.indexed = true
-		q.blocked.push(e)
-	}
-}
-
+// install settles an entry: what waits for it may go.
 func (q *Queue) install(e *Entry) {
-	e.state = Settled
+	e.state, e.group = Settled, nil
 	e.Candidate, e.Conversion = nil, nil
 	q.recount(e)
+	if q.conflicts.on {
+		q.conflicts.remove(e, q.offer)
+	}
 }
 
 // advanceFrontier moves the frontier over what is settled.
 func (q *Queue) advanceFrontier() {
 	for q.settled < q.entries.Len() && q.entries.At(q.settled).state == Settled {
 		q.settled++
+	}
+	for e := q.ready.top(); e != nil && e.state == Settled; e = q.ready.top() {
+		q.ready.pop().ready = false
 	}
 }
 

@@ -446,8 +446,8 @@ func (w *world) commit(a *Install) {
 			if u >= e.Version {
 				break
 			}
-			if w.installable[u] && w.applied[u] == 0 && !members[u] && (u <= e.Safepoint || conflict(w.keysOf[u], e.Keys)) {
-				w.fail("version %d (safepoint %d) is installed before %d", e.Version, e.Safepoint, u)
+			if w.installable[u] && w.applied[u] == 0 && !members[u] && conflict(w.keysOf[u], e.Keys) {
+				w.fail("version %d is installed before %d, which conflicts with it", e.Version, u)
 			}
 		}
 		if !w.installable[e.Version] {
@@ -498,6 +498,9 @@ func (w *world) advance(g *queue.Group) {
 }
 
 func conflict(a, b []talos.Key) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return true // what it touches nobody knows
+	}
 	for _, x := range a {
 		for _, y := range b {
 			if x.Hash() == y.Hash() && (x.Writes() || y.Writes()) {

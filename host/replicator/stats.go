@@ -61,8 +61,9 @@ type Stats struct {
 	LetGo uint64 `json:"let_go"`
 	// Payloads that were read again.
 	Refetched uint64 `json:"refetched"`
-	// Times that a version waited for another because of a key.
-	KeyWaits uint64 `json:"key_waits"`
+	// Safepoints below an unsettled version that shares a key: the certifier had forgotten that one.
+	// Counted only while versions go ahead.
+	SafepointsTooLow uint64 `json:"safepoints_too_low"`
 	// Times that reading paused because the memory was full.
 	Pauses uint64 `json:"pauses"`
 	// Nanoseconds of all pauses.

@@ -70,7 +70,7 @@ func (c *Core) Status() Status {
 		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.opts.overhead*c.reading.suffix.Len(),
 		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Stats: c.stats,
 	}
-	s.Stats.KeyWaits = c.queue.KeyWaits()
+	s.Stats.SafepointsTooLow = c.queue.TooLow()
 	for v, t := range c.poison.troubles { // the lowest is the same in any order
 		if t.held > 0 && (s.Lowest == 0 || v < s.Lowest) {
 			s.Lowest, s.HeldFor = v, t.failure

@@ -65,7 +65,7 @@ var coreMetrics = []coreMetric{
 	counter("groups_split", "Groups taken apart to find a poison version.", func(s *replicator.Stats) uint64 { return s.Splits }),
 	counter("poisoned", "Versions that became poison.", func(s *replicator.Stats) uint64 { return s.Poisoned }),
 	counter("ambiguous_commits", "Transactions whose commit was in doubt.", func(s *replicator.Stats) uint64 { return s.InDoubt }),
-	counter("key_waits", "Versions that a key made wait although their safepoint did not.", func(s *replicator.Stats) uint64 { return s.KeyWaits }),
+	counter("safepoints_too_low", "Safepoints below an unsettled version that shares a key: the certifier had forgotten it.", func(s *replicator.Stats) uint64 { return s.SafepointsTooLow }),
 	counter("payloads_let_go", "Payloads dropped to bound memory.", func(s *replicator.Stats) uint64 { return s.LetGo }),
 	counter("payloads_refetched", "Payloads read again.", func(s *replicator.Stats) uint64 { return s.Refetched }),
 	counter("guest_swaps", "Generations that took over.", func(s *replicator.Stats) uint64 { return s.CutOvers }),
