@@ -108,6 +108,8 @@ type installerSettings struct {
 	GroupBytesMax size     `yaml:"group_bytes_max"`
 	Deadline      duration `yaml:"deadline"`
 	PoisonBreaker int      `yaml:"poison_breaker"`
+	Order         string   `yaml:"order"`
+	AheadAfter    duration `yaml:"ahead_after"`
 }
 
 type limitSettings struct {
@@ -193,7 +195,7 @@ func defaultSettings() settings {
 			},
 		},
 		Installer: installerSettings{
-			Lanes: replicator.DefaultLanes, GroupMax: replicator.DefaultGroupMax, GroupBytesMax: replicator.DefaultGroupBytesMax,
+			Lanes: replicator.DefaultLanes, GroupMax: replicator.DefaultGroupMax, Order: string(replicator.OrderKeys), AheadAfter: duration(replicator.DefaultAheadAfter), GroupBytesMax: replicator.DefaultGroupBytesMax,
 			Deadline: duration(installer.DefaultDeadline), PoisonBreaker: replicator.DefaultPoisonBreaker,
 		},
 		Limits: limitSettings{Memory: replicator.DefaultMemory},
@@ -279,7 +281,7 @@ func (s *settings) options() (host.Options, error) {
 	}
 	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
 	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
-	o.Core.PoisonBreaker = s.Installer.PoisonBreaker
+	o.Core.PoisonBreaker, o.Core.Order, o.Core.AheadAfter = s.Installer.PoisonBreaker, replicator.Order(s.Installer.Order), int64(s.Installer.AheadAfter)
 	o.Database.Deadline = time.Duration(s.Installer.Deadline)
 	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted)}
 	o.Guests.Limits = s.Guests.limits()

@@ -11,7 +11,8 @@ type State uint8
 
 // The states. Settled is final.
 const (
-	Converting State = iota // its statements are not known yet
+	Undecided  State = iota // there is no decision yet: waits for the certifier
+	Converting              // its statements are not known yet
 	Awaiting                // may be installed as soon as the rule lets it
 	InFlight                // a lane installs it, or whether it did is in doubt
 	Held                    // poison: waits for a person or another guest
@@ -20,7 +21,7 @@ const (
 
 // String returns the state's name.
 func (s State) String() string {
-	return [...]string{"converting", "awaiting", "in flight", "held", "settled"}[s]
+	return [...]string{"undecided", "converting", "awaiting", "in flight", "held", "settled"}[s]
 }
 
 // Conversion is what a guest made of an entry's statemap; the queue knows only its size.
@@ -39,7 +40,9 @@ type Entry struct {
 	Guest     cohort.GuestID
 	Size      int32 // bytes of the payload, whether held or not
 
-	// The decision that binds, and where in the log it stands.
+	AddedAt int64 // ns, when the core added it
+
+	// The decision that binds, and where in the log it stands; none while it is Undecided.
 	Outcome   talos.Outcome
 	Duplicate bool
 	DecidedAt talos.Position
@@ -65,6 +68,14 @@ type Entry struct {
 	ready     bool          // stands among those that may go ahead
 	group     *Group        // that it is in flight with
 	bytes     int           // what it counts against the limit now
+}
+
+// decided returns the state that the decision leads to.
+func (e *Entry) decided() State {
+	if !e.Effects || e.Ahead {
+		return Settled
+	}
+	return Converting
 }
 
 // State returns where the entry stands.

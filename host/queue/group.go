@@ -113,10 +113,10 @@ func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bo
 
 // NextAhead takes entries from beyond the frontier that conflict with nothing unsettled below them but
 // what the group has too, and returns nil when there are none. The frontier must be kept from going
-// itself: in flight, held or delayed.
-func (q *Queue) NextAhead(now int64, lim Limits) *Group {
+// itself: in flight, undecided, held, delayed, or converting since before a given instant (ns).
+func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 	f := q.Frontier()
-	if f == nil || f.state == Converting || (f.state == Awaiting && f.notBefore <= now) {
+	if f == nil || f.state == Converting && f.AddedAt > convertingSince || f.state == Awaiting && f.notBefore <= now {
 		return nil
 	}
 	q.keepConflicts()

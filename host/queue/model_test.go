@@ -24,7 +24,7 @@ func TestQueueBehavesLikeItsModel(t *testing.T) {
 			t.Fatalf("seed %d: %v (play it alone with -seed %d)", seed, err, seed)
 		}
 	}
-	for _, what := range []string{"frontier", "chained", "ahead", "flush", "done", "undone", "held", "skipped"} {
+	for _, what := range []string{"frontier", "chained", "ahead", "flush", "done", "undone", "held", "skipped", "decided late"} {
 		if met[what] == 0 && *onlySeed == 0 {
 			t.Errorf("no seed met %q: %v", what, met)
 		}
@@ -37,7 +37,7 @@ type modelled struct {
 	keys               map[int]bool
 	state              State
 	effects, ahead     bool // effects: as it was added
-	notBefore          int64
+	notBefore, added   int64
 	limit              int
 	payload, converted int // bytes
 }
@@ -136,7 +136,7 @@ func (m *model) run(above talos.Version, now int64, lim Limits) (group []*modell
 // ahead returns the group that may go while the frontier cannot.
 func (m *model) ahead(now int64, lim Limits) (group []*modelled) {
 	f := m.frontier()
-	if f == nil || f.state == Converting || f.state == Awaiting && f.notBefore <= now {
+	if f == nil || f.state == Converting && f.added > now-slow || f.state == Awaiting && f.notBefore <= now {
 		return nil
 	}
 	for _, e := range m.held() {

@@ -8,6 +8,9 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
+// slow is how long others wait for one that is converting.
+const slow = 3
+
 // pair is the queue and its model, which take the same steps.
 type pair struct {
 	r       *rand.Rand
@@ -63,16 +66,26 @@ func (p *pair) add() {
 			reads = append(reads, fmt.Sprint(key))
 		}
 	}
-	e := &Entry{Version: m.version, Safepoint: m.safepoint, Keys: talos.Keys(reads, writes), Effects: m.effects, Ahead: m.ahead,
+	m.added = p.now
+	e := &Entry{Version: m.version, AddedAt: p.now, Safepoint: m.safepoint, Keys: talos.Keys(reads, writes), Effects: m.effects, Ahead: m.ahead,
 		Before: talos.Anchor{Position: talos.Position(m.version) - 1}, Candidate: &talos.Candidate{}}
-	if m.state = Converting; !m.effects || m.ahead {
-		m.state = Settled
+	m.payload = e.Candidate.Bytes()
+	if p.r.IntN(5) == 0 {
+		m.state, e.Effects, e.Ahead = Undecided, false, false
 	} else {
-		m.payload = e.Candidate.Bytes()
+		m.decide()
+		e.Outcome = talos.Committed
 	}
 	p.model.all = append(p.model.all, m)
 	p.entries[m.version] = e
 	p.queue.Add(e)
+}
+
+// decide gives a version the state that its decision leads to.
+func (m *modelled) decide() {
+	if m.state = Converting; !m.effects || m.ahead {
+		m.state, m.payload = Settled, 0
+	}
 }
 
 // change does to some entry what may be done to it.
@@ -84,6 +97,11 @@ func (p *pair) change() {
 	m := held[p.r.IntN(len(held))]
 	e := p.entries[m.version]
 	switch m.state {
+	case Undecided:
+		m.decide()
+		p.met["decided late"]++
+		e.Outcome, e.Effects, e.Ahead = talos.Committed, m.effects, m.ahead
+		p.queue.Decided(e)
 	case Converting:
 		p.convert(m, e)
 	case Awaiting:
@@ -152,7 +170,7 @@ func (p *pair) begin() error {
 		return p.began("chained", p.queue.NextChained(p.now, lim, beyond), members, from, end)
 	case 2:
 		members := p.model.ahead(p.now, lim)
-		return p.began("ahead", p.queue.NextAhead(p.now, lim), members, 0, 0)
+		return p.began("ahead", p.queue.NextAhead(p.now, p.now-slow, lim), members, 0, 0)
 	default:
 		if len(frontiers) > 0 {
 			return p.began("flush", p.queue.Flush(beyond), nil, 0, 0)

@@ -75,15 +75,16 @@ func (q *Queue) Find(v talos.Version) *Entry {
 	return q.entries.At(i)
 }
 
-// Add appends a forwarded version. An entry without effects, or one that the ledger holds
-// already (Ahead), is settled at once; any other is Converting. Versions must ascend.
+// Add appends a forwarded version. It is Undecided while it has no Outcome, settled at once when it has
+// no effects or the ledger holds it already (Ahead), and Converting otherwise. Versions must ascend.
 func (q *Queue) Add(e *Entry) {
 	if e.Version <= q.Last() {
 		panic(Assertionf("version %d added after %d", e.Version, q.Last()))
 	}
-	e.state = Converting
-	if !e.Effects || e.Ahead {
-		e.state = Settled
+	if e.state = Undecided; e.Outcome != talos.Undecided {
+		e.state = e.decided()
+	}
+	if e.state == Settled {
 		e.Candidate = nil
 	}
 	e.bytes = e.measure()
@@ -93,6 +94,15 @@ func (q *Queue) Add(e *Entry) {
 		q.enter(e)
 	}
 	q.advanceFrontier()
+}
+
+// Decided takes the decision that an Undecided entry was given.
+func (q *Queue) Decided(e *Entry) {
+	q.require(e, Undecided)
+	if e.state = e.decided(); e.state == Settled {
+		q.install(e)
+		q.advanceFrontier()
+	}
 }
 
 // enter puts an unsettled entry into the table of conflicts, and among the ready if it may go already.

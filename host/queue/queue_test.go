@@ -18,13 +18,13 @@ var large = Limits{Entries: 100, Bytes: 1 << 20}
 
 // filled returns a queue above snapshot 0 with the described entries. Each is a version, what it
 // reads (r:) and writes (w:), its safepoint (s:), and what became of it: nothing for converting,
-// awaiting, held, skipped by its guest once all are there, none for a version without effects, ahead for one of the ledger.
+// awaiting, held, undecided, skipped by its guest once all are there, none for a version without effects, ahead for one of the ledger.
 func filled(t *testing.T, entries ...string) *Queue {
 	t.Helper()
 	q := New(0)
 	for _, text := range entries {
 		words := strings.Fields(text)
-		e := &Entry{Version: version(t, words[0]), Effects: true, Generation: -1}
+		e := &Entry{Version: version(t, words[0]), Outcome: talos.Committed, AddedAt: 1}
 		e.Before = talos.Anchor{Position: talos.Position(e.Version) - 1}
 		var reads, writes []string
 		then := ""
@@ -42,6 +42,9 @@ func filled(t *testing.T, entries ...string) *Queue {
 			}
 		}
 		e.Keys, e.Effects, e.Ahead = talos.Keys(reads, writes), then != "none", then == "ahead"
+		if then == "undecided" {
+			e.Outcome = talos.Undecided
+		}
 		q.Add(e)
 		switch then {
 		case "awaiting":
@@ -122,13 +125,25 @@ func TestAheadGroup(t *testing.T) {
 		"none past one without keys":                                                  {[]string{"1 w:x held", "2 w:a awaiting", "3", "4 w:b awaiting"}, "ahead 2"},
 		"none of one without keys":                                                    {[]string{"1 w:x held", "2 awaiting"}, "none"},
 		"not while the frontier may go":                                               {[]string{"1 awaiting", "2 w:a awaiting"}, "none"},
+		"past one that is undecided":                                                  {[]string{"1 w:a undecided", "2 w:a awaiting", "3 w:b awaiting"}, "ahead 3"},
 		"not while it is converting":                                                  {[]string{"1", "2 w:a awaiting"}, "none"},
 		"of those above one of its keys":                                              {[]string{"1 w:a none", "2 w:x held", "3 w:a awaiting"}, "ahead 3"},
 	} {
 		q := filled(t, c.entries...)
-		if got := say(q.NextAhead(0, large)); got != c.want {
+		if got := say(q.NextAhead(1, 0, large)); got != c.want {
 			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// Others wait for a frontier that is converting, and for one that converts for long no more.
+func TestASlowConversionIsPassed(t *testing.T) {
+	q := filled(t, "1 w:a", "2 w:a awaiting", "3 w:b awaiting")
+	if got := say(q.NextAhead(5, 0, large)); got != "none" {
+		t.Errorf("at once: %s", got)
+	}
+	if got := say(q.NextAhead(5, 1, large)); got != "ahead 3" {
+		t.Errorf("after a while: %s", got)
 	}
 }
 
@@ -160,7 +175,7 @@ func TestChainedGroupIsFullOrNone(t *testing.T) {
 // guest skipped, or that two wrote and read.
 func TestKeysAreForgotten(t *testing.T) {
 	q := filled(t, "1 w:a,b held", "2 w:c,g", "3 r:a w:d awaiting", "4 w:e none", "5 w:f ahead", "6 w:c awaiting", "7 w:h awaiting")
-	q.NextAhead(0, Limits{1, 1}) // from now on the table of conflicts is kept
+	q.NextAhead(0, 0, Limits{1, 1}) // from now on the table of conflicts is kept
 	q.Settle(q.Find(2))
 	q.Reconvert(q.Find(1))
 	q.Settle(q.Find(1))
@@ -181,7 +196,7 @@ func TestKeysAreForgotten(t *testing.T) {
 // A safepoint below an unsettled version with a key of its own is the certifier's mistake.
 func TestSafepointsThatAreTooLowAreCounted(t *testing.T) {
 	q := filled(t, "1 w:a held", "2 w:a s:1 awaiting", "3 w:a s:0 awaiting", "4 w:b s:0 awaiting", "5 r:b s:4 awaiting", "6 r:b s:0 awaiting")
-	q.NextAhead(0, large)
+	q.NextAhead(1, 0, large)
 	if got := q.TooLow(); got != 2 {
 		t.Errorf("%d, want those of versions 3 and 6", got)
 	}
@@ -190,6 +205,7 @@ func TestSafepointsThatAreTooLowAreCounted(t *testing.T) {
 func TestWhatMustNotHappenPanics(t *testing.T) {
 	for name, do := range map[string]func(*Queue){
 		"version 3 added after 3":                    func(q *Queue) { q.Add(&Entry{Version: 3}) },
+		"version 2 is converting, not undecided":     func(q *Queue) { q.Decided(q.Find(2)) },
 		"version 1 is awaiting, not converting":      func(q *Queue) { q.Converted(q.Find(1), nil, 0) },
 		"version 1 is awaiting, not held":            func(q *Queue) { q.Reconvert(q.Find(1)) },
 		"version 3 is held, not converting":          func(q *Queue) { q.Settle(q.Find(3)) },

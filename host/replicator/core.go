@@ -16,6 +16,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
+	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -41,7 +42,7 @@ func New(opts Options, start Start) *Core {
 	c := &Core{step: s}
 	c.cuts = cuts{step: s}
 	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, troubles: map[talos.Version]*trouble{}, breaker: breaker{step: s}}
-	c.reading = reading{step: s, poison: &c.poison, next: start.Resume, anchor: start.Anchor}
+	c.reading = reading{step: s, poison: &c.poison, passed: map[talos.Version]*suffix.Entry{}, next: start.Resume, anchor: start.Anchor}
 	c.forwarding = forwarding{step: s, reading: &c.reading, poison: &c.poison, backlog: &c.backlog, ledger: make(map[talos.Version]bool, len(start.Ledger))}
 	c.converting = converting{
 		step: s, cuts: &c.cuts, backlog: &c.backlog, poison: &c.poison, reading: &c.reading,
@@ -149,6 +150,11 @@ func (c *Core) Deadline() int64 {
 		}
 	}
 	at = earlier(at, c.committing.publishAt)
+	for _, ahead := range [2]int64{c.reading.passAt(), c.lanes.aheadAt()} {
+		if ahead > c.now { // what is due and could not be done waits for something else
+			at = earlier(at, ahead)
+		}
+	}
 	// A flush that nobody could begin now begins when a lane answers.
 	if c.lanes.canFlush() {
 		at = earlier(at, c.committing.flushAt)

@@ -21,6 +21,9 @@ type forwarding struct {
 
 // forward moves the decided prefix of the suffix to the queue, as far as memory allows.
 func (f *forwarding) forward() {
+	for _, s := range f.reading.takeLate() {
+		f.decided(f.queue.Find(s.Version), s)
+	}
 	for !f.draining && f.queue.Bytes() < f.opts.queueHigh() {
 		s := f.reading.nextForward()
 		if s == nil {
@@ -30,26 +33,48 @@ func (f *forwarding) forward() {
 	}
 }
 
-// admit adds a decided version to the queue and sends it on its way.
+// admit adds a version to the queue, and sends it on its way if it is decided.
 func (f *forwarding) admit(s *suffix.Entry) {
-	d := s.Decision
 	e := &queue.Entry{
-		Version: s.Version, Safepoint: d.Safepoint, Before: s.Before, Keys: s.Keys,
-		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: cohort.NoGeneration,
-		Outcome: d.Outcome, Duplicate: d.Duplicate, DecidedAt: d.Position,
+		Version: s.Version, Before: s.Before, Keys: s.Keys,
+		Guest: s.Guest, Size: s.Size, Candidate: s.Candidate, Generation: cohort.NoGeneration, AddedAt: f.now,
 		Journey: &timing.Journey{Version: s.Version},
 	}
 	e.Journey.Record(timing.ReplicatorCandidateReceived, s.Received)
+	f.stats.Forwarded++
+	f.take(e, s)
+	f.queue.Add(e)
+	if s.Decision.Outcome != talos.Undecided {
+		f.send(e, s)
+	}
+}
+
+// decided sends a version on its way that was passed without a decision.
+func (f *forwarding) decided(e *queue.Entry, s *suffix.Entry) {
+	f.take(e, s)
+	f.queue.Decided(e)
+	f.send(e, s)
+}
+
+// take notes on an entry what its decision says.
+func (f *forwarding) take(e *queue.Entry, s *suffix.Entry) {
+	d := s.Decision
+	if d.Outcome == talos.Undecided {
+		return
+	}
+	e.Outcome, e.Duplicate, e.Safepoint, e.DecidedAt = d.Outcome, d.Duplicate, d.Safepoint, d.Position
 	e.Journey.Record(timing.ReplicatorDecisionReceived, d.Received)
 	e.Journey.Record(timing.ReplicatorStatemapPicked, f.now)
-	f.stats.Forwarded++
-	poison := poisonOf(s)
-	e.Effects = poison != "" || (d.Outcome == talos.Committed && !d.Duplicate && s.Kind != suffix.Empty)
+	e.Effects = poisonOf(s) != "" || (d.Outcome == talos.Committed && !d.Duplicate && s.Kind != suffix.Empty)
 	if e.Effects && f.ledger[e.Version] {
 		e.Ahead = true
 		delete(f.ledger, e.Version)
 	}
-	f.queue.Add(e)
+}
+
+// send has an entry converted, or holds it when no guest can make anything of it.
+func (f *forwarding) send(e *queue.Entry, s *suffix.Entry) {
+	poison := poisonOf(s)
 	switch {
 	case e.State() == queue.Settled:
 	case poison != "":

@@ -143,10 +143,19 @@ func (ls *lanes) nextGroup() *queue.Group {
 			return g
 		}
 	}
-	if ls.draining || ls.poison.breaker.open() {
+	if ls.draining || ls.opts.Order == OrderVersion || ls.poison.breaker.open() {
 		return nil
 	}
-	return ls.queue.NextAhead(ls.now, ls.limits())
+	return ls.queue.NextAhead(ls.now, ls.now-ls.opts.AheadAfter, ls.limits())
+}
+
+// aheadAt returns the instant at which others may go ahead of a frontier that is converting; 0 is never.
+func (ls *lanes) aheadAt() int64 {
+	f := ls.queue.Frontier()
+	if ls.opts.Order == OrderVersion || f == nil || f.State() != queue.Converting {
+		return 0
+	}
+	return f.AddedAt + ls.opts.AheadAfter
 }
 
 // limits bounds the next group.

@@ -19,11 +19,22 @@ type Options struct {
 	Memory        int    // bytes that suffix, queue and frames may take
 	PoisonBreaker int    // versions in a row that one SQLSTATE makes poison before it is taken for the database's
 	LockWait      int64  // ns; the longest that a statement waits for a lock, after several tries
+	AheadAfter    int64  // ns that a version is waited for, undecided or converting, before others that do not conflict with it go ahead
+	Order         Order  // what goes ahead of a version that cannot go itself
 	Beat          int64  // ns between two questions to an idle connection; below 0 is never
 	Seed          uint64 // of the jitter
 
 	overhead int // bytes that a candidate counts in the suffix beside its payload; tests make it large
 }
+
+// Order is what may go ahead of a version that is held, undecided or slow.
+type Order string
+
+// The orders.
+const (
+	OrderKeys    Order = "keys"    // whatever shares no key with it that either writes
+	OrderVersion Order = "version" // nothing: for guests that write rows which are in no write set
+)
 
 // The defaults, and the core's fixed times in nanoseconds.
 const (
@@ -36,6 +47,7 @@ const (
 	DefaultPoisonBreaker = 100
 	DefaultLockWait      = 5e9
 	DefaultBeat          = 15e8
+	DefaultAheadAfter    = 250e6
 
 	minMemory = 8 << 20
 
@@ -68,6 +80,8 @@ func (o *Options) Fill() {
 	o.Memory = cmp.Or(o.Memory, DefaultMemory)
 	o.PoisonBreaker = cmp.Or(o.PoisonBreaker, DefaultPoisonBreaker)
 	o.LockWait = cmp.Or(o.LockWait, DefaultLockWait)
+	o.AheadAfter = cmp.Or(o.AheadAfter, DefaultAheadAfter)
+	o.Order = cmp.Or(o.Order, OrderKeys)
 	o.Beat = cmp.Or(o.Beat, DefaultBeat)
 	o.overhead = cmp.Or(o.overhead, suffixOverhead)
 }
@@ -85,6 +99,10 @@ func (o Options) Validate() error {
 	between("installer.group_max", o.GroupMax, 1, 1000)
 	between("installer.group_bytes_max", o.GroupBytesMax, 1, 4<<20)
 	between("installer.poison_breaker", o.PoisonBreaker, 1, 1<<30)
+	between("installer.ahead_after", int(o.AheadAfter/1e6), 0, 3_600_000)
+	if o.Order != OrderKeys && o.Order != OrderVersion {
+		errs = append(errs, fmt.Errorf("installer.order is %q: choose %s or %s", o.Order, OrderKeys, OrderVersion))
+	}
 	between("limits.memory", o.Memory, minMemory, 1<<40)
 	return errors.Join(errs...)
 }

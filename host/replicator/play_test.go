@@ -16,7 +16,7 @@ import (
 
 // player drives a core by the commands of a script:
 //
-//	core [lanes=N] [snapshot=V] [resume=P] [ledger=V,V] [held=V,V] [cuts=V:gen,…|V:gen,…] [cold] [OPTION=N ...]
+//	core [lanes=N] [snapshot=V] [resume=P] [ledger=V,V] [held=V,V] [cuts=V:gen,…|V:gen,…] [cold] [order=version] [OPTION=N ...]
 //	                    cuts by guest; gen* is recorded already; cold has no lane connected
 //	candidate V [w:key,key] [r:key,key] [empty|unreadable|unrouted] [guest=N] [size=N]
 //	refused V
@@ -152,6 +152,10 @@ func (p *player) begin(named map[string]string, words []string) {
 			opts.Seed = p.num(value)
 		case "beat":
 			opts.Beat = p.duration(value)
+		case "order":
+			opts.Order = Order(value)
+		case "aheadafter":
+			opts.AheadAfter = p.duration(value)
 		case "lockwait":
 			opts.LockWait = p.duration(value)
 		case "snapshot":

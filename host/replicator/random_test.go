@@ -41,7 +41,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured"} {
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -100,6 +100,10 @@ func playWorld(seed uint64, met map[string]int) (err error) {
 	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory, Beat: -1}
 	if w.r.IntN(2) == 0 {
 		w.opts.overhead = 1 << (15 + w.r.IntN(5)) // room for 160 candidates without a decision, down to 10
+	}
+	w.opts.AheadAfter = 1 + w.r.Int64N(20e6)
+	if w.r.IntN(8) == 0 {
+		w.opts.Order = OrderVersion
 	}
 	w.write(50 + w.r.IntN(300))
 	defer func() {
@@ -446,7 +450,7 @@ func (w *world) commit(a *Install) {
 			if u >= e.Version {
 				break
 			}
-			if w.installable[u] && w.applied[u] == 0 && !members[u] && conflict(w.keysOf[u], e.Keys) {
+			if w.installable[u] && w.applied[u] == 0 && !members[u] && (w.opts.Order == OrderVersion || conflict(w.keysOf[u], e.Keys)) {
 				w.fail("version %d is installed before %d, which conflicts with it", e.Version, u)
 			}
 		}
@@ -464,6 +468,9 @@ func (w *world) commit(a *Install) {
 	}
 	if !g.Frontier {
 		w.met["ahead"]++
+		if w.core.queue.Frontier().State() == queue.Undecided {
+			w.met["passed undecided"]++
+		}
 		for v := range members {
 			w.ledger[v] = true
 		}
@@ -527,14 +534,19 @@ func (w *world) judge() {
 		return
 	}
 	poisonous := false
+	var blocked []talos.Version // poison, and what conflicts with it, transitively
 	for _, v := range w.versions {
 		bad := w.poison[v] && w.installable[v]
 		poisonous = poisonous || bad
 		if bad && w.applied[v] > 0 {
 			w.fail("poison version %d is installed", v)
 		}
-		if !poisonous && w.installable[v] && w.applied[v] != 1 {
-			w.fail("version %d is not installed", v)
+		switch {
+		case !w.installable[v]:
+		case bad || slices.ContainsFunc(blocked, func(u talos.Version) bool { return w.opts.Order == OrderVersion || conflict(w.keysOf[u], w.keysOf[v]) }):
+			blocked = append(blocked, v)
+		case w.applied[v] != 1 && v <= w.core.queue.Last():
+			w.fail("version %d is not installed, and conflicts with none of %v", v, blocked)
 		}
 	}
 	if !poisonous && (w.snapshot != w.versions[len(w.versions)-1] || int(w.resume) != len(w.log) || len(w.ledger) > 0) {

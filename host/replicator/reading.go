@@ -19,11 +19,13 @@ type reading struct {
 	poison *poison
 
 	suffix   suffix.Suffix
-	next     talos.Position // where the log is read next
-	anchor   talos.Anchor   // of the newest record below next
-	end      talos.Position // of what is readable
-	known    talos.Version  // the highest candidate seen
-	skipFrom talos.Position // candidates from here on were not kept; 0 is none
+	passed   map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
+	late     []*suffix.Entry                 // of passed, those that are decided by now
+	next     talos.Position                  // where the log is read next
+	anchor   talos.Anchor                    // of the newest record below next
+	end      talos.Position                  // of what is readable
+	known    talos.Version                   // the highest candidate seen
+	skipFrom talos.Position                  // candidates from here on were not kept; 0 is none
 	skipped  talos.Anchor
 	seeking  bool // what arrives was read before the shell sought
 	refused  refusedVersions
@@ -121,13 +123,17 @@ func (r *reading) onDecision(ev *Decision) {
 	if ev.Duplicate {
 		r.stats.Duplicates++
 	}
-	if s := r.suffix.Find(ev.Version); s != nil {
+	s := r.suffix.Find(ev.Version)
+	if s == nil {
+		s = r.passed[ev.Version]
+	}
+	if s != nil {
 		d := suffix.Decision{
 			Position: ev.Position, Received: r.now, Safepoint: ev.Safepoint,
 			Outcome: ev.Outcome, Duplicate: ev.Duplicate, Contradictory: ev.Contradictory,
 		}
 		if s.Decision.Outcome == talos.Undecided {
-			s.Decision = d
+			r.decide(s, d)
 			return
 		}
 		r.countRepeat(ev, s.Decision.Outcome, s.Decision.Duplicate, s.Decision.Safepoint, s.Decision.Position)
@@ -150,6 +156,16 @@ func (r *reading) onDecision(ev *Decision) {
 		return
 	}
 	r.stats.UnknownDecisions++
+}
+
+// decide notes the decision that binds about a candidate of the suffix, or one that was passed.
+func (r *reading) decide(s *suffix.Entry, d suffix.Decision) {
+	if r.passed[s.Version] == nil {
+		r.suffix.Decide(s, d)
+		return
+	}
+	s.Decision = d
+	r.late = append(r.late, s)
 }
 
 // countRepeat counts a further decision about a version that is decided: nothing else follows from it.
@@ -210,7 +226,8 @@ func missingMessage(decided talos.Position) string {
 }
 
 // nextForward takes the next version that may be forwarded: the head of the suffix if it is
-// decided, or a missing one below it.
+// decided, or a missing one below it. A head without a decision is passed when it has been waited for
+// long enough and others are decided; then it holds its place in the queue like a held one.
 func (r *reading) nextForward() *suffix.Entry {
 	head := r.suffix.Head()
 	if len(r.lost) > 0 && (head == nil || r.lost[0].Version < head.Version) {
@@ -218,7 +235,34 @@ func (r *reading) nextForward() *suffix.Entry {
 		r.lost = slices.Delete(r.lost, 0, 1)
 		return s
 	}
-	return r.suffix.Forward()
+	if s := r.suffix.Forward(); s != nil {
+		return s
+	}
+	if due := r.passAt(); due == 0 || due > r.now {
+		return nil
+	}
+	r.passed[head.Version] = head
+	r.stats.Passed++
+	return r.suffix.Pass()
+}
+
+// passAt returns the instant at which the head of the suffix is passed; 0 is never.
+func (r *reading) passAt() int64 {
+	head := r.suffix.Head()
+	if r.opts.Order == OrderVersion || r.suffix.Decided() == 0 || head.Decision.Outcome != talos.Undecided {
+		return 0
+	}
+	return head.Received + r.opts.AheadAfter
+}
+
+// takeLate returns the versions that were passed and are decided by now, in the order of their decisions.
+func (r *reading) takeLate() []*suffix.Entry {
+	late := r.late
+	r.late = nil
+	for _, s := range late {
+		delete(r.passed, s.Version)
+	}
+	return late
 }
 
 func (r *reading) onBatchRead(ev *BatchRead) {
@@ -235,17 +279,17 @@ func (r *reading) onBatchRead(ev *BatchRead) {
 }
 
 // applyBackpressure pauses fetching while what is decided fills the memory, and reads again what was
-// skipped once there is room. Progress never needs what is not read: an undecided backlog
-// does not pause.
+// skipped once there is room. Progress must never need what is not read: neither an undecided backlog
+// nor a version that was passed without a decision lets it pause.
 func (r *reading) applyBackpressure() {
 	head := r.suffix.Head()
-	full := r.queue.Bytes() >= r.opts.queueHigh() && head != nil && head.Decision.Outcome != talos.Undecided
+	full := r.queue.Bytes() >= r.opts.queueHigh() && head != nil && head.Decision.Outcome != talos.Undecided && len(r.passed) == 0
 	switch {
 	case !r.paused && full:
 		r.paused, r.pausedAt = true, r.now
 		r.stats.Pauses++
 		r.do(&PauseFetch{})
-	case r.paused && r.queue.Bytes() <= r.opts.queueLow():
+	case r.paused && (r.queue.Bytes() <= r.opts.queueLow() || len(r.passed) > 0):
 		r.paused = false
 		took := r.now - r.pausedAt
 		r.stats.PausedTotal += took
@@ -275,6 +319,9 @@ func (r *reading) beyond() queue.Beyond {
 
 // decidedAhead reports whether the snapshot has something to pass that is decided.
 func (r *reading) decidedAhead() bool {
+	if f := r.queue.Frontier(); f != nil {
+		return f.State() != queue.Undecided
+	}
 	if r.queue.Len() > 0 || len(r.lost) > 0 {
 		return true
 	}

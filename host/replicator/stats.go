@@ -31,6 +31,8 @@ type Stats struct {
 	ConflictingSafepoints uint64 `json:"conflicting_safepoints"`
 	// Versions that were committed and that the log does not have.
 	MissingCandidates uint64 `json:"missing_candidates"`
+	// Of Forwarded, those that had no decision yet, so that those behind need not wait.
+	Passed uint64 `json:"passed"`
 	// Versions that went from the suffix to the queue.
 	Forwarded uint64 `json:"forwarded"`
 	// Versions that a guest made statements of.

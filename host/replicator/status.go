@@ -120,7 +120,7 @@ func (c *Core) explain(s *Status) {
 		s.Reason = NoDatabase
 	case f == nil && head == nil:
 		s.Reason = Progressing
-	case f == nil:
+	case f == nil, f.State() == queue.Undecided:
 		s.Reason = Undecided
 	case c.poison.breaker.until != 0:
 		s.Reason, s.Failure = DatabaseRefuses, c.poison.breaker.failure

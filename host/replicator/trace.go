@@ -26,6 +26,7 @@ func NewTrace(opts Options, start Start) *Trace {
 	fmt.Fprintf(&b, "core cold lanes=%d groupmax=%d groupbytes=%d conversions=%d convertmax=%d memory=%d breaker=%d lockwait=%s beat=%s seed=%d snapshot=%d resume=%d",
 		opts.Lanes, opts.GroupMax, opts.GroupBytesMax, opts.Conversions, opts.ConvertMax, opts.Memory, opts.PoisonBreaker,
 		durationText(opts.LockWait), durationText(opts.Beat), opts.Seed, start.Snapshot, start.Resume)
+	fmt.Fprintf(&b, " order=%s aheadafter=%s", opts.Order, durationText(opts.AheadAfter))
 	if opts.overhead != suffixOverhead {
 		fmt.Fprintf(&b, " overhead=%d", opts.overhead)
 	}

@@ -1,5 +1,5 @@
 // Package suffix holds the candidates that have not been forwarded yet: from the lowest one
-// without a decision (the head) on.
+// without a decision (the head) on, but for heads that were passed.
 //
 // Storage is sparse: a gap between offsets costs nothing. It is pure: no clock, goroutine or
 // I/O; its caller is the core.
@@ -52,6 +52,7 @@ type Decision struct {
 type Suffix struct {
 	entries ring.Ring[*Entry]
 	held    int // bytes of the payloads that are held
+	decided int // candidates with a decision
 }
 
 // Len returns how many candidates the suffix holds.
@@ -66,6 +67,15 @@ func (s *Suffix) Head() *Entry {
 		return nil
 	}
 	return s.entries.At(0)
+}
+
+// Decided returns how many candidates have a decision: all wait for the head, or are to be forwarded.
+func (s *Suffix) Decided() int { return s.decided }
+
+// Decide notes the decision about a candidate that the suffix holds and that has none yet.
+func (s *Suffix) Decide(e *Entry, d Decision) {
+	e.Decision = d
+	s.decided++
 }
 
 // Insert appends a candidate. It reports false, and changes nothing, when the version is not
@@ -93,11 +103,18 @@ func (s *Suffix) Find(v talos.Version) *Entry {
 // Forward takes off and returns the head when it is decided, and nil otherwise. So versions
 // leave in order, each after every earlier one is decided.
 func (s *Suffix) Forward() *Entry {
-	e := s.Head()
-	if e == nil || e.Decision.Outcome == talos.Undecided {
+	if e := s.Head(); e == nil || e.Decision.Outcome == talos.Undecided {
 		return nil
 	}
-	s.entries.Pop()
+	s.decided--
+	return s.pop()
+}
+
+// Pass takes off and returns the head, which has no decision: those behind it need not wait for it.
+func (s *Suffix) Pass() *Entry { return s.pop() }
+
+func (s *Suffix) pop() *Entry {
+	e := s.entries.Pop()
 	if e.Candidate != nil {
 		s.held -= int(e.Size)
 	}

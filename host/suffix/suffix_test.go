@@ -14,7 +14,7 @@ func entry(v talos.Version, size int32) *Entry {
 	return &Entry{Version: v, Size: size, Candidate: &talos.Candidate{Version: v}}
 }
 
-func decide(e *Entry) { e.Decision.Outcome = talos.Aborted }
+func decide(s *Suffix, e *Entry) { s.Decide(e, Decision{Outcome: talos.Aborted}) }
 
 func TestTheFirstCopyOfACandidateWins(t *testing.T) {
 	var s Suffix
@@ -40,12 +40,12 @@ func TestForwardGoesNoFurtherThanTheFirstWithoutADecision(t *testing.T) {
 	for v := range talos.Version(4) {
 		s.Insert(entry(v, 1))
 	}
-	decide(s.Find(1))
-	decide(s.Find(2))
+	decide(&s, s.Find(1))
+	decide(&s, s.Find(2))
 	if e := s.Forward(); e != nil {
 		t.Errorf("%v was forwarded before 0", e.Version)
 	}
-	decide(s.Find(0))
+	decide(&s, s.Find(0))
 	for want := range talos.Version(3) {
 		if e := s.Forward(); e == nil || e.Version != want {
 			t.Fatalf("forwarded %+v, want %v", e, want)
@@ -69,7 +69,7 @@ func TestAPayloadIsLetGoOnce(t *testing.T) {
 		}
 	}
 	for range 3 {
-		decide(s.Head())
+		decide(&s, s.Head())
 		s.Forward()
 	}
 	if s.Held() != 0 || s.Len() != 0 {
@@ -105,7 +105,7 @@ func compare(r *rand.Rand) error {
 			if len(model) > 0 {
 				e := model[r.IntN(len(model))]
 				if r.IntN(2) == 0 {
-					decide(e)
+					decide(&s, e)
 				} else {
 					s.LetGo(e)
 				}
