@@ -48,8 +48,8 @@ race: go
 test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "ichor: no $$tool: test-kafka starts an Apache Kafka (apt-get install default-jre-headless maven)" >&2; exit 3; }; done
 	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
-	ICHOR_KAFKA=apache go test ./host -run RecordedTopics -count=1
-	ICHOR_KAFKA=apache go test ./cmd/ichor -run Killed -count=1
+	ICHOR_KAFKA=apache go test ./host -run 'RecordedTopics|Compacted' -count=1
+	ICHOR_KAFKA=apache go test ./cmd/ichor -run 'Killed|MadeAgain' -count=1
 
 soak: go ## ten million versions through one instance of the guest in Go: its memory stays as it is
 	go test ./host/guest -run StaysFlat -v -count=1 -timeout 1h -args -soak 10000000

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -275,18 +276,22 @@ func TestAHostWhoseGuestTheDatabaseRefusesLeavesTheOwnerAlone(t *testing.T) {
 // Candidates share their key with their decision: compaction would take every one that is decided.
 func TestATopicThatIsCompactedIsRefused(t *testing.T) {
 	b := newBank(t, 1)
-	b.options.Source.Topic = "compacted"
-	if err := b.broker.CreateTopic(t.Context(), "compacted", 1, map[string]string{"cleanup.policy": "compact"}); err != nil {
-		t.Fatal(err)
-	}
-	var wrong *kafka.CompactedError
-	if err := b.start().ended(); !errors.As(err, &wrong) || !strings.Contains(err.Error(), "cleanup.policy=delete") {
-		t.Errorf("%v", err)
-	}
-	for _, f := range host.Check(t.Context(), b.options, 10*time.Second) {
-		if f.What == "topic" && !errors.As(f.Err, &wrong) {
-			t.Errorf("check says %v", f.Err)
+	for _, policy := range []string{"compact", "compact,delete", "delete,compact"} {
+		if err := b.broker.AlterTopic(t.Context(), b.topic, "cleanup.policy", policy); err != nil {
+			t.Fatal(err)
 		}
+		var wrong *kafka.CompactedError
+		if err := b.start().ended(); !errors.As(err, &wrong) || wrong.Policy != policy || !strings.Contains(err.Error(), "set cleanup.policy=delete") {
+			t.Errorf("%s: %v", policy, err)
+		}
+		findings := host.Check(t.Context(), b.options, time.Minute)
+		i := slices.IndexFunc(findings, func(f status.Finding) bool { return f.What == "topic" })
+		if i < 0 || !errors.As(findings[i].Err, &wrong) || wrong.Policy != policy {
+			t.Errorf("%s: check says %+v", policy, findings)
+		}
+	}
+	if got := b.text("select epoch from ichor.state"); got != "(0)" && got != "" {
+		t.Errorf("a host that refuses its topic took the epoch: %s", got)
 	}
 }
 

@@ -229,6 +229,35 @@ func TestASecondHostTakesOverAndTheFirstEnds(t *testing.T) {
 	}
 }
 
+// TestATopicThatIsMadeAgainWhileTheHostIsStopped: a host that was stopped, as by a debugger or a frozen
+// container, finds another log in the place of its own, and longer than that was. It must not read on
+// in it. It runs on Apache Kafka too, with ICHOR_KAFKA=apache.
+func TestATopicThatIsMadeAgainWhileTheHostIsStopped(t *testing.T) {
+	d := deploy(t, 100)
+	d.play(talostest.Small())
+	p := d.begin("run", "-c", d.settings)
+	d.until(228, p)
+	before := d.digest()
+	p.signal(syscall.SIGSTOP)
+	stopped := time.Now()
+	if err := d.broker.DeleteTopic(t.Context(), "certification"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.broker.CreateTopic(t.Context(), "certification", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	d.play(talostest.Contention())
+	time.Sleep(time.Until(stopped.Add(2 * time.Second))) // longer than a fetch that was answered before
+	p.signal(syscall.SIGCONT)
+	code, out := p.wait()
+	if code != exitRuntime || !strings.Contains(out, "log diverged: at position ") || strings.Contains(out, "log truncated") {
+		t.Errorf("it ends with %d:\n%s", code, out)
+	}
+	if got := d.digest(); got != before || d.snapshot() != 228 {
+		t.Errorf("it read on: the snapshot is %d, the digest %s, was %s\n%s", d.snapshot(), got, before, out)
+	}
+}
+
 func (d *deployment) play1(value string) { d.send("Candidate", value) }
 
 func (d *deployment) decide(version int) {

@@ -51,6 +51,7 @@ var conformance = []struct {
 	{name: "retention empties an idle topic", run: emptied},
 	{name: "topic recreated, shorter", run: recreatedShorter},
 	{name: "topic recreated, longer", run: recreatedLonger},
+	{name: "topic compacted", run: compactedTopic},
 	{name: "topic missing", run: missingTopic},
 	{name: "two partitions", run: twoPartitions},
 	{name: "large record", run: largeRecord},
@@ -363,6 +364,28 @@ func recreatedLonger(s *stage) {
 		}
 	})
 	s.equal("class", kafka.ClassOf(err), kafka.ClassDiverged)
+}
+
+// compactedTopic changes the clean-up policy of a topic that is read.
+func compactedTopic(s *stage) {
+	b := s.ready()
+	log := s.open(b, kafkatest.Plain)
+	facts, err := log.Facts(s.ctx)
+	s.must(err)
+	s.equal("policy of a topic that says none", facts.Cleanup, "delete")
+	for _, policy := range []string{"compact", "compact,delete", "delete,compact"} {
+		s.must(b.AlterTopic(s.ctx, s.topic, "cleanup.policy", policy))
+		_, err := log.Facts(s.ctx)
+		var compacted *kafka.CompactedError
+		if !errors.As(err, &compacted) || compacted.Topic != s.topic || compacted.Policy != policy {
+			s.Errorf("%s: %v", policy, err)
+		}
+		s.equal("class", kafka.ClassOf(err), kafka.ClassCompacted)
+	}
+	s.must(b.AlterTopic(s.ctx, s.topic, "cleanup.policy", "delete"))
+	facts, err = log.Facts(s.ctx)
+	s.must(err)
+	s.equal("policy that was set again", facts.Cleanup, "delete")
 }
 
 func missingTopic(s *stage) {

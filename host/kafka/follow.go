@@ -9,9 +9,9 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Follow fetches from a position on, of a log that has the record of the anchor (NoAnchor for none), for ever, and hands each answer to deliver, also
-// those without records (so that the caller sees the log's ends move). The caller
-// pauses it by not returning from deliver.
+// Follow fetches from a position on, of a log that has the record of the anchor (NoAnchor for none),
+// for ever, and hands each answer to deliver, also those without records (so that the caller sees the
+// log's ends move). The caller pauses it by not returning from deliver.
 //
 // A failure that may mend itself is handed to trouble and tried again after a pause that
 // doubles from BackoffMin to BackoffMax; the next deliver means that it is over. Before
@@ -60,8 +60,9 @@ type follower struct {
 }
 
 // pauseMost is how much longer than MaxWait two answers may lie apart before the log is looked at
-// again, as after an error.
-const pauseMost = time.Second
+// again, as after an error. In less a topic would have to be deleted, made again and filled beyond
+// where we read, with no fetch of ours under way; to look costs one request in each such pause.
+const pauseMost = 250 * time.Millisecond
 
 // step does one fetch from exactly the next position.
 func (f *follower) step(ctx context.Context) (Batch, error) {

@@ -285,7 +285,7 @@ func TestARecreatedTopicAfterAPause(t *testing.T) {
 		_, err = admin.CreateTopics(s.ctx, 1, 1, nil, s.topic)
 		s.must(err)
 		write("another log", 10)
-		time.Sleep(1200 * time.Millisecond) // as a process that is stopped
+		time.Sleep(400 * time.Millisecond) // as a process that is stopped
 		return nil
 	}, func(error) {})
 	var diverged *kafka.DivergedError

@@ -3,29 +3,54 @@ package kafkatest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// CreateTopic makes a topic. configs are the topic's settings, nil for none; records up
+// CreateTopic makes a topic. settings are the topic's, nil for none; records up
 // to LargestMessage are allowed unless they say otherwise.
-func (b *Broker) CreateTopic(ctx context.Context, name string, partitions int, configs map[string]string) error {
+func (b *Broker) CreateTopic(ctx context.Context, name string, partitions int, settings map[string]string) error {
 	admin, err := b.admin()
 	if err != nil {
 		return err
 	}
-	settings := map[string]*string{"max.message.bytes": kadm.StringPtr(strconv.Itoa(LargestMessage))}
-	for k, v := range configs {
-		settings[k] = kadm.StringPtr(v)
+	all := map[string]*string{"max.message.bytes": kadm.StringPtr(strconv.Itoa(LargestMessage))}
+	for k, v := range settings {
+		all[k] = kadm.StringPtr(v)
 	}
-	if _, err := admin.CreateTopic(ctx, int32(partitions), 1, settings, name); err != nil {
+	if _, err := admin.CreateTopic(ctx, int32(partitions), 1, all, name); err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	// A new topic takes a moment to have a leader.
 	return until(ctx, func() (bool, error) {
 		listed, err := admin.ListEndOffsets(ctx, name)
 		return err == nil && listed.Error() == nil && len(listed[name]) == partitions, nil
+	})
+}
+
+// AlterTopic changes one of the topic's settings, and waits until the broker says the new value.
+func (b *Broker) AlterTopic(ctx context.Context, name, setting, value string) error {
+	admin, err := b.admin()
+	if err != nil {
+		return err
+	}
+	answers, err := admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{{Op: kadm.SetConfig, Name: setting, Value: &value}}, name)
+	if err == nil && len(answers) == 1 {
+		err = answers[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("alter topic %s: %w", name, err)
+	}
+	return until(ctx, func() (bool, error) {
+		described, err := admin.DescribeTopicConfigs(ctx, name)
+		if err != nil || len(described) != 1 || described[0].Err != nil {
+			return false, err
+		}
+		return slices.ContainsFunc(described[0].Configs, func(c kadm.Config) bool {
+			return c.Key == setting && c.MaybeValue() == value
+		}), nil
 	})
 }
 
