@@ -169,12 +169,8 @@ func (r *running) ended() error {
 func (b *bank) eventually(want, sql string, args ...any) {
 	b.t.Helper()
 	got := ""
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if got = b.text(sql, args...); got == want {
-			return
-		}
-	}
-	b.t.Fatalf("%s: %q, want %q\n%s", sql, got, want, b.log.text())
+	hosttest.Until(b.t, func() bool { got = b.text(sql, args...); return got == want },
+		func() string { return fmt.Sprintf("%s: %q, want %q\n%s", sql, got, want, b.log.text()) })
 }
 
 func (b *bank) digest() string {

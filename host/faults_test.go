@@ -14,6 +14,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -62,12 +63,10 @@ func (r *running) readiness() (v status.Readiness) {
 func (r *running) becomes(want status.Reason) {
 	r.b.t.Helper()
 	var got status.Readiness
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if got = r.readiness(); got.Ready == (want == "") && (got.Ready || got.Reason == want) {
-			return
-		}
-	}
-	r.b.t.Fatalf("readiness %+v, want %q\n%s", got, want, r.b.log.text())
+	hosttest.Until(r.b.t, func() bool {
+		got = r.readiness()
+		return got.Ready == (want == "") && (got.Ready || got.Reason == want)
+	}, func() string { return fmt.Sprintf("readiness %+v, want %q\n%s", got, want, r.b.log.text()) })
 }
 
 // A healthy host says fenced, regressed or broken promise never, however its lanes are cut.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 )
 
@@ -41,11 +41,7 @@ func TestBesideAnInitiator(t *testing.T) {
 			messages = nil
 		}
 		if i == 100 { // the initiator installs what waits for nothing before there is a host at all
-			for deadline := time.Now().Add(30 * time.Second); beside.Stats().Installed == 0; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("the initiator installs nothing")
-				}
-			}
+			hosttest.Until(t, func() bool { return beside.Stats().Installed > 0 }, func() string { return "the initiator installs nothing" })
 			b.start()
 		}
 	}

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -45,12 +45,8 @@ func (r *running) ask(path string) (int, string) {
 func (r *running) shows(path, want string) {
 	r.b.t.Helper()
 	text := ""
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if text = r.get(path); strings.Contains(text, want) {
-			return
-		}
-	}
-	r.b.t.Fatalf("%s does not show %q but\n%s\n%s", path, want, text, r.b.log.text())
+	hosttest.Until(r.b.t, func() bool { text = r.get(path); return strings.Contains(text, want) },
+		func() string { return fmt.Sprintf("%s does not show %q but\n%s\n%s", path, want, text, r.b.log.text()) })
 }
 
 // What is no candidate and no decision is counted by what is wrong with it, and stops nothing.

@@ -18,6 +18,7 @@ import (
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -285,20 +286,12 @@ func TestAModuleBesideTheFileIsJudgedAndNotTaken(t *testing.T) {
 	if err := os.Rename(filepath.Join(b.guests, ".banking.wasm.swap-2"), filepath.Join(b.guests, "banking.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(b.log.text(), "guest swapped"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it is not taken\n%s", b.log.text())
-		}
-	}
+	hosttest.Until(t, func() bool { return strings.Contains(b.log.text(), "guest swapped") }, b.log.text)
 	last = b.transfers(20, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	b.eventually("("+guest.DigestOf(next).String()+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 	b.remove(".banking.wasm.swap-1")
-	for deadline := time.Now().Add(30 * time.Second); strings.Contains(r.get("/status"), "judged"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("what is gone is still judged")
-		}
-	}
+	hosttest.Until(t, func() bool { return !strings.Contains(r.get("/status"), "judged") }, func() string { return "what is gone is still judged" })
 }
 
 // curious asks for the status while the host says that a guest is loaded, and gives the answer

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -108,7 +109,7 @@ func (m *measuring) await(ctx context.Context, h *stage.Host, conn *pgx.Conn, wa
 		if err := h.Check(); err != nil {
 			return 0, now, err
 		}
-		if err := stage.Sleep(ctx, watchEvery); err != nil {
+		if err := hosttest.Sleep(ctx, watchEvery); err != nil {
 			return 0, now, err
 		}
 	}

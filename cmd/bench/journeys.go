@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -37,7 +38,7 @@ func newJourneys(h *stage.Host, leaveOut time.Duration) *journeys {
 func (j *journeys) sample(ctx context.Context) error {
 	j.begun = time.Now()
 	for {
-		if err := stage.Sleep(ctx, askEvery); err != nil {
+		if err := hosttest.Sleep(ctx, askEvery); err != nil {
 			return err
 		}
 		if err := j.ask(context.WithoutCancel(ctx)); err != nil {

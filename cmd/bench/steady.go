@@ -12,6 +12,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -159,7 +160,7 @@ func (m *measuring) send(ctx context.Context, o options, topic string, ages *age
 		if _, err := producer.Produce(ctx, messages...); err != nil {
 			return 0, 0, errors.Join(err, context.Cause(ctx))
 		}
-		if err := stage.Sleep(ctx, paceEvery); err != nil {
+		if err := hosttest.Sleep(ctx, paceEvery); err != nil {
 			return 0, 0, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
 // window is the time in which a host checked, compiled and took a guest that it had never seen.
@@ -19,7 +20,7 @@ func (w window) holds(t time.Time) bool { return !t.Before(w.begun) && t.Before(
 
 // swap waits, replaces the guest by one whose bytes nobody has seen, and waits until it converts.
 func (m *measuring) swap(ctx context.Context, h *stage.Host, after time.Duration) (w window, err error) {
-	if err := stage.Sleep(ctx, after); err != nil {
+	if err := hosttest.Sleep(ctx, after); err != nil {
 		return w, err
 	}
 	w.begun = time.Now()
@@ -32,7 +33,7 @@ func (m *measuring) swap(ctx context.Context, h *stage.Host, after time.Duration
 		if w.ended = time.Now(); taken || err != nil {
 			return w, err
 		}
-		if err := stage.Sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return w, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -49,7 +50,7 @@ func (w *snapshotWatch) follow(ctx context.Context, dsn string) error {
 			asked = time.Now()
 			_ = w.journeys.ask(ctx) // between two hosts there is nobody to answer
 		}
-		if stage.Sleep(ctx, watchEvery) != nil {
+		if hosttest.Sleep(ctx, watchEvery) != nil {
 			return nil
 		}
 	}
@@ -88,7 +89,7 @@ func (w *snapshotWatch) wait(ctx context.Context, patience time.Duration, wanted
 		if time.Since(moved) > patience {
 			return fmt.Errorf("%w: it has been %v for %v", errStuck, snapshot, patience)
 		}
-		if err := stage.Sleep(ctx, watchEvery); err != nil {
+		if err := hosttest.Sleep(ctx, watchEvery); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -104,7 +105,7 @@ func (t *traffic) turn(ctx context.Context, n, m int) error {
 		if err := t.host.Check(); err != nil {
 			return err
 		}
-		if err := stage.Sleep(ctx, watchEvery); err != nil {
+		if err := hosttest.Sleep(ctx, watchEvery); err != nil {
 			return err
 		}
 	}
@@ -187,7 +188,7 @@ func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, erro
 		if time.Since(begun) > t.options.Settle {
 			return 0, fmt.Errorf("the host did not take guest %.12s within %v; its log ends:\n%s", digest, t.options.Settle, t.host.Tail())
 		}
-		if err := stage.Sleep(ctx, 2*watchEvery); err != nil {
+		if err := hosttest.Sleep(ctx, 2*watchEvery); err != nil {
 			return 0, err
 		}
 	}

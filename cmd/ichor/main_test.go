@@ -155,13 +155,11 @@ func (d *deployment) ichor(args ...string) (int, string) {
 // until waits for the snapshot.
 func (d *deployment) until(v int, p *process) {
 	d.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); d.snapshot() < v; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			p.signal(syscall.SIGKILL)
-			_, out := p.wait()
-			d.t.Fatalf("the snapshot is %d, want %d\n%s", d.snapshot(), v, out)
-		}
-	}
+	hosttest.Until(d.t, func() bool { return d.snapshot() >= v }, func() string {
+		p.signal(syscall.SIGKILL)
+		_, out := p.wait()
+		return fmt.Sprintf("the snapshot is %d, want %d\n%s", d.snapshot(), v, out)
+	})
 }
 
 // It runs on Apache Kafka too, with ICHOR_KAFKA=apache.
@@ -209,15 +207,11 @@ func TestASecondHostTakesOverAndTheFirstEnds(t *testing.T) {
 	}
 	second := d.begin("run", "-c", other)
 	d.play1(`{"xid":"00000000-0000-4000-8000-000000000001","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	hosttest.Until(t, func() bool {
 		var epoch int
-		if d.conn.QueryRow(t.Context(), "select epoch from ichor.state").Scan(&epoch); epoch == 2 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody took over")
-		}
-	}
+		err := d.conn.QueryRow(t.Context(), "select epoch from ichor.state").Scan(&epoch)
+		return err == nil && epoch == 2
+	}, func() string { return "nobody takes over" })
 	d.decide(230)
 	d.until(230, second)
 	if code, out := first.wait(); code != exitRuntime || !strings.Contains(out, "another host owns the cohort") {

@@ -146,10 +146,8 @@ func (p *Process) Ready(ctx context.Context, address string, patience time.Durat
 				return nil
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
+		if err := Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("the host is not ready after %v, it says %s; its log ends:\n%s", patience, said, p.Tail())

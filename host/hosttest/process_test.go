@@ -24,15 +24,7 @@ func TestProcessThatWillNotEndIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if text, _ := os.ReadFile(log); len(text) > 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the process says nothing")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	Until(t, func() bool { text, _ := os.ReadFile(log); return len(text) > 0 }, func() string { return "the process says nothing" })
 	if err := p.stop(10 * time.Millisecond); err == nil || p.Running() {
 		t.Errorf("stop: %v, running: %v", err, p.Running())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -307,13 +308,6 @@ func TestTheBrokersThatMetadataNamedAreAsked(t *testing.T) {
 	_, err = log.Facts(s.ctx)
 	s.must(err)
 	s.must(cluster.RemoveNode(0))
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		if _, err = log.Facts(s.ctx); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the other broker is not asked: %v", err)
-		}
-	}
+	hosttest.Until(t, func() bool { _, err = log.Facts(s.ctx); return err == nil },
+		func() string { return fmt.Sprintf("the other broker is not asked: %v", err) })
 }

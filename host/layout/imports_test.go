@@ -84,7 +84,7 @@ var imports = map[string][]string{
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/talos", "host/timing"},
+		"examples/banking/workload/verdict", "host/hosttest", "host/talos", "host/timing"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 }

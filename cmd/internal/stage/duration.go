@@ -1,22 +1,9 @@
 package stage
 
 import (
-	"context"
 	"slices"
 	"time"
 )
-
-// Sleep returns after a time, or with the cause of the context's end.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
 
 // Percentile returns the smallest value that p of 100 do not exceed; 0 for none. It sorts them.
 func Percentile(values []time.Duration, p int) time.Duration {
