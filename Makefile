@@ -56,16 +56,16 @@ soak: go ## ten million versions through one instance of the guest in Go: its me
 
 test-fuel: go ## guests with fuel and without, on MODULES generated modules (100000: 5 minutes); needs cargo
 	@command -v cargo >/dev/null || { echo "ichor: no cargo: test-fuel builds a generator of modules (rustup, or apt-get install cargo); make test has 500 of its modules" >&2; exit 3; }
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-		CARGO_TARGET_DIR="$$folder" cargo build --quiet --release --locked --manifest-path host/guest/fuel/testdata/smith/Cargo.toml && \
-		"$$folder/release/smith" 0 $(MODULES) >"$$folder/modules" && \
-		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$folder/modules"
+	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
+		CARGO_TARGET_DIR="$$directory" cargo build --quiet --release --locked --manifest-path host/guest/fuel/testdata/smith/Cargo.toml && \
+		"$$directory/release/smith" 0 $(MODULES) >"$$directory/modules" && \
+		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$directory/modules"
 
 test-arm64: go ## what is computed differently on arm64, built for it and run by qemu; needs qemu-aarch64
 	@command -v qemu-aarch64 >/dev/null || { echo "ichor: no qemu-aarch64: test-arm64 runs tests that are built for arm64 (apt-get install qemu-user)" >&2; exit 3; }
-	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$folder/fuel.test" ./host/guest/fuel && \
-		cd host/guest/fuel && qemu-aarch64 "$$folder/fuel.test" -test.v -test.run 'Integers|Remainders'
+	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
+		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$directory/fuel.test" ./host/guest/fuel && \
+		cd host/guest/fuel && qemu-aarch64 "$$directory/fuel.test" -test.v -test.run 'Integers|Remainders'
 
 check: build cross vet format lint tidy guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 

@@ -125,16 +125,16 @@ func (w withFile) options() (host.Options, settings, error) {
 	return o, s, nil
 }
 
-// equip gives guests what this machine has for them: a folder for compiled code, unless the
+// equip gives guests what this machine has for them: a directory for compiled code, unless the
 // settings name one, and a process of its own for each check. It returns an error that says
-// why there is no folder, which costs time alone.
+// why there is no directory, which costs time alone.
 func equip(limits *guest.Options) (err error) {
 	limits.Child = guest.OwnChild()
 	if limits.CacheDir == "" {
 		limits.CacheDir, err = guest.FindCacheDir()
 	}
 	if err != nil {
-		return fmt.Errorf("compiled guests are not kept, so that each start takes seconds and memory to compile them: name a folder in guests.cache_directory: %w", err)
+		return fmt.Errorf("compiled guests are not kept, so that each start takes seconds and memory to compile them: name a directory in guests.cache_directory: %w", err)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 const modulePath = "github.com/ichor-replicator/ichor"
 
-// Repository returns the folder of the module; what calls it must be run in there.
+// Repository returns the directory of the module; what calls it must be run in there.
 func Repository(ctx context.Context) (string, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}")
 	var problems bytes.Buffer

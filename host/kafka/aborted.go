@@ -12,20 +12,20 @@ type abortedRange struct {
 	first    int64
 }
 
-// abortion follows which producers' records are aborted while the batches of one answer
+// abortedTransactions follows which producers' records are aborted while the batches of one answer
 // are passed in order of offset. The broker names the transactions, the log their ends.
-type abortion struct {
+type abortedTransactions struct {
 	ahead []abortedRange // sorted by first, not yet reached
 	now   map[int64]struct{}
 }
 
-func newAbortion(ranges []abortedRange) abortion {
+func newAbortedTransactions(ranges []abortedRange) abortedTransactions {
 	slices.SortFunc(ranges, func(a, b abortedRange) int { return cmp.Compare(a.first, b.first) })
-	return abortion{ahead: ranges, now: map[int64]struct{}{}}
+	return abortedTransactions{ahead: ranges, now: map[int64]struct{}{}}
 }
 
 // reach takes up the transactions that begin at or below last.
-func (a *abortion) reach(last int64) {
+func (a *abortedTransactions) reach(last int64) {
 	for len(a.ahead) > 0 && a.ahead[0].first <= last {
 		a.now[a.ahead[0].producer] = struct{}{}
 		a.ahead = a.ahead[1:]
@@ -33,10 +33,10 @@ func (a *abortion) reach(last int64) {
 }
 
 // covers reports whether the records of this transactional batch are aborted.
-func (a *abortion) covers(producer int64) bool {
+func (a *abortedTransactions) covers(producer int64) bool {
 	_, aborted := a.now[producer]
 	return aborted
 }
 
 // end passes an abort marker.
-func (a *abortion) end(producer int64) { delete(a.now, producer) }
+func (a *abortedTransactions) end(producer int64) { delete(a.now, producer) }

@@ -5,9 +5,9 @@ import "github.com/ichor-replicator/ichor/host/talos"
 // assembly builds a Batch from the batches of one answer.
 type assembly struct {
 	Batch
-	abortion abortion
-	decoder  *decoder
-	held     int // bytes of the batches read so far, after decompression
+	aborted abortedTransactions
+	decoder *decoder
+	held    int // bytes of the batches read so far, after decompression
 }
 
 // assemble reads what a fetch from a position on returned. When a batch is corrupt, those
@@ -16,7 +16,7 @@ type assembly struct {
 //
 // It stops early once it holds enough bytes, however well they were compressed.
 func assemble(p partition, from talos.Position, d *decoder, enough int) (Batch, error) {
-	a := assembly{abortion: newAbortion(p.aborted), decoder: d}
+	a := assembly{aborted: newAbortedTransactions(p.aborted), decoder: d}
 	a.Next = from
 	a.Start, a.HighWatermark, a.StableEnd = talos.Position(p.start), talos.Position(p.high), talos.Position(p.stable)
 	if p.stable < 0 { // not said: a broker without transactions
@@ -64,13 +64,13 @@ func (a *assembly) add(b *rawBatch, from talos.Position) error {
 		return errAboveEnd
 	}
 	a.hole(a.Next, base)
-	a.abortion.reach(b.last)
+	a.aborted.reach(b.last)
 	switch {
 	case b.control():
 		if err := a.marker(b); err != nil {
 			return err
 		}
-	case b.transactional() && a.abortion.covers(b.producer):
+	case b.transactional() && a.aborted.covers(b.producer):
 		a.Aborted += b.count
 	default:
 		n := len(a.Records)
@@ -118,7 +118,7 @@ func (a *assembly) marker(b *rawBatch) error {
 		key := reader{rest: records[i].Key}
 		key.i16() // version
 		if kind := key.i16(); key.err == nil && kind == abortMarker {
-			a.abortion.end(b.producer)
+			a.aborted.end(b.producer)
 		}
 	}
 	return nil

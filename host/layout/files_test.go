@@ -27,9 +27,9 @@ func (nothing) Import(string) (*types.Package, error) { return nil, errors.New("
 
 // fileArrows says for each file of a package, without tests, in which of its files the names stand
 // that it uses.
-func fileArrows(t *testing.T, folder string) arrows {
+func fileArrows(t *testing.T, directory string) arrows {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	names, err := filepath.Glob(filepath.Join(root, directory, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func fileArrows(t *testing.T, folder string) arrows {
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
 	check := types.Config{Importer: nothing{}, Error: func(error) {}} // of names from elsewhere nothing is known
-	pkg, _ := check.Check(folder, set, trees, info)
+	pkg, _ := check.Check(directory, set, trees, info)
 	for ident, object := range info.Uses {
 		if object.Pkg() != pkg || !object.Pos().IsValid() {
 			continue
@@ -117,13 +117,13 @@ func (a arrows) count() (n int) {
 }
 
 func TestFilesStandInLayers(t *testing.T) {
-	for _, folder := range acyclic {
-		found := fileArrows(t, folder)
+	for _, directory := range acyclic {
+		found := fileArrows(t, directory)
 		if found.count() < len(found) {
-			t.Fatalf("%s has %d files and %d arrows between them: this test does not see what it should", folder, len(found), found.count())
+			t.Fatalf("%s has %d files and %d arrows between them: this test does not see what it should", directory, len(found), found.count())
 		}
 		for _, circle := range found.circles() {
-			t.Errorf("%s: files that need one another: %v", folder, circle)
+			t.Errorf("%s: files that need one another: %v", directory, circle)
 			for _, from := range circle {
 				for _, to := range circle {
 					if found[from][to] {
@@ -140,17 +140,17 @@ func TestFigures(t *testing.T) {
 	lines, files := map[string]int{}, map[string]int{}
 	for _, s := range sources(t) {
 		if !s.test {
-			lines[s.folder] += s.lines
-			files[s.folder]++
+			lines[s.directory] += s.lines
+			files[s.directory]++
 		}
 	}
-	t.Logf("%-34s %6s %6s %7s %6s %s", "folder", "files", "lines", "arrows", "pairs", "largest circle of files")
-	for _, folder := range slices.Sorted(maps.Keys(lines)) {
-		found := fileArrows(t, folder)
+	t.Logf("%-34s %6s %6s %7s %6s %s", "directory", "files", "lines", "arrows", "pairs", "largest circle of files")
+	for _, directory := range slices.Sorted(maps.Keys(lines)) {
+		found := fileArrows(t, directory)
 		largest := 0
 		if circles := found.circles(); len(circles) > 0 {
 			largest = len(circles[0])
 		}
-		t.Logf("%-34s %6d %6d %7d %6d %d", path.Clean(folder), files[folder], lines[folder], found.count(), found.pairs(), largest)
+		t.Logf("%-34s %6d %6d %7d %6d %d", path.Clean(directory), files[directory], lines[directory], found.count(), found.pairs(), largest)
 	}
 }

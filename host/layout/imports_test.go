@@ -183,12 +183,12 @@ var top = []string{
 
 // source is one parsed file.
 type source struct {
-	name   string // from the root
-	folder string
-	test   bool
-	lines  int
-	set    *token.FileSet
-	tree   *ast.File
+	name      string // from the root
+	directory string
+	test      bool
+	lines     int
+	set       *token.FileSet
+	tree      *ast.File
 }
 
 // imports returns the paths that the file imports.
@@ -229,7 +229,7 @@ func parse(file string) (*source, error) {
 		return nil, err
 	}
 	name = filepath.ToSlash(name)
-	s := &source{name: name, folder: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), set: token.NewFileSet()}
+	s := &source{name: name, directory: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), set: token.NewFileSet()}
 	s.tree, err = parser.ParseFile(s.set, file, nil, parser.ParseComments|parser.SkipObjectResolution)
 	if err == nil {
 		s.lines = s.set.File(s.tree.FileStart).LineCount()
@@ -240,13 +240,13 @@ func parse(file string) (*source, error) {
 func TestImportsPointOneWay(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range sources(t) {
-		allowed, known := imports[s.folder]
-		if !known && !seen[s.folder] {
-			t.Errorf("package %s is not in the table of imports", s.folder)
+		allowed, known := imports[s.directory]
+		if !known && !seen[s.directory] {
+			t.Errorf("package %s is not in the table of imports", s.directory)
 		}
-		seen[s.folder] = true
+		seen[s.directory] = true
 		if s.test {
-			allowed = slices.Concat(allowed, testImports[s.folder], testers, []string{s.folder})
+			allowed = slices.Concat(allowed, testImports[s.directory], testers, []string{s.directory})
 		}
 		for _, p := range s.imports() {
 			ours, ok := strings.CutPrefix(p, module)
@@ -255,9 +255,9 @@ func TestImportsPointOneWay(t *testing.T) {
 			}
 		}
 	}
-	for folder := range imports {
-		if !seen[folder] {
-			t.Errorf("the table of imports has %s, which does not exist", folder)
+	for directory := range imports {
+		if !seen[directory] {
+			t.Errorf("the table of imports has %s, which does not exist", directory)
 		}
 	}
 }
@@ -270,10 +270,10 @@ func TestEachDependencyHasOneDoor(t *testing.T) {
 				continue
 			}
 			dependency := within(p, slices.Collect(maps.Keys(doors)))
-			open := slices.Contains(doors[dependency], s.folder)
+			open := slices.Contains(doors[dependency], s.directory)
 			if s.test {
 				extra := testDoors[dependency]
-				open = open || slices.Contains(extra, s.folder) || slices.Contains(extra, "*")
+				open = open || slices.Contains(extra, s.directory) || slices.Contains(extra, "*")
 			}
 			switch {
 			case dependency == "":
@@ -296,19 +296,19 @@ func within(p string, paths []string) string {
 	return longest
 }
 
-// shipped returns the folders of our packages that the host's binary is made of, each with one
+// shipped returns the directories of our packages that the host's binary is made of, each with one
 // that imports it.
 func shipped(all []*source) map[string]string {
 	reached := map[string]string{"cmd/ichor": "the command"}
 	for grown := true; grown; {
 		grown = false
 		for _, s := range all {
-			if s.test || reached[s.folder] == "" {
+			if s.test || reached[s.directory] == "" {
 				continue
 			}
 			for _, p := range s.imports() {
 				if ours, ok := strings.CutPrefix(p, module); ok && reached[ours] == "" {
-					reached[ours], grown = s.folder, true
+					reached[ours], grown = s.directory, true
 				}
 			}
 		}
@@ -323,12 +323,12 @@ func TestBinaryCarriesNoBrokerAndNoDatabase(t *testing.T) {
 		t.Fatalf("the binary is made of %v only: this test does not see what it should", reached)
 	}
 	for _, s := range all {
-		if s.test || reached[s.folder] == "" {
+		if s.test || reached[s.directory] == "" {
 			continue
 		}
 		for _, p := range s.imports() {
 			if found := within(p, neverShipped); found != "" {
-				t.Errorf("%s, which %s imports, imports %s: the host's binary must not have it", s.name, reached[s.folder], p)
+				t.Errorf("%s, which %s imports, imports %s: the host's binary must not have it", s.name, reached[s.directory], p)
 			}
 		}
 	}
@@ -341,14 +341,14 @@ func TestCoreIsPure(t *testing.T) {
 		}
 		for _, p := range s.imports() {
 			first, _, _ := strings.Cut(p, "/")
-			if strings.Contains(first, ".") && !strings.HasPrefix(p, module) && slices.Contains(standardOnly, s.folder) {
+			if strings.Contains(first, ".") && !strings.HasPrefix(p, module) && slices.Contains(standardOnly, s.directory) {
 				t.Errorf("%s imports %s: only the standard library is allowed here", s.name, p)
 			}
-			if slices.Contains(impure, p) && slices.Contains(pure, s.folder) {
+			if slices.Contains(impure, p) && slices.Contains(pure, s.directory) {
 				t.Errorf("%s imports %s: the same events must give the same answers", s.name, p)
 			}
 		}
-		if slices.Contains(pure, s.folder) {
+		if slices.Contains(pure, s.directory) {
 			randomIsSeeded(t, s)
 		}
 	}
@@ -374,16 +374,16 @@ func TestGoroutinesAreListed(t *testing.T) {
 	reached := shipped(all)
 	started := map[string]int{}
 	for _, s := range all {
-		if s.test || reached[s.folder] == "" {
+		if s.test || reached[s.directory] == "" {
 			continue
 		}
 		ast.Inspect(s.tree, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.GoStmt:
-				started[s.folder]++
+				started[s.directory]++
 			case *ast.CallExpr:
 				if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Go" {
-					started[s.folder]++
+					started[s.directory]++
 				}
 			}
 			return true
@@ -400,7 +400,7 @@ func TestNothingHappensAtImport(t *testing.T) {
 	for _, s := range all {
 		for _, d := range s.tree.Decls {
 			f, ok := d.(*ast.FuncDecl)
-			if ok && f.Recv == nil && f.Name.Name == "init" && !s.test && reached[s.folder] != "" {
+			if ok && f.Recv == nil && f.Name.Name == "init" && !s.test && reached[s.directory] != "" {
 				t.Errorf("%s has an init function: construct it where it is needed", s.name)
 			}
 		}
@@ -421,7 +421,7 @@ func TestFilesAndFunctionsAreShort(t *testing.T) {
 				continue
 			}
 			lines := s.set.Position(f.End()).Line - s.set.Position(f.Pos()).Line + 1
-			if name := s.folder + "." + f.Name.Name; lines > longestFunction && longer[name] == "" {
+			if name := s.directory + "." + f.Name.Name; lines > longestFunction && longer[name] == "" {
 				t.Errorf("%s: %s has %d lines, more than %d", s.name, name, lines, longestFunction)
 			}
 		}

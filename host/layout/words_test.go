@@ -24,9 +24,9 @@ type term struct {
 
 // prose is what comments, messages and Markdown do not say.
 var prose = []term{
-	{`[Cc]an not`, "cannot", []string{"examples/banking/initiator", "host/installer", "host/installer/pgtest"}},
-	{`[Ff]olders?`, "directory", []string{".", "abi", "cmd/ichor", "guests", "guests/assemblyscript", "guests/c", "guests/rust",
-		"host", "host/guest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/layout"}},
+	{`[Cc]an not`, "cannot", []string{"host/installer", "host/installer/pgtest"}},
+	{`[Ff]olders?`, "directory", []string{"abi", "cmd/ichor", "guests", "guests/assemblyscript", "guests/c", "guests/rust",
+		"host", "host/guest", "host/guest/guesttest", "host/installer/pgtest"}},
 	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "examples/banking/guest", "guests/go", "host/guest", "host/guest/sqlpolicy"}},
 	{`(?i)dead.letters?`, "quarantine", nil},
 	{`(?i)plug-?ins?`, "guest", []string{"host/guest", "host/kafka/kafkatest"}}, // other systems', Maven's
@@ -36,7 +36,7 @@ var prose = []term{
 
 // names is what no declared name has as a part.
 var names = []term{
-	{"folder", "directory", []string{"cmd/ichor", "host/guest", "host/guest/fuel", "host/kafka/kafkatest", "host/layout"}},
+	{"folder", "directory", []string{"cmd/ichor", "host/guest", "host/guest/fuel"}},
 	{"config", "settings, or options", []string{"cmd/ichor", "host/installer", "host/kafka"}}, // --print-config, the driver's, TLS's
 	{"plugin", "guest", nil},
 	{"manager", "the noun of what it owns", nil},

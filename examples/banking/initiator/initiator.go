@@ -155,7 +155,7 @@ func (i *Initiator) record(ctx context.Context, r *kgo.Record, asked map[talos.V
 	case talos.DecisionKind:
 		var d talos.Decision
 		if err := talos.DecodeDecision(r.Value, &d); err != nil {
-			return // the host counts what it can not read
+			return // the host counts what it cannot read
 		}
 		t, ok := asked[d.Version]
 		delete(asked, d.Version)

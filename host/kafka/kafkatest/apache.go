@@ -19,7 +19,7 @@ import (
 //go:embed server.properties
 var serverProperties string
 
-// StartApache starts an Apache Kafka of its own folder and ports, with all three listeners.
+// StartApache starts an Apache Kafka of its own directory and ports, with all three listeners.
 // The first time on a machine it gets the jars with Maven, which takes up to a minute; else
 // it takes 10 to 15 seconds. It returns a MissingError without Java or Maven.
 func StartApache(ctx context.Context) (*Broker, error) {
@@ -30,7 +30,7 @@ func StartApache(ctx context.Context) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := newFolder()
+	dir, err := newDirectory()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ type apache struct {
 	process   *process
 }
 
-// prepare writes the settings and formats the data folder.
+// prepare writes the settings and formats the data directory.
 func (a *apache) prepare(ctx context.Context, b *Broker) error {
 	ports, err := freePorts(4)
 	if err != nil {
@@ -77,13 +77,13 @@ func (a *apache) prepare(ctx context.Context, b *Broker) error {
 		return err
 	}
 	if err := run(cmd); err != nil {
-		return fmt.Errorf("format the broker's folder: %w\n%s", err, a.output("format.log"))
+		return fmt.Errorf("format the broker's directory: %w\n%s", err, a.output("format.log"))
 	}
 	return nil
 }
 
 // newClusterID returns a random id as Kafka writes them: 16 bytes in base64 that do not begin with
-// a dash, because the command that formats a folder takes such an id for an option.
+// a dash, because the command that formats a directory takes such an id for an option.
 func newClusterID() string {
 	var id [16]byte
 	rand.Read(id[:])
@@ -119,7 +119,7 @@ func (a *apache) writeSettings(controller int, c *certificate) error {
 	return errors.Join(err, file.Close())
 }
 
-// java returns a command of the broker's, whose output goes to a file in the folder.
+// java returns a command of the broker's, whose output goes to a file in the directory.
 func (a *apache) java(ctx context.Context, output string, args ...string) (*exec.Cmd, error) {
 	file, err := os.OpenFile(filepath.Join(a.dir, output), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// One id in 64 began with a dash, and the broker's folder was not formatted.
+// One id in 64 began with a dash, and the broker's directory was not formatted.
 func TestAClusterIDIsNoOption(t *testing.T) {
 	seen := map[string]bool{}
 	for range 10_000 {

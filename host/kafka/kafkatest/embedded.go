@@ -41,7 +41,7 @@ func StartEmbedded(o EmbeddedOptions) (*Broker, error) {
 		}
 		e.options.Port = ports[0]
 	}
-	dir, err := newFolder()
+	dir, err := newDirectory()
 	if err != nil {
 		return nil, err
 	}

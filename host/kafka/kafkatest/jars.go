@@ -36,7 +36,7 @@ func needTools() error {
 	return nil
 }
 
-// jars returns the folder with the broker's jars, which it gets with Maven the first time.
+// jars returns the directory with the broker's jars, which it gets with Maven the first time.
 func jars(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -57,8 +57,8 @@ func jars(ctx context.Context) (string, error) {
 	if err := get(ctx, work); err != nil {
 		return "", err
 	}
-	// The rename makes the folder complete or absent. Another process may have been first;
-	// its folder holds the same.
+	// The rename makes the directory complete or absent. Another process may have been first;
+	// its directory holds the same.
 	if err := os.Rename(filepath.Join(work, "jars"), home); err != nil {
 		if _, there := os.Stat(home); there != nil {
 			return "", err
@@ -67,7 +67,7 @@ func jars(ctx context.Context) (string, error) {
 	return home, nil
 }
 
-// get puts the jars into the folder jars below work.
+// get puts the jars into the directory jars below work.
 func get(ctx context.Context, work string) error {
 	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o600); err != nil {
 		return err

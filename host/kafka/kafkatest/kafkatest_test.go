@@ -99,22 +99,22 @@ func TestFoldersOfTheDeadAreRemoved(t *testing.T) {
 	if err := ended.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dead := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-x", folderPrefix, ended.Process.Pid))
+	dead := filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-x", directoryPrefix, ended.Process.Pid))
 	if err := os.Mkdir(dead, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	first, err := newFolder()
+	first, err := newDirectory()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newFolder(); err != nil {
+	if _, err := newDirectory(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
-		t.Fatal("the folder of a process that ended is still there:", err)
+		t.Fatal("the directory of a process that ended is still there:", err)
 	}
 	if _, err := os.Stat(first); err != nil {
-		t.Fatal("our own folder is gone:", err)
+		t.Fatal("our own directory is gone:", err)
 	}
 }
 

@@ -1,5 +1,5 @@
 // The banking example's guest in AssemblyScript. What it does and why it makes one statement
-// of a version stands in the README of the folder above; it answers as the guest in Go does,
+// of a version stands in the README of the directory above; it answers as the guest in Go does,
 // byte for byte.
 
 import { add, addByte, build, exec, Item, reject, serve, Status, Text, Value, Version } from "./ichor/assembly";

@@ -1,5 +1,5 @@
 // The banking example's guest in C. What it does and why it makes one statement of a version
-// stands in the README of the folder above; it answers as the guest in Go does, byte for byte.
+// stands in the README of the directory above; it answers as the guest in Go does, byte for byte.
 #include "ichor.h"
 
 static const char manifest[] = {

@@ -1,5 +1,5 @@
 //! The banking example's guest in Rust. What it does and why it makes one statement of a
-//! version stands in the README of the folder above; it answers as the guest in Go does,
+//! version stands in the README of the directory above; it answers as the guest in Go does,
 //! byte for byte.
 
 use ichor_guest::{reject, Item, Outcome, Statements, Value, Version};
