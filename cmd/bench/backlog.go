@@ -32,7 +32,7 @@ type backlog struct {
 
 // fill sends candidates and their decisions to the backlog's topic. All are single transfers, so
 // that each version is one statement of the guest's first template.
-func (m *measuring) fill(ctx context.Context) (*backlog, error) {
+func (m *benchmark) fill(ctx context.Context) (*backlog, error) {
 	if err := m.Broker.CreateTopic(ctx, backlogTopic, 1, nil); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 // watchEvery is how often the snapshot is looked at. It is one short read of one row.
 const watchEvery = 2 * time.Millisecond
 
-// backlogRun is the way of a backlog through the host.
+// backlogRun is what the host needed to install a backlog.
 type backlogRun struct {
 	rate    float64       // versions a second, from the first move of the snapshot to its last
 	start   time.Duration // from the start of the process to the first move
@@ -27,7 +27,7 @@ type backlogRun struct {
 }
 
 // install lets a fresh host install the backlog into a fresh database.
-func (m *measuring) install(ctx context.Context, b *backlog) (run backlogRun, err error) {
+func (m *benchmark) install(ctx context.Context, b *backlog) (run backlogRun, err error) {
 	bank, err := m.bank(ctx)
 	if err != nil {
 		return run, err
@@ -88,7 +88,7 @@ func judge(ctx context.Context, b *backlog, bank *stage.Bank) error {
 }
 
 // await returns the first snapshot that is seen at or above one, and when.
-func (m *measuring) await(ctx context.Context, h *stage.Host, conn *pgx.Conn, want talos.Version) (talos.Version, time.Time, error) {
+func (m *benchmark) await(ctx context.Context, h *stage.Host, conn *pgx.Conn, want talos.Version) (talos.Version, time.Time, error) {
 	var known talos.Version
 	moved := time.Now()
 	for {

@@ -22,7 +22,7 @@ type firstLoad struct {
 // firstLoad has the host's binary load the guest, which compiles it and checks its SQL in a
 // process of its own. Nothing of it is left for the hosts: the first finds a guest that was never
 // seen, the others what the one before compiled.
-func (m *measuring) firstLoad(ctx context.Context) (firstLoad, error) {
+func (m *benchmark) firstLoad(ctx context.Context) (firstLoad, error) {
 	settings := m.Settings(backlogTopic, m.Postgres.URL("postgres"), "cache-of-first-load", "127.0.0.1:0")
 	file, err := m.WriteSettings("first-load", &settings)
 	if err != nil {

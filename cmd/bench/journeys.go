@@ -63,13 +63,14 @@ func (j *journeys) ask(ctx context.Context) error {
 	return nil
 }
 
-// latencies are what the journeys say together.
+// latencies are percentiles of journeys: from the candidate and from the decision to the
+// installation.
 type latencies struct {
 	journeys                                         int
 	candidate50, candidate99, decision50, decision99 time.Duration
 }
 
-// summary is of the journeys whose beginning is wanted.
+// summary returns the percentiles of the journeys that began at a wanted instant.
 func (j *journeys) summary(wanted func(time.Time) bool) latencies {
 	var fromCandidate, fromDecision []time.Duration
 	for _, one := range j.seen {

@@ -67,7 +67,7 @@ func guestSQL(root string) (string, error) {
 }
 
 // climb measures one rung on a fresh bank.
-func (m *measuring) climb(ctx context.Context, r rung, sql string, transfers []transfer) (float64, error) {
+func (m *benchmark) climb(ctx context.Context, r rung, sql string, transfers []transfer) (float64, error) {
 	bank, err := m.bank(ctx)
 	if err != nil {
 		return 0, err

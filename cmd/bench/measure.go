@@ -68,7 +68,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 
 // rounds lets the host and the rungs take turns on the same server, so that what disturbs the
 // machine for a while disturbs all of them.
-func (m *measuring) rounds(ctx context.Context, b *backlog, sql string, r *report, say func(string, ...any)) error {
+func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *report, say func(string, ...any)) error {
 	var runs []backlogRun
 	rates := make([][]float64, len(rungs))
 	for n := range m.options.Rounds {
@@ -97,7 +97,7 @@ func median(values []float64) float64 {
 	return sorted[(len(sorted)-1)/2]
 }
 
-// machine is where the figures come from.
+// machine is what the measurements were made on.
 type machine struct {
 	CPUs       int    `json:"cpus"`
 	Go         string `json:"go"`

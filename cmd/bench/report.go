@@ -64,8 +64,8 @@ type report struct {
 	leftOut time.Duration
 }
 
-// throughput fills in what the rounds gave: medians, the ratios' of the ratios within a round, and
-// the highest peak.
+// throughput fills in the medians of the rounds and the highest peak. A ratio is taken within each
+// round, since the machine may be slower in another, and the median of these is shown.
 func (r *report) throughput(runs []backlogRun, rates [][]float64) {
 	var cpu, start, group, fifty, bare, single []float64
 	for _, w := range runs {
@@ -91,7 +91,7 @@ func (r *report) throughput(runs []backlogRun, rates [][]float64) {
 	r.RatioFifty, r.RatioBare, r.RatioBest = median(fifty), median(bare), median(single)
 }
 
-// underLoad fills in what the steady load gave.
+// underLoad fills in what was measured under the steady load.
 func (r *report) underLoad(o options, s steady) {
 	r.leftOut = o.leaveOut()
 	r.LoadRate, r.LoadCPU = float64(s.candidates)/s.took.Seconds(), s.cpu
@@ -103,7 +103,8 @@ func (r *report) underLoad(o options, s steady) {
 	r.AgeSamples, r.SnapshotAgeP50, r.SnapshotAgeP99 = len(s.ages), stage.Milliseconds(stage.Percentile(s.ages, 50)), stage.Milliseconds(stage.Percentile(s.ages, 99))
 }
 
-// besideInitiator fills in what the steady load gave beside the cohort's other writer.
+// besideInitiator fills in what was measured under the steady load while the cohort's initiator
+// installed too.
 func (r *report) besideInitiator(s steady) {
 	r.InitiatedP99, r.InitiatedAgeP99, r.Initiator = stage.Milliseconds(s.journeys.candidate99), stage.Milliseconds(stage.Percentile(s.ages, 99)), s.initiator
 }

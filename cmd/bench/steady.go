@@ -40,7 +40,7 @@ type steady struct {
 type disturbance func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error
 
 // swapping swaps the guest for one never seen after a third of the load, which waits for its end.
-func (m *measuring) swapping(after time.Duration) disturbance {
+func (m *benchmark) swapping(after time.Duration) disturbance {
 	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) (err error) {
 		out.swap, err = m.swap(ctx, h, after)
 		return err
@@ -48,7 +48,7 @@ func (m *measuring) swapping(after time.Duration) disturbance {
 }
 
 // initiating runs a cohort's initiator beside the host, which installs all transfers too.
-func (m *measuring) initiating(topic string) disturbance {
+func (m *benchmark) initiating(topic string) disturbance {
 	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error {
 		i := initiator.New(initiator.Options{Brokers: m.Brokers(), Topic: topic, Database: bank.URL})
 		err := i.Run(ctx)
@@ -59,7 +59,7 @@ func (m *measuring) initiating(topic string) disturbance {
 
 // load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host and
 // a fresh topic. What disturbs it is ended when all is sent, unless wait says to wait for it.
-func (m *measuring) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
+func (m *benchmark) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
 	bank, err := m.bank(ctx)
 	if err != nil {
 		return out, err
@@ -125,7 +125,7 @@ func (m *measuring) load(ctx context.Context, o options, topic string, disturb d
 var errSampled = errors.New("the load is over")
 
 // send sends what is due, and waits, until the time is over and every candidate is decided.
-func (m *measuring) send(ctx context.Context, o options, topic string, ages *ages) (candidates int, took time.Duration, err error) {
+func (m *benchmark) send(ctx context.Context, o options, topic string, ages *ages) (candidates int, took time.Duration, err error) {
 	generator, err := workload.New(workload.Options{
 		Seed: o.Seed, Accounts: o.Accounts, Plain: true, MaxDelay: o.Delay, Now: time.Now,
 	})

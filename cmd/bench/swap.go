@@ -19,7 +19,7 @@ type window struct{ begun, ended time.Time }
 func (w window) holds(t time.Time) bool { return !t.Before(w.begun) && t.Before(w.ended) }
 
 // swap waits, replaces the guest by one whose bytes nobody has seen, and waits until it converts.
-func (m *measuring) swap(ctx context.Context, h *stage.Host, after time.Duration) (w window, err error) {
+func (m *benchmark) swap(ctx context.Context, h *stage.Host, after time.Duration) (w window, err error) {
 	if err := hosttest.Sleep(ctx, after); err != nil {
 		return w, err
 	}

@@ -13,8 +13,8 @@ import (
 // journeysAsked is how many of the recent journeys are asked for at once.
 const journeysAsked = 1500
 
-// journeys collects what the host says about the way of each version. They are the host's own
-// figures: nobody else knows them.
+// journeys collects what the host says about the way of each version. The host measured it: nobody
+// else can.
 type journeys struct {
 	host *stage.Host
 
@@ -78,7 +78,7 @@ func (j *journeys) all() map[talos.Version]journey {
 	return j.seen
 }
 
-// latencies are what the journeys say together.
+// latencies summarises the journeys that were seen.
 type latencies struct {
 	journeys                     int
 	install50, install99, snap99 time.Duration

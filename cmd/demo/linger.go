@@ -8,8 +8,8 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 )
 
-// linger starts the host again, says what can be tried with it, and waits for the context's
-// end, which is the end that it is meant to have.
+// linger starts the host again, says what can be tried with it, and returns nil when the context
+// ends.
 func (d *show) linger(ctx context.Context, ready func() error) error {
 	if err := d.host.Start(); err != nil {
 		return err

@@ -19,7 +19,7 @@ type report struct {
 	Seconds float64 `json:"seconds"` // from the first message to the last installation
 	Rate    float64 `json:"rate"`    // versions installed a second, in that time
 
-	// The host's own figures, from the journeys that it showed.
+	// Measured by the host, from the journeys that it showed.
 	P50         float64 `json:"p50_ms"` // from candidate to installation
 	P99         float64 `json:"p99_ms"`
 	SnapshotAge float64 `json:"snapshot_age_p99_ms"` // from candidate to the snapshot that passed it

@@ -63,8 +63,8 @@ func (t *traffic) run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// enough ends the workload when it is as long as was asked, and nothing disturbs it any more:
-// what is killed or swapped must be so under load.
+// enough reports whether the workload is as long as was asked and no disturbance is left: a host
+// must be killed, and a guest swapped, under load.
 func (t *traffic) enough(counts workload.Counts) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -376,7 +376,6 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 	}
 }
 
-// TestEachLimitOfGuestsIsASetting: all of them reach the host, and are refused by name.
 // TestFlowStyleSettings: what stands between brackets is read as between lines.
 func TestFlowStyleSettings(t *testing.T) {
 	for _, text := range []string{
@@ -430,6 +429,7 @@ func TestSettingsAreWrittenAsTheyAreRead(t *testing.T) {
 	}
 }
 
+// TestEachLimitOfGuestsIsASetting: all of them reach the host, and are refused by name.
 func TestEachLimitOfGuestsIsASetting(t *testing.T) {
 	s := defaultSettings()
 	text := `guests: {memory: 128MiB, fuel: {start: 1, call: 2, item: 3},

@@ -258,7 +258,7 @@ func decodeSettings(r io.Reader, s *settings) error {
 	return nil
 }
 
-// options says the settings in the host's words.
+// options returns the settings as options of the host.
 func (s *settings) options() (host.Options, error) {
 	o := host.Options{}
 	o.Source.Brokers, o.Source.Topic, o.Source.Group = s.Source.Brokers, s.Source.Topic, s.Source.Group
@@ -288,11 +288,11 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)
 	o.HTTP.Listen, o.HTTP.Hosts = s.HTTP.Listen, s.HTTP.Hosts
-	o.Fill() // so that every verb has a guest checked by what run has it checked by
+	o.Fill() // every verb checks a guest by the same options as run
 	return o, o.Validate()
 }
 
-// limits says the limits and the SQL policy of guests in the words of package guest.
+// limits returns the limits and the SQL policy of guests as options of package guest.
 func (s *guestSettings) limits() guest.Options {
 	o := guest.Options{
 		CacheDir: s.CacheDir, MemoryPages: uint32(s.Memory / (64 << 10)),

@@ -13,7 +13,8 @@ import (
 
 const modulePath = "github.com/ichor-replicator/ichor"
 
-// Repository returns the directory of the module; what calls it must be run in there.
+// Repository returns the root directory of this module. It asks the go command, so it returns an
+// error unless the process runs in a directory of the repository.
 func Repository(ctx context.Context) (string, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}")
 	var problems bytes.Buffer

@@ -88,8 +88,8 @@ func start(log, name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// environment leaves out the variables that the host takes for settings: whoever calls writes
-// its own.
+// environment removes the variables that the host would read as settings, so that only the settings
+// file counts.
 func environment(environ []string) []string {
 	return slices.DeleteFunc(slices.Clone(environ), func(pair string) bool {
 		name, _, _ := strings.Cut(pair, "=")

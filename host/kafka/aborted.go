@@ -24,7 +24,7 @@ func newAbortedTransactions(ranges []abortedRange) abortedTransactions {
 	return abortedTransactions{ahead: ranges, now: map[int64]struct{}{}}
 }
 
-// reach takes up the transactions that begin at or below last.
+// reach adds the transactions that begin at or below the offset last to those that are aborted now.
 func (a *abortedTransactions) reach(last int64) {
 	for len(a.ahead) > 0 && a.ahead[0].first <= last {
 		a.now[a.ahead[0].producer] = struct{}{}
@@ -38,5 +38,6 @@ func (a *abortedTransactions) covers(producer int64) bool {
 	return aborted
 }
 
-// end passes an abort marker.
+// end takes note of an abort marker: what the producer sends behind it belongs to another
+// transaction.
 func (a *abortedTransactions) end(producer int64) { delete(a.now, producer) }

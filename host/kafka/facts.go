@@ -66,7 +66,8 @@ func (l *Log) facts(ctx context.Context, t *kafkago.Transport) (Facts, error) {
 // topicResource is the protocol's number for a topic among the things that have settings.
 const topicResource = 2
 
-// cleanup asks for the topic's cleanup.policy. Who may not ask does not know.
+// cleanup returns the topic's cleanup.policy, and nothing where the brokers do not allow the
+// question.
 func (l *Log) cleanup(ctx context.Context, t *kafkago.Transport) (string, error) {
 	got, err := t.RoundTrip(ctx, l.address(), &describeconfigs.Request{Resources: []describeconfigs.RequestResource{
 		{ResourceType: topicResource, ResourceName: l.opts.Topic, ConfigNames: []string{"cleanup.policy"}},
@@ -131,7 +132,8 @@ func (l *Log) edge(ctx context.Context, t *kafkago.Transport, which int64, isola
 	return talos.Position(p.Offset), nil
 }
 
-// bounds tells a position out of range which side it is on.
+// bounds returns why a position is out of range: a TruncatedError below the log, a DivergedError
+// above it.
 func (l *Log) bounds(ctx context.Context, t *kafkago.Transport, asked talos.Position) error {
 	start, err := l.edge(ctx, t, firstOffset, readUncommitted)
 	if err != nil {

@@ -48,7 +48,7 @@ func (l *Log) Follow(ctx context.Context, from talos.Position, anchor talos.Anch
 	}
 }
 
-// follower is where a Follow stands.
+// follower is the state of one Follow.
 type follower struct {
 	log  *Log
 	next talos.Position

@@ -2,7 +2,7 @@ package kafka
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are the figures of one Log.
+// Metrics counts what one Log reads and which errors it meets.
 type Metrics struct {
 	fetches   prometheus.Counter
 	records   *prometheus.CounterVec
@@ -15,7 +15,7 @@ type Metrics struct {
 	published prometheus.Gauge
 }
 
-// newMetrics makes the figures and registers them, unless reg is nil.
+// newMetrics returns metrics that are registered with reg, unless that is nil.
 func newMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		fetches: counter("fetches_total", "Fetches answered by the broker."),

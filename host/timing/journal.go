@@ -17,7 +17,8 @@ type Journal struct {
 	keep    int
 }
 
-// NewJournal returns a journal of at most recent recent and slowest slowest journeys; both at least 1.
+// NewJournal returns a journal that keeps the recent latest and the slowest slowest journeys; a
+// number below 1 counts as 1.
 func NewJournal(recent, slowest int) *Journal {
 	return &Journal{recent: make([]*Journey, 0, max(recent, 1)), keep: max(slowest, 1)}
 }

@@ -287,7 +287,7 @@ func once(ctx context.Context, conn *pgx.Conn, t transfer) error {
 	})
 }
 
-// quantile returns the q-quantile of some durations in ms; 0 of none.
+// quantile returns the q-quantile of the durations in milliseconds, 0 when there are none.
 func quantile(all []time.Duration, q float64) float64 {
 	if len(all) == 0 {
 		return 0

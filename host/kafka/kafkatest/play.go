@@ -49,7 +49,7 @@ func (b *Broker) Play(ctx context.Context, topic string, log []Recorded) error {
 	return nil
 }
 
-// player is where a Play stands.
+// player is the state of one Play.
 type player struct {
 	broker   *Broker
 	topic    string

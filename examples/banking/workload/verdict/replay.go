@@ -21,8 +21,9 @@ type Opening struct {
 	Amount   *big.Rat
 }
 
-// Replay installs the installable versions one after the other and returns the rows that are
-// then there, and the money that should be in them together, summed on another way.
+// Replay installs the installable versions one after the other and returns the rows that are then
+// there. total is the money that should be in them together, summed from the opening and the
+// movements of money from and to outside.
 func (l *Log) Replay(o Opening) (rows Rows, total *big.Rat) {
 	rows = Rows{}
 	for _, account := range o.Accounts {

@@ -10,8 +10,8 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 )
 
-// measuring is what the measurements share: a stage with the guest and the host built.
-type measuring struct {
+// benchmark is what the measurements share: a stage with the guest and the host built.
+type benchmark struct {
 	*stage.Stage
 	options options
 	banks   int // how many were opened
@@ -19,7 +19,7 @@ type measuring struct {
 
 // openStage starts and builds everything. Close ends what was started; after an error that is done
 // already.
-func openStage(ctx context.Context, o options) (*measuring, error) {
+func openStage(ctx context.Context, o options) (*benchmark, error) {
 	s, err := stage.Open(ctx, stage.Options{Name: "bench", Ichor: o.Ichor})
 	if err != nil {
 		return nil, err
@@ -27,12 +27,12 @@ func openStage(ctx context.Context, o options) (*measuring, error) {
 	if err := s.Build(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &measuring{Stage: s, options: o}, nil
+	return &benchmark{Stage: s, options: o}, nil
 }
 
 // bank opens a fresh bank whose tables the database's planner knows, on a server that has nothing
 // left to write.
-func (m *measuring) bank(ctx context.Context) (*stage.Bank, error) {
+func (m *benchmark) bank(ctx context.Context) (*stage.Bank, error) {
 	m.banks++
 	b, err := m.OpenBank(ctx, fmt.Sprintf("bank_%d", m.banks), m.options.Accounts)
 	if err != nil {
@@ -51,10 +51,10 @@ func (m *measuring) bank(ctx context.Context) (*stage.Bank, error) {
 }
 
 // host prepares a host for the bank, with the options' lanes and groups.
-func (m *measuring) host(ctx context.Context, topic string, b *stage.Bank) (*stage.Host, error) {
+func (m *benchmark) host(ctx context.Context, topic string, b *stage.Bank) (*stage.Host, error) {
 	return m.NewHost(ctx, topic, b, m.adjust)
 }
 
-func (m *measuring) adjust(s *stage.Settings) {
+func (m *benchmark) adjust(s *stage.Settings) {
 	s.Installer.Lanes, s.Installer.GroupMax = m.options.Lanes, m.options.Group
 }
