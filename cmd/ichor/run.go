@@ -35,6 +35,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
+	boundHeap()
 	if err := equip(&o.Guests.Limits); err != nil {
 		log.Warn("each start takes longer than it need", "because", err)
 	}
