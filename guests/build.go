@@ -39,7 +39,7 @@ func (e *CompileError) Error() string {
 func (e *CompileError) Unwrap() error { return e.Err }
 
 // ModuleOf returns the file that Build makes of the project in dir by default: the manifest's
-// name, with .wasm, in the project's folder.
+// name, with .wasm, in the project's directory.
 func ModuleOf(dir string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, manifest))
 	if err != nil {
@@ -69,7 +69,7 @@ func checkManifest(dir string) error {
 }
 
 // Build compiles the project in dir, see Find, with its language's recipe: the same sources
-// and the same version of the compiler give the same bytes in any folder. It writes the
+// and the same version of the compiler give the same bytes in any directory. It writes the
 // module to the file out, or where ModuleOf says if out is empty. It returns a *ProjectError,
 // a *MissingCompiler or a *CompileError.
 func Build(ctx context.Context, dir, out string) (*Result, error) {
@@ -85,7 +85,7 @@ func Build(ctx context.Context, dir, out string) (*Result, error) {
 			return nil, err
 		}
 	}
-	// Compilers run in the project's folder, so what is written elsewhere is named in full.
+	// Compilers run in the project's directory, so what is written elsewhere is named in full.
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ type builder struct {
 	compiler  []string
 }
 
-// run runs the compiler in the project's folder.
+// run runs the compiler in the project's directory.
 func (b *builder) run(ctx context.Context, environment []string, words ...string) error {
 	return b.command(ctx, append(b.compiler[:len(b.compiler):len(b.compiler)], words...), environment)
 }

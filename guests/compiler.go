@@ -23,7 +23,7 @@ var missing = map[Language]string{
 	Go:             "no Go compiler: install Go 1.26 or newer, or set ICHOR_GO to its go command",
 	Rust:           "no Rust compiler with wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown, or (Debian) apt-get install rustc libstd-rust-dev-wasm32 lld, or set ICHOR_RUSTC to such a rustc",
 	C:              "no C compiler for wasm32: pip install ziglang==0.15.2, or set ICHOR_ZIG to a zig",
-	AssemblyScript: "no AssemblyScript compiler: npm install in the project's folder, or npm install --global assemblyscript@0.28.20, or set ICHOR_ASC to its asc",
+	AssemblyScript: "no AssemblyScript compiler: npm install in the project's directory, or npm install --global assemblyscript@0.28.20, or set ICHOR_ASC to its asc",
 }
 
 // pinned are the versions whose bytes the project answers for.
@@ -92,7 +92,7 @@ func ask(ctx context.Context, l Language, dir string, command []string) (version
 		version = say("env", "GOVERSION")
 	case Rust:
 		version = say("--version")
-		if folder := say("--print", "target-libdir", "--target", rustTarget); folder == "" || !holdsLibraries(folder) {
+		if directory := say("--print", "target-libdir", "--target", rustTarget); directory == "" || !holdsLibraries(directory) {
 			return "", false
 		}
 	case C:
@@ -104,9 +104,9 @@ func ask(ctx context.Context, l Language, dir string, command []string) (version
 	return version, version != ""
 }
 
-// holdsLibraries reports whether the standard library is there: rustc names the folder
+// holdsLibraries reports whether the standard library is there: rustc names the directory
 // whether or not it exists.
-func holdsLibraries(folder string) bool {
-	libraries, err := filepath.Glob(filepath.Join(folder, "*.rlib"))
+func holdsLibraries(directory string) bool {
+	libraries, err := filepath.Glob(filepath.Join(directory, "*.rlib"))
 	return err == nil && len(libraries) > 0
 }

@@ -31,7 +31,7 @@ const (
 // Languages returns all of them.
 func Languages() []Language { return []Language{Go, Rust, C, AssemblyScript} }
 
-// main is the file that makes a folder a project of the language.
+// main is the file that makes a directory a project of the language.
 func (l Language) main() string {
 	return map[Language]string{Go: "main.go", Rust: "guest.rs", C: "guest.c", AssemblyScript: "guest.ts"}[l]
 }
@@ -42,7 +42,7 @@ var kits embed.FS
 //go:embed scaffold
 var scaffolds embed.FS
 
-// ProjectError is why a folder is no project, or none can be made of it.
+// ProjectError is why a directory is no project, or none can be made of it.
 type ProjectError struct {
 	Dir string
 	Why string
@@ -57,10 +57,10 @@ var names = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 // like it, and a name may have hyphens: it goes only where any text may stand.
 const placeholder = "{{name}}"
 
-// New writes a project into the folder dir, which must be empty or not there: a guest that
+// New writes a project into the directory dir, which must be empty or not there: a guest that
 // builds and passes its tests as it is, with its kit. It is a small one, or the worked
 // example with arrays, numbers and nesting. The name becomes the guest's. It returns a
-// *ProjectError for a name or a folder that will not do.
+// *ProjectError for a name or a directory that will not do.
 func New(l Language, name, dir string, worked bool) error {
 	if !slices.Contains(Languages(), l) {
 		return &ProjectError{dir, fmt.Sprintf("no language %q: there are %v", l, Languages())}
@@ -69,7 +69,7 @@ func New(l Language, name, dir string, worked bool) error {
 		return &ProjectError{dir, fmt.Sprintf("the name %q is not of small letters, digits and hyphens, a letter first", name)}
 	}
 	if old, err := os.ReadDir(dir); err == nil && len(old) > 0 {
-		return &ProjectError{dir, "the folder is not empty"}
+		return &ProjectError{dir, "the directory is not empty"}
 	}
 	if err := writeScaffold(path.Join("scaffold", string(l)), name, dir); err != nil {
 		return err
@@ -151,7 +151,7 @@ func write(dir, file string, text []byte) error {
 	return os.WriteFile(to, text, 0o644)
 }
 
-// Find returns the project's folder: dir itself, or the only folder in it that is a project.
+// Find returns the project's directory: dir itself, or the only directory in it that is a project.
 // It returns a *ProjectError if there is none or more than one.
 func Find(dir string) (string, Language, error) {
 	if l, ok := languageOf(dir); ok {

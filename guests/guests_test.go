@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the examples' modules anew")
 
-// example is the banking guest's folder; the module of each language stands in it.
+// example is the banking guest's directory; the module of each language stands in it.
 const example = "../examples/banking/guest"
 
 // compiler skips the test where the language's compiler is missing, but not in the gate.
@@ -61,10 +61,10 @@ func TestNewProjectsBuild(t *testing.T) {
 				if err := guests.New(l, "my-orders-2", dir, false); err != nil {
 					t.Fatal(err)
 				}
-				modules[i] = build(t, filepath.Dir(dir)) // from the folder above it
+				modules[i] = build(t, filepath.Dir(dir)) // from the directory above it
 			}
 			if !bytes.Equal(modules[0], modules[1]) {
-				t.Errorf("two folders give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
+				t.Errorf("two directories give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
 			}
 		})
 	}
@@ -124,7 +124,7 @@ func TestNamesChangeNoProgram(t *testing.T) {
 	}
 }
 
-// read returns the files of a folder.
+// read returns the files of a directory.
 func read(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -257,10 +257,10 @@ func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	var none *guests.ProjectError
 	if _, _, err := guests.Find(dir); !errors.As(err, &none) || !strings.Contains(err.Error(), "ichor guest new") {
-		t.Errorf("an empty folder: %v", err)
+		t.Errorf("an empty directory: %v", err)
 	}
 	if _, _, err := guests.Find(filepath.Join(dir, "x")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no folder: %v", err)
+		t.Errorf("no directory: %v", err)
 	}
 	if err := guests.New(guests.C, "one", filepath.Join(dir, "one"), false); err != nil {
 		t.Fatal(err)

@@ -259,9 +259,9 @@ func TestAHostWhoseGuestTheDatabaseRefusesLeavesTheOwnerAlone(t *testing.T) {
 	r := b.start()
 	r.becomes("")
 	epoch := b.text("select epoch from ichor.state")
-	b.install("deeds", guesttest.Deeds(t))
+	b.install("misbehaving", guesttest.Misbehaving(t))
 	second := *b
-	second.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	second.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "misbehaving"}}
 	if err := second.start().ended(); err == nil {
 		t.Error("a guest whose table is not there is taken")
 	}

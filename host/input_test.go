@@ -306,23 +306,23 @@ func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
 // there is said at the start, not by the first version that needs it.
 func TestAGuestWhoseTableIsNotThereIsRefused(t *testing.T) {
 	b := newBank(t, 3)
-	b.install("deeds", guesttest.Deeds(t))
-	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	b.install("misbehaving", guesttest.Misbehaving(t))
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "misbehaving"}}
 	err := b.start().ended()
 	var refused *guest.LoadError
 	if !errors.As(err, &refused) || refused.Step != guest.StepDatabase {
 		t.Fatalf("%v", err)
 	}
-	if !strings.Contains(err.Error(), `relation "deeds" does not exist`) {
+	if !strings.Contains(err.Error(), `relation "misbehaving" does not exist`) {
 		t.Errorf("it does not say what is missing: %v", err)
 	}
 }
 
 func TestAGuestThatTrapsHoldsItsVersionAlone(t *testing.T) {
 	b := newBank(t, 3)
-	b.install("deeds", guesttest.Deeds(t))
-	b.exec("create table deeds (a text, b text, c bigint)")
-	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "deeds"}}
+	b.install("misbehaving", guesttest.Misbehaving(t))
+	b.exec("create table misbehaving (a text, b text, c bigint)")
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "misbehaving"}}
 	b.send(message("Other", "position 0"))
 	bad := candidate(1, "0001", `[{"PANIC":{}}]`)
 	bad.Value = []byte(strings.Replace(string(bad.Value), `"cohort":"c"`, `"cohort":"bad"`, 1))

@@ -224,7 +224,7 @@ func TestAStartWithARefusedFileGoesOnWithTheHistory(t *testing.T) {
 	for kind, spoil := range map[string]func(b *bank){
 		"no module":   func(b *bank) { b.install("banking", []byte("no module")) },
 		"no file":     func(b *bank) { b.remove("banking.wasm") },
-		"not its SQL": func(b *bank) { b.install("banking", guesttest.Deeds(t)) }, // there is no such table
+		"not its SQL": func(b *bank) { b.install("banking", guesttest.Misbehaving(t)) }, // there is no such table
 	} {
 		t.Run(kind, func(t *testing.T) {
 			b := newBank(t, 3)

@@ -48,7 +48,7 @@ func (w withJSON) answer(value any, text func()) error {
 
 // withModule is the part of the commands that look at a module.
 type withModule struct {
-	Path     string `arg:"" optional:"" help:"The module, or the project that was built; else the project in this folder." default:"." type:"path"`
+	Path     string `arg:"" optional:"" help:"The module, or the project that was built; else the project in this directory." default:"." type:"path"`
 	Settings string `short:"c" name:"settings" help:"A file of settings, whose limits and SQL policy are those of guests then; only its guests are looked at. Else guests.policy.yaml beside the module, if it is there." placeholder:"FILE" type:"path"`
 }
 
@@ -56,12 +56,12 @@ type withModule struct {
 // to be there.
 const policyFile = "guests.policy.yaml"
 
-// limits returns the limits and the SQL policy of guests for a module in a folder. The folder
+// limits returns the limits and the SQL policy of guests for a module in a directory. The directory
 // for compiled code is the deployment's, and left alone.
-func (w withModule) limits(folder string) (guest.Options, error) {
+func (w withModule) limits(directory string) (guest.Options, error) {
 	file := w.Settings
 	if file == "" {
-		if file = filepath.Join(folder, policyFile); !exists(file) {
+		if file = filepath.Join(directory, policyFile); !exists(file) {
 			return guest.Options{}, nil
 		}
 	}
@@ -107,7 +107,7 @@ func short(file string) string {
 	return relative
 }
 
-// read finds the module and reads it. A folder is a project, and the module what build made.
+// read finds the module and reads it. A directory is a project, and the module what build made.
 func (w withModule) read() (*module, error) {
 	m := &module{file: w.Path, metrics: guest.NewMetrics(prometheus.NewRegistry())}
 	m.log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -127,7 +127,7 @@ func (w withModule) read() (*module, error) {
 	if m.options, err = w.limits(filepath.Dir(m.file)); err != nil {
 		return nil, err
 	}
-	_ = equip(&m.options) // without a folder each look takes longer, and that is all
+	_ = equip(&m.options) // without a directory each look takes longer, and that is all
 	m.options.Passes = passed{}
 	m.bytes, err = guest.ReadFile(m.file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -168,7 +168,7 @@ func (m *module) close(g *guest.Generation) {
 type guestNewCommand struct {
 	withJSON
 	Lang   string `required:"" help:"What it is written in: ${languages}." placeholder:"LANGUAGE"`
-	Name   string `arg:"" help:"The guest's name, and that of the folder that is made: small letters, digits and hyphens."`
+	Name   string `arg:"" help:"The guest's name, and that of the directory that is made: small letters, digits and hyphens."`
 	Worked bool   `help:"Begin with the worked example, which has arrays, numbers and nesting, instead of the smallest guest."`
 }
 
@@ -193,7 +193,7 @@ func languages() string {
 
 type guestBuildCommand struct {
 	withJSON
-	Project string `arg:"" optional:"" help:"The project's folder, or one that holds it." default:"." type:"path"`
+	Project string `arg:"" optional:"" help:"The project's directory, or one that holds it." default:"." type:"path"`
 	Out     string `short:"o" help:"The module; else NAME.wasm in the project, with the name of its manifest." type:"path"`
 }
 

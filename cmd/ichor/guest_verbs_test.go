@@ -13,7 +13,7 @@ import (
 	"github.com/ichor-replicator/ichor/guests"
 )
 
-// ichor runs the command in a folder and returns what it says and its exit code.
+// ichor runs the command in a directory and returns what it says and its exit code.
 func ichor(t *testing.T, dir, input string, words ...string) (out, problems string, code int) {
 	t.Helper()
 	self, err := os.Executable()
@@ -34,7 +34,7 @@ func ichor(t *testing.T, dir, input string, words ...string) (out, problems stri
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestAGuestFromNothing does what a newcomer does in an empty folder, in each language.
+// TestAGuestFromNothing does what a newcomer does in an empty directory, in each language.
 func TestAGuestFromNothing(t *testing.T) {
 	for _, l := range guests.Languages() {
 		t.Run(string(l), func(t *testing.T) {
@@ -125,8 +125,8 @@ func TestAuthorsSettings(t *testing.T) {
 	}
 }
 
-// TestAuthorsVerbsWithoutAFolder: nothing can be written, and they take longer, no more.
-func TestAuthorsVerbsWithoutAFolder(t *testing.T) {
+// TestAuthorsVerbsWithoutADirectory: nothing can be written, and they take longer, no more.
+func TestAuthorsVerbsWithoutADirectory(t *testing.T) {
 	banking, err := filepath.Abs("../../examples/banking/guest/banking-c.wasm")
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ typedef struct {
 	const uint8_t *row, *first;
 } ichor_value;
 
-// ichor_arg is the value of one parameter, in Postgres's text format.
+// ichor_arg is the value of one parameter, in PostgreSQL's text format.
 typedef struct {
 	uint32_t flags, address, size;
 } ichor_arg;

@@ -18,7 +18,7 @@ type Statements struct {
 }
 
 // Arg is the value of one parameter: null, a reference to bytes of the input, or text that
-// the guest made. Values are in Postgres's text format.
+// the guest made. Values are in PostgreSQL's text format.
 //
 // It is three words small on purpose: the compiler keeps it in registers, where a larger
 // one would be moved by a call out of the module for each copy.

@@ -41,7 +41,7 @@ func (g *Generation) checkApart(ctx context.Context, module []byte, passed bool)
 		Name: g.name, Bytes: len(module), Options: g.options, Passed: passed, Time: g.options.Child.Time, Memory: g.options.Child.Memory,
 	}}
 	a.request.Options.Instances = 1
-	if cache := g.options.CacheDir; cache != "" && !g.isCompiled() && !strings.HasPrefix(cache, memoryFolder) {
+	if cache := g.options.CacheDir; cache != "" && !g.isCompiled() && !strings.HasPrefix(cache, memoryDirectory) {
 		if dir := stage(); dir != "" {
 			defer os.RemoveAll(dir)
 			a.request.Options.CacheDir = dir

@@ -59,7 +59,7 @@ func benchModule(b *testing.B, language string) []byte {
 	return module
 }
 
-// transfer and three are what the banking guest and the guest of deeds do with the benchmark's
+// transfer and three are what the banking guest and the misbehaving guest do with the benchmark's
 // statemaps, to be compiled natively: one statement and three.
 func transfer(v sdk.Version, out *sdk.Statements) error {
 	item := v.Item(0)
@@ -115,7 +115,7 @@ func BenchmarkBoundary(b *testing.B) {
 		{"transfer/rust", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "rust") }, transfer},
 		{"transfer/c", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "c") }, transfer},
 		{"transfer/assemblyscript", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "assemblyscript") }, transfer},
-		{"three/go", "THREE", func(b *testing.B) []byte { return guesttest.Deeds(b) }, three},
+		{"three/go", "THREE", func(b *testing.B) []byte { return guesttest.Misbehaving(b) }, three},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			g := benchLoad(b, c.module(b), Options{Instances: 1, BatchTime: 1e9, BatchMax: benchBatch})

@@ -14,21 +14,21 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// The parts of a cache folder that are ours. Everything else in it is left alone.
+// The parts of a cache directory that are ours. Everything else in it is left alone.
 const (
-	compiledFolders = "wazero-*"   // compiled code, as wazero lays it out
-	compiledMarks   = "compiled-*" // empty files: this module was compiled. They decide nothing but who compiles it.
+	compiledDirectories = "wazero-*"   // compiled code, as wazero lays it out
+	compiledMarks       = "compiled-*" // empty files: this module was compiled. They decide nothing but who compiles it.
 
 	cacheMost = 512 << 20 // bytes of compiled code, a guest in Go has about 15 MiB
 )
 
-// FindCacheDir returns a folder for Options.CacheDir that this user alone may enter and that
-// can be written: the user's cache folder, or else one in the temporary folder or in memory,
+// FindCacheDir returns a directory for Options.CacheDir that this user alone may enter and that
+// can be written: the user's cache directory, or else one in the temporary directory or in memory,
 // of the same name each time so that a restart finds it again. It returns an error that says
 // why there is none.
 func FindCacheDir() (string, error) {
 	own := "ichor-" + strconv.Itoa(os.Geteuid())
-	candidates := []string{filepath.Join(os.TempDir(), own), filepath.Join(memoryFolder, own)}
+	candidates := []string{filepath.Join(os.TempDir(), own), filepath.Join(memoryDirectory, own)}
 	if base, err := os.UserCacheDir(); err == nil {
 		candidates = slices.Insert(candidates, 0, filepath.Join(base, "ichor", "modules"))
 	}
@@ -44,10 +44,10 @@ func firstCacheDir(candidates []string) (string, error) {
 		}
 		errs = append(errs, err)
 	}
-	return "", fmt.Errorf("no folder can be written that is this user's alone: %w", errors.Join(errs...))
+	return "", fmt.Errorf("no directory can be written that is this user's alone: %w", errors.Join(errs...))
 }
 
-// tryCacheDir makes the folder and writes into it. In a folder that all may write somebody else
+// tryCacheDir makes the directory and writes into it. In a directory that all may write somebody else
 // may have made it first.
 func tryCacheDir(dir string) error {
 	if err := privateDir(dir); err != nil {
@@ -60,7 +60,7 @@ func tryCacheDir(dir string) error {
 	return errors.Join(trial.Close(), os.Remove(trial.Name()))
 }
 
-// openCache opens the cache folder after what may have been planted in it is gone.
+// openCache opens the cache directory after what may have been planted in it is gone.
 func openCache(dir string, log *slog.Logger) (wazero.CompilationCache, error) {
 	if err := prepareCache(dir, log); err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func openCache(dir string, log *slog.Logger) (wazero.CompilationCache, error) {
 	return cache, nil
 }
 
-// prepareCache makes the folder if need be and removes what may have been planted in it.
+// prepareCache makes the directory if need be and removes what may have been planted in it.
 func prepareCache(dir string, log *slog.Logger) error {
 	if err := privateDir(dir); err != nil {
 		return err
@@ -80,8 +80,8 @@ func prepareCache(dir string, log *slog.Logger) error {
 	return sweepCache(dir, log)
 }
 
-// privateDir makes the folder, or checks that it is for its owner alone: compiled code is
-// run as it is found there. What is in a folder that was open once may be a stranger's, so it
+// privateDir makes the directory, or checks that it is for its owner alone: compiled code is
+// run as it is found there. What is in a directory that was open once may be a stranger's, so it
 // is not enough to close it.
 func privateDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -92,7 +92,7 @@ func privateDir(dir string) error {
 		return fmt.Errorf("look at compilation cache: %w", err)
 	}
 	if mode := info.Mode(); !mode.IsDir() || mode.Perm()&0o077 != 0 || !ownedByUs(info) {
-		return fmt.Errorf("compilation cache %s has mode %04o, is no folder or has another owner: code is run from it, so others must never have written there; use a new folder, as %s", filepath.Clean(dir), mode.Perm(), filepath.Join(dir, "modules"))
+		return fmt.Errorf("compilation cache %s has mode %04o, is no directory or has another owner: code is run from it, so others must never have written there; use a new directory, as %s", filepath.Clean(dir), mode.Perm(), filepath.Join(dir, "modules"))
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func sweepCache(dir string, log *slog.Logger) error {
 	for _, f := range strangers {
 		log.Warn("compilation cache: what others may have written is removed", "path", f.path, "mode", f.info.Mode())
 		if err := os.RemoveAll(f.path); err != nil {
-			return fmt.Errorf("remove from compilation cache what others may have written: %w; use a new folder", err)
+			return fmt.Errorf("remove from compilation cache what others may have written: %w; use a new directory", err)
 		}
 	}
 	slices.SortFunc(kept, func(a, b cachedFile) int { return b.info.ModTime().Compare(a.info.ModTime()) }) // newest first
@@ -166,14 +166,14 @@ func strange(info fs.FileInfo) bool {
 	return !ownedByUs(info) || mode.Perm()&0o022 != 0 || !mode.IsDir() && (!mode.IsRegular() || namesOf(info) != 1)
 }
 
-// cacheParts returns what is ours in the folder.
+// cacheParts returns what is ours in the directory.
 func cacheParts(dir string) (parts []string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil // there is nothing yet
 	}
 	for _, entry := range entries {
-		for _, pattern := range []string{compiledFolders, compiledMarks} {
+		for _, pattern := range []string{compiledDirectories, compiledMarks} {
 			if ours, _ := filepath.Match(pattern, entry.Name()); ours {
 				parts = append(parts, filepath.Join(dir, entry.Name()))
 			}
@@ -182,7 +182,7 @@ func cacheParts(dir string) (parts []string) {
 	return parts
 }
 
-// emptyCache removes all code from the folder.
+// emptyCache removes all code from the directory.
 func emptyCache(dir string) error {
 	var errs []error
 	for _, path := range cacheParts(dir) {

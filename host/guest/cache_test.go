@@ -39,7 +39,7 @@ func TestAPlantedFileDecidesNothing(t *testing.T) {
 // entry returns the file with the one module's code.
 func entry(t *testing.T, cache string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(cache, compiledFolders, "*"))
+	files, err := filepath.Glob(filepath.Join(cache, compiledDirectories, "*"))
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
@@ -66,7 +66,7 @@ func TestEntriesOfStrangersAreRemoved(t *testing.T) {
 			do(os.Rename(path, other), os.Symlink(other, path))
 		},
 		"a FIFO":        func(path string) { do(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
-		"its folder":    func(path string) { do(os.Chmod(filepath.Dir(path), 0o777)) },
+		"its directory": func(path string) { do(os.Chmod(filepath.Dir(path), 0o777)) },
 		"another owner": func(path string) { _ = os.Chown(path, 12345, 12345) }, // root alone may
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestEntriesOfStrangersAreRemoved(t *testing.T) {
 			plant(path)
 			planted, err := os.Lstat(path)
 			do(err)
-			if name != "its folder" && !strange(planted) {
+			if name != "its directory" && !strange(planted) {
 				if os.Geteuid() != 0 {
 					return // only root can give a file away
 				}
@@ -108,10 +108,10 @@ func TestEntriesOfStrangersAreRemoved(t *testing.T) {
 // cache's stays.
 func TestADamagedCacheCostsTimeAlone(t *testing.T) {
 	for name, damage := range map[string]func(path string) error{
-		"cut short":       func(path string) error { return os.Truncate(path, 10) },
-		"empty":           func(path string) error { return os.Truncate(path, 0) },
-		"folder is gone":  func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
-		"folder in place": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+		"cut short":          func(path string) error { return os.Truncate(path, 10) },
+		"empty":              func(path string) error { return os.Truncate(path, 0) },
+		"directory is gone":  func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"directory in place": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := filepath.Join(t.TempDir(), "cache")
@@ -174,12 +174,12 @@ func TestACacheIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	if dir, err := FindCacheDir(); err == nil && strings.HasPrefix(dir, temporary) {
-		t.Errorf("a folder that others may write is taken: %s", dir)
+		t.Errorf("a directory that others may write is taken: %s", dir)
 	}
 	if dir, err := firstCacheDir([]string{os.DevNull, first}); err == nil || !strings.Contains(err.Error(), os.DevNull) {
 		t.Errorf("where nothing can be written it finds %s, %v", dir, err)
 	}
-	if err := privateDir(first); err == nil || !strings.Contains(err.Error(), "use a new folder") || strings.Contains(err.Error(), "chmod") {
+	if err := privateDir(first); err == nil || !strings.Contains(err.Error(), "use a new directory") || strings.Contains(err.Error(), "chmod") {
 		t.Errorf("it is answered with %v", err)
 	}
 }
@@ -218,7 +218,7 @@ func TestCodeIsAdopted(t *testing.T) {
 func TestStagesAreLeftByNobody(t *testing.T) {
 	first := stage()
 	if first == "" {
-		t.Skip("there is no folder in memory")
+		t.Skip("there is no directory in memory")
 	}
 	defer os.RemoveAll(first)
 	second := stage()

@@ -30,7 +30,7 @@ const (
 // String returns the status in one word.
 func (s Status) String() string { return [...]string{"converted", "skipped", "rejected"}[s] }
 
-// Statement is a template of the manifest and its values in Postgres's text format; a nil
+// Statement is a template of the manifest and its values in PostgreSQL's text format; a nil
 // value is null, an empty one is empty.
 type Statement struct {
 	Template uint32

@@ -15,7 +15,7 @@ import (
 )
 
 func TestDeeds(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, MemoryPages: 512, FuelCall: 1 << 30})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, MemoryPages: 512, FuelCall: 1 << 30})
 	tests := []struct {
 		name  string
 		items []talos.Item
@@ -56,7 +56,7 @@ func TestDeeds(t *testing.T) {
 }
 
 func TestNullAndEmptyAreApart(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	c := convert(t, g, record(1, item("NULL", `1`)), record(2, item("ECHO", `""`)))
 	if null := c[0].Statements[0].Args[0]; null != nil {
 		t.Errorf("null is %q, want nil", null)
@@ -69,7 +69,7 @@ func TestNullAndEmptyAreApart(t *testing.T) {
 // TestPoisonIsFoundInABatch puts bad versions among good ones, at every place that the
 // halving treats differently: all others keep their statements.
 func TestPoisonIsFoundInABatch(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	for _, bad := range [][]int{{0}, {63}, {31}, {32}, {5, 6}, {0, 63}, {7, 40, 41, 99}} {
 		t.Run(fmt.Sprint(bad), func(t *testing.T) {
 			poison := make(map[int]bool)
@@ -114,7 +114,7 @@ func TestAllPoison(t *testing.T) {
 // TestStateDiesWithItsInstance shows that a fault takes the instance with it, so that
 // nothing of a broken call is left for the next.
 func TestStateDiesWithItsInstance(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	for _, step := range []struct{ action, want string }{{"COUNT", `1["1"]`}, {"COUNT", `1["2"]`}, {"EXIT", "guest_fault"}, {"COUNT", `1["1"]`}} {
 		if got := say(&convert(t, g, record(9, item(step.action, `0`)))[0]); !strings.Contains(got, step.want) {
 			t.Errorf("%s: got %s, want %s", step.action, got, step.want)
@@ -122,10 +122,10 @@ func TestStateDiesWithItsInstance(t *testing.T) {
 	}
 }
 
-// TestWornInstanceIsReplaced keeps 12 MiB a call: beyond the high-water mark the instance,
+// TestOutgrownInstanceIsReplaced keeps 12 MiB a call: beyond the high-water mark the instance,
 // and with it what it kept, is gone.
-func TestWornInstanceIsReplaced(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, MemoryPages: 1024, HighWaterPages: 512})
+func TestOutgrownInstanceIsReplaced(t *testing.T) {
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, MemoryPages: 1024, HighWaterPages: 512})
 	for i := range 20 {
 		if c := convert(t, g, record(9, item("KEEP", `0`)))[0]; c.Status != guest.Converted {
 			t.Fatalf("call %d: %s", i, say(&c))
@@ -134,8 +134,8 @@ func TestWornInstanceIsReplaced(t *testing.T) {
 }
 
 func TestRandomnessRepeatsItself(t *testing.T) {
-	first := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
-	second := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	first := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
+	second := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	a := say(&convert(t, first, record(5, item("RANDOM", `0`)))[0])
 	b := say(&convert(t, second, record(5, item("RANDOM", `0`)))[0])
 	if a != b {
@@ -147,7 +147,7 @@ func TestRandomnessRepeatsItself(t *testing.T) {
 }
 
 func TestVersionTooLargeForAFrame(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, InputBytes: 4096})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, InputBytes: 4096})
 	large := `"` + strings.Repeat("x", 5000) + `"`
 	c := convert(t, g, record(1, item("ECHO", `1`)), record(2, item("ECHO", `1`), item("ECHO", large)), record(3, item("ECHO", `3`)))
 	for i, want := range []string{`converted 1["1"]`, "rejected too_large: the version's input frame, its payloads and 24 bytes for each of their values, is larger than 4096 bytes: guests.limits.input", `converted 1["3"]`} {
@@ -159,7 +159,7 @@ func TestVersionTooLargeForAFrame(t *testing.T) {
 
 // TestStatementsAreCountedForTheVersion: 64 an item on average, wherever they stand.
 func TestStatementsAreCountedForTheVersion(t *testing.T) {
-	wasm := guesttest.Deeds(t)
+	wasm := guesttest.Misbehaving(t)
 	items := func(n int) []talos.Item {
 		list := []talos.Item{item("FLOOD", `1`)} // a thousand statements
 		for len(list) < n {
@@ -180,7 +180,7 @@ func TestStatementsAreCountedForTheVersion(t *testing.T) {
 		{guest.Options{OutputBytes: 10_000}, 16, "is over the limit of 10000"},
 	} {
 		test.options.Instances = 1
-		c := convert(t, mustLoad(t, "deeds", wasm, test.options), record(1, items(test.items)...))[0]
+		c := convert(t, mustLoad(t, "misbehaving", wasm, test.options), record(1, items(test.items)...))[0]
 		if test.want == "" && (c.Status != guest.Converted || len(c.Statements) != 999+test.items) || test.want != "" && !strings.Contains(say(&c), test.want) {
 			t.Errorf("%+v, %d items: %.200s, want %q", test.options, test.items, say(&c), test.want)
 		}
@@ -189,7 +189,7 @@ func TestStatementsAreCountedForTheVersion(t *testing.T) {
 
 // TestVersionsOfManyItems converts as many items as a frame has room for, and one more.
 func TestVersionsOfManyItems(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, OutputBytes: abi.MaxOutput})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, OutputBytes: abi.MaxOutput})
 	items := make([]talos.Item, abi.MaxRecords+1)
 	for i := range items {
 		items[i] = item("ECHO", `1`)
@@ -207,7 +207,7 @@ func TestVersionsOfManyItems(t *testing.T) {
 
 // TestAVersionOfManyMegabytes fills the largest frame there is.
 func TestAVersionOfManyMegabytes(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	text := strings.Repeat("x", 15<<20)
 	for i, c := range convert(t, g, record(1, item("ECHO", `1`)), record(2, item("ECHO", `"`+text+`"`)), record(3, item("ECHO", `3`))) {
 		if want := []int{1, len(text), 1}[i]; c.Status != guest.Converted || len(c.Statements[0].Args[0]) != want {
@@ -236,7 +236,7 @@ func TestAGuestsOwnLimits(t *testing.T) {
 
 // TestFullFrameEndsABatch makes versions that fit a few at a time.
 func TestFullFrameEndsABatch(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, InputBytes: 4096})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, InputBytes: 4096})
 	var records []guest.Record
 	for i := range 50 {
 		records = append(records, record(i+1, item("ECHO", fmt.Sprintf(`"%0800d"`, i)), item("ECHO", fmt.Sprint(i))))
@@ -251,7 +251,7 @@ func TestFullFrameEndsABatch(t *testing.T) {
 func TestConversionsCarryTheirTimes(t *testing.T) {
 	now := int64(100)
 	clock := func() int64 { now++; return now }
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, Clock: clock})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, Clock: clock})
 	c := convert(t, g, record(1, item("ECHO", `1`)), record(2))
 	if c[0].Begin <= 100 || c[0].End != c[0].Begin+1 {
 		t.Errorf("a call from %d to %d, want two readings of the clock", c[0].Begin, c[0].End)
@@ -262,7 +262,7 @@ func TestConversionsCarryTheirTimes(t *testing.T) {
 }
 
 func TestConversionBytes(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	c := convert(t, g, record(1, item("ECHO", `"`+strings.Repeat("x", 1000)+`"`)), record(2))
 	if n := c[0].Bytes(); n < 1000+24+32 || n > 1400 {
 		t.Errorf("a kilobyte of argument is counted as %d bytes", n)

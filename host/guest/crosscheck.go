@@ -10,10 +10,10 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// secondOpinion converts the manifest's vectors by an interpreter too and compares: a
+// crossCheck converts the manifest's vectors by an interpreter too and compares: a
 // compiler that turns a module into something else has been seen (wazero#2516), and the two
 // share no code behind the decoder.
-func (g *Generation) secondOpinion(ctx context.Context, fueled []byte, compiled []Conversions) error {
+func (g *Generation) crossCheck(ctx context.Context, fueled []byte, compiled []Conversions) error {
 	interpreted, err := g.interpret(ctx, fueled)
 	if err != nil {
 		return g.refuse(StepVectors, "the interpreter fails where the compiled module does not", reportHint, err)

@@ -14,9 +14,9 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
-// TestSecondOpinion gives the compiled side answers that are not the interpreter's, since no
+// TestCrossCheck gives the compiled side answers that are not the interpreter's, since no
 // module is at hand that the compiler gets wrong.
-func TestSecondOpinion(t *testing.T) {
+func TestCrossCheck(t *testing.T) {
 	binary, err := os.ReadFile("testdata/has_a_vector.wasm")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestSecondOpinion(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong[0].Results[0].Statements[0].Args[0] = []byte("fixtura")
-	err = g.secondOpinion(context.Background(), fueled, wrong)
+	err = g.crossCheck(context.Background(), fueled, wrong)
 	if err == nil || !strings.Contains(err.Error(), `vector "v", version 7, compiled and interpreted, becomes two things`) {
 		t.Errorf("two answers: %v", err)
 	}

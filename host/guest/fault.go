@@ -137,7 +137,7 @@ const (
 	ClassAction  Class = "unknown_action" // its manifest does not name the action
 	ClassPayload Class = "payload"        // the payload is no JSON that a guest may see
 	ClassSize    Class = "too_large"      // the version does not fit into an input frame
-	ClassValue   Class = "value"          // a value that Postgres would refuse in any column
+	ClassValue   Class = "value"          // a value that PostgreSQL would refuse in any column
 )
 
 // Reject is why a version has no statements: poison.

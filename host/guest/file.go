@@ -30,7 +30,7 @@ func (e *FileError) Error() string {
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// ReadFile reads a module's file as a stranger's: whoever may write into the folder may put
+// ReadFile reads a module's file as a stranger's: whoever may write into the directory may put
 // anything there. It never waits for another process, reads a regular file alone, which a
 // symbolic link may lead to, and no more than its size and one byte. It returns a *FileError otherwise.
 func ReadFile(path string) ([]byte, error) {
@@ -94,7 +94,7 @@ func bearable(path string, info fs.FileInfo) error {
 func kindOf(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
-		return "a folder"
+		return "a directory"
 	case mode&fs.ModeNamedPipe != 0:
 		return "a FIFO"
 	case mode&fs.ModeSocket != 0:

@@ -15,7 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest"
 )
 
-// TestFilesOfStrangers puts everything that a folder can hold in a module's place: each is
+// TestFilesOfStrangers puts everything that a directory can hold in a module's place: each is
 // told by its kind and none is waited for.
 func TestFilesOfStrangers(t *testing.T) {
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func TestFilesOfStrangers(t *testing.T) {
 		says string
 	}{
 		"nothing":       {func() {}, "cannot be read: no such file or directory (put the module there)"},
-		"folder":        {func() { must(os.Mkdir(path, 0o700)) }, "is a folder, not a file"},
+		"directory":     {func() { must(os.Mkdir(path, 0o700)) }, "is a directory, not a file"},
 		"FIFO":          {func() { must(syscall.Mkfifo(path, 0o600)) }, "is a FIFO, not a file"},
 		"device":        {func() { must(os.Symlink("/dev/zero", path)) }, "is a device, not a file"},
 		"link to FIFO":  {func() { must(syscall.Mkfifo(path+".fifo", 0o600)); must(os.Symlink(path+".fifo", path)) }, "is a FIFO, not a file"},
@@ -62,7 +62,7 @@ func TestFilesOfStrangers(t *testing.T) {
 
 func TestFileNobodyMayRead(t *testing.T) {
 	if os.Geteuid() == 0 {
-		dropped := os.DevNull + "/x.wasm" // root may read everything; no folder at all fails for it too
+		dropped := os.DevNull + "/x.wasm" // root may read everything; no directory at all fails for it too
 		if _, err := guest.ReadFile(dropped); err == nil || !strings.Contains(err.Error(), "let the host's user read it") {
 			t.Errorf("it says %v", err)
 		}

@@ -154,7 +154,7 @@ func (g *Generation) acquire(ctx context.Context) (*slot, error) {
 func (g *Generation) release(s *slot) {
 	if s.in != nil {
 		g.own.memory.Set(float64(s.in.memory.Size()))
-		if s.in.worn() {
+		if s.in.outgrown() {
 			s.discard()
 		}
 	}
@@ -179,7 +179,7 @@ func (s *slot) discard() {
 func (g *Generation) instanceOf(m api.Module) *instance {
 	in, found := g.instances.Load(m)
 	if !found {
-		panic(&ended{kind: FaultInstance, detail: "a host function was called by a module that is not ours"})
+		panic(&hostTrap{kind: FaultInstance, detail: "a host function was called by a module that is not ours"})
 	}
 	return in.(*instance)
 }

@@ -17,7 +17,7 @@ import (
 type hostName struct{ module, function string }
 
 // hostFunction is what a guest may import. Its call reads its arguments from the stack and
-// leaves its result there; it ends the guest's call by a panic with an *ended. Its price is
+// leaves its result there; it ends the guest's call by a panic with a *hostTrap. Its price is
 // what the call will cost beside the way to the host, which the rewriter charges; it is nil
 // where that is nothing, and is paid before the call.
 type hostFunction struct {
@@ -48,16 +48,16 @@ func hostFunctions() map[hostName]hostFunction {
 	return all
 }
 
-// ended is the panic value of a host function that ends the guest's call. wazero turns it
+// hostTrap is the panic value of a host function that ends the guest's call. wazero turns it
 // into the error of the call.
-type ended struct {
+type hostTrap struct {
 	kind   FaultKind
 	detail string
 	cause  error // nil but for fuel
 }
 
 // Error implements error.
-func (e *ended) Error() string { return string(e.kind) + ": " + e.detail }
+func (e *hostTrap) Error() string { return string(e.kind) + ": " + e.detail }
 
 // instantiateHost makes the host's modules in a runtime. The functions find their caller
 // in the generation, by the module that wazero hands them.
@@ -105,13 +105,13 @@ func logPrice(in *instance, stack []uint64) int64 {
 // hostAbort is ichor_v1.abort(ptr, len).
 func hostAbort(in *instance, stack []uint64) {
 	text := in.read(uint32(stack[0]), min(uint32(stack[1]), abi.MaxMessage))
-	panic(&ended{kind: FaultAbort, detail: clean(text)})
+	panic(&hostTrap{kind: FaultAbort, detail: clean(text)})
 }
 
 // assemblyScriptAbort is env.abort(message, file, line, column); the strings are UTF-16 in
 // objects of its own runtime, so only the place is told.
 func assemblyScriptAbort(_ *instance, stack []uint64) {
-	panic(&ended{kind: FaultAbort, detail: fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
+	panic(&hostTrap{kind: FaultAbort, detail: fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
 }
 
 // read returns bytes of the guest's memory that a host function was given; what does not
@@ -119,19 +119,19 @@ func assemblyScriptAbort(_ *instance, stack []uint64) {
 func (in *instance) read(ptr, length uint32) []byte {
 	b, ok := in.memory.Read(ptr, length)
 	if !ok {
-		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
+		panic(&hostTrap{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 	return b
 }
 
 func (in *instance) put32(ptr, value uint32) {
 	if !in.memory.WriteUint32Le(ptr, value) {
-		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
+		panic(&hostTrap{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 }
 
 func (in *instance) put64(ptr uint32, value uint64) {
 	if !in.memory.WriteUint64Le(ptr, value) {
-		panic(&ended{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
+		panic(&hostTrap{kind: FaultBounds, detail: "a host function was given an address outside the memory"})
 	}
 }

@@ -24,7 +24,7 @@ type instance struct {
 	log        guestLog
 	now        int64 // what the guest's clock says
 	random     *rand.ChaCha8
-	naps       int    // times that the guest slept in this call
+	sleeps     int    // times that the guest slept in this call
 	randomLeft uint32 // bytes of randomness that this call may have
 	fuel       api.MutableGlobal
 	meter      fuel.Meter
@@ -110,7 +110,7 @@ func (in *instance) close() {
 // call calls an export within a budget of fuel. Its errors are *Fault, or ctx's own.
 func (in *instance) call(ctx context.Context, f function, values []uint64) error {
 	in.log.begin()
-	in.naps, in.randomLeft = 0, maxRandom
+	in.sleeps, in.randomLeft = 0, maxRandom
 	in.calls++
 	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
 	err := f.api.CallWithStack(ctx, values)
@@ -138,7 +138,7 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		if left < 0 {
 			next, err := in.meter.Yield(left)
 			if err != nil {
-				panic(&ended{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
+				panic(&hostTrap{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
 			}
 			left = next
 		}
@@ -166,7 +166,7 @@ func (in *instance) touch() {
 // of them: a panic of Go's says its reason before it traps.
 func (in *instance) fault(ctx context.Context, name string, err error) error {
 	f := &Fault{Kind: FaultTrap, During: name, Detail: clean([]byte(firstLine(err.Error()))), Err: err}
-	var end *ended
+	var end *hostTrap
 	switch {
 	case errors.As(err, &end):
 		f.Kind, f.Detail, f.Err = end.kind, end.detail, end.cause
@@ -267,9 +267,9 @@ const (
 	mostBurnt = 1 << 38 // units
 )
 
-// worn reports whether the instance is replaced: its memory has grown to the high-water mark,
+// outgrown reports whether the instance is replaced: its memory has grown to the high-water mark,
 // or it has done enough.
-func (in *instance) worn() bool {
+func (in *instance) outgrown() bool {
 	return in.memory.Size() >= in.generation.options.HighWaterPages*pageSize || in.calls >= mostCalls || in.burnt >= mostBurnt
 }
 

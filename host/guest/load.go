@@ -28,7 +28,7 @@ func Load(ctx context.Context, name string, module []byte, options Options, log 
 		}
 	}
 	check := g.checkName()
-	before := g.passed(ctx, check)
+	before := g.cachedPass(ctx, check)
 	passed := before
 	if len(g.options.Child.Command) > 0 && (!passed || g.options.CacheDir != "" && !g.isCompiled()) {
 		err := g.checkApart(ctx, module, passed)
@@ -45,7 +45,7 @@ func Load(ctx context.Context, name string, module []byte, options Options, log 
 		return nil, err
 	}
 	if !before {
-		g.keepPassed(ctx, check)
+		g.keepPass(ctx, check)
 	}
 	return g, nil
 }
@@ -80,7 +80,7 @@ func (g *Generation) load(ctx context.Context, module []byte, passed bool) error
 }
 
 // openRuntime makes the generation's own runtime: the page limit is a runtime's, and
-// nothing of one generation reaches another. Without a folder it has no cache.
+// nothing of one generation reaches another. Without a directory it has no cache.
 func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err error) {
 	config := wazero.NewRuntimeConfigCompiler().
 		WithCoreFeatures(api.CoreFeaturesV2).
@@ -152,7 +152,7 @@ func (g *Generation) check(ctx context.Context, fueled []byte) error {
 	if err != nil {
 		return err
 	}
-	return g.secondOpinion(ctx, fueled, answers)
+	return g.crossCheck(ctx, fueled, answers)
 }
 
 // compile compiles the module, or finds it in the cache. The cache only saves time: one that
@@ -166,9 +166,9 @@ func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 		if !cacheFailed(err) {
 			break
 		}
-		g.log.Warn("compilation cache is emptied", "folder", g.options.CacheDir, "error", err)
+		g.log.Warn("compilation cache is emptied", "directory", g.options.CacheDir, "error", err)
 		if err := errors.Join(g.free(), emptyCache(g.options.CacheDir)); err != nil {
-			g.log.Warn("compilation cache is not emptied", "folder", g.options.CacheDir, "error", err)
+			g.log.Warn("compilation cache is not emptied", "directory", g.options.CacheDir, "error", err)
 		}
 		g.cache = nil
 		if err := g.openRuntime(ctx, dir); err != nil {

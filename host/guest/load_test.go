@@ -71,7 +71,7 @@ func TestCacheMustBePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := load(t, "x", fixture(t, "answers_once"), guest.Options{Instances: 1, CacheDir: dir})
-	if err == nil || !strings.Contains(err.Error(), "has mode 0750") || !strings.Contains(err.Error(), "use a new folder") {
+	if err == nil || !strings.Contains(err.Error(), "has mode 0750") || !strings.Contains(err.Error(), "use a new directory") {
 		t.Errorf("a cache that others may read: %v", err)
 	}
 	made := filepath.Join(t.TempDir(), "a", "b")
@@ -120,7 +120,7 @@ func TestVectorsAreRun(t *testing.T) {
 // TestConcurrentCalls lets many goroutines share a small pool, some of them with poison,
 // while other generations of the same binary come and go.
 func TestConcurrentCalls(t *testing.T) {
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 2})
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 2})
 	var group sync.WaitGroup
 	for worker := range 6 {
 		group.Go(func() {
@@ -139,7 +139,7 @@ func TestConcurrentCalls(t *testing.T) {
 		})
 	}
 	for range 2 {
-		other, err := load(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+		other, err := load(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 		if err != nil {
 			t.Error(err)
 			break
@@ -153,7 +153,7 @@ func TestConcurrentCalls(t *testing.T) {
 
 // TestResultsOutliveTheGeneration: the bytes are the host's.
 func TestResultsOutliveTheGeneration(t *testing.T) {
-	g, err := load(t, "deeds", guesttest.Deeds(t), guest.Options{Instances: 1})
+	g, err := load(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestPoolWaitEndsWithItsContext(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	g, err := guest.Load(context.Background(), "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t)}, slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
+	g, err := guest.Load(context.Background(), "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t)}, slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// counters returns the counters of the guest "deeds", by name without prefix and by label.
+// counters returns the counters of the guest "misbehaving", by name without prefix and by label.
 func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -239,7 +239,7 @@ func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 func TestGuestLogIsBounded(t *testing.T) {
 	var text strings.Builder
 	log := slog.New(slog.NewTextHandler(&text, nil))
-	g, err := guest.Load(context.Background(), "deeds", guesttest.Deeds(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), LogLine: 100, LogCall: 1000, LogRate: 1000}, log, guest.NewMetrics(prometheus.NewRegistry()))
+	g, err := guest.Load(context.Background(), "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), LogLine: 100, LogCall: 1000, LogRate: 1000}, log, guest.NewMetrics(prometheus.NewRegistry()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestGuestLogIsBounded(t *testing.T) {
 func TestBatchesAdaptToTheirCost(t *testing.T) {
 	now := int64(0)
 	options := guest.Options{Instances: 1, BatchTime: 1, Clock: func() int64 { now++; return now }} // a nanosecond: one version a call
-	g := mustLoad(t, "deeds", guesttest.Deeds(t), options)
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), options)
 	records := make([]guest.Record, 100)
 	for i := range records {
 		records[i] = guest.Record{Version: talos.Version(i + 1), Items: []talos.Item{item("ECHO", `1`)}}

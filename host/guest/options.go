@@ -48,7 +48,7 @@ type Options struct {
 	// memory never shrinks.
 	HighWaterPages uint32
 	// CacheDir keeps compiled code between runs. It must be the host's own: whoever can
-	// write there can run code in the host, so a folder that others may enter is refused.
+	// write there can run code in the host, so a directory that others may enter is refused.
 	// Empty means no cache. FindCacheDir finds one.
 	CacheDir string
 	// Child says how a module is checked in a process of its own.

@@ -64,8 +64,8 @@ var program = sync.OnceValue(func() []byte {
 	return sum.Sum([]byte(runtime.GOOS + "/" + runtime.GOARCH))
 })
 
-// passed asks whether the module passed its checks before. Not to know costs seconds alone.
-func (g *Generation) passed(ctx context.Context, check string) bool {
+// cachedPass asks whether the module passed its checks before. Not to know costs seconds alone.
+func (g *Generation) cachedPass(ctx context.Context, check string) bool {
 	if g.options.Passes == nil {
 		return false
 	}
@@ -76,7 +76,7 @@ func (g *Generation) passed(ctx context.Context, check string) bool {
 	return known && err == nil
 }
 
-func (g *Generation) keepPassed(ctx context.Context, check string) {
+func (g *Generation) keepPass(ctx context.Context, check string) {
 	if g.options.Passes == nil {
 		return
 	}

@@ -20,7 +20,7 @@ var soak = flag.Int("soak", 100_000, "versions that the Go guest converts on one
 // ever if its collector never runs, and its clock must not run away meanwhile.
 func TestGoGuestStaysFlat(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	g, err := guest.Load(t.Context(), "deeds", guesttest.Banking(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), BatchTime: 1e9, BatchMax: 500},
+	g, err := guest.Load(t.Context(), "misbehaving", guesttest.Banking(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), BatchTime: 1e9, BatchMax: 500},
 		slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
 	if err != nil {
 		t.Fatal(err)

@@ -13,30 +13,30 @@ import (
 // syncs it in one piece, some 10 MiB, and where the database is on the same disk its commits
 // wait for that, 130 ms where they were measured.
 const (
-	memoryFolder   = "/dev/shm"
-	stagingPattern = "ichor-compiled-*"
-	stagingAge     = 10 * time.Minute // of what a host that was killed has left there
+	memoryDirectory = "/dev/shm"
+	stagingPattern  = "ichor-compiled-*"
+	stagingAge      = 10 * time.Minute // of what a host that was killed has left there
 
 	copyStep  = 256 << 10
 	copyPause = 10 * time.Millisecond
 )
 
-// stage makes a folder in memory for what a child compiles; empty where there is none.
+// stage makes a directory in memory for what a child compiles; empty where there is none.
 func stage() string {
-	left, _ := filepath.Glob(filepath.Join(memoryFolder, stagingPattern)) // the pattern is good
+	left, _ := filepath.Glob(filepath.Join(memoryDirectory, stagingPattern)) // the pattern is good
 	for _, path := range left {
 		if info, err := os.Lstat(path); err == nil && ownedByUs(info) && time.Since(info.ModTime()) > stagingAge {
 			_ = os.RemoveAll(path) // or the next one will
 		}
 	}
-	dir, err := os.MkdirTemp(memoryFolder, stagingPattern)
+	dir, err := os.MkdirTemp(memoryDirectory, stagingPattern)
 	if err != nil {
 		return ""
 	}
 	return dir
 }
 
-// adoptCode copies compiled code from one cache folder to another, in small steps.
+// adoptCode copies compiled code from one cache directory to another, in small steps.
 func adoptCode(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {

@@ -30,7 +30,7 @@ const (
 	filetypeDevice = 2
 	maxIOVectors   = 64
 	maxRandom      = 1 << 16 // bytes of one call of the guest
-	maxNaps        = 64      // of one call of the guest
+	maxSleeps      = 64      // of one call of the guest
 )
 
 // wasiFunctions is the whole of WASI for a guest: what Go's and wasi-libc's reactors import.
@@ -52,7 +52,7 @@ func wasiFunctions() map[string]hostFunction {
 		"args_get":          answer("i32 i32", wasiOK),
 		"environ_get":       answer("i32 i32", wasiOK),
 		"sched_yield":       answer("", wasiOK),
-		// EBADF, not ENOSYS: it is how a program learns that there are no more folders.
+		// EBADF, not ENOSYS: it is how a program learns that there are no more directories.
 		"fd_prestat_get":      answer("i32 i32", wasiEBADF),
 		"fd_prestat_dir_name": answer("i32 i32 i32", wasiENOSYS),
 		"fd_fdstat_set_flags": answer("i32 i32", wasiENOSYS),
@@ -65,7 +65,7 @@ func wasiFunctions() map[string]hostFunction {
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func procExit(_ *instance, stack []uint64) {
-	panic(&ended{kind: FaultExit, detail: "proc_exit(" + decimal(uint64(uint32(stack[0]))) + ")"})
+	panic(&hostTrap{kind: FaultExit, detail: "proc_exit(" + decimal(uint64(uint32(stack[0]))) + ")"})
 }
 
 // clockTimeGet stands still within a call: at the time of its first candidate, or at a
@@ -89,8 +89,8 @@ func clockResGet(in *instance, stack []uint64) {
 // here while it reports a panic. A guest that sleeps would ask for ever, since no time
 // passes, and is stopped.
 func pollOneoff(in *instance, stack []uint64) {
-	if in.naps++; in.naps > maxNaps {
-		panic(&ended{kind: FaultSleep, detail: "it sleeps, but within a call time stands still"})
+	if in.sleeps++; in.sleeps > maxSleeps {
+		panic(&hostTrap{kind: FaultSleep, detail: "it sleeps, but within a call time stands still"})
 	}
 	in.put32(uint32(stack[3]), 0)
 	stack[0] = wasiOK

@@ -25,9 +25,8 @@ type term struct {
 // prose is what comments, messages and Markdown do not say.
 var prose = []term{
 	{`[Cc]an not`, "cannot", []string{"host/installer", "host/installer/pgtest"}},
-	{`[Ff]olders?`, "directory", []string{"abi", "cmd/ichor", "guests", "guests/assemblyscript", "guests/c", "guests/rust",
-		"host", "host/guest", "host/guest/guesttest", "host/installer/pgtest"}},
-	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "examples/banking/guest", "guests/go", "host/guest", "host/guest/sqlpolicy"}},
+	{`[Ff]olders?`, "directory", []string{"abi", "host", "host/installer/pgtest"}},
+	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "host/guest/sqlpolicy"}},
 	{`(?i)dead.letters?`, "quarantine", nil},
 	{`(?i)plug-?ins?`, "guest", []string{"host/guest", "host/kafka/kafkatest"}}, // other systems', Maven's
 	{`(?i)user.defined functions?|UDFs?`, "guest", nil},
@@ -36,7 +35,6 @@ var prose = []term{
 
 // names is what no declared name has as a part.
 var names = []term{
-	{"folder", "directory", []string{"cmd/ichor", "host/guest", "host/guest/fuel"}},
 	{"config", "settings, or options", []string{"cmd/ichor", "host/installer", "host/kafka"}}, // --print-config, the driver's, TLS's
 	{"plugin", "guest", nil},
 	{"manager", "the noun of what it owns", nil},
@@ -49,7 +47,7 @@ var names = []term{
 	{"errands", "refetch and publish", nil},
 	{"employ", "assign", nil},
 	{"insist", "retry", nil},
-	{"opinion", "cross check", []string{"host/guest"}},
+	{"opinion", "cross check", nil},
 }
 
 // files are names that say nothing about what is in a file.

@@ -69,7 +69,7 @@ func comma(list []byte) []byte {
 	return list
 }
 
-// element appends text to a Postgres array, quoted: inside quotes only the quote and the
+// element appends text to a PostgreSQL array, quoted: inside quotes only the quote and the
 // backslash mean something.
 func element(list, text []byte) []byte {
 	list = append(comma(list), '"')

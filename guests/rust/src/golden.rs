@@ -1,4 +1,4 @@
-//! The golden frames, which every kit reads and makes; the folder of them stands in the
+//! The golden frames, which every kit reads and makes; the directory of them stands in the
 //! environment variable ICHOR_VECTORS.
 
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use crate::statements::{Arg, Outcome, Statements};
 use crate::{reject, Kind, Program, Stop, Value, Version};
 
 fn vectors() -> PathBuf {
-    PathBuf::from(std::env::var("ICHOR_VECTORS").expect("ICHOR_VECTORS names the folder of the golden frames"))
+    PathBuf::from(std::env::var("ICHOR_VECTORS").expect("ICHOR_VECTORS names the directory of the golden frames"))
 }
 
 fn unhex(path: &Path) -> Vec<u8> {

@@ -27,7 +27,7 @@ pub enum Stop {
 /// away and rejects the version.
 pub type Outcome = Result<(), Stop>;
 
-/// The value of one parameter, in Postgres's text format.
+/// The value of one parameter, in PostgreSQL's text format.
 #[derive(Clone, Copy)]
 pub struct Arg<'a>(Inner<'a>);
 

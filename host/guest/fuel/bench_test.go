@@ -29,7 +29,7 @@ func BenchmarkCost(b *testing.B) {
 		{"banking-rust", "TRANSFER", banking(b, "rust")},
 		{"banking-c", "TRANSFER", banking(b, "c")},
 		{"banking-assemblyscript", "TRANSFER", banking(b, "assemblyscript")},
-		{"three-go", "THREE", guesttest.Deeds(b)},
+		{"three-go", "THREE", guesttest.Misbehaving(b)},
 	} {
 		b.Run(guest.name, func(b *testing.B) { benchCost(b, guest.binary, guest.action) })
 	}

@@ -49,7 +49,7 @@ type value struct {
 	Value any    `json:"value"`
 }
 
-func specFolder(tb testing.TB, version string) string {
+func specDirectory(tb testing.TB, version string) string {
 	tb.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
@@ -60,7 +60,7 @@ func specFolder(tb testing.TB, version string) string {
 
 func TestSpecification(t *testing.T) {
 	for _, version := range []string{"v1", "v2"} {
-		files, err := filepath.Glob(filepath.Join(specFolder(t, version), "*.json"))
+		files, err := filepath.Glob(filepath.Join(specDirectory(t, version), "*.json"))
 		if err != nil || len(files) < 50 {
 			t.Fatalf("%d files of specification %s: %v", len(files), version, err)
 		}
@@ -83,7 +83,7 @@ func TestIntegers(t *testing.T) {
 				interpreter := newWorldWith(t, false, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
 				compiler := newWorld(t, true)
 				compiler.replace = true
-				play(t, filepath.Join(specFolder(t, version), name+".json"), interpreter, compiler)
+				play(t, filepath.Join(specDirectory(t, version), name+".json"), interpreter, compiler)
 			})
 		}
 	}
@@ -99,8 +99,8 @@ func play(t *testing.T, file string, plain, fueled *world) {
 	if err := json.Unmarshal(text, &spec); err != nil {
 		t.Fatal(err)
 	}
-	folder, commands := filepath.Dir(file), spec.Commands
-	shared, err := os.ReadFile(filepath.Join(folder, "..", "..", "testdata", "spectest.wasm"))
+	directory, commands := filepath.Dir(file), spec.Commands
+	shared, err := os.ReadFile(filepath.Join(directory, "..", "..", "testdata", "spectest.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func play(t *testing.T, file string, plain, fueled *world) {
 		if i+1 < len(commands) && commands[i+1].Type == "register" {
 			as = commands[i+1].As
 		}
-		a, b := plain.obey(t, folder, c, as), fueled.obey(t, folder, c, as)
+		a, b := plain.obey(t, directory, c, as), fueled.obey(t, directory, c, as)
 		if a != b {
 			t.Fatalf("line %d, %s %s: it was %s, and with fuel it is %s", c.Line, c.Type, c.Action.Field, a, b)
 		}
@@ -126,13 +126,13 @@ func play(t *testing.T, file string, plain, fueled *world) {
 }
 
 // obey carries out a command and says in one line what became of it.
-func (w *world) obey(t *testing.T, folder string, c *command, as string) string {
+func (w *world) obey(t *testing.T, directory string, c *command, as string) string {
 	switch c.Type {
 	case "module", "assert_invalid", "assert_malformed", "assert_unlinkable", "assert_uninstantiable":
 		if c.ModuleType == "text" {
 			return ""
 		}
-		wasm, err := os.ReadFile(filepath.Join(folder, c.Filename))
+		wasm, err := os.ReadFile(filepath.Join(directory, c.Filename))
 		if err != nil {
 			t.Fatal(err)
 		}

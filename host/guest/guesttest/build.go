@@ -15,7 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/guests"
 )
 
-// BankingDir is the banking guest's folder within the repository.
+// BankingDir is the banking guest's directory within the repository.
 const BankingDir = "examples/banking/guest"
 
 // Banking returns the banking example's guest, built once in a test process.
@@ -28,10 +28,10 @@ func Banking(tb testing.TB) []byte {
 	return wasm
 }
 
-// Deeds returns the guest whose actions misbehave by name, built once in a test process.
-func Deeds(tb testing.TB) []byte {
+// Misbehaving returns the guest whose actions misbehave by name, built once in a test process.
+func Misbehaving(tb testing.TB) []byte {
 	tb.Helper()
-	wasm, err := deeds()
+	wasm, err := misbehaving()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -65,13 +65,13 @@ func BuildBanking(ctx context.Context, root, out string) error {
 }
 
 var (
-	banking = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
-	deeds   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/deeds") })
-	order   = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/order") })
-	values  = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/values") })
+	banking     = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
+	misbehaving = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/misbehaving") })
+	order       = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/order") })
+	values      = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/values") })
 )
 
-// buildIn builds the guest of a folder of this repository in a temporary one.
+// buildIn builds the guest of a directory of this repository in a temporary one.
 func buildIn(dir string) ([]byte, error) {
 	root, err := repository()
 	if err != nil {
@@ -98,7 +98,7 @@ func repository() (string, error) {
 	return filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(file)))), nil
 }
 
-// CacheDir returns a folder for compiled code that the tests of this user share, so that a
+// CacheDir returns a directory for compiled code that the tests of this user share, so that a
 // guest is compiled to machine code once and not once a test. What is a week old is removed.
 func CacheDir(tb testing.TB) string {
 	tb.Helper()

@@ -40,7 +40,7 @@ func TestAllowed(t *testing.T) {
 }
 
 func TestExamplesPass(t *testing.T) {
-	for _, name := range []string{"../../../examples/banking/guest/manifest.json", "../guesttest/deeds/manifest.json"} {
+	for _, name := range []string{"../../../examples/banking/guest/manifest.json", "../guesttest/misbehaving/manifest.json"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -150,7 +150,7 @@ function isNumber(text: Text): bool {
   return at == text.length;
 }
 
-// element adds a text to a Postgres array, quoted: inside quotes only the quote and the
+// element adds a text to a PostgreSQL array, quoted: inside quotes only the quote and the
 // backslash mean something.
 function element(n: i32, text: Text): void {
   if (n > 0) addByte(0x2c);
@@ -163,7 +163,7 @@ function element(n: i32, text: Text): void {
   addByte(0x22);
 }
 
-// decimal adds a number to a Postgres array, with its sign turned or not.
+// decimal adds a number to a PostgreSQL array, with its sign turned or not.
 function decimal(n: i32, text: Text, turned: bool): void {
   if (n > 0) addByte(0x2c);
   if (!turned) return add(text);

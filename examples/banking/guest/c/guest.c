@@ -97,7 +97,7 @@ static ichor_status read(ichor_item item, movement *m) {
 	return status == ICHOR_OK ? decimal(item, m->amount) : status;
 }
 
-// element adds a text to a Postgres array, quoted: inside quotes only the quote and the
+// element adds a text to a PostgreSQL array, quoted: inside quotes only the quote and the
 // backslash mean something.
 static void element(bool *comma, ichor_text text) {
 	if (*comma) ichor_add_char(',');
@@ -111,7 +111,7 @@ static void element(bool *comma, ichor_text text) {
 	ichor_add_char('"');
 }
 
-// amount adds a decimal to a Postgres array, with its sign turned or not.
+// amount adds a decimal to a PostgreSQL array, with its sign turned or not.
 static void amount(bool *comma, ichor_text text, bool turned) {
 	if (*comma) ichor_add_char(',');
 	*comma = true;

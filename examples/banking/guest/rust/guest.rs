@@ -173,7 +173,7 @@ fn comma(list: &mut String) {
     }
 }
 
-/// Adds a text to a Postgres array, quoted: inside quotes only the quote and the backslash
+/// Adds a text to a PostgreSQL array, quoted: inside quotes only the quote and the backslash
 /// mean something.
 fn element(list: &mut String, text: &str) {
     comma(list);

@@ -1,4 +1,4 @@
-// Command deeds is a guest for the host's tests: its actions are named by what they do,
+// Command misbehaving is a guest for the host's tests: its actions are named by what they do,
 // and most of that is no good.
 package main
 
