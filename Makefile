@@ -20,7 +20,7 @@ QUICK   := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy guests clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy fixtures guests clean-tree bench image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,7 +67,7 @@ test-arm64: go ## what is computed differently on arm64, built for it and run by
 		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$directory/fuel.test" ./host/guest/fuel && \
 		cd host/guest/fuel && qemu-aarch64 "$$directory/fuel.test" -test.v -test.run 'Integers|Remainders'
 
-check: build cross vet format lint tidy guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -96,6 +96,10 @@ tidy: go
 	$(call say,tidy)
 	@go mod tidy -diff
 	@cd .ci/tools && go mod tidy -diff
+
+fixtures: ## the modules of the tests are what their texts give, by a pinned assembler; needs node and npm
+	$(call say,fixtures)
+	@.ci/fixtures
 
 guests: go ## the modules of the examples are what their sources give, for the compilers that are there
 	$(call say,guests)
