@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/abi/tck"
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
@@ -23,6 +24,11 @@ func run(t *testing.T, path string) *tck.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runModule(t, module)
+}
+
+func runModule(t *testing.T, module []byte) *tck.Report {
+	t.Helper()
 	report, err := tck.Run(t.Context(), "guest", module, options(t))
 	if err != nil {
 		t.Fatal(err)
@@ -55,9 +61,9 @@ func TestClausesStandInThePage(t *testing.T) {
 }
 
 func TestKitsConform(t *testing.T) {
-	for _, language := range []string{"go", "rust", "c", "assemblyscript"} {
-		t.Run(language, func(t *testing.T) {
-			r := run(t, "../../examples/banking/guest/banking-"+language+".wasm")
+	for _, language := range guests.Languages() {
+		t.Run(string(language), func(t *testing.T) {
+			r := runModule(t, guesttest.BankingIn(t, language))
 			if r.Broken != nil {
 				t.Fatal(r.Broken)
 			}
@@ -212,10 +218,7 @@ func TestRunSaysWhatIsNotTheModulesFault(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	module, err := os.ReadFile("../../examples/banking/guest/banking-c.wasm")
-	if err != nil {
-		t.Fatal(err)
-	}
+	module := guesttest.BankingIn(t, guests.C)
 	if _, err := tck.Run(ctx, "guest", module, options(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("an ended context: %v", err)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/guests"
 	sdk "github.com/ichor-replicator/ichor/guests/go"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -48,15 +47,6 @@ func benchLoad(b *testing.B, module []byte, options Options) *Generation {
 		}
 	})
 	return g
-}
-
-func benchModule(b *testing.B, language string) []byte {
-	b.Helper()
-	module, err := os.ReadFile(filepath.Join("../..", guesttest.BankingDir, "banking-"+language+".wasm"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return module
 }
 
 // transfer and three are what the banking guest and the misbehaving guest do with the benchmark's
@@ -111,10 +101,10 @@ func BenchmarkBoundary(b *testing.B) {
 		module       func(*testing.B) []byte
 		convert      sdk.Convert
 	}{
-		{"transfer/go", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "go") }, transfer},
-		{"transfer/rust", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "rust") }, transfer},
-		{"transfer/c", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "c") }, transfer},
-		{"transfer/assemblyscript", "TRANSFER", func(b *testing.B) []byte { return benchModule(b, "assemblyscript") }, transfer},
+		{"transfer/go", "TRANSFER", func(b *testing.B) []byte { return guesttest.BankingIn(b, guests.Go) }, transfer},
+		{"transfer/rust", "TRANSFER", func(b *testing.B) []byte { return guesttest.BankingIn(b, guests.Rust) }, transfer},
+		{"transfer/c", "TRANSFER", func(b *testing.B) []byte { return guesttest.BankingIn(b, guests.C) }, transfer},
+		{"transfer/assemblyscript", "TRANSFER", func(b *testing.B) []byte { return guesttest.BankingIn(b, guests.AssemblyScript) }, transfer},
 		{"three/go", "THREE", func(b *testing.B) []byte { return guesttest.Misbehaving(b) }, three},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -160,10 +150,10 @@ func middle(values []float64) float64 {
 // collector runs all the time: how long a call lasts, and how long it holds up a collection.
 // The machine's own pauses are in the longest ones; the median and the 99th of 100 tell more.
 func BenchmarkCalls(b *testing.B) {
-	for _, language := range []string{"go", "rust", "c", "assemblyscript"} {
-		b.Run(language, func(b *testing.B) {
+	for _, language := range guests.Languages() {
+		b.Run(string(language), func(b *testing.B) {
 			metrics := make([]float64, 0, 1<<16)
-			g := benchLoad(b, benchModule(b, language), Options{Instances: 1})
+			g := benchLoad(b, guesttest.BankingIn(b, language), Options{Instances: 1})
 			records := slices.Repeat(benchRecords("TRANSFER"), 32)
 			ctx, cancel := context.WithCancel(context.Background())
 			collections := make(chan []float64)

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 // asParent makes the test binary load a module that does not come up, so that it can be killed.
@@ -74,7 +75,7 @@ func TestABombDiesAlone(t *testing.T) {
 		limit  func(*guest.Options)
 		says   string
 	}{
-		"memory": {kit(t, "go"), func(o *guest.Options) { o.Child.Memory, o.MemoryPages = 16<<20, 64 }, "memory"},
+		"memory": {guesttest.Banking(t), func(o *guest.Options) { o.Child.Memory, o.MemoryPages = 16<<20, 64 }, "memory"},
 		"time":   {fixture(t, "loops_in_describe"), func(o *guest.Options) { o.Child.Time = time.Second }, "it takes more than 1s of processor time to be checked"},
 	} {
 		t.Run(name, func(t *testing.T) {

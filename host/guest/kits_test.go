@@ -3,29 +3,17 @@ package guest_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// kits are the languages whose banking guest is kept as a file beside its sources. The one
-// in Go is built from its sources by the tests; it is what the others are compared with.
-var kits = []string{"c", "rust", "assemblyscript"}
-
-// kit returns the banking guest in a language.
-func kit(tb testing.TB, language string) []byte {
-	tb.Helper()
-	wasm, err := os.ReadFile(filepath.Join("../..", guesttest.BankingDir, "banking-"+language+".wasm"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return wasm
-}
+// kits are the languages whose banking guest is compared with the one in Go.
+var kits = []guests.Language{guests.C, guests.Rust, guests.AssemblyScript}
 
 // statemaps makes versions of one to four items, most of them with something wrong or odd:
 // missing, misspelt and repeated fields, every kind of value, escapes, signs, exponents.
@@ -87,8 +75,8 @@ func TestKitsAgree(t *testing.T) {
 		}
 	}
 	for _, language := range kits {
-		t.Run(language, func(t *testing.T) {
-			g := mustLoad(t, language, kit(t, language), guest.Options{Instances: 1, BatchTime: 1e9})
+		t.Run(string(language), func(t *testing.T) {
+			g := mustLoad(t, string(language), guesttest.BankingIn(t, language), guest.Options{Instances: 1, BatchTime: 1e9})
 			for _, size := range []int{len(records), 1, 17, 200} { // the same instance, again and again
 				for first := 0; first < len(records); first += size {
 					last := min(first+size, len(records))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
@@ -34,7 +35,7 @@ func (b *bystander) converts(t *testing.T) {
 // TestHostIsUnharmed loads every fixture and calls it again and again: another guest gives
 // what it gave before, and all memory comes back.
 func TestHostIsUnharmed(t *testing.T) {
-	b := bystander{mustLoad(t, "bystander", kit(t, "c"), guest.Options{Instances: 1})}
+	b := bystander{mustLoad(t, "bystander", guesttest.BankingIn(t, guests.C), guest.Options{Instances: 1})}
 	files, err := filepath.Glob("testdata/*.wasm")
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func holds() held {
 // TestOthersConvertMeanwhile holds a guest that never ends in its call, until another has
 // converted a hundred times and the collector has run beside it.
 func TestOthersConvertMeanwhile(t *testing.T) {
-	b := bystander{mustLoad(t, "bystander", kit(t, "c"), guest.Options{Instances: 1})}
+	b := bystander{mustLoad(t, "bystander", guesttest.BankingIn(t, guests.C), guest.Options{Instances: 1})}
 	for _, deed := range endless {
 		t.Run(deed, func(t *testing.T) {
 			called := make(chan struct{})
@@ -121,7 +122,7 @@ func TestOthersConvertMeanwhile(t *testing.T) {
 // cache, or was half written, must not be run.
 func TestPlantedCode(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")
-	module := kit(t, "c")
+	module := guesttest.BankingIn(t, guests.C)
 	mustLoad(t, "first", module, guest.Options{Instances: 1, CacheDir: cache})
 	var planted int
 	err := filepath.WalkDir(cache, func(path string, d os.DirEntry, err error) error {

@@ -94,10 +94,11 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
+	"abi/tck":                           {"guests"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
-	"host/guest":                        {"guests/go"},                  // a guest that was built in, to compare with
-	"host/guest/fuel":                   {"abi"},                        // what fuel costs a guest
+	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
+	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
 	"cmd/demo":                          {"host/admin", "host/status"},   // it asks the real listener

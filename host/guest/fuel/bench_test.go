@@ -3,13 +3,12 @@ package fuel_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest/fuel"
 	"github.com/ichor-replicator/ichor/host/guest/fuel/proof"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
@@ -25,23 +24,14 @@ func BenchmarkCost(b *testing.B) {
 		name, action string
 		binary       []byte
 	}{
-		{"banking-go", "TRANSFER", banking(b, "go")},
-		{"banking-rust", "TRANSFER", banking(b, "rust")},
-		{"banking-c", "TRANSFER", banking(b, "c")},
-		{"banking-assemblyscript", "TRANSFER", banking(b, "assemblyscript")},
+		{"banking-go", "TRANSFER", guesttest.BankingIn(b, guests.Go)},
+		{"banking-rust", "TRANSFER", guesttest.BankingIn(b, guests.Rust)},
+		{"banking-c", "TRANSFER", guesttest.BankingIn(b, guests.C)},
+		{"banking-assemblyscript", "TRANSFER", guesttest.BankingIn(b, guests.AssemblyScript)},
 		{"three-go", "THREE", guesttest.Misbehaving(b)},
 	} {
 		b.Run(guest.name, func(b *testing.B) { benchCost(b, guest.binary, guest.action) })
 	}
-}
-
-func banking(b *testing.B, language string) []byte {
-	b.Helper()
-	binary, err := os.ReadFile(filepath.Join("../../..", guesttest.BankingDir, "banking-"+language+".wasm"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return binary
 }
 
 // turn is how many calls are timed at once.

@@ -18,7 +18,7 @@ import (
 // BankingDir is the banking guest's directory within the repository.
 const BankingDir = "examples/banking/guest"
 
-// Banking returns the banking example's guest, built once in a test process.
+// Banking returns the banking example's guest in Go.
 func Banking(tb testing.TB) []byte {
 	tb.Helper()
 	wasm, err := banking()
@@ -28,7 +28,25 @@ func Banking(tb testing.TB) []byte {
 	return wasm
 }
 
-// Misbehaving returns the guest whose actions misbehave by name, built once in a test process.
+// BankingIn returns the banking example's guest in a language. In all but Go it is committed
+// beside its sources, since their compilers are not on every machine.
+func BankingIn(tb testing.TB, l guests.Language) []byte {
+	tb.Helper()
+	if l == guests.Go {
+		return Banking(tb)
+	}
+	root, err := repository()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	wasm, err := os.ReadFile(filepath.Join(root, BankingDir, "banking-"+string(l)+".wasm"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
+// Misbehaving returns the guest whose actions misbehave by name.
 func Misbehaving(tb testing.TB) []byte {
 	tb.Helper()
 	wasm, err := misbehaving()
@@ -38,7 +56,7 @@ func Misbehaving(tb testing.TB) []byte {
 	return wasm
 }
 
-// Order returns the guest that takes what it finds first in a map, built once in a test process.
+// Order returns the guest that takes what it finds first in a map.
 func Order(tb testing.TB) []byte {
 	tb.Helper()
 	wasm, err := order()
@@ -48,7 +66,7 @@ func Order(tb testing.TB) []byte {
 	return wasm
 }
 
-// Values returns the guest that puts payloads into columns of every type, built once in a test process.
+// Values returns the guest that puts payloads into columns of every type.
 func Values(tb testing.TB) []byte {
 	tb.Helper()
 	wasm, err := values()
@@ -65,29 +83,11 @@ func BuildBanking(ctx context.Context, root, out string) error {
 }
 
 var (
-	banking     = sync.OnceValues(func() ([]byte, error) { return buildIn(BankingDir) })
-	misbehaving = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/misbehaving") })
-	order       = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/order") })
-	values      = sync.OnceValues(func() ([]byte, error) { return buildIn("host/guest/guesttest/values") })
+	banking     = sync.OnceValues(func() ([]byte, error) { return built(BankingDir) })
+	misbehaving = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/misbehaving") })
+	order       = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/order") })
+	values      = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/values") })
 )
-
-// buildIn builds the guest of a directory of this repository in a temporary one.
-func buildIn(dir string) ([]byte, error) {
-	root, err := repository()
-	if err != nil {
-		return nil, err
-	}
-	temp, err := os.MkdirTemp("", "ichor-guest-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(temp)
-	out := filepath.Join(temp, "guest.wasm")
-	if _, err := guests.Build(context.Background(), filepath.Join(root, dir), out); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(out)
-}
 
 // repository finds the module's root from this file, so that tests of any package may ask.
 func repository() (string, error) {
