@@ -24,6 +24,7 @@ type attack struct {
 	locals    string           // of convert, beside its two parameters
 	endless   bool             // it burns all its fuel
 	manifest  string           // instead of the fixture's
+	pages     int              // of memory, instead of 200
 }
 
 // attackFunction is one function: its type, and its body without the length.
@@ -80,7 +81,7 @@ func (a *attack) binary(tb testing.TB) []byte {
 	if len(a.tables) > 0 {
 		sections += section(4, leb(len(a.tables)), strings.Join(a.tables, ""))
 	}
-	sections += section(5, "\x01\x00", leb(200)) + section(6, "\x01\x7f\x01\x41\x07\x0b") +
+	sections += section(5, "\x01\x00", leb(max(a.pages, 200))) + section(6, "\x01\x7f\x01\x41\x07\x0b") +
 		section(7, "\x05", "\x06memory\x02\x00", export("ichor_abi_v1", 0), export("ichor_describe", 1), export("ichor_alloc", 2), export("ichor_convert", 3))
 	if len(a.tables) > 0 {
 		sections += section(9, "\x01\x00\x41\x00\x0b", leb(len(a.functions)), own)
@@ -144,6 +145,7 @@ func attacks() []attack {
 		{deed: "multiplies_vectors", locals: "\x01\x01\x7b", code: forever(strings.Repeat("\x20\x02\x20\x02\xfd\xd5\x01\x21\x02", 10_000)), endless: true},
 		{deed: "fills_a_table_in_a_straight_line", tables: []string{"\x70\x00" + leb(60_000)}, functions: []attackFunction{leaf}, code: forever(strings.Repeat("\x41\x00\xd0\x70"+i32Const(60_000)+"\xfc\x11\x00", 1000)), endless: true},
 		{deed: "copies_4_MiB_in_a_straight_line", code: forever(strings.Repeat(i32Const(4<<20)+"\x41\x00"+i32Const(4<<20)+"\xfc\x0a\x00\x00", 1000)), endless: true},
+		{deed: "touches_a_page_with_every_store", pages: 1024, locals: "\x01\x01\x7f", code: forever("\x20\x02\x41\x00\x36\x02\x00\x20\x02" + i32Const(4096) + "\x6a" + i32Const(1024<<16-1) + "\x71\x22\x02\x1a"), endless: true},
 		{deed: "refers_to_a_function_in_a_straight_line", tables: []string{"\x70\x00\x01"}, functions: []attackFunction{leaf}, code: forever(strings.Repeat("\xd2"+leb(ownFunction)+"\x1a", 10_000)), endless: true},
 	}
 }

@@ -31,7 +31,6 @@ type instance struct {
 	budget     int64 // of the calls that follow, until another is set
 	burnt      int64 // in all calls
 	calls      int
-	touched    int       // bytes of memory that have pages for certain
 	values     [2]uint64 // of a call: its parameters, then its result
 }
 
@@ -132,9 +131,6 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		}
 		part := min(units, fuelSlice)
 		left := int64(in.fuel.Get()) - part
-		if left < -touchFrom {
-			in.touch()
-		}
 		if left < 0 {
 			next, err := in.meter.Yield(left)
 			if err != nil {
@@ -146,19 +142,6 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		if units -= part; units == 0 {
 			return
 		}
-	}
-}
-
-// touchFrom is how much a guest owes that is about to fill or to copy memory in one piece.
-const touchFrom = 1 << 18
-
-// touch lets the system make all pages of the memory. A guest that fills or copies megabytes of
-// memory that nobody touched before takes ten times as long for them as for others, and cannot be
-// stopped meanwhile; a system call does not hold up the host's collector.
-func (in *instance) touch() {
-	if memory := in.view(); len(memory) > in.touched {
-		populate(memory)
-		in.touched = len(memory)
 	}
 }
 

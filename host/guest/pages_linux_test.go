@@ -9,13 +9,11 @@ import (
 	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
-// TestLargeOperationMeetsPages owes as much as a guest does that is about to fill a megabyte:
-// before it goes on, all of its memory has pages. One that owes less takes none.
-func TestLargeOperationMeetsPages(t *testing.T) {
+// TestMemoryHasItsPages looks at the memory of an instance before its guest has run, and when it
+// has grown: there is no page that the guest would be the first to touch.
+func TestMemoryHasItsPages(t *testing.T) {
 	module, err := os.ReadFile("testdata/works_for_a_while.wasm")
 	if err != nil {
 		t.Fatal(err)
@@ -25,17 +23,16 @@ func TestLargeOperationMeetsPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close(context.Background())
-	in := (<-g.slots).in
-	in.memory.Grow(100)
-	for _, c := range []struct {
-		owed int64
-		all  bool
-	}{{1 << 10, false}, {1 << 20, true}} {
-		in.meter.Begin(fuel.Limits{Budget: 1 << 40, Slice: fuelSlice, Largest: fuelLargest})
-		in.fuel.Set(uint64(-c.owed))
-		in.pay(t.Context(), 0)
-		if there, all := resident(t, in.view()); (there == all) != c.all {
-			t.Errorf("%d of %d pages are there before an operation of %d bytes", there, all, c.owed)
+	in, err := g.newInstance(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []uint32{0, 1, 100} {
+		if _, ok := in.memory.Grow(more); !ok {
+			t.Fatalf("it does not grow by %d pages", more)
+		}
+		if there, all := resident(t, in.view()); there != all {
+			t.Errorf("%d of %d pages are there of what was grown by %d", there, all, more)
 		}
 	}
 }

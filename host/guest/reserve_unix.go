@@ -10,8 +10,7 @@ import (
 )
 
 // withReservedMemory makes instances that are made under the context reserve all the
-// memory that they may ever have, as addresses without pages: to grow costs nothing and
-// copies nothing, and all of it goes back to the system when the instance is closed,
+// memory that they may ever have, as addresses without pages: to grow copies nothing, and all of it goes back to the system when the instance is closed,
 // instead of waiting for the host's collector.
 func withReservedMemory(ctx context.Context) context.Context {
 	return experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(reserve))
@@ -23,16 +22,25 @@ func reserve(_, most uint64) experimental.LinearMemory {
 	if err != nil {
 		return new(heapMemory) // no addresses left, or not allowed: slower, and as good
 	}
-	return &reservedMemory{b}
+	return &reservedMemory{b: b}
 }
 
 // reservedMemory is one instance's memory.
-type reservedMemory struct{ b []byte }
+type reservedMemory struct {
+	b    []byte // all that it may have
+	used int    // bytes of it that have pages
+}
 
-// Reallocate implements experimental.LinearMemory.
+// Reallocate implements experimental.LinearMemory. What the memory grows by gets its pages here,
+// in a system call beside which the host's collector goes on. A guest that touches pages that are
+// not there waits for the system with each, and cannot be stopped meanwhile.
 func (m *reservedMemory) Reallocate(size uint64) []byte {
 	if size > uint64(len(m.b)) {
 		return nil
+	}
+	if more := int(size); more > m.used {
+		populate(m.b[m.used:more])
+		m.used = more
 	}
 	return m.b[:size]
 }
@@ -40,7 +48,7 @@ func (m *reservedMemory) Reallocate(size uint64) []byte {
 // Free implements experimental.LinearMemory.
 func (m *reservedMemory) Free() {
 	_ = syscall.Munmap(m.b) // it fails only for what is not mapped
-	m.b = nil
+	m.b, m.used = nil, 0
 }
 
 // heapMemory is an instance's memory where none can be reserved.
