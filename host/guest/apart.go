@@ -17,14 +17,14 @@ import (
 // errNoChild is returned when there is no process to check a module in.
 var errNoChild = errors.New("no process of its own could be started")
 
-// The most that is read of a child.
+// Bounds on what is read of a child, and on how long it is waited for.
 const (
 	reportMost    = 1 << 20
 	lastWords     = 4 << 10
 	childFarewell = time.Second // between its end and that of its pipes
 )
 
-// apart is a child from the parent's side.
+// apart is one check of a module in a child process, as the host sees it.
 type apart struct {
 	g       *Generation
 	request childRequest
@@ -35,7 +35,7 @@ type apart struct {
 
 // checkApart has the module checked, unless it passed before, and compiled into the cache by a
 // process of its own. It returns a *LoadError if the module is refused or the process died of
-// it, errNoChild if none could be started, ctx's error, or what else failed.
+// it, errNoChild if no process could be started, ctx's error if it ended, or whatever else failed.
 func (g *Generation) checkApart(ctx context.Context, module []byte, passed bool) error {
 	a := &apart{g: g, module: module, request: childRequest{
 		Name: g.name, Bytes: len(module), Options: g.options, Passed: passed, Time: g.options.Child.Time, Memory: g.options.Child.Memory,
@@ -62,14 +62,15 @@ func (g *Generation) checkApart(ctx context.Context, module []byte, passed bool)
 	return <-done
 }
 
-// adopt takes what the child compiled into the cache; without it the module is compiled again.
+// adopt moves the code that the child compiled into the host's cache. If that fails, the host
+// compiles the module itself.
 func (a *apart) adopt() {
 	if err := adoptCode(a.request.Options.CacheDir, a.g.options.CacheDir); err != nil {
 		a.g.log.Warn("compilation cache: what a child compiled cannot be kept", "error", err)
 	}
 }
 
-// run starts the child, asks it, and finds out how it ended.
+// run starts the child, sends it the module, reads its report and waits for its end.
 func (a *apart) run(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, childPatience)
 	defer cancel()
@@ -108,7 +109,7 @@ func (a *apart) run(ctx context.Context) error {
 	return nil
 }
 
-// ask sends the request and reads the report.
+// ask sends the request and the module, and reads the report.
 func (a *apart) ask(in io.Writer, out io.Reader) error {
 	line, err := json.Marshal(a.request)
 	if err != nil {
@@ -123,7 +124,7 @@ func (a *apart) ask(in io.Writer, out io.Reader) error {
 	return json.NewDecoder(io.LimitReader(out, reportMost)).Decode(&a.report)
 }
 
-// fate is why a child ended without a report: mostly of a limit.
+// fate says why a child ended without a report: most likely it ran into one of its limits.
 func (a *apart) fate(state *os.ProcessState) error {
 	words := a.words.line()
 	switch {
@@ -141,7 +142,7 @@ func (a *apart) died(what, hint string, err ...error) error {
 	return a.g.refuse(StepCheck, what, hint, errors.Join(err...))
 }
 
-// firstWords keeps the beginning of what is written to it: a Go program says first why it dies.
+// firstWords keeps the first bytes written to it. A Go program that dies says why in its first line.
 type firstWords struct{ text bytes.Buffer }
 
 // Write implements io.Writer.
@@ -150,5 +151,5 @@ func (w *firstWords) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// line returns the first line, without what would disturb a log.
+// line returns the first line, without control characters.
 func (w *firstWords) line() string { return clean([]byte(firstLine(w.text.String()))) }

@@ -7,8 +7,8 @@ import (
 	"github.com/ichor-replicator/ichor/abi"
 )
 
-// batch is a run of records that share one input frame, and which of the frame's records
-// are whose.
+// batch is a run of versions that are converted by one call, in one input frame. It remembers
+// which of the frame's records belong to which version.
 type batch struct {
 	from, to int // of the records of Convert
 	units    []unit
@@ -22,8 +22,8 @@ type unit struct {
 	count  int
 }
 
-// fill builds the frame of records from from to at most to; it stops early when the frame
-// is full. Versions that cannot reach the guest are settled here.
+// fill builds the input frame of the versions from from up to, and without, to. It stops early when
+// the frame is full. A version that never reaches the guest gets its result here.
 func (g *Generation) fill(s *slot, records []Record, results []Conversion, from, to int) {
 	b := &s.batch
 	b.from, b.to, b.units, b.actions = from, from, b.units[:0], b.actions[:0]
@@ -64,7 +64,7 @@ func (g *Generation) tooLarge(r *Record) string {
 		abi.TokStride, g.options.InputBytes)
 }
 
-// settleUnseen settles a version none of whose items is for this guest.
+// settleUnseen gives a version its result of which no item is for this guest: it is skipped.
 func (g *Generation) settleUnseen(c *Conversion, r *Record) {
 	if len(r.Items) > 0 {
 		c.Status = Skipped

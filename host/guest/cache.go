@@ -103,8 +103,8 @@ type cachedFile struct {
 	info fs.FileInfo
 }
 
-// sweepCache removes from our parts of the cache, one by one, what others may have written,
-// and the oldest code where there is too much.
+// sweepCache removes every entry that somebody else may have written, and the oldest code when the
+// cache is larger than cacheMost. It touches only what is ours in the directory.
 func sweepCache(dir string, log *slog.Logger) error {
 	kept, strangers, err := lookThrough(dir)
 	if err != nil {
@@ -129,7 +129,8 @@ func sweepCache(dir string, log *slog.Logger) error {
 	return nil
 }
 
-// lookThrough returns the files of our parts, and apart what is strange in them.
+// lookThrough lists what is ours in the directory: the files to keep, and those that somebody else
+// may have written.
 func lookThrough(dir string) (kept, strangers []cachedFile, err error) {
 	look := func(path string, entry fs.DirEntry, err error) error {
 		var info fs.FileInfo
@@ -159,8 +160,8 @@ func lookThrough(dir string) (kept, strangers []cachedFile, err error) {
 	return kept, strangers, nil
 }
 
-// strange tells what a cache that was always ours does not have: a file of another owner, one
-// that others may write, one that has a second name elsewhere, a link, a FIFO.
+// strange reports whether an entry may come from somebody else: it has another owner, others may
+// write it, it has a second name elsewhere, or it is a link, a FIFO or the like.
 func strange(info fs.FileInfo) bool {
 	mode := info.Mode()
 	return !ownedByUs(info) || mode.Perm()&0o022 != 0 || !mode.IsDir() && (!mode.IsRegular() || namesOf(info) != 1)
@@ -203,14 +204,15 @@ func compiledMark(dir, key string) string {
 	return filepath.Join(dir, strings.TrimSuffix(compiledMarks, "*")+key)
 }
 
-// isCompiled reports whether this program has compiled the module into the cache, as far as
-// it is known: without the code, it is compiled again.
+// isCompiled reports whether this program has noted that the module's code is in the cache. If the
+// code itself is gone, the module is compiled again.
 func (g *Generation) isCompiled() bool {
 	_, err := os.Lstat(compiledMark(g.options.CacheDir, g.compileKey()))
 	return err == nil
 }
 
-// markCompiled notes that the code is in the cache. Not to know it later costs time alone.
+// markCompiled notes that the code is in the cache. If the note is lost, the module is only compiled
+// once more.
 func (g *Generation) markCompiled() {
 	if g.cache == nil {
 		return

@@ -21,9 +21,9 @@ import (
 // its own. It must then call BeChild and nothing else.
 const ChildVerb = "check-module"
 
-// Child says how modules are checked in a process of their own: what a module does to its
-// compiler, its checks or the SQL parser it does there. It has a low priority, bounded memory and
-// time, no environment, and ends with the process that started it.
+// Child says how modules are checked in a process of their own, so that a module which exhausts its
+// compiler, its checks or the SQL parser harms only that process. The process has a low priority,
+// bounded memory and time and no environment, and ends when the one that started it does.
 type Child struct {
 	// Command starts this same program so that it calls BeChild; empty checks modules in the
 	// process that loads them.
@@ -47,7 +47,7 @@ const (
 	childPatience = 5 * time.Minute
 )
 
-// childRequest is what a child is asked, in a line of JSON before the module's bytes.
+// childRequest is what the host sends to a child: one line of JSON, followed by the module's bytes.
 type childRequest struct {
 	Name    string
 	Bytes   int
@@ -57,14 +57,14 @@ type childRequest struct {
 	Memory  int64
 }
 
-// childReport is what it answers.
+// childReport is the child's answer: one line of JSON.
 type childReport struct {
 	Passed  bool
 	Refused *refusal `json:",omitempty"`
 	Failed  string   `json:",omitempty"` // not by the module's fault
 }
 
-// refusal is a LoadError as text.
+// refusal is a LoadError on its way from the child to the host.
 type refusal struct {
 	Step Step
 	Rule Rule
@@ -120,15 +120,15 @@ func readRequest(in *bufio.Reader) (r *childRequest, module []byte, err error) {
 	return r, module, nil
 }
 
-// bound limits this process. The instances of the compiled module and of the interpreted one
-// reserve their memories beside it.
+// bound limits the time and memory of this process. The two instances that a check makes, one compiled
+// and one interpreted, may have their memories on top.
 func bound(r *childRequest) error {
 	memories := 2 * int64(r.Options.MemoryPages) << 16
 	debug.SetMemoryLimit(r.Memory / 2)
 	return limitProcess(r.Time, r.Memory+memories)
 }
 
-// answer does the work.
+// answer loads the module as the host would, in this process, and reports the outcome.
 func answer(r *childRequest, module []byte) *childReport {
 	g, err := newGeneration(r.Name, module, r.Options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
 	if err == nil {

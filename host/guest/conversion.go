@@ -37,9 +37,10 @@ type Statement struct {
 	Args     [][]byte
 }
 
-// Conversion is what one version became. Its bytes are the host's: they outlive the call
-// and the generation. Versions of one call share their storage, so a version that waits
-// long keeps that of a batch alive: at most Options.BatchMax versions.
+// Conversion is the result of converting one version. Its bytes are copies in the host's memory,
+// valid after the call and after the generation is closed. The versions of one call share their
+// storage, so one that waits long keeps the storage of its whole batch, at most Options.BatchMax
+// versions, alive.
 type Conversion struct {
 	Version    talos.Version
 	Status     Status
@@ -58,7 +59,7 @@ const conversionOverhead = 96
 // storage included.
 func (c *Conversion) Bytes() int { return conversionOverhead + c.bytes }
 
-// Same compares what a version became, and not when.
+// Same reports whether two conversions have the same outcome, whenever they were made.
 func (c *Conversion) Same(other *Conversion) bool {
 	return c.Status == other.Status && reflect.DeepEqual(c.Statements, other.Statements) && sameReject(c.Reject, other.Reject)
 }

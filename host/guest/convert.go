@@ -22,8 +22,8 @@ func (g *Generation) Convert(ctx context.Context, records []Record, into *Conver
 // errBurnt is returned by convertWithin.
 var errBurnt = errors.New("the fuel for all of them is spent")
 
-// convertWithin converts as Convert does and takes what that burns, instances that have to be
-// made included, off a budget. It returns errBurnt when nothing is left of it.
+// convertWithin converts as Convert does, and subtracts the fuel that it takes from budget, new
+// instances included. It returns errBurnt when the budget is used up.
 func (g *Generation) convertWithin(ctx context.Context, records []Record, into *Conversions, budget *int64) error {
 	*into = Conversions{}
 	if err := g.enter(); err != nil {
@@ -48,8 +48,9 @@ func (g *Generation) convertWithin(ctx context.Context, records []Record, into *
 	return nil
 }
 
-// convertAll goes through the records batch by batch. Below suspect lies a version that
-// made a call fail: until it is found, or passes, the batches halve what is left.
+// convertAll converts the records batch by batch. After a call has failed, the version at fault is
+// somewhere below suspect; until it is found, or the calls succeed, each batch takes half of what is
+// left below suspect.
 func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64) error {
 	suspect, reason := 0, "pool"
 	for from := 0; from < len(records); {
@@ -92,8 +93,8 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 	return nil
 }
 
-// narrow decides what follows a fault: the batch's one version is its cause and rejected,
-// or its versions are suspect and tried again in halves.
+// narrow says where to go on after a failed call. A version that was alone in its batch is rejected;
+// otherwise the versions of the batch are tried again in halves.
 func (g *Generation) narrow(s *slot, results []Conversion, fault *Fault) (from, suspect int) {
 	b := &s.batch
 	if len(b.units) == 1 {
@@ -128,7 +129,7 @@ func (g *Generation) convertBatch(ctx context.Context, s *slot, records []Record
 	return g.keep(b, &out, results)
 }
 
-// learn keeps the newest cost of a version, smoothed over about eight calls.
+// learn updates the average time that a version takes, smoothed over about eight calls.
 func (g *Generation) learn(took time.Duration, versions int) {
 	cost := max(1, int64(took)/int64(versions))
 	if old := g.cost.Load(); old > 0 {
@@ -137,7 +138,7 @@ func (g *Generation) learn(took time.Duration, versions int) {
 	g.cost.Store(cost)
 }
 
-// batchSize is how many versions should take BatchTime.
+// batchSize returns how many versions take about Options.BatchTime to convert.
 func (g *Generation) batchSize() int {
 	cost := g.cost.Load()
 	if cost == 0 {

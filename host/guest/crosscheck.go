@@ -10,9 +10,9 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// crossCheck converts the manifest's vectors by an interpreter too and compares: a
-// compiler that turns a module into something else has been seen (wazero#2516), and the two
-// share no code behind the decoder.
+// crossCheck converts the manifest's vectors with wazero's interpreter and compares the results with
+// those of the compiled module. A wrong result of the compiler has been seen (wazero#2516), and the
+// two share no code but the decoder. It returns a *LoadError where they differ.
 func (g *Generation) crossCheck(ctx context.Context, fueled []byte, compiled []Conversions) error {
 	interpreted, err := g.interpret(ctx, fueled)
 	if err != nil {
@@ -31,7 +31,7 @@ func (g *Generation) crossCheck(ctx context.Context, fueled []byte, compiled []C
 
 const reportHint = "the host's compiler of WebAssembly may be at fault: please report it with the module"
 
-// interpret converts the vectors on an interpreter of their own.
+// interpret converts the manifest's vectors with an interpreted instance of the same module.
 func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Conversions, err error) {
 	unseen := NewMetrics(prometheus.NewRegistry()) // what it does is no work of the host's
 	other := &Generation{

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// FaultKind is what a guest did wrong in a call.
+// FaultKind is the kind of a Fault.
 type FaultKind string
 
 // The kinds of faults; stable words, they are labels of metrics.
@@ -24,8 +24,8 @@ const (
 	FaultInstance   FaultKind = "instance"   // it did not come up
 )
 
-// Fault is a failed guest call. The instance that made it is gone; the call may be made
-// again, on a fresh one.
+// Fault is why a call of a guest failed. The instance is discarded; the call may be made again on a
+// new one.
 type Fault struct {
 	Kind   FaultKind
 	During string // the export that was called
@@ -62,7 +62,7 @@ const (
 	StepDatabase    Step = "database"    // its templates, tried by the host on the database
 )
 
-// Rule is what the scan looks at.
+// Rule names the part of the scan that refused a module.
 type Rule string
 
 // The rules, in their order.
@@ -108,7 +108,8 @@ func (e *LoadError) Error() string {
 // and what it quotes is a stranger's.
 const messageMost = 4 << 10
 
-// bounded makes a message fit to be shown: short, and without what a terminal obeys. Lines stay.
+// bounded shortens a message and removes control characters other than line breaks, so that it can be
+// shown on a terminal.
 func bounded(text string) string {
 	if len(text) > messageMost {
 		text = text[:messageMost] + "…"
@@ -126,7 +127,7 @@ func (e *LoadError) Unwrap() error { return e.Err }
 // ErrClosed is returned by calls of a generation that was closed.
 var ErrClosed = errors.New("guest generation is closed")
 
-// Class says who rejected a version, and why.
+// Class says who rejected a version and why, in one word.
 type Class string
 
 // The classes of rejects; stable words, they are labels of metrics and stand in the
@@ -140,7 +141,8 @@ const (
 	ClassValue   Class = "value"          // a value that PostgreSQL would refuse in any column
 )
 
-// Reject is why a version has no statements: poison.
+// Reject is why a version could not be converted. Such a version is poison: it is held until somebody
+// acts.
 type Reject struct {
 	Class   Class
 	Code    uint32 // the guest's own; 0 unless Class is ClassGuest

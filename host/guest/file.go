@@ -30,9 +30,9 @@ func (e *FileError) Error() string {
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// ReadFile reads a module's file as a stranger's: whoever may write into the directory may put
-// anything there. It never waits for another process, reads a regular file alone, which a
-// symbolic link may lead to, and no more than its size and one byte. It returns a *FileError otherwise.
+// ReadFile reads a module's file without trusting it, since whoever can write to the directory can put
+// anything there. It reads only a regular file, directly or through a symbolic link, of at most
+// abi.MaxModule bytes, and never waits for another process. Its errors are *FileError.
 func ReadFile(path string) ([]byte, error) {
 	// BEFORE it is opened, since opening alone tells a FIFO's writer to go on, or rewinds a tape.
 	info, err := os.Stat(path)
@@ -76,7 +76,7 @@ func unreadable(path string, err error) error {
 	return &FileError{Path: path, What: "cannot be read", Hint: hint, Err: err}
 }
 
-// bearable refuses what is no regular file of a module's size.
+// bearable returns an error unless the file is regular and no larger than a module may be.
 func bearable(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return &FileError{Path: path, What: "is " + kindOf(info.Mode()) + ", not a file", Hint: "put the module itself there"}

@@ -52,8 +52,7 @@ type Generation struct {
 	freed   error
 }
 
-// slot is one of the pool's places: an instance, or nil when one must be made, and the
-// buffers that go with it.
+// slot is one place in the pool: an instance, nil until it is needed, and the buffers of its calls.
 type slot struct {
 	in    *instance
 	build abi.InputBuilder
@@ -140,7 +139,7 @@ func (g *Generation) leave() {
 	}
 }
 
-// acquire takes a place of the pool, waiting for one.
+// acquire takes a slot from the pool; it waits until one is free or ctx ends.
 func (g *Generation) acquire(ctx context.Context) (*slot, error) {
 	select {
 	case s := <-g.slots:
@@ -150,7 +149,7 @@ func (g *Generation) acquire(ctx context.Context) (*slot, error) {
 	}
 }
 
-// release gives a place back; an instance that grew too much is thrown away first.
+// release puts a slot back into the pool, without its instance if that has outgrown its limits.
 func (g *Generation) release(s *slot) {
 	if s.in != nil {
 		g.own.memory.Set(float64(s.in.memory.Size()))
@@ -161,7 +160,7 @@ func (g *Generation) release(s *slot) {
 	g.slots <- s
 }
 
-// ready gives the place an instance if it has none.
+// ready makes an instance for the slot if it has none; reason is for the metrics.
 func (s *slot) ready(ctx context.Context, g *Generation, reason string) (err error) {
 	if s.in == nil {
 		s.in, err = g.newInstance(ctx, reason)

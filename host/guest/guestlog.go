@@ -12,9 +12,9 @@ import (
 	"github.com/ichor-replicator/ichor/abi"
 )
 
-// guestLog carries an instance's lines to the host's log. Lines are cut, escaped, counted
-// against a budget a call and, over all instances of a generation, against a rate. Of what a
-// guest writes in a call so much is read, most of it to be cut, and the rest is not looked at.
+// guestLog passes an instance's lines on to the host's log. Each line is cut to perLine bytes and freed
+// of control characters; a call may log perCall bytes, and all instances of a generation together
+// logRate lines a second. Beyond maxLogRead bytes or maxLogLines lines of a call nothing is even read.
 type guestLog struct {
 	log     *slog.Logger
 	rate    *logRate
@@ -34,13 +34,13 @@ func (l *guestLog) begin() {
 	l.budget, l.unread, l.lines, l.first = l.perCall, maxLogRead, maxLogLines, ""
 }
 
-// What is read in a call, most of it to be cut or dropped.
+// How much is read in a call, kept or not.
 const (
 	maxLogRead  = 1 << 20 // bytes
 	maxLogLines = 1 << 12
 )
 
-// end writes out a line that was begun.
+// end logs the unfinished last line of a call.
 func (l *guestLog) end() {
 	if len(l.partial) > 0 {
 		l.write(abi.LogWarn, l.partial)
@@ -48,8 +48,8 @@ func (l *guestLog) end() {
 	}
 }
 
-// price returns what it costs, in units of fuel, to take so many bytes: to look through what
-// is still read of them, and to make safe what may be kept of that.
+// price returns the fuel for logging so many bytes: priceRead for each that will be read, and priceKept
+// for each that may be kept.
 func (l *guestLog) price(length int) int64 {
 	read := min(length, l.unread)
 	return priceRead*int64(read) + priceKept*int64(min(read, max(l.budget, 0)))
@@ -80,7 +80,7 @@ func (l *guestLog) stream(level abi.LogLevel, text []byte) {
 	}
 }
 
-// line takes a line.
+// line logs one line.
 func (l *guestLog) line(level abi.LogLevel, text []byte) {
 	text = text[:min(len(text), l.perLine)]
 	if len(text) > l.unread {

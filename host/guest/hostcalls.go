@@ -13,21 +13,21 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
-// hostName names an import.
+// hostName is the name of an import, in two parts.
 type hostName struct{ module, function string }
 
-// hostFunction is what a guest may import. Its call reads its arguments from the stack and
-// leaves its result there; it ends the guest's call by a panic with a *hostTrap. Its price is
-// what the call will cost beside the way to the host, which the rewriter charges; it is nil
-// where that is nothing, and is paid before the call.
+// hostFunction is a function that a guest may import. call reads its arguments from the stack and
+// leaves its result there; to end the guest's call it panics with a *hostTrap. price, if it is not
+// nil, returns the fuel that is taken before call runs, in addition to what the rewriter charges for
+// every call of the host.
 type hostFunction struct {
 	sig   signature
 	call  func(in *instance, stack []uint64)
 	price func(in *instance, stack []uint64) int64
 }
 
-// What host functions cost in units of fuel, by what they read, write or look through: a byte
-// of text that is read, and made safe to log, a byte that is random, and an entry of a list.
+// The prices of host functions in units of fuel: for a byte of text that is read, for one that is made
+// safe to log, for a random byte, and for an entry of a list.
 const (
 	priceRead   = 1
 	priceKept   = 32
@@ -59,8 +59,8 @@ type hostTrap struct {
 // Error implements error.
 func (e *hostTrap) Error() string { return string(e.kind) + ": " + e.detail }
 
-// instantiateHost makes the host's modules in a runtime. The functions find their caller
-// in the generation, by the module that wazero hands them.
+// instantiateHost makes the modules that guests import from. wazero tells each function which module
+// called it, and so it finds the instance in g.instances.
 func (g *Generation) instantiateHost(ctx context.Context) error {
 	all := hostFunctions()
 	builders := make(map[string]wazero.HostModuleBuilder)
@@ -114,8 +114,7 @@ func assemblyScriptAbort(_ *instance, stack []uint64) {
 	panic(&hostTrap{kind: FaultAbort, detail: fmt.Sprintf("AssemblyScript at line %d, column %d", uint32(stack[2]), uint32(stack[3]))})
 }
 
-// read returns bytes of the guest's memory that a host function was given; what does not
-// lie within it ends the call.
+// read returns bytes of the guest's memory, not copied. An address outside it ends the guest's call.
 func (in *instance) read(ptr, length uint32) []byte {
 	b, ok := in.memory.Read(ptr, length)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/fuel"
 )
 
-// instance is one memory of a guest, for one goroutine at a time.
+// instance is a guest with a memory of its own. One goroutine at a time may use it.
 type instance struct {
 	generation *Generation
 	module     api.Module
@@ -106,7 +106,8 @@ func (in *instance) close() {
 	}
 }
 
-// call calls an export within a budget of fuel. Its errors are *Fault, or ctx's own.
+// call calls an export with the budget of fuel that prepare set. It returns a *Fault if the guest fails,
+// or ctx's error if that ended first.
 func (in *instance) call(ctx context.Context, f function, values []uint64) error {
 	in.log.begin()
 	in.sleeps, in.randomLeft = 0, maxRandom
@@ -121,9 +122,9 @@ func (in *instance) call(ctx context.Context, f function, values []uint64) error
 	return in.fault(ctx, f.name, err)
 }
 
-// pay takes fuel for what the host is about to do for the guest; the guest itself calls it with
-// nothing to pay when a slice is burnt. Here, and in all other host functions, the host's
-// collector can stop the goroutine, and the caller's end is noticed.
+// pay takes fuel for what the host is about to do for the guest. The guest's own code calls it with 0
+// whenever it has used up a slice. While it runs, as in every host function, the garbage collector can
+// stop the goroutine; and it ends the call when ctx has ended or no fuel is left.
 func (in *instance) pay(ctx context.Context, units int64) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -145,8 +146,8 @@ func (in *instance) pay(ctx context.Context, units int64) {
 	}
 }
 
-// fault turns the error of a call into a *Fault. What the guest logged first explains most
-// of them: a panic of Go's says its reason before it traps.
+// fault turns the error of a call into a *Fault. It adds the first line that the guest logged, because a
+// panic in Go logs its reason before it traps.
 func (in *instance) fault(ctx context.Context, name string, err error) error {
 	f := &Fault{Kind: FaultTrap, During: name, Detail: clean([]byte(firstLine(err.Error()))), Err: err}
 	var end *hostTrap
@@ -188,8 +189,8 @@ func (in *instance) describe(ctx context.Context) ([]byte, error) {
 	return append([]byte(nil), text...), nil
 }
 
-// run hands the builder's frame to the guest and checks its answer. The output's bytes
-// are the instance's: they hold until its next call.
+// run gives the builder's frame to the guest and opens its answer. The answer lies in the instance's
+// memory and is valid until the next call.
 func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.OutputLimits) (abi.Output, error) {
 	size := uint32(b.Size())
 	in.values[0] = uint64(size)
@@ -233,8 +234,9 @@ func (in *instance) place(b *abi.InputBuilder, ptr, size uint32) error {
 	return nil
 }
 
-// prepare sets what the guest may know of the world during the next call, the time of its
-// first candidate and randomness that comes from it, and the fuel for so many items.
+// prepare sets the clock, the random numbers and the fuel of the next call: the time of its first
+// record, numbers that depend on the digest and that record's version alone, and a budget for so many
+// items.
 func (in *instance) prepare(first *Record, items int) {
 	o := &in.generation.options
 	in.budget = o.FuelCall + int64(items)*o.FuelItem
@@ -242,9 +244,9 @@ func (in *instance) prepare(first *Record, items int) {
 	in.random = seed(in.generation.digest, uint64(first.Version))
 }
 
-// The most that an instance does before it is replaced. What wazero or a guest keeps for each
-// call, or for what a guest burns, comes back with it; a guest that is well behaved meets
-// these after minutes, and another instance is up in 30 ms at most.
+// How much an instance may do before it is replaced by a new one, which frees whatever wazero or the
+// guest has kept for each call. A busy instance reaches these after minutes, and a new one is ready
+// within 30 ms.
 const (
 	mostCalls = 1 << 18
 	mostBurnt = 1 << 38 // units

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// setLimits bounds this process; beyond its time it is killed, beyond its memory it gets no
-// more, of which a Go program dies.
+// setLimits bounds the processor time and memory of this process. The kernel kills it when the time is
+// up; when the memory is used up it gets no more, and the Go runtime ends it.
 func setLimits(d time.Duration, memory int64) error {
 	for _, limit := range []struct {
 		what  string

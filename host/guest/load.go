@@ -14,9 +14,16 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
-// Load makes a generation of a module: it scans it, gives it fuel, compiles it, instantiates it, reads its manifest, checks its SQL, runs the manifest's vectors by the compiled module and by an interpreter, and warms the pool. What Options.Passes says was passed before is not
-// checked again; what is left to do is done in a process of its own if Options.Child names one, and its compiled code is taken from the cache then. Load returns a *LoadError, naming what to do, if the guest is at fault; ctx's error if it ended; another error if the options or
-// the cache are bad. The caller must Close the generation.
+// Load makes a generation of a module. It scans the module, rewrites it for fuel, compiles and
+// instantiates it, reads its manifest, checks its SQL, converts the manifest's vectors with the
+// compiled module and with an interpreter, and fills the pool.
+//
+// A module that passed before, as Options.Passes knows, is not checked again. If Options.Child names a
+// command, what is left to do is done in a process of its own, and the compiled code is then taken
+// from the cache.
+//
+// Load returns a *LoadError that says what to do if the guest is at fault, ctx's error if it ended, and
+// another error if the options or the cache are wrong. The caller must Close the generation.
 func Load(ctx context.Context, name string, module []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
 	g, err := newGeneration(name, module, options, log, metrics)
 	if err != nil {
@@ -64,8 +71,8 @@ func newGeneration(name string, module []byte, options Options, log *slog.Logger
 	return g, nil
 }
 
-// load brings the generation up in this process. What passed is compiled and instantiated, and
-// not checked again.
+// load scans, compiles and instantiates the module in this process, and checks it unless it passed
+// before.
 func (g *Generation) load(ctx context.Context, module []byte, passed bool) error {
 	if err := g.openRuntime(ctx, g.options.CacheDir); err != nil {
 		return err
@@ -143,7 +150,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	return g.check(ctx, fueled)
 }
 
-// check puts the module's SQL and its answers to the test.
+// check applies the SQL policy to the manifest's templates, converts its vectors, and cross-checks them.
 func (g *Generation) check(ctx context.Context, fueled []byte) error {
 	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
 		return g.refuse(StepSQL, "its SQL is refused", "", err)
@@ -182,7 +189,7 @@ func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 	return g.refuse(StepCompile, "it is not a valid module", "", err)
 }
 
-// setLimits takes the lower of the host's limits and the guest's own.
+// setLimits sets the limits of an answer: the host's, or the guest's own where that is lower.
 func (g *Generation) setLimits() {
 	own := g.manifest.Limits
 	if own.Statements > 0 {

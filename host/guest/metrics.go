@@ -2,7 +2,7 @@ package guest
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are the figures of all generations of a host.
+// Metrics are the metrics of all generations of a host.
 type Metrics struct {
 	calls     *prometheus.HistogramVec
 	versions  *prometheus.CounterVec
@@ -14,7 +14,7 @@ type Metrics struct {
 	logs      *prometheus.CounterVec
 }
 
-// NewMetrics registers the figures. It panics if they are registered already.
+// NewMetrics registers the metrics. It panics if they are registered already.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -41,7 +41,7 @@ func counter(name, help, label string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"guest", label})
 }
 
-// generationMetrics are the figures of one guest that every call touches, looked up once.
+// generationMetrics are the metrics that every call of one guest changes, looked up once.
 type generationMetrics struct {
 	calls      prometheus.Observer
 	fuel       prometheus.Counter

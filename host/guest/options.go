@@ -73,9 +73,10 @@ type Options struct {
 	LogLine int
 	LogCall int
 	LogRate int
-	// FuelStart bounds what an instance may burn to come up and to describe itself, and all vectors of a manifest together; FuelCall
-	// and FuelItem what a call may: so much, and so much more for each item of its batch. A
-	// unit is about an instruction; a million last one to three milliseconds.
+	// FuelStart is the fuel with which an instance must come up and describe itself, and with which
+	// all vectors of a manifest together must be converted. FuelCall is the fuel of a call, and FuelItem
+	// is added to it for each item of its batch. A unit is about one instruction; a million of them
+	// last one to three milliseconds.
 	FuelStart int64
 	FuelCall  int64
 	FuelItem  int64

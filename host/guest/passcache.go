@@ -14,9 +14,9 @@ import (
 	"sync"
 )
 
-// Passes remembers that a module passed every check, so that it is not checked again at each
-// start. Whoever can write there can let any SQL pass: it must be where guests cannot write,
-// and who may write guests or compiled code cannot either.
+// Passes is a cache of checks that a module has passed, so that it is not checked again at each start.
+// Whoever can write to it can let any SQL pass. So it must be kept where neither guests nor those who
+// may write modules or compiled code can write.
 type Passes interface {
 	// Passed reports whether the check of this name was passed before.
 	Passed(ctx context.Context, check string) (bool, error)
@@ -24,8 +24,8 @@ type Passes interface {
 	KeepPassed(ctx context.Context, check, guest, digest string) error
 }
 
-// checkName names the check of the module by all that its result depends on: the module, the
-// options, and this program with its rules, its compiler and its parser.
+// checkName returns the key of the module's check. It covers everything that the result depends on: the
+// module, the options, and this program, which has the rules, the compiler and the parser in it.
 func (g *Generation) checkName() string {
 	options := g.options
 	options.Instances, options.CacheDir, options.Padding = 0, "", 0 // they change no result, or the guest is not right
@@ -39,7 +39,7 @@ func (g *Generation) checkName() string {
 // compileKey names the module's compiled code.
 func (g *Generation) compileKey() string { return nameOf([]byte("code"), g.digest[:], program()) }
 
-// nameOf makes a name of parts that do not run into one another.
+// nameOf hashes the parts, each with its length, so that no two lists of parts have the same name.
 func nameOf(parts ...[]byte) string {
 	sum := sha256.New()
 	for _, part := range parts {
@@ -49,8 +49,8 @@ func nameOf(parts ...[]byte) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// program identifies the binary that runs, by its bytes. One that cannot read itself is like
-// no other: what it finds out is known to nobody later.
+// program is the hash of the running binary. If the binary cannot be read it is a random value, so that
+// nothing that is cached is ever found again.
 var program = sync.OnceValue(func() []byte {
 	sum := sha256.New()
 	file, err := os.Open(selfPath())
@@ -64,7 +64,8 @@ var program = sync.OnceValue(func() []byte {
 	return sum.Sum([]byte(runtime.GOOS + "/" + runtime.GOARCH))
 })
 
-// cachedPass asks whether the module passed its checks before. Not to know costs seconds alone.
+// cachedPass reports whether the module passed its checks before. If the cache cannot be asked, it
+// reports false, and the module is checked again, which costs only seconds.
 func (g *Generation) cachedPass(ctx context.Context, check string) bool {
 	if g.options.Passes == nil {
 		return false

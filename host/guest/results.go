@@ -12,9 +12,9 @@ const (
 	argumentBytes  = 24 // of a []byte
 )
 
-// keep copies the answer out of the guest's memory, into three allocations for the whole
-// batch, and gives each version its part. It returns a *Fault, and keeps nothing, if a
-// statement is not what the manifest allows.
+// keep copies the answer out of the guest's memory and gives each version its statements. It makes
+// three allocations for the whole batch. It returns a *Fault, and copies nothing, if a statement is not
+// one that the manifest allows.
 func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error {
 	for _, u := range b.units {
 		if err := out.CheckVersion(u.first, u.count, g.limits); err != nil {
@@ -65,7 +65,8 @@ func (g *Generation) reject(c *Conversion, r *Reject) {
 	g.metrics.rejects.WithLabelValues(g.name, string(r.Class)).Inc()
 }
 
-// keeper owns a batch's storage, sized beforehand so that it never moves.
+// keeper copies the answer of one batch into storage that is sized beforehand, so that appending never
+// moves it.
 type keeper struct {
 	out        *abi.Output
 	values     [][]sqlpolicy.Value // by template
@@ -74,8 +75,8 @@ type keeper struct {
 	args       [][]byte
 }
 
-// version keeps one version: all its items or none. It is rejected if any item is,
-// skipped if all are.
+// version copies the statements of one version. The version is rejected if any of its items is, and
+// skipped if all of them are.
 func (k *keeper) version(c *Conversion, u unit) *Reject {
 	first, textFirst, argsFirst := len(k.statements), len(k.text), len(k.args)
 	c.Status = Skipped

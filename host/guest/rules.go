@@ -8,7 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/sqlpolicy"
 )
 
-// rules are a manifest, laid out for looking up: what is allowed at run time.
+// rules are what a manifest allows, in a form that is quick to look up for every statement.
 type rules struct {
 	actions map[string]action
 	params  []int               // by template id; -1 where there is none

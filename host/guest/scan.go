@@ -29,9 +29,9 @@ const (
 	maxTableSlots = 1 << 18   // elements that tables have from the beginning [11,327]
 )
 
-// scan looks at the binary before anything is compiled: its size, its format, what it
-// imports and exports and of which types, and how much it asks for. It returns a *LoadError
-// that names the rule, the place and what to do.
+// scan checks the binary before anything is compiled: its size and format, its imports and exports and
+// their types, and the size of its memory, tables and functions. It returns a *LoadError that says which
+// rule is broken, where, and what to do.
 func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
 	s := scanner{guest: g.name, rule: RuleFormat, pages: g.options.MemoryPages}
 	if err := s.preamble(bytes); err != nil {
@@ -61,7 +61,7 @@ func (g *Generation) scan(bytes []byte) (*wasm.Module, error) {
 	return m, nil
 }
 
-// scanner holds what the checks look at.
+// scanner has one method for each rule.
 type scanner struct {
 	guest string
 	rule  Rule
@@ -208,8 +208,8 @@ func (s *scanner) code() error {
 	return nil
 }
 
-// shape is what makes code dear to compile: how many blocks, loops and branches it has, times
-// how many locals, and how many pairs of them.
+// shape counts what makes code expensive to compile: blocks, loops, branches, their product with the
+// number of locals, and pairs of them.
 type shape struct{ blocks, loops, edges, joins, pairs uint64 }
 
 func (s *scanner) shape(who string, is, most shape) error {

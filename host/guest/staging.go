@@ -9,9 +9,8 @@ import (
 	"time"
 )
 
-// Compiled code is written to memory first and from there to the disk in small steps: wazero
-// syncs it in one piece, some 10 MiB, and where the database is on the same disk its commits
-// wait for that, 130 ms where they were measured.
+// Compiled code is written to memory first and copied to the disk in small steps. wazero syncs its 10 MiB
+// in one piece, and the commits of a database on the same disk waited 130 ms for that.
 const (
 	memoryDirectory = "/dev/shm"
 	stagingPattern  = "ichor-compiled-*"

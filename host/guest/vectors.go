@@ -10,9 +10,9 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// checkVectors converts the manifest's examples, and one empty batch so that a guest
-// without examples is called at least once before it is trusted with a version. It returns
-// what the examples became.
+// checkVectors converts the manifest's vectors and compares the results with the expected ones. It
+// converts an empty batch first, so that a guest without vectors is called at least once. It returns
+// the results for crossCheck.
 func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 	if err := g.probe(ctx); err != nil {
 		return nil, g.refuse(StepVectors, "it fails on an empty batch", "", err)

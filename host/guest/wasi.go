@@ -33,8 +33,8 @@ const (
 	maxSleeps      = 64      // of one call of the guest
 )
 
-// wasiFunctions is the whole of WASI for a guest: what Go's and wasi-libc's reactors import.
-// Nothing here reaches outside: a guest is a function of its batch.
+// wasiFunctions returns the part of WASI that guests may import: what reactors made by Go and wasi-libc
+// import. None of it reaches outside the guest, whose answer depends on its batch alone.
 func wasiFunctions() map[string]hostFunction {
 	answer := func(params string, code uint64) hostFunction {
 		return hostFunction{sig(params, "i32"), func(_ *instance, stack []uint64) { stack[0] = code }, nil}
@@ -102,8 +102,8 @@ func noStrings(in *instance, stack []uint64) {
 	stack[0] = wasiOK
 }
 
-// randomGet repeats itself for the same guest and the same first version of a call. There is
-// so much of it in a call, and no more.
+// randomGet gives the same bytes for the same guest and the same first version of a call, at most
+// maxRandom in a call.
 func randomGet(in *instance, stack []uint64) {
 	length := uint32(stack[1])
 	if length > in.randomLeft {

@@ -2,7 +2,7 @@ package fuel
 
 import "github.com/ichor-replicator/ichor/host/guest/wasm"
 
-// summary is what a function is to its caller, in units.
+// summary is what callers must know of a function to charge for it and to check in time; in units.
 type summary struct {
 	paid    int64 // that the caller is charged with
 	enter   int64 // the longest way from its entry to a check, or to its end
@@ -11,16 +11,15 @@ type summary struct {
 	circle  bool  // it may be called again before it returns
 }
 
-// Summaries of what is not looked into: a function of the host's; one that may be called
-// again before it returns, which is checked at its entry; and an operation behind the check
-// of its size.
+// The summaries of what is not analysed: a function of the host's; a function that may be called again
+// before it returns, which is checked at its entry; and a bulk operation after the check of its size.
 var (
 	ofHost      = summary{paid: priceHost, enter: priceHost, through: nowhere, leave: 0}
 	ofCircle    = summary{paid: 8, enter: longestEnter, through: nowhere, leave: longestTail, circle: true}
 	checkedSize = summary{through: nowhere, leave: priceBulk}
 )
 
-// calls knows every function's summary, as far as they have been analysed.
+// calls has the summary of every function that has been analysed so far.
 type calls struct {
 	*graph
 	*reachable

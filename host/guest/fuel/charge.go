@@ -2,15 +2,15 @@ package fuel
 
 import "github.com/ichor-replicator/ichor/host/guest/wasm"
 
-// charger writes charges into one body: the global and the import by their indices, and
-// the locals that are ours.
+// charger writes the instructions of charges into one body. It knows the indices of what the rewriter
+// adds: the global, the import, the table and a few locals.
 type charger struct {
 	fuel, yield, table uint32
 	left, size         uint64
 	scratch            uint64 // two locals of i32 and two of i64
 }
 
-// mostOwn is how many locals of ours a body may get.
+// mostOwn is how many locals the rewriter adds to a body at most.
 const mostOwn = 6
 
 // empty is the type of a block without values.
@@ -36,8 +36,8 @@ func (c *charger) fixed(out []byte, units int64, checked bool) []byte {
 	return number(append(out, byte(wasm.OpGlobalSet)), uint64(c.fuel))
 }
 
-// sized charges what the operation that follows costs, by its size, which is an i32 on top
-// of the stack and stays there.
+// sized charges for the operation that follows by its size, an i32 on top of the stack, which stays
+// there.
 func (c *charger) sized(out []byte, op wasm.Opcode) []byte {
 	out = number(append(out, byte(wasm.OpLocalTee)), c.size)
 	out = number(append(out, byte(wasm.OpGlobalGet)), uint64(c.fuel))
@@ -49,13 +49,14 @@ func (c *charger) sized(out []byte, op wasm.Opcode) []byte {
 	return c.take(out)
 }
 
-// reference takes a function out of our table.
+// reference takes a reference to a function out of the table that the rewriter adds.
 func (c *charger) reference(out []byte, slot uint32) []byte {
 	out = signed(append(out, byte(wasm.OpI32Const)), int64(slot))
 	return number(append(out, byte(wasm.OpTableGet)), uint64(c.table))
 }
 
-// take subtracts and checks: the global's value and the units are on the stack.
+// take subtracts the units from the global, both on the stack, stores the result, and calls the yield
+// if it is below zero.
 func (c *charger) take(out []byte) []byte {
 	out = append(out, byte(wasm.OpI64Sub))
 	out = number(append(out, byte(wasm.OpLocalTee)), c.left)

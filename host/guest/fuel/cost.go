@@ -6,8 +6,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
-// edit is one change of a body: before at something is put, or the bytes from at to end
-// are replaced.
+// edit is one change to a body: something is inserted before at, or the bytes from at to end are
+// replaced.
 type edit struct {
 	at, end int
 	kind    editKind
@@ -27,7 +27,7 @@ const (
 	remainder                      // of integers: see remainder.go
 )
 
-// frame is a block, a loop, an if or the body itself.
+// frame is a block, a loop, an if or the body itself, while its instructions are read.
 type frame struct {
 	loop   bool
 	branch bool  // an if that has had no else yet
@@ -40,14 +40,15 @@ type frame struct {
 	entry  tail
 }
 
-// stage is a place of charging, and how long the longest way is from there to the next.
+// stage is a place where fuel is charged, and the length of the longest path from there to the next
+// such place.
 type stage struct {
 	edit    int
 	longest int64
 }
 
-// way is how control comes to a place: from which stages, and how far it is from each. It
-// is empty where nothing comes.
+// way is the set of stages from which control may have come to a place, each with the length of the
+// longest path from it. It is empty in code that cannot be reached.
 type way []step
 
 type step struct {
@@ -71,9 +72,9 @@ next:
 	return len(*w) <= mostWays
 }
 
-// tail is for how many units control has gone on at a place without a check, at most: on the
-// ways from the function's entry that met none, and since the last one on the others; nowhere
-// where there is no such way.
+// tail is the most units that control may have spent at a place without a check: fresh on the paths
+// from the function's entry that met no check, since on those that met one, counted from the last.
+// Either is nowhere if there is no such path.
 type tail struct{ fresh, since int64 }
 
 const nowhere = -1
@@ -92,7 +93,7 @@ func (t tail) plus(units int64) tail {
 	return t
 }
 
-// behind is a tail behind the call of a function.
+// behind returns the tail after a call of a function.
 func (t tail) behind(f *summary) tail {
 	after := dead
 	if f.through != nowhere {
@@ -136,15 +137,16 @@ type analysis struct {
 	locals     int64 // parameters and ours too
 }
 
-// space is how many there are of what a body may name. A number beyond would name
-// something of ours in the rewritten module: an index must never come to mean the fuel.
+// space is how many functions, globals and so on a body may name. A larger index would name something
+// that the rewriter adds, and a guest could then change its own fuel.
 type space struct {
 	imported                                  uint32 // functions
 	functions, globals, tables, locals, types uint64
 	results                                   int
 }
 
-// analyse reads a body. The edits are in the order of the body.
+// analyse reads a body and collects its edits, in the order of the body. checked says that its entry is
+// checked.
 func (a *analysis) analyse(b *wasm.Body, r *wasm.Reader, s *space, checked bool) error {
 	a.frames, a.regions, a.stages, a.edits, a.way = a.frames[:0], a.regions[:0], a.stages[:0], a.edits[:0], a.way[:0]
 	a.run, a.sized, a.scratch, a.circle, a.enter, a.exit, a.locals = 0, false, false, false, 0, dead, int64(s.locals)+mostOwn
@@ -219,7 +221,7 @@ func exists(i *wasm.Instruction, what string, index uint32, count uint64) error 
 	return nil
 }
 
-// begin begins a block of instructions that run one after another.
+// begin starts a basic block: instructions that run one after another.
 func (a *analysis) begin(at int) {
 	a.block = len(a.edits)
 	a.edits = append(a.edits, edit{at: at, end: at, kind: charge})
@@ -244,8 +246,8 @@ func (a *analysis) spend(units int64) {
 	a.peak, a.enter = max(a.peak, a.now.longest()), max(a.enter, a.now.fresh)
 }
 
-// finish ends the block: its instructions lengthen the way, or, where that would be too
-// long, begin one of their own.
+// finish ends the basic block. Its units lengthen the paths that lead here; where one would become
+// longer than longestWay, or control has gone too long without a check, the block becomes a stage.
 func (a *analysis) finish() {
 	if len(a.way) == 0 {
 		a.run, a.now = 0, dead
@@ -273,7 +275,7 @@ func (a *analysis) finish() {
 	a.run = 0
 }
 
-// push adds a frame; it takes over the memory of an earlier one.
+// push adds a frame and reuses the slices of an earlier one.
 func (a *analysis) push(f frame) *frame {
 	if len(a.frames) < cap(a.frames) {
 		old := a.frames[:len(a.frames)+1][len(a.frames)]
@@ -284,7 +286,7 @@ func (a *analysis) push(f frame) *frame {
 	return &a.frames[len(a.frames)-1]
 }
 
-// moves returns the units for a branch that takes so many values along.
+// moves returns the units for a branch that carries so many values.
 func (a *analysis) moves(values int) int64 { return (a.locals + int64(values)) / valuesPerBranch }
 
 // values returns how many values a block takes and leaves.
@@ -296,7 +298,7 @@ func (a *analysis) values(i *wasm.Instruction) int {
 	return len(t.Params) + len(t.Results)
 }
 
-// follow counts an instruction and tells where the way goes from it.
+// follow counts one instruction and follows control to where it goes next.
 func (a *analysis) follow(i *wasm.Instruction, imported uint32) error {
 	a.spend(int64(prices[i.Op]))
 	switch i.Op {
@@ -440,8 +442,8 @@ func (a *analysis) branches(i *wasm.Instruction) error {
 	return nil
 }
 
-// branch takes the way to a label. One out of a loop is as long as the way to that loop,
-// and one back to a head is paid for there.
+// branch follows a branch to a label. Out of a loop, the path is as long as the one that led to the
+// loop; back to the head of a loop, it is paid for there.
 func (a *analysis) branch(label uint32) {
 	f := &a.frames[len(a.frames)-1-int(label)]
 	if f.loop || len(a.way) == 0 {

@@ -6,16 +6,16 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
-// graph is who calls whom: its nodes are the module's own functions and, behind them, the
-// types of functions, which stand for a call through a table: whatever of this type can be
-// in a table may be called.
+// graph is the graph of calls. Its nodes are the module's own functions, followed by the types of
+// functions: a call through a table leads to the node of its type, and from there to every function
+// of that type that can be in a table.
 type graph struct {
 	callees lists // of each node
 	order   []uint32
 	cyclic  []bool // it may be called again before it returns, or lies between two that may
 }
 
-// lists are as many lists as there are nodes, one behind the other.
+// lists holds one list for each node, all in one slice.
 type lists struct {
 	from []int // of each node, and the end
 	all  []uint32
@@ -108,7 +108,7 @@ func (g *graph) sort(nodes int) {
 	}
 }
 
-// turned returns the lists of who has whom in its list.
+// turned returns the reversed edges: for each node, the nodes that have it in their lists.
 func (l *lists) turned(nodes int) *lists {
 	t := &lists{from: make([]int, nodes+1), all: make([]uint32, len(l.all))}
 	for _, to := range l.all {
@@ -127,8 +127,7 @@ func (l *lists) turned(nodes int) *lists {
 	return t
 }
 
-// reachable are the functions that can be in a table, by their types. Types that are equal
-// have one number.
+// reachable knows which functions can be in a table, by type. Equal types have the same number.
 type reachable struct {
 	numbers []uint32   // of each type
 	types   []uint32   // of each function, imported or not: the index of its type

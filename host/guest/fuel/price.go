@@ -27,8 +27,8 @@ const (
 	priceValue      = 2
 )
 
-// prices has every instruction's, without that of its size, of the function that it calls
-// and of the values that it moves.
+// prices has the price of every instruction, without what depends on its size, on the function that it
+// calls or on the values that it moves.
 var prices = priceList()
 
 func priceList() *[1 << 16]byte {

@@ -52,7 +52,7 @@ func prove(binary []byte) error {
 	return nil
 }
 
-// free reports whether a module leaves our names free.
+// free returns an error if a module uses the names that the rewriter adds.
 func free(m *wasm.Module) error {
 	for i := range m.Imports {
 		if m.Imports[i].Module == ImportModule {
@@ -81,7 +81,7 @@ type rewriter struct {
 	err        error
 }
 
-// header is that of every module.
+// header is the length of the magic number and the version.
 const header = 8
 
 // write goes through the sections in their order. One that must be there, and is not, is
