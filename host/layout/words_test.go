@@ -35,6 +35,7 @@ var prose = []term{
 
 // names is what no declared name has as a part.
 var names = []term{
+	{"folder", "directory", nil},
 	{"config", "settings, or options", []string{"cmd/ichor", "host/installer", "host/kafka"}}, // --print-config, the driver's, TLS's
 	{"plugin", "guest", nil},
 	{"manager", "the noun of what it owns", nil},
