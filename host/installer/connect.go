@@ -65,7 +65,7 @@ const once = pgx.QueryExecModeExec
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// URLError says that database.url can not be understood. It shows nothing of it: what the driver
+// URLError says that database.url cannot be understood. It shows nothing of it: what the driver
 // complains of may be a part of the password.
 type URLError struct{}
 
@@ -180,7 +180,7 @@ type PoolerError struct{ What string }
 
 // Error implements error.
 func (e *PoolerError) Error() string {
-	return e.What + ": a pooler that gives sessions away between transactions (PgBouncer with pool_mode=transaction) can not be used; " +
+	return e.What + ": a pooler that gives sessions away between transactions (PgBouncer with pool_mode=transaction) cannot be used; " +
 		"set pool_mode=session for this user, or point database.url at the server itself"
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Take makes this host the owner: whatever an earlier owner has open can not commit any more.
+// Take makes this host the owner: whatever an earlier owner has open cannot commit any more.
 // It returns the state as it is from then on. cluster and topic are kept for people.
 func (in *Installer) Take(ctx context.Context, cluster, topic string) (State, error) {
 	var s State

@@ -25,7 +25,14 @@ const (
 	Broken
 )
 
-const codeFenced = "IC001"
+// The codes of the host's own: the functions of schema.sql raise the first three, and of the fourth see
+// Template.Rows.
+const (
+	codeFenced   = "IC001" // another host owns the cohort
+	codeSnapshot = "IC002" // the snapshot is another one than this host left
+	codeLedger   = "IC003" // the ledger has other versions than this host entered
+	codeRows     = "IC004" // a statement changed another number of rows than its template promises
+)
 
 // Error is a failure of the database. It is what every method of a Lane returns.
 type Error struct {
@@ -53,9 +60,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // ClassOf returns the class of an SQLSTATE. Whatever is not known to pass by itself is poison.
 func ClassOf(code string) Class {
 	switch code {
-	case "IC001":
+	case codeFenced:
 		return Fenced
-	case "IC002", "IC003":
+	case codeSnapshot, codeLedger:
 		return Broken
 	case "25006":
 		return Transient

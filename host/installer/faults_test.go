@@ -131,9 +131,13 @@ func TestTwoHostsWithOneEpochAreToldApartByTheToken(t *testing.T) {
 func TestACopyFromBeforeTheTakeOverIsARegress(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
+	l := b.lane(in, 0)
 	b.exec("update ichor.state set epoch = 0; update ichor.lane set epoch = 0")
 	_, err := in.Lane(0).Connect(t.Context(), nil)
 	var e *installer.Error
+	if err := l.Quarantine(t.Context(), []installer.Quarantined{{Version: 1}}); !errors.As(err, &e) || e.Class != installer.Regressed {
+		t.Errorf("a quarantine: %v, want a regress", err)
+	}
 	if !errors.As(err, &e) || e.Class != installer.Regressed {
 		t.Errorf("%v, want a regress", err)
 	}

@@ -114,7 +114,7 @@ func (l *Lane) install(ctx context.Context, g *Group) error {
 	}
 	checked := l.compose(g)
 	if checked {
-		// A count that is not what the template promises must stop the commit, so it can not be
+		// A count that is not what the template promises must stop the commit, so it cannot be
 		// on the wire yet.
 		if err := l.run(ctx, nil); err != nil {
 			return l.failed(err)
@@ -236,7 +236,7 @@ func (l *Lane) run(ctx context.Context, committed *bool) error {
 			break
 		}
 		if want := l.rows[done]; want != AnyRows && wrong == nil && tag.RowsAffected() != int64(want) {
-			wrong = &Error{Class: Poison, Code: "IC004", Culprit: l.versions[done],
+			wrong = &Error{Class: Poison, Code: codeRows, Culprit: l.versions[done],
 				Err: fmt.Errorf("a statement of version %d changed %d rows, and its template promises %d", l.versions[done], tag.RowsAffected(), want)}
 		}
 		l.tally.add(l.versions[done], tag.RowsAffected())

@@ -207,7 +207,7 @@ func TestTheSnapshotIsComparedAndSet(t *testing.T) {
 	}
 }
 
-func TestAnEpochThatIsOverCanNotCommit(t *testing.T) {
+func TestAnEpochThatIsOverCannotCommit(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(2)
 	l0, l1 := b.lane(in, 0), b.lane(in, 1)
@@ -300,7 +300,7 @@ func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
 	}
 }
 
-func TestAnEarlierConnectionCanNotCommitAfterTheFenceWasRenewed(t *testing.T) {
+func TestAnEarlierConnectionCannotCommitAfterTheFenceWasRenewed(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
 	zombie := b.lane(in, 0)

@@ -45,7 +45,7 @@ type Up struct {
 }
 
 // Connect opens the connection and renews the lane's fence, so that a transaction of an
-// earlier connection can not commit any more; only then does it read what had been committed.
+// earlier connection cannot commit any more; only then does it read what had been committed.
 // A server that never heard that the earlier connection is gone keeps its transaction and with
 // it the rows of the fence; that backend is ended by its number.
 func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Up, error) {

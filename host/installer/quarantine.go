@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,7 +29,7 @@ type QuarantineEnd struct {
 	Digest  string // of the guest whose conversion ended it; empty for none
 }
 
-// Quarantine records versions that can not be installed, fenced like a group. Recording one
+// Quarantine records versions that cannot be installed, fenced like a group. Recording one
 // again counts it and keeps the latest reason.
 func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 	if l.conn == nil {
@@ -45,7 +44,7 @@ func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 			return err
 		}
 		if tag.RowsAffected() != 1 {
-			return &Error{Class: Fenced, Code: codeFenced, Err: fmt.Errorf("epoch %d is over: another host owns the cohort", l.in.own.epoch)}
+			return l.in.fencedBy(ctx, l.conn)
 		}
 		for i := range rows {
 			if err := record(ctx, tx, &rows[i]); err != nil {

@@ -136,7 +136,7 @@ func (p *Proxy) Cut() {
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
-	_ = p.listener.Close() // there is nothing to do about one that can not be closed
+	_ = p.listener.Close() // there is nothing to do about one that cannot be closed
 	p.Cut()
 	p.wait.Wait()
 }
