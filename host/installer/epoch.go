@@ -46,7 +46,7 @@ func isLocked(err error) bool {
 
 func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, topic string) error {
 	own := ownership{token: rand.Int64()}
-	var claim int64
+	var stateToken int64
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `insert into ichor.state (snapshot)
 			select version from public.cohort_snapshot where id = 'SINGLETON' on conflict (id) do nothing`)
@@ -55,7 +55,7 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, top
 		}
 		err = tx.QueryRow(ctx, `update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = $2,
 			cluster = $3, topic = $4, changed_at = now() returning epoch, claim, `+timeline,
-			own.token, in.opts.Owner, cluster, topic).Scan(&own.epoch, &claim, &own.timeline)
+			own.token, in.opts.Owner, cluster, topic).Scan(&own.epoch, &stateToken, &own.timeline)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, top
 		return failure(err, "take the epoch")
 	}
 	in.own = own
-	in.claim.Store(claim)
+	in.stateToken.Store(stateToken)
 	return nil
 }
 

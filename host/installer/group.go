@@ -197,11 +197,11 @@ func (l *Lane) compose(g *Group) bool {
 	}
 	own := &l.in.own
 	if a := g.Advance; a != nil {
-		l.exec(0, AnyRows, sqlAdvance, number(own.epoch), number(own.token), number(l.in.claim.Load()), number(int64(a.From)),
+		l.exec(0, AnyRows, sqlAdvance, number(own.epoch), number(own.token), number(l.in.stateToken.Load()), number(int64(a.From)),
 			number(int64(a.Snapshot)), number(int64(a.Resume)), number(int64(a.Anchor.Position)),
 			number(int64(a.Anchor.Hash)), number(int64(a.Ledgered)))
 	} else {
-		l.exec(0, AnyRows, sqlAhead, number(own.epoch), number(own.token), number(int64(l.number)), number(l.claim), versionArray(g.Works))
+		l.exec(0, AnyRows, sqlAhead, number(own.epoch), number(own.token), number(int64(l.number)), number(l.laneToken), versionArray(g.Works))
 	}
 	for _, u := range g.Uses {
 		l.exec(0, AnyRows, sqlUse, []byte(u.Guest), []byte(u.Digest), number(int64(u.From)), []byte(strconv.FormatBool(u.Only)))

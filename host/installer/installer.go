@@ -73,8 +73,9 @@ type Installer struct {
 	log    *slog.Logger
 
 	// What Take found and set; the lanes that are opened afterwards read it.
-	own   ownership
-	claim atomic.Int64 // of the state row; only a lane with a frontier group in doubt raises it
+	own ownership
+	// stateToken is the claim of the state row; only a lane with a frontier group in doubt raises it.
+	stateToken atomic.Int64
 }
 
 // ownership is what makes a tenure of the cohort unique.

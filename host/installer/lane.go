@@ -15,13 +15,14 @@ import (
 
 // Lane is one connection that installs. One goroutine uses it.
 type Lane struct {
-	in       *Installer
-	number   int
-	claim    int64
-	conn     *pgx.Conn
-	backend  backend // the one of conn, or of the connection before
-	prepared map[*Template]string
-	batch    pgconn.Batch
+	in     *Installer
+	number int
+	// laneToken is the claim of the lane's row: an earlier connection has a lower one.
+	laneToken int64
+	conn      *pgx.Conn
+	backend   backend // the one of conn, or of the connection before
+	prepared  map[*Template]string
+	batch     pgconn.Batch
 	// versions[i] is whose the i-th statement of the batch is; 0 is the host's own.
 	versions []talos.Version
 	rows     []int // how many rows the i-th statement must change; AnyRows is not checked
@@ -108,7 +109,8 @@ func (l *Lane) endFormer(ctx context.Context, conn *pgx.Conn) bool {
 	return err == nil && ended
 }
 
-// renewFence raises the lane's claim, and the state's when a frontier group is in doubt.
+// renewFence raises the fencing token of the lane, and that of the state when a frontier group is in
+// doubt. It returns what the database says then.
 func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up Up, err error) {
 	own := &l.in.own
 	var now uint32
@@ -116,16 +118,16 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up
 		return up, err
 	}
 	err = conn.QueryRow(ctx, "update ichor.lane set claim = claim + 1 where lane = $1 and epoch = $2 and token = $3 returning claim",
-		once, l.number, own.epoch, own.token).Scan(&l.claim)
+		once, l.number, own.epoch, own.token).Scan(&l.laneToken)
 	if err == nil && now != own.timeline {
 		return up, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
 	}
 	if err == nil && doubt != nil && doubt.Frontier {
-		var claim int64
+		var stateToken int64
 		err = conn.QueryRow(ctx, "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot",
-			once, own.epoch, own.token).Scan(&claim, &up.Snapshot)
+			once, own.epoch, own.token).Scan(&stateToken, &up.Snapshot)
 		if err == nil {
-			l.in.claim.Store(claim)
+			l.in.stateToken.Store(stateToken)
 		}
 	} else if err == nil {
 		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", once, own.epoch, own.token).Scan(&up.Snapshot)

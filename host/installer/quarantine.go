@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -39,7 +40,7 @@ func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 	defer cancel()
 	err := pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "update ichor.lane set claim = claim where lane = $1 and epoch = $2 and token = $3 and claim = $4",
-			l.number, l.in.own.epoch, l.in.own.token, l.claim)
+			l.number, l.in.own.epoch, l.in.own.token, l.laneToken)
 		if err != nil {
 			return err
 		}
@@ -114,4 +115,9 @@ func text(s string) *string {
 	}
 	s = printable(s)
 	return &s
+}
+
+// printable replaces what PostgreSQL refuses in a text: bytes that are no UTF-8, and NUL.
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
