@@ -13,17 +13,6 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Template is a statement that a guest declared. Its address is its identity: a lane prepares
-// it once.
-type Template struct {
-	SQL    string
-	Params []string // the type of each parameter; the server says those beyond
-	Rows   int      // how many rows it must change, or AnyRows
-}
-
-// AnyRows lets a statement change any number of rows.
-const AnyRows = -1
-
 // Statement is a template with its values, in PostgreSQL's text format; nil is null.
 type Statement struct {
 	Template *Template

@@ -30,7 +30,7 @@ type Allowed struct {
 type judge struct {
 	allowed  Allowed
 	cat      *catalogue
-	template *Declared
+	template *Template
 	now      int64 // of the server, in microseconds since 2000
 	offset   int   // of the template in the text that was parsed
 

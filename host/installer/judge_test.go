@@ -75,9 +75,9 @@ func (b *base) judging(allowed installer.Allowed) *installer.Installer {
 // judged returns what is wrong with each case, "" if nothing is.
 func judged(t *testing.T, in *installer.Installer, cases []sqlCase) []string {
 	t.Helper()
-	declared := make([]installer.Declared, len(cases))
+	templates := make([]installer.Template, len(cases))
 	for i, c := range cases {
-		declared[i] = installer.Declared{ID: uint32(i), Name: "it", SQL: c.sql, Params: c.params}
+		templates[i] = installer.Template{ID: uint32(i), Name: "it", SQL: c.sql, Params: c.params}
 	}
 	says := make([]string, len(cases))
 	var each func(error)
@@ -93,7 +93,7 @@ func judged(t *testing.T, in *installer.Installer, cases []sqlCase) []string {
 			t.Fatal(err)
 		}
 	}
-	_, err := in.Try(t.Context(), declared)
+	_, err := in.CheckTemplates(t.Context(), templates)
 	each(err)
 	return says
 }
@@ -170,7 +170,7 @@ func TestOwnerKnows(t *testing.T) {
 		{"all rows", installer.Allowed{Unbounded: true}, "update t set a = 'x'", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := b.judging(test.allowed).Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql}})
+			_, err := b.judging(test.allowed).CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: test.sql}})
 			checkTrial(t, err, test.says)
 		})
 	}
@@ -182,13 +182,13 @@ func TestFindingsHaveAPlace(t *testing.T) {
 	if b.text("select 1 where current_setting('server_version_num')::int >= 170000") != "" {
 		at = "" // its trees have no places
 	}
-	_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
+	_, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "update t\nset a = 'é', b = lower(1)::int,\n  v = $1 where b = 2", Params: []string{"bigint"}}})
 	checkTrial(t, err, "template 7 it"+at+": function public.lower(x integer) is not PostgreSQL's own (if it does the same for the same arguments, always, add public.lower to guests.sql.functions)")
-	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
+	_, err = in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1 and a = -- a remark", Params: []string{"bigint"}}})
 	checkTrial(t, err, "syntax error at end of input")
-	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
+	_, err = in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = $1; -- a remark", Params: []string{"bigint"}}})
 	checkTrial(t, err, "")
-	_, err = in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = 1; end; drop table t"}})
+	_, err = in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "update t set b = 1 where v = 1; end; drop table t"}})
 	checkTrial(t, err, "cannot insert multiple commands into a prepared statement")
 }
 
@@ -207,13 +207,13 @@ func TestRoleThatMayNotMakeTemporaryObjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = 'x' where b = 2"}}
+	template := []installer.Template{{ID: 7, Name: "it", SQL: "update t set a = 'x' where b = 2"}}
 	var missing *installer.NotReadyError
-	if _, err := in.Try(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
+	if _, err := in.CheckTemplates(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
 		t.Errorf("got %v, want the GRANT that is missing", err)
 	}
 	b.exec("do $$ begin execute format('grant temporary on database %I to plainly', current_database()); end $$")
-	if _, err := in.Try(t.Context(), template); err != nil {
+	if _, err := in.CheckTemplates(t.Context(), template); err != nil {
 		t.Error(err)
 	}
 	b.want("select 1 from pg_proc where proname = 'ichor_trial'", "")
@@ -224,7 +224,7 @@ func TestTextsThatSayNowAreSeenTwice(t *testing.T) {
 	in := newCases(t).judging(installer.Allowed{})
 	for _, value := range []string{"'now'::time::text", "(time with time zone 'now')::text", "now::text", "('{now}'::time[])::text"} {
 		value = strings.Replace(value, "now::", "'now'::timestamptz::", 1)
-		_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "update t set a = " + value + " where b = 2"}})
+		_, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "update t set a = " + value + " where b = 2"}})
 		checkTrial(t, err, "another thing each time that it is read")
 	}
 }
@@ -241,7 +241,7 @@ func TestEffectsBesideTheStatementAreTold(t *testing.T) {
 		"delete from owner_of where id = 1":             "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
 		"delete from owner_of where a = 'x' and id = 1": "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
 	} {
-		told, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		told, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: sql}})
 		if err != nil || strings.Join(told, "; ") != want {
 			t.Errorf("%s: told %q, %v; want %q", sql, told, err, want)
 		}
@@ -281,7 +281,7 @@ func TestTimesNearTheClock(t *testing.T) {
 		"update t set at = '" + day + "'::timestamptz where b = 2":           "",
 		"update t set b = 3 where d between '2001-01-01' and 'infinity'":     "",
 	} {
-		_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		_, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: sql}})
 		checkTrial(t, err, says)
 	}
 }
@@ -310,8 +310,8 @@ func TestDistinctAggregatesAreInOrder(t *testing.T) {
 	}
 }
 
-// BenchmarkTry tries everyday templates, all in one go.
-func BenchmarkTry(b *testing.B) {
+// BenchmarkCheckTemplates tries everyday templates, all in one go.
+func BenchmarkCheckTemplates(b *testing.B) {
 	schema, err := os.ReadFile("testdata/cases.sql")
 	if err != nil {
 		b.Fatal(err)
@@ -329,14 +329,14 @@ func BenchmarkTry(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var declared []installer.Declared
+	var templates []installer.Template
 	for i, c := range readCases(b, "legitimate.sql.txt") {
-		declared = append(declared, installer.Declared{ID: uint32(i), Name: "it", SQL: c.sql, Params: c.params})
+		templates = append(templates, installer.Template{ID: uint32(i), Name: "it", SQL: c.sql, Params: c.params})
 	}
 	for b.Loop() {
-		if _, err := in.Try(b.Context(), declared); err != nil {
+		if _, err := in.CheckTemplates(b.Context(), templates); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N)/float64(len(declared)), "ms/template")
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N)/float64(len(templates)), "ms/template")
 }

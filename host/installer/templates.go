@@ -12,13 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Declared is a template as a guest declares it.
-type Declared struct {
-	ID     uint32
+// Template is a statement that a guest declared. Its address is its identity: a lane prepares it
+// once, so generations that declare the same statement share one, whose ID and Name are the first's.
+type Template struct {
+	ID     uint32 // in its guest's manifest; it and the name are for messages
 	Name   string
 	SQL    string
-	Params []string // the type of each parameter, as PostgreSQL spells it
+	Params []string // the type of each parameter, as PostgreSQL spells it; the server says those beyond
+	Rows   int      // how many rows it must change, or AnyRows
 }
+
+// AnyRows lets a statement change any number of rows.
+const AnyRows = -1
 
 // TemplateError is why the database does not take a template.
 type TemplateError struct {
@@ -43,22 +48,22 @@ func (e *TemplateError) Error() string {
 	return text
 }
 
-// Try gives templates to the database as a lane would and judges what it made of them, in
-// transactions that are rolled back, and changes nothing. Of each template it asks:
+// CheckTemplates gives templates to the database as a lane would, in transactions that are rolled
+// back, and judges what the server made of them. It changes nothing. Of each template it asks:
 //
 //   - that it can be prepared with the types of its parameters that are declared,
 //   - that everything in it, by the tree that PostgreSQL resolved, is allowed: see judge,
 //   - that it means the same when it is read twice: a text in it may say "now",
 //   - that its execution can be planned, for which the server checks the rights of the role.
 //
-// It tells, in the order of the templates and each once, what happens beside what they say:
+// It returns, in the order of the templates and each once, what happens beside what they say:
 // triggers, rules, foreign keys that change other relations, numbers drawn from a sequence.
-// It returns a *TemplateError for everything that is wrong with each template, joined; a
+// The error is a *TemplateError for everything that is wrong with each template, joined; a
 // *NotReadyError when the role lacks a right that the trial needs; or an *Error, which names the
 // template that was tried, when the database could not be asked. One that runs into
 // statement_timeout is tried trialTries times, for the server may be busy, and then refused: it would
 // do so in every lane.
-func (in *Installer) Try(ctx context.Context, templates []Declared) (told []string, err error) {
+func (in *Installer) CheckTemplates(ctx context.Context, templates []Template) (told []string, err error) {
 	tries := map[uint32]int{}
 	for {
 		told, slow, err := in.tryAll(ctx, templates)
@@ -86,7 +91,7 @@ const (
 
 // tryAll tries templates once, on a connection of its own. It returns the one that ran into
 // statement_timeout, if that is what the error is about.
-func (in *Installer) tryAll(ctx context.Context, templates []Declared) (told []string, slow *Declared, err error) {
+func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []string, slow *Template, err error) {
 	conn, err := in.connectWithin(ctx, "check")
 	if err != nil {
 		return nil, nil, err
@@ -189,7 +194,7 @@ func (in *Installer) trial(ctx context.Context, conn *pgx.Conn, f func(pgx.Tx) e
 }
 
 // refusal returns an error as one that is the template's, or nil if it is not.
-func refusal(t *Declared, err error) error {
+func refusal(t *Template, err error) error {
 	var e *TemplateError
 	if errors.As(err, &e) {
 		return err
@@ -222,7 +227,7 @@ func inside(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
 }
 
 // tryOne tries a template, of which body is what was read of it in an earlier transaction.
-func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Declared, body string) (told []string, err error) {
+func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, body string) (told []string, err error) {
 	again, err := readBody(ctx, tx, t)
 	if err != nil {
 		return nil, err
@@ -241,7 +246,7 @@ func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *D
 const trial = "ichor_trial"
 
 // prepareAs prepares a template as a lane does, and checks how many parameters it has.
-func prepareAs(ctx context.Context, tx pgx.Tx, t *Declared) error {
+func prepareAs(ctx context.Context, tx pgx.Tx, t *Template) error {
 	description, err := tx.Conn().PgConn().Prepare(ctx, trial, t.SQL, numbersOf(t.Params))
 	if err != nil {
 		return err
@@ -260,10 +265,10 @@ const (
 	bodyTail = "\n; end"
 )
 
-func headOf(t *Declared) string { return fmt.Sprintf(bodyHead, strings.Join(t.Params, ", ")) }
+func headOf(t *Template) string { return fmt.Sprintf(bodyHead, strings.Join(t.Params, ", ")) }
 
 // readBody returns a template as the server understands it.
-func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err error) {
+func readBody(ctx context.Context, tx pgx.Tx, t *Template) (body string, err error) {
 	err = inside(ctx, tx, func(tx pgx.Tx) error {
 		if err := prepareAs(ctx, tx, t); err != nil {
 			return err // BEFORE the text is put into another: it is one statement, or refused
@@ -283,7 +288,7 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Declared) (body string, err err
 
 // judge judges a template by its tree. The error is of what is wrong with it, or of the
 // database.
-func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Declared, body string) (told []string, err error) {
+func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, body string) (told []string, err error) {
 	j := &judge{allowed: in.opts.Allowed, cat: cat, template: t, offset: len(headOf(t)), visited: map[string]bool{}}
 	err = cat.asking(ctx, tx, func() error {
 		err := cat.tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
@@ -302,7 +307,7 @@ func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *De
 }
 
 // plan makes the server plan the execution of a template, with nulls for values.
-func plan(ctx context.Context, tx pgx.Tx, t *Declared) error {
+func plan(ctx context.Context, tx pgx.Tx, t *Template) error {
 	if err := prepareAs(ctx, tx, t); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func TestTemplatesAreTried(t *testing.T) {
 		{"values of a wrong type", "update account set amount = 'x' where id = 2", nil, "invalid input syntax for type numeric"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: test.sql, Params: test.params}})
+			_, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: test.sql, Params: test.params}})
 			checkTrial(t, err, test.says)
 		})
 	}
@@ -54,10 +54,10 @@ func TestTemplatesAreTried(t *testing.T) {
 		"update account set amount = a from secret where id = a":                                "permission denied for table secret",
 		"with x as (delete from secret where a = 1) update account set amount = 1 where id = 1": "permission denied for table secret",
 	} {
-		_, err := less.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: sql}})
+		_, err := less.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: sql}})
 		checkTrial(t, err, says)
 	}
-	_, all := in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}, {ID: 2, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 3, Name: "three", SQL: "update y set a = 1"}})
+	_, all := in.CheckTemplates(t.Context(), []installer.Template{{ID: 1, Name: "one", SQL: "update x set a = 1"}, {ID: 2, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 3, Name: "three", SQL: "update y set a = 1"}})
 	if all == nil || !strings.Contains(all.Error(), "template 1 one") || !strings.Contains(all.Error(), "template 3 three") || strings.Contains(all.Error(), "fine") {
 		t.Errorf("got %v, want what is wrong with each", all)
 	}
@@ -79,7 +79,7 @@ func TestATrialOfADatabaseThatIsAwayBlamesNoTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = in.Try(t.Context(), []installer.Declared{{ID: 1, Name: "one", SQL: "update x set a = 1"}})
+	_, err = in.CheckTemplates(t.Context(), []installer.Template{{ID: 1, Name: "one", SQL: "update x set a = 1"}})
 	var refused *installer.TemplateError
 	if errors.As(err, &refused) || !installer.IsTransient(err) {
 		t.Errorf("got %v, want a transient error", err)
@@ -97,13 +97,13 @@ func TestTemplateThatTimesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	declared := func(sql string) []installer.Declared {
-		return []installer.Declared{{ID: 6, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 7, Name: "it", SQL: sql}}
+	both := func(sql string) []installer.Template {
+		return []installer.Template{{ID: 6, Name: "fine", SQL: "delete from account where id = 1"}, {ID: 7, Name: "it", SQL: sql}}
 	}
-	_, err = in.Try(t.Context(), declared("update account set amount = slow(1000000) where id = 1"))
+	_, err = in.CheckTemplates(t.Context(), both("update account set amount = slow(1000000) where id = 1"))
 	checkTrial(t, err, "template 7 it: the server did not understand and plan it within database.statement_timeout of 1s, 3 times over")
 	b.want("select last_value from tried", "(3)")
-	_, err = in.Try(t.Context(), declared("update account set amount = slow(4) where id = 1"))
+	_, err = in.CheckTemplates(t.Context(), both("update account set amount = slow(4) where id = 1"))
 	checkTrial(t, err, "")
 }
 
@@ -114,7 +114,7 @@ func TestTemplateWhoseTableIsLocked(t *testing.T) {
 	in := b.installer(1)
 	b.exec("begin")
 	b.exec("lock table account in access exclusive mode")
-	_, err := in.Try(t.Context(), []installer.Declared{{ID: 7, Name: "it", SQL: "delete from account where id = 1"}})
+	_, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "delete from account where id = 1"}})
 	var refused *installer.TemplateError
 	if errors.As(err, &refused) || !installer.IsTransient(err) || !strings.Contains(err.Error(), "try template 7 it: ") {
 		t.Errorf("got %v, want a transient error that names the template", err)

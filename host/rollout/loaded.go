@@ -47,7 +47,7 @@ func (all templates) of(generation *guest.Generation) map[uint32]*installer.Temp
 			key.rows = int(t.Rows)
 		}
 		if all[key] == nil {
-			all[key] = &installer.Template{SQL: t.SQL, Params: t.Params, Rows: key.rows}
+			all[key] = &installer.Template{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params, Rows: key.rows}
 		}
 		its[t.ID] = all[key]
 	}
@@ -56,11 +56,11 @@ func (all templates) of(generation *guest.Generation) map[uint32]*installer.Temp
 
 // tryTemplates gives a guest's templates to the database, and returns what it tells of them.
 func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) (told []string, err error) {
-	var declared []installer.Declared
+	var all []installer.Template
 	for _, t := range generation.Templates() {
-		declared = append(declared, installer.Declared{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})
+		all = append(all, installer.Template{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})
 	}
-	told, err = store.Try(ctx, declared)
+	told, err = store.CheckTemplates(ctx, all)
 	var refused *installer.TemplateError
 	if errors.As(err, &refused) {
 		return nil, &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
