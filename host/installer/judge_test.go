@@ -209,7 +209,7 @@ func TestRoleThatMayNotMakeTemporaryObjects(t *testing.T) {
 	}
 	template := []installer.Template{{ID: 7, Name: "it", SQL: "update t set a = 'x' where b = 2"}}
 	var missing *installer.NotReadyError
-	if _, err := in.CheckTemplates(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Mend, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Mend, " TO plainly") {
+	if _, err := in.CheckTemplates(t.Context(), template); !errors.As(err, &missing) || !strings.HasPrefix(missing.Hint, "GRANT TEMPORARY ON DATABASE ") || !strings.HasSuffix(missing.Hint, " TO plainly") {
 		t.Errorf("got %v, want the GRANT that is missing", err)
 	}
 	b.exec("do $$ begin execute format('grant temporary on database %I to plainly', current_database()); end $$")

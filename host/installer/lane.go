@@ -39,8 +39,8 @@ type Doubt struct {
 	Versions []talos.Version
 }
 
-// Up is what the database says to a lane that is connected.
-type Up struct {
+// Connected is what the database says to a lane that has connected.
+type Connected struct {
 	Snapshot talos.Version
 	Ledgered int // how many versions of the group in doubt the ledger has
 }
@@ -49,15 +49,15 @@ type Up struct {
 // earlier connection cannot commit any more; only then does it read what had been committed.
 // A server that never heard that the earlier connection is gone keeps its transaction and with
 // it the rows of the fence; that backend is ended by its number.
-func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Up, error) {
+func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	l.Close()
 	ctx, cancel := context.WithTimeout(ctx, l.in.opts.ConnectTimeout+fenceTime)
 	defer cancel()
 	conn, err := l.in.connect(ctx, "lane "+strconv.Itoa(l.number))
 	if err != nil {
-		return Up{}, err
+		return Connected{}, err
 	}
-	up, err := l.takeFence(ctx, conn, doubt)
+	connected, err := l.takeFence(ctx, conn, doubt)
 	if err == nil {
 		l.backend, err = backendOf(ctx, conn)
 	}
@@ -68,36 +68,36 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Up, error) {
 		closeSoon(conn)
 		e := failure(err, fmt.Sprintf("connect lane %d", l.number))
 		e.Lost = true
-		return Up{}, e
+		return Connected{}, e
 	}
 	l.conn, l.prepared = conn, map[*Template]string{}
-	return up, nil
+	return connected, nil
 }
 
 // fenceTime bounds what a connect does once the server let it in.
 const fenceTime = 5 * time.Second
 
 // takeFence renews the fence, and ends the backend of the connection before when that holds it.
-func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up Up, err error) {
+func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (connected Connected, err error) {
 	if _, err := conn.Exec(ctx, waitForFence); err != nil {
-		return up, err
+		return connected, err
 	}
 	for range 3 {
-		up, err = l.renewFence(ctx, conn, doubt)
+		connected, err = l.renewFence(ctx, conn, doubt)
 		if err == nil {
 			_, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false)",
 				once, milliseconds(FirstLockWait), milliseconds(l.in.opts.StatementTimeout))
-			return up, err
+			return connected, err
 		}
 		if !isLocked(failure(err, "")) || l.backend.pid == 0 {
-			return up, err
+			return connected, err
 		}
 		if !l.endFormer(ctx, conn) {
-			return up, err
+			return connected, err
 		}
 		l.in.log.Warn("the server kept the transaction of a connection that is gone: its backend was ended", "lane", l.number, "pid", l.backend.pid)
 	}
-	return up, err
+	return connected, err
 }
 
 // endFormer ends the backend of the connection before; false when there is none any more, or it
@@ -111,39 +111,39 @@ func (l *Lane) endFormer(ctx context.Context, conn *pgx.Conn) bool {
 
 // renewFence raises the fencing token of the lane, and that of the state when a frontier group is in
 // doubt. It returns what the database says then.
-func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (up Up, err error) {
+func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (connected Connected, err error) {
 	own := &l.in.own
 	var now uint32
 	if err := conn.QueryRow(ctx, "select "+timeline, once).Scan(&now); err != nil {
-		return up, err
+		return connected, err
 	}
 	err = conn.QueryRow(ctx, "update ichor.lane set claim = claim + 1 where lane = $1 and epoch = $2 and token = $3 returning claim",
 		once, l.number, own.epoch, own.token).Scan(&l.laneToken)
 	if err == nil && now != own.timeline {
-		return up, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
+		return connected, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
 	}
 	if err == nil && doubt != nil && doubt.Frontier {
 		var stateToken int64
 		err = conn.QueryRow(ctx, "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot",
-			once, own.epoch, own.token).Scan(&stateToken, &up.Snapshot)
+			once, own.epoch, own.token).Scan(&stateToken, &connected.Snapshot)
 		if err == nil {
 			l.in.stateToken.Store(stateToken)
 		}
 	} else if err == nil {
-		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", once, own.epoch, own.token).Scan(&up.Snapshot)
+		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", once, own.epoch, own.token).Scan(&connected.Snapshot)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
-		return up, l.in.fencedBy(ctx, conn)
+		return connected, l.in.fencedBy(ctx, conn)
 	}
 	if err != nil || doubt == nil || doubt.Frontier {
-		return up, err
+		return connected, err
 	}
 	versions := make([]int64, len(doubt.Versions))
 	for i, v := range doubt.Versions {
 		versions[i] = int64(v)
 	}
-	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1::bigint[])", once, versions).Scan(&up.Ledgered)
-	return up, err
+	err = conn.QueryRow(ctx, "select count(*) from ichor.ledger where version = any($1::bigint[])", once, versions).Scan(&connected.Ledgered)
+	return connected, err
 }
 
 // beatTime bounds a beat, so that a database that fell silent is noticed within seconds.

@@ -25,11 +25,11 @@ func (in *Installer) Init(ctx context.Context) error {
 	})
 }
 
-// NotReadyError says what the database lacks before a host can run on it, and how to mend it.
-type NotReadyError struct{ What, Mend string }
+// NotReadyError says what the database lacks before a host can run on it; Hint is what to do.
+type NotReadyError struct{ What, Hint string }
 
 // Error implements error.
-func (e *NotReadyError) Error() string { return e.What + ": " + e.Mend }
+func (e *NotReadyError) Error() string { return e.What + ": " + e.Hint }
 
 // needed is what a host does with each table of the schema.
 var needed = []struct{ table, privileges string }{

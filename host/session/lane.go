@@ -39,11 +39,11 @@ func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.A
 	var err error
 	switch job := job.(type) {
 	case *replicator.Connect:
-		up, err := lane.Connect(s.life, doubtOf(job.Doubt))
+		connected, err := lane.Connect(s.life, doubtOf(job.Doubt))
 		if err != nil {
 			return down(number, err)
 		}
-		return &replicator.LaneUp{Lane: number, Snapshot: up.Snapshot, Ledgered: up.Ledgered}
+		return &replicator.LaneUp{Lane: number, Snapshot: connected.Snapshot, Ledgered: connected.Ledgered}
 	case *replicator.Install:
 		g := s.groupOf(job)
 		begin := now()
