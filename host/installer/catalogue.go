@@ -25,11 +25,13 @@ type catalogue struct {
 	operators map[oid]oid
 	types     map[oid]*dataType
 	relations map[oid]*relation
-	equal     map[oid]bool // operators
+	equal     map[oid]bool     // operators
+	granted   map[oid]*lacking // what the role may do with relations
+	rights    *rights
 }
 
-func newCatalogue() *catalogue {
-	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}, map[oid]bool{}}
+func newCatalogue(role string) *catalogue {
+	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}, map[oid]bool{}, map[oid]*lacking{}, newRights(role)}
 }
 
 // asking lets f ask the catalogue. The cohort may have functions and operators of the same names as

@@ -35,6 +35,7 @@ type judge struct {
 	offset   int   // of the template in the text that was parsed
 
 	near    []*querytree.Node // constants that are times near the clock
+	lacks   bool              // the role lacks a right that the plan needs
 	refused []error
 	told    []string // what happens beside the statement, for people
 	// owner is what the tree belongs to that is looked at: "" is the template itself, else a
@@ -192,6 +193,11 @@ func (j *judge) call(ctx context.Context, n *querytree.Node, number oid) (settle
 	f, err := j.cat.function(ctx, number)
 	if err != nil {
 		return false, err
+	}
+	if j.owner == "" && !f.builtIn() {
+		if err := j.needs(ctx, mayExecute, number); err != nil {
+			return false, err
+		}
 	}
 	if j.names(f) {
 		return true, nil

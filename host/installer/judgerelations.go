@@ -30,6 +30,11 @@ func (j *judge) query(ctx context.Context, n *querytree.Node) error {
 	if n.Has("hasRecursive") && j.owner == "" {
 		j.refuse(nil, "recursion may never end", "WITH RECURSIVE is not allowed")
 	}
+	if j.owner == "" {
+		if err := j.rightsOf(ctx, n); err != nil {
+			return err
+		}
+	}
 	target := n.Int("resultRelation")
 	for i, entry := range n.Nodes("rtable") {
 		if entry.OID("relid") == 0 {

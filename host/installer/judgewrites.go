@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ichor-replicator/ichor/host/installer/querytree"
 )
@@ -148,6 +149,12 @@ func (j *judge) columnDefault(ctx context.Context, r *relation, c column, wanted
 	own := c.Identity
 	if sequence := drawsFrom(text); sequence != 0 {
 		var err error
+		if !strings.HasPrefix(j.owner, foreignKey) { // which runs with the rights of the table's owner
+			err = j.needs(ctx, mayUseSequence, sequence)
+		}
+		if err != nil {
+			return err
+		}
 		if own, err = j.cat.owns(ctx, r.Number, c.Number, sequence); err != nil {
 			return err
 		}
@@ -253,6 +260,9 @@ func (j *judge) triggers(ctx context.Context, r *relation, w write) error {
 	return nil
 }
 
+// foreignKey begins the name of an owner that is one.
+const foreignKey = "foreign key "
+
 // cascades judges the relations that foreign keys change along with this one.
 func (j *judge) cascades(ctx context.Context, r *relation, w write) error {
 	all, err := j.cat.cascades(ctx, r)
@@ -269,7 +279,7 @@ func (j *judge) cascades(ctx context.Context, r *relation, w write) error {
 		}
 		j.tell("foreign key %s changes %s too", c.Name, other)
 		before := j.owner
-		j.owner = "foreign key " + c.Name
+		j.owner = foreignKey + c.Name
 		follows := write{events: c.Changes, asked: map[int]bool{}}
 		for _, number := range c.Columns {
 			follows.asked[number] = true

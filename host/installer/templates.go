@@ -58,11 +58,11 @@ func (e *TemplateError) Error() string {
 //
 // It returns, in the order of the templates and each once, what happens beside what they say:
 // triggers, rules, foreign keys that change other relations, numbers drawn from a sequence.
-// The error is a *TemplateError for everything that is wrong with each template, joined; a
-// *NotReadyError when the role lacks a right that the trial needs; or an *Error, which names the
-// template that was tried, when the database could not be asked. One that runs into
-// statement_timeout is tried trialTries times, for the server may be busy, and then refused: it would
-// do so in every lane.
+// The error is a *TemplateError for everything that is wrong with each template, and a
+// *RightsError of what the role may not do, joined; a *NotReadyError when the role lacks a right that
+// the trial needs; or an *Error, which names the template that was tried, when the database could not
+// be asked. One that runs into statement_timeout is tried trialTries times, for the server may be busy,
+// and then refused: it would do so in every lane.
 func (in *Installer) CheckTemplates(ctx context.Context, templates []Template) (told []string, err error) {
 	tries := map[uint32]int{}
 	for {
@@ -97,7 +97,12 @@ func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []s
 		return nil, nil, err
 	}
 	defer closeSoon(conn)
-	if err := in.within(ctx, func(ctx context.Context) error { return mayTry(ctx, conn) }); err != nil {
+	var role string
+	err = in.within(ctx, func(ctx context.Context) error {
+		role, err = mayTry(ctx, conn)
+		return err
+	})
+	if err != nil {
 		return nil, nil, err
 	}
 	each := func(try func(ctx context.Context, tx pgx.Tx, i int) error) error {
@@ -128,20 +133,20 @@ func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []s
 		return nil, slow, err
 	}
 	var refused []error
-	cat := newCatalogue()
+	cat := newCatalogue(role)
 	err = each(func(ctx context.Context, tx pgx.Tx, i int) error {
 		beside, err := in.tryOne(ctx, tx, cat, &templates[i], earlier[i])
 		told = append(told, beside...)
 		if e := refusal(&templates[i], err); e != nil {
 			refused = append(refused, e)
-			return nil
+			return cat.rights.schemasOf(ctx, tx, &templates[i], err)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, slow, err
 	}
-	return told, nil, errors.Join(refused...)
+	return told, nil, errors.Join(append(refused, cat.rights.err())...)
 }
 
 // unique returns what stands in a list, each once.
@@ -158,23 +163,23 @@ func unique(all []string) []string {
 // firstVersion is the first PostgreSQL whose SQL functions have bodies that are trees.
 const firstVersion = 14
 
-// mayTry reports what the server or the role lacks for a trial.
-func mayTry(ctx context.Context, conn *pgx.Conn) error {
+// mayTry reports what the server or the role lacks for a trial, and the role as SQL names it.
+func mayTry(ctx context.Context, conn *pgx.Conn) (role string, err error) {
 	var version int
 	var temporary bool
-	var role, database string
-	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, has_database_privilege(current_database(), 'TEMPORARY'),
+	var database string
+	err = conn.QueryRow(ctx, `select current_setting('server_version_num')::int, has_database_privilege(current_database(), 'TEMPORARY'),
 		quote_ident(current_user), quote_ident(current_database())`).Scan(&version, &temporary, &role, &database)
 	switch {
 	case err != nil:
-		return failure(err, "ask what the role may do")
+		return "", failure(err, "ask what the role may do")
 	case version < firstVersion*10_000:
-		return &NotReadyError{fmt.Sprintf("the server is PostgreSQL %d, which cannot show how it understands a template", version/10_000), "use PostgreSQL 14 or newer"}
+		return "", &NotReadyError{fmt.Sprintf("the server is PostgreSQL %d, which cannot show how it understands a template", version/10_000), "use PostgreSQL 14 or newer"}
 	case !temporary:
-		return &NotReadyError{fmt.Sprintf("role %s may not make temporary objects in database %s, as the check of the guests' SQL does", role, database),
+		return "", &NotReadyError{fmt.Sprintf("role %s may not make temporary objects in database %s, as the check of the guests' SQL does", role, database),
 			fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s", database, role)}
 	}
-	return nil
+	return role, nil
 }
 
 // trial runs f in a transaction that is rolled back.
@@ -236,9 +241,9 @@ func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *T
 		return nil, &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
 			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
 	}
-	told, err = in.judge(ctx, tx, cat, t, body)
-	if err != nil {
-		return nil, err
+	told, lacks, err := in.judge(ctx, tx, cat, t, body)
+	if err != nil || lacks {
+		return told, err // what the role lacks for the plan is in cat.rights
 	}
 	return told, inside(ctx, tx, func(tx pgx.Tx) error { return plan(ctx, tx, t) })
 }
@@ -286,9 +291,9 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Template) (body string, err err
 	return body, err
 }
 
-// judge judges a template by its tree. The error is of what is wrong with it, or of the
-// database.
-func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, body string) (told []string, err error) {
+// judge judges a template by its tree, and says whether the role lacks rights on what it names. The
+// error is of what is wrong with it, or of the database.
+func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, body string) (told []string, lacks bool, err error) {
 	j := &judge{allowed: in.opts.Allowed, cat: cat, template: t, offset: len(headOf(t)), visited: map[string]bool{}}
 	err = cat.asking(ctx, tx, func() error {
 		err := cat.tx.QueryRow(ctx, "select ((extract(epoch from now()) - extract(epoch from timestamptz '2000-01-01 00:00:00+00')) * 1000000)::bigint").Scan(&j.now)
@@ -301,9 +306,9 @@ func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Te
 		err = j.saysPresent(ctx, tx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return j.told, errors.Join(j.refused...)
+	return j.told, j.lacks, errors.Join(j.refused...)
 }
 
 // plan makes the server plan the execution of a template, with nulls for values.

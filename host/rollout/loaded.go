@@ -62,7 +62,8 @@ func tryTemplates(ctx context.Context, store *installer.Installer, generation *g
 	}
 	told, err = store.CheckTemplates(ctx, all)
 	var refused *installer.TemplateError
-	if errors.As(err, &refused) {
+	var rights *installer.RightsError
+	if errors.As(err, &refused) || errors.As(err, &rights) {
 		return nil, &guest.LoadError{Guest: generation.Name(), Step: guest.StepDatabase, What: "the database does not take its SQL", Err: err}
 	}
 	return told, err
