@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/installer"
 )
 
 type checkCommand struct {
@@ -26,6 +27,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		if f.Err != nil {
 			wrong++
 			fmt.Printf("failed  %s: %v (%s)\n", f.What, f.Err, took(f.Took))
+			printGrants(f.Err)
 			continue
 		}
 		note := f.What
@@ -43,6 +45,17 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, errors.New("not everything is ready; see above")}
 	}
 	return nil
+}
+
+// printGrants writes the statements that give a role the rights that it lacks, each on a line, so that
+// they can be handed to psql.
+func printGrants(err error) {
+	var rights *installer.RightsError
+	if errors.As(err, &rights) {
+		for _, grant := range rights.Grants {
+			fmt.Println(grant + ";")
+		}
+	}
 }
 
 // took writes how long something took, as people read it.
