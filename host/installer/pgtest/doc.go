@@ -10,4 +10,7 @@
 // In tests, New gives each call a fresh database on one server a process, which Main stops:
 //
 //	func TestMain(m *testing.M) { pgtest.Main(m) }
+//
+// NewProxy and NewPooler stand between a client and such a database: the one does what networks do
+// to a connection, the other is a PgBouncer.
 package pgtest

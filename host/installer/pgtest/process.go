@@ -9,27 +9,25 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
 )
 
-// process is one run of the postgres command.
+// process is one run of a command.
 type process struct {
 	command *exec.Cmd
 	done    chan struct{} // closed when it has ended
 }
 
-// startProcess starts the server. The operating system ends it when the thread that started it
-// ends, so the goroutine keeps that thread for as long as the server runs.
-func startProcess(s *Server) (*process, error) {
-	log, err := os.OpenFile(s.logFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+// startProcess starts a command that writes to a log. The operating system ends it when the thread
+// that started it ends, so the goroutine keeps that thread for as long as the command runs.
+func startProcess(command *exec.Cmd, logFile string) (*process, error) {
+	log, err := os.OpenFile(logFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open the log of PostgreSQL: %w", err)
+		return nil, fmt.Errorf("open the log of %s: %w", command.Path, err)
 	}
-	p := &process{command: exec.Command(filepath.Join(s.bin, "postgres"), s.arguments()...), done: make(chan struct{})}
-	p.command.Dir, p.command.Env, p.command.SysProcAttr = s.dir, s.environment(), s.account.process()
+	p := &process{command: command, done: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = log, log
 	started := make(chan error)
 	go func() {
@@ -44,7 +42,7 @@ func startProcess(s *Server) (*process, error) {
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start PostgreSQL: %w", err)
+		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
 	return p, nil
 }

@@ -185,7 +185,9 @@ func (s *Server) launch(ctx context.Context) (retry bool, err error) {
 		}
 	}
 	before := s.logSize()
-	p, err := startProcess(s)
+	command := exec.Command(filepath.Join(s.bin, "postgres"), s.arguments()...)
+	command.Dir, command.Env, command.SysProcAttr = s.dir, s.environment(), s.account.process()
+	p, err := startProcess(command, s.logFile())
 	if err != nil {
 		return false, err
 	}
