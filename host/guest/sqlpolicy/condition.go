@@ -32,17 +32,24 @@ func not(part formula) formula     { return formula{op: '!', parts: []formula{pa
 // condition reads a condition on the rows of a target. Its other names are those of the same
 // table: a join of the table with itself may take every row for its own partner.
 type condition struct {
+	schema   string          // of relations that are named without one
 	target   node            // the RangeVar
 	names    map[string]bool // by which its columns are known
+	with     map[string]bool // whether a common table expression is the target's table once more
 	atoms    map[string]int  // by canonical text
 	free     []bool          // the atom says nothing about the target's row
 	subjects map[string]int  // of comparisons, by canonical text
 	limits   [][]string      // of each subject, what it is compared with
 }
 
-// newCondition returns the reader of a condition on a target, beside which from is read.
-func newCondition(target node, from any) *condition {
-	c := &condition{target: target, names: map[string]bool{}, atoms: map[string]int{}, subjects: map[string]int{}}
+// newCondition returns the reader of a condition of a statement on a target, beside which from is read.
+func newCondition(schema string, statement, target node, from any) *condition {
+	c := &condition{schema: schema, target: target, names: map[string]bool{}, with: map[string]bool{}, atoms: map[string]int{}, subjects: map[string]int{}}
+	list, _ := anyNode(statement["withClause"])["ctes"].([]any)
+	for _, item := range list { // each sees those before it
+		cte := anyNode(anyNode(item)["CommonTableExpr"])
+		c.with[textOf(cte["ctename"])] = c.isCopy(anyNode(cte["ctequery"]))
+	}
 	name := textOf(target["relname"])
 	if alias, found := target["alias"].(node); found {
 		name = textOf(alias["aliasname"])
@@ -56,10 +63,41 @@ func newCondition(target node, from any) *condition {
 	return c
 }
 
-// isTarget reports whether an item of a FROM clause is the target's table once more.
+// isTarget reports whether an item of a FROM clause is the target's table once more, also by way of a
+// query that selects its columns as they are.
 func (c *condition) isTarget(relation node) bool {
+	if sub, found := relation["RangeSubselect"].(node); found {
+		return c.isCopy(anyNode(sub["subquery"]))
+	}
 	r, found := relation["RangeVar"].(node)
-	return found && r["relname"] == c.target["relname"] && r["schemaname"] == c.target["schemaname"]
+	if copied, isCTE := c.with[textOf(r["relname"])]; isCTE && r["schemaname"] == nil {
+		return copied
+	}
+	return found && r["relname"] == c.target["relname"] && c.schemaOf(r) == c.schemaOf(c.target)
+}
+
+func (c *condition) schemaOf(relation node) string {
+	if schema := textOf(relation["schemaname"]); schema != "" {
+		return schema
+	}
+	return c.schema
+}
+
+// isCopy reports whether a query selects columns of the target's table, of all its rows.
+func (c *condition) isCopy(query node) bool {
+	s, _ := query["SelectStmt"].(node)
+	for name := range s {
+		if name != "targetList" && name != "fromClause" && name != "limitOption" && name != "op" {
+			return false
+		}
+	}
+	from, _ := s["fromClause"].([]any)
+	list, _ := s["targetList"].([]any)
+	return len(from) == 1 && c.isTarget(anyNode(from[0])) && !slices.ContainsFunc(list, func(item any) bool {
+		selected := anyNode(anyNode(item)["ResTarget"])
+		path := names(anyNode(anyNode(selected["val"])["ColumnRef"])["fields"])
+		return len(path) == 0 || selected["name"] != nil && selected["name"] != path[len(path)-1]
+	})
 }
 
 // The most assignments of truth that are tried of what says nothing about the row, and for
@@ -71,12 +109,10 @@ const (
 
 // binds reports whether the parts of a condition of UPDATE, DELETE or MERGE, all of which must
 // hold, spare a row whatever the parameters are: one of them does, or all together.
-func binds(target node, from any, wheres ...any) bool {
+func (c *checker) binds(statement, target node, from any, wheres ...any) bool {
 	parts := conjuncts(wheres)
-	if len(parts) > 1 && slices.ContainsFunc(parts, func(part any) bool { return newCondition(target, from).binds(part) }) {
-		return true
-	}
-	return newCondition(target, from).binds(parts...)
+	alone := func(part any) bool { return newCondition(c.policy.Schema, statement, target, from).binds(part) }
+	return len(parts) > 1 && slices.ContainsFunc(parts, alone) || newCondition(c.policy.Schema, statement, target, from).binds(parts...)
 }
 
 // conjuncts returns the parts of conditions that all must hold.
@@ -213,6 +249,23 @@ func compareLimits(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// floored reports whether an expression, whose canonical text is given, is never below a limit: a text
+// the empty one, a length or an absolute value zero.
+func floored(v any, text, limit string) bool {
+	call, _ := anyNode(v)["FuncCall"].(node)
+	square := anyNode(anyNode(v)["A_Expr"])
+	switch {
+	case limit == "''":
+		return text != ""
+	case compareLimits(limit, "0") > 0 || !isLimit(limit) || limit[0] == '\'':
+		return false
+	case call != nil:
+		return slices.Contains([]string{"abs", "length", "char_length", "character_length", "octet_length", "bit_length", "cardinality"}, builtIn(call))
+	}
+	op := names(square["name"])
+	return len(op) == 1 && op[0] == "*" && alike(square["lexpr"], square["rexpr"])
+}
+
 // own reports whether something below mentions a column that may be the target's.
 func (c *condition) own(v any) bool {
 	switch v := v.(type) {
@@ -257,6 +310,9 @@ func (c *condition) compared(left, right any, below, equal, above bool) formula 
 			return always
 		}
 		return never
+	}
+	if floored(left, l, r) && above && (equal || r[0] == '-') || floored(right, r, l) && below && (equal || l[0] == '-') {
+		return always
 	}
 	if f, known := c.comparedParts(left, right, below, equal, above); known {
 		return f

@@ -180,8 +180,23 @@ func (c *condition) operator(n node) (formula, bool) {
 			}
 			return always, true
 		}
+		return c.aboutNothing(op, left, right)
+	case "AEXPR_SIMILAR":
+		call, _ := anyNode(right)["FuncCall"].(node)
+		if strings.Trim(c.canonical(call["args"]), "[]%'") == "" && op == "~" {
+			return always, true
+		}
 	}
 	return formula{}, false
+}
+
+// aboutNothing makes an atom that says nothing about the row of a comparison of what is made of the
+// same of it, as that j contains j.
+func (c *condition) aboutNothing(op string, left, right any) (formula, bool) {
+	if left == nil || !c.sameTerms(left, right) {
+		return formula{}, false
+	}
+	return c.leaf("("+c.canonical(left)+" "+op+" "+c.canonical(right)+")", nil), true
 }
 
 func (c *condition) notDistinct(left, right any) formula {
@@ -214,9 +229,11 @@ func (c *condition) each(op string, left, list any, anyOne bool) (formula, bool)
 }
 
 func (c *condition) comparison(op string, left, right any) (formula, bool) {
-	if link, found := anyNode(right)["SubLink"].(node); found && left != nil && textOf(link["subLinkType"]) == "EXPR_SUBLINK" {
-		if f, known := c.amongOwn(link, left, op); known {
-			return f, true
+	for _, sides := range [][2]any{{left, right}, {right, left}} {
+		if link, found := anyNode(sides[1])["SubLink"].(node); found && left != nil && textOf(link["subLinkType"]) == "EXPR_SUBLINK" {
+			if f, known := c.amongOwn(link, sides[0], op); known {
+				return f, true
+			}
 		}
 	}
 	for _, known := range []struct {
@@ -233,10 +250,7 @@ func (c *condition) comparison(op string, left, right any) (formula, bool) {
 	if op == "~" && strings.Trim(c.canonical(right), ".*'^$") == "" {
 		return always, true
 	}
-	if left != nil && c.sameTerms(left, right) { // j @> j says nothing about j
-		return c.leaf("("+c.canonical(left)+" "+op+" "+c.canonical(right)+")", nil), true
-	}
-	return formula{}, false
+	return c.aboutNothing(op, left, right)
 }
 
 // boolCompare makes a formula of a condition that is compared with true or false.

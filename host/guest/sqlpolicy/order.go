@@ -261,32 +261,51 @@ func callsFunction(v any) bool {
 // sameInRows returns the columns that a query's condition makes the same in all its rows: they
 // equal something that does not depend on the row.
 func sameInRows(query node) []any {
-	from := relationNames(query["fromClause"])
+	from := map[string]bool{}
+	conditions := []any{query["whereClause"]}
+	eachRelation(query["fromClause"], func(name string, relation node) {
+		if join, found := relation["JoinExpr"].(node); found && textOf(join["jointype"]) == "JOIN_INNER" {
+			conditions = append(conditions, join["quals"])
+		}
+		from[name] = true
+	})
 	var same []any
 	for range 2 { // a = b and b = 1
-		same = slices.Concat(equated(query["whereClause"], from, same), same)
+		for _, condition := range conjuncts(conditions) {
+			same = append(same, equated(condition, from, same)...)
+		}
 	}
 	return same
 }
 
+// equated returns the columns that one condition makes the same in all rows.
 func equated(condition any, from map[string]bool, same []any) (found []any) {
 	wrapped, _ := condition.(node)
-	if both, is := wrapped["BoolExpr"].(node); is && textOf(both["boolop"]) == "AND_EXPR" {
-		list, _ := both["args"].([]any)
-		for _, part := range list {
-			found = append(found, equated(part, from, same)...)
-		}
+	if test, is := wrapped["NullTest"].(node); is && textOf(test["nulltesttype"]) == "IS_NULL" {
+		return []any{test["arg"]}
 	}
 	e, _ := wrapped["A_Expr"].(node)
 	if op := names(e["name"]); textOf(e["kind"]) != "AEXPR_OP" || len(op) == 0 || op[len(op)-1] != "=" {
-		return found
+		return nil
 	}
-	for _, sides := range [][2]any{{e["lexpr"], e["rexpr"]}, {e["rexpr"], e["lexpr"]}} {
-		if anyNode(sides[0])["ColumnRef"] != nil && !ofRow(sides[1], from, same) {
-			found = append(found, sides[0])
+	lefts, rights := partsOf(e["lexpr"]), partsOf(e["rexpr"])
+	for i := range min(len(lefts), len(rights)) {
+		for _, sides := range [][2]any{{lefts[i], rights[i]}, {rights[i], lefts[i]}} {
+			if anyNode(sides[0])["ColumnRef"] != nil && !ofRow(sides[1], from, same) {
+				found = append(found, sides[0])
+			}
 		}
 	}
 	return found
+}
+
+// partsOf returns the parts of a row, or the expression itself.
+func partsOf(v any) []any {
+	if row, found := anyNode(v)["RowExpr"].(node); found {
+		parts, _ := row["args"].([]any)
+		return parts
+	}
+	return []any{v}
 }
 
 // ofRow reports whether an expression may differ between the rows of the relations of some names,
@@ -312,14 +331,8 @@ func ofRow(v any, from map[string]bool, same []any) bool {
 	return false
 }
 
-// relationNames returns the names by which the columns of a FROM clause are known.
-func relationNames(from any) map[string]bool {
-	all := map[string]bool{}
-	eachRelation(from, func(name string, _ node) { all[name] = true })
-	return all
-}
-
-// eachRelation visits what stands in a FROM clause, by the name of its columns' table.
+// eachRelation visits what stands in a FROM clause, by the name of its columns' table; a join that has
+// no name is visited by "".
 func eachRelation(from any, visit func(name string, relation node)) {
 	switch v := from.(type) {
 	case []any:
@@ -329,7 +342,7 @@ func eachRelation(from any, visit func(name string, relation node)) {
 	case node:
 		for kind, body := range v {
 			n, _ := body.(node)
-			if alias := textOf(anyNode(n["alias"])["aliasname"]); alias != "" {
+			if alias := textOf(anyNode(n["alias"])["aliasname"]); alias != "" || kind == "JoinExpr" {
 				visit(alias, v)
 			} else if kind == "RangeVar" {
 				visit(textOf(n["relname"]), v)

@@ -63,7 +63,7 @@ func (c *checker) statement(kind string, n node) bool {
 	}
 	c.relation(target, true)
 	if !c.policy.Unbounded {
-		if (kind == "UpdateStmt" || kind == "DeleteStmt") && !binds(target, []any{n["fromClause"], n["usingClause"]}, n["whereClause"]) {
+		if (kind == "UpdateStmt" || kind == "DeleteStmt") && !c.binds(n, target, []any{n["fromClause"], n["usingClause"]}, n["whereClause"]) {
 			what := "%s without a condition changes every row"
 			if n["whereClause"] != nil {
 				what = "%s without a condition that any of its rows can fail changes every row"
@@ -107,9 +107,9 @@ func (c *checker) merged(n, target node) {
 			continue
 		}
 		switch {
-		case kind == "MERGE_WHEN_MATCHED" && !binds(target, n["sourceRelation"], n["joinCondition"], when["condition"]):
+		case kind == "MERGE_WHEN_MATCHED" && !c.binds(n, target, n["sourceRelation"], n["joinCondition"], when["condition"]):
 			c.find(c.at, hintUnbounded, "MERGE without a condition on the rows of its target changes every row")
-		case kind == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE" && !binds(target, nil, when["condition"]):
+		case kind == "MERGE_WHEN_NOT_MATCHED_BY_SOURCE" && !c.binds(n, target, nil, when["condition"]):
 			c.find(c.at, hintUnbounded, "WHEN NOT MATCHED BY SOURCE without a condition changes every other row")
 		}
 	}

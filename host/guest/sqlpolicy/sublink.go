@@ -1,6 +1,9 @@
 package sqlpolicy
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // subLink makes a formula of a query in a condition: of EXISTS what its query's condition is, if
 // it has no relation, and an atom else, for what it selects is nobody's business.
@@ -52,8 +55,20 @@ func (c *condition) amongOwn(link node, left any, op string) (formula, bool) {
 // for its own partner, and how that compares with left, if it is given: where this holds there is
 // a row for each, as in id IN (SELECT id FROM it).
 func (c *condition) ofItself(s node, left any, op string) (f formula, known bool) {
-	from, _ := s["fromClause"].([]any)
-	if len(from) != 1 || !c.isTarget(anyNode(from[0])) || s["op"] != "SETOP_NONE" {
+	var itself, others []string
+	conditions := []any{s["whereClause"]}
+	eachRelation(s["fromClause"], func(name string, relation node) {
+		join, isJoin := relation["JoinExpr"].(node)
+		switch {
+		case isJoin:
+			conditions = append(conditions, join["quals"])
+		case c.isTarget(relation):
+			itself = append(itself, name)
+		default:
+			others = append(others, name)
+		}
+	})
+	if len(itself) == 0 || len(others) > 0 && !qualified([]any{conditions, s["targetList"]}) || s["op"] != "SETOP_NONE" {
 		return formula{}, false
 	}
 	for _, part := range []string{"groupClause", "havingClause", "limitOffset", "withClause"} {
@@ -67,8 +82,16 @@ func (c *condition) ofItself(s node, left any, op string) (f formula, known bool
 	before := c.names
 	defer func() { c.names = before }()
 	c.names = maps.Clone(before)
-	eachRelation(from, func(name string, _ node) { c.names[name] = true })
-	parts := []formula{c.formula(s["whereClause"])}
+	for _, name := range itself {
+		c.names[name] = true
+	}
+	var parts []formula
+	for _, name := range others { // it has rows, or not
+		parts = append(parts, c.leaf("rows of "+name, nil))
+	}
+	for _, condition := range conditions {
+		parts = append(parts, c.formula(condition))
+	}
 	if left != nil {
 		same, known := c.comparedRows(op, left, s["targetList"])
 		if !known {
@@ -81,10 +104,7 @@ func (c *condition) ofItself(s node, left any, op string) (f formula, known bool
 
 // comparedRows compares an expression, or the parts of a row, with what is selected.
 func (c *condition) comparedRows(op string, left, targets any) (formula, bool) {
-	lefts := []any{left}
-	if row := anyNode(anyNode(left)["RowExpr"]); row != nil {
-		lefts, _ = row["args"].([]any)
-	}
+	lefts := partsOf(left)
 	list, _ := targets.([]any)
 	if len(list) != len(lefts) {
 		return formula{}, false
@@ -93,9 +113,44 @@ func (c *condition) comparedRows(op string, left, targets any) (formula, bool) {
 	for i := range list {
 		var known bool
 		value := anyNode(anyNode(list[i])["ResTarget"])["val"]
+		if call, found := anyNode(value)["FuncCall"].(node); found && builtIn(call) == "count" {
+			if !atLeastOne(op, c.canonical(lefts[i])) {
+				return formula{}, false
+			}
+			parts[i] = always // a row that is its own partner is counted
+			continue
+		}
 		if parts[i], known = c.comparison(op, lefts[i], value); !known {
 			return formula{}, false
 		}
 	}
 	return and(parts...), true
+}
+
+// atLeastOne reports whether a count that is compared with a number is one or more by that, on
+// whichever side it stands.
+func atLeastOne(op, number string) bool {
+	switch op + number {
+	case ">0", "<0", "<>0", ">=1", "<=1":
+		return true
+	}
+	return false
+}
+
+// qualified reports whether every column in an expression is written with its table.
+func qualified(v any) bool {
+	switch v := v.(type) {
+	case node:
+		if column, found := v["ColumnRef"].(node); found {
+			return len(names(column["fields"])) > 1
+		}
+		for _, inner := range v { // whether all are is the same in any order
+			if !qualified(inner) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(v, func(inner any) bool { return !qualified(inner) })
+	}
+	return true
 }

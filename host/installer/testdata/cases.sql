@@ -76,3 +76,5 @@ create table zoned (id bigint, city text, opens timetz, txt text);
 create table keyed (id int primary key, code text, part int, a text, b int, unique (code, part));
 create unique index on keyed (b) where a is not null;
 create unique index on keyed ((a || 'x'));
+create schema other;
+create table other.t (id bigint primary key, a text);
