@@ -35,3 +35,10 @@ func TestCheckPrintsTheGrantsThatMakeItPass(t *testing.T) {
 		t.Errorf("after what it printed: exit code %d\n%s", code, out)
 	}
 }
+
+func (d *deployment) exec(sql string) {
+	d.t.Helper()
+	if _, err := d.conn.Exec(d.t.Context(), sql); err != nil {
+		d.t.Fatal(err)
+	}
+}

@@ -24,7 +24,7 @@ type term struct {
 
 // prose is what comments, messages and Markdown do not say.
 var prose = []term{
-	{`[Cc]an not`, "cannot", []string{"host/installer", "host/installer/pgtest"}},
+	{`[Cc]an not`, "cannot", nil},
 	{`[Ff]olders?`, "directory", []string{"abi", "host", "host/installer/pgtest"}},
 	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "host/guest/sqlpolicy"}},
 	{`(?i)dead.letters?`, "quarantine", nil},
