@@ -14,14 +14,15 @@ import (
 // log's ends move). The caller pauses it by not returning from deliver.
 //
 // A failure that may mend itself is handed to trouble and tried again after a pause that
-// doubles from BackoffMin to BackoffMax; the next deliver means that it is over. Before
-// going on after trouble, the last record delivered is looked up again: a broker that
-// came back with another log is found out even where that log reaches further.
+// doubles from BackoffMin to BackoffMax; the next deliver means that it is over. After trouble, and
+// before records are delivered that came later than sureFor after what was known of the log, the last
+// record delivered is looked up again: another log that took the place of ours is found out even where
+// it reaches further.
 //
 // It ends with the context's cause, deliver's error, or at once with a TruncatedError, a
 // DivergedError or a PartitionsError, none of which goes away by itself.
 func (l *Log) Follow(ctx context.Context, from talos.Position, anchor talos.Anchor, deliver func(Batch) error, trouble func(error)) error {
-	f := follower{log: l, next: from, last: anchor, seen: time.Now().Round(0)}
+	f := follower{log: l, next: from, last: anchor}
 	failures := 0
 	for {
 		b, err := f.step(ctx)
@@ -54,34 +55,39 @@ type follower struct {
 	next talos.Position
 	high talos.Position // the highest end seen
 	last talos.Anchor   // of the last record delivered, or from before
-	seen time.Time      // when the log last answered
+	// sure is an instant, by the wall clock, at which the log still had the record of last.
+	sure time.Time
 	// suspicious is set when the log may be another one than before.
 	suspicious bool
 }
 
-// pauseMost is how much longer than MaxWait two answers may lie apart before the log is looked at
-// again, as after an error. In less a topic would have to be deleted, made again and filled beyond
-// where we read, with no fetch of ours under way; to look costs one request in each such pause.
-const pauseMost = 250 * time.Millisecond
+// sureFor is how long after that instant an answer is believed to be of the same log. In less a topic
+// would have to be deleted, made again and filled beyond where we read. To look again costs a request,
+// and under load records come quicker than that.
+const sureFor = 25 * time.Millisecond
 
 // step does one fetch from exactly the next position.
 func (f *follower) step(ctx context.Context) (Batch, error) {
 	if err := f.verify(ctx); err != nil {
 		return Batch{}, err
 	}
+	sent := wallClock()
 	b, err := f.log.Fetch(ctx, f.next)
 	if err != nil {
 		return Batch{}, err
 	}
-	// After a pause, of this process or of its reading, a topic may have been made again and
-	// filled: the wall clock goes on while a process is stopped.
-	if now := time.Now().Round(0); now.Sub(f.seen) > f.log.opts.MaxWait+pauseMost || now.Before(f.seen) {
-		f.suspicious = true
-		if err := f.verify(ctx); err != nil {
-			return Batch{}, err
+	// A topic may have been made again while this process was stopped or did something else, or while
+	// no records came; an answer without any tells nothing. The wall clock goes on while a process is
+	// stopped.
+	if b.Next > f.next {
+		if since := wallClock().Sub(f.sure); since < 0 || since > sureFor {
+			f.suspicious = true
+			if err := f.verify(ctx); err != nil {
+				return Batch{}, err
+			}
 		}
+		f.sure = later(f.sure, sent)
 	}
-	f.seen = time.Now().Round(0)
 	if b.HighWatermark < f.high {
 		// A log does not shrink. Its new end is still above us, or the broker would have
 		// refused the position, so only the last record can tell whether it is ours.
@@ -120,6 +126,7 @@ func (f *follower) verify(ctx context.Context) error {
 		f.suspicious = false
 		return nil
 	}
+	sent := wallClock()
 	now, there, err := f.log.Anchor(ctx, f.last.Position)
 	if err != nil {
 		return err
@@ -127,8 +134,20 @@ func (f *follower) verify(ctx context.Context) error {
 	if there && now != f.last {
 		return &DivergedError{Asked: f.next, End: f.high, Reason: fmt.Sprintf("another record stands at position %d", now.Position)}
 	}
-	f.suspicious = false
+	f.suspicious, f.sure = false, sent
 	return nil
+}
+
+// wallClock returns the time without the monotonic reading, which stands still while a process is
+// stopped on some systems.
+func wallClock() time.Time { return time.Now().Round(0) }
+
+// later returns the later of two instants.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // pause returns how long to wait after so many failures in a row: half of it is chance,

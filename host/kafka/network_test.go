@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ichor-replicator/ichor/host/hosttest"
@@ -250,49 +249,72 @@ func TestStopsAtOnce(t *testing.T) {
 	}
 }
 
-// TestARecreatedTopicAfterAPause deletes a topic, makes it again and fills it further than it was,
-// while nothing reads: no error and no lower end tells, only the last record does.
-func TestARecreatedTopicAfterAPause(t *testing.T) {
-	s := newStage(t, nil)
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, s.topic))
-	s.must(err)
-	t.Cleanup(cluster.Close)
-	write := func(text string, n int) {
-		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DefaultProduceTopic(s.topic))
-		s.must(err)
-		defer client.Close()
-		for range n {
-			s.must(client.ProduceSync(s.ctx, kgo.StringRecord(text)).FirstErr())
-		}
+// TestATopicThatIsMadeAgainWhileNothingReads: no error and no lower end tells, only the last record
+// does. The reader is away for a moment, as a process that is stopped, and finds a log that is longer
+// than its own was, or one as long that grows later, or one that has no record for it at first.
+func TestATopicThatIsMadeAgainWhileNothingReads(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after int  // records of the other log: when the reader is back, and later
+		aborted       bool // those of the other log
+	}{
+		"longer":                 {before: 10},
+		"as long, and grows":     {before: 3, after: 7},
+		"longer by what is void": {before: 10, aborted: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, nil)
+			b := s.ready()
+			s.produce(b, "ours", "ours", "ours")
+			log := s.open(b, kafkatest.Plain, func(o *kafka.Options) { o.MaxWait = 20 * time.Millisecond })
+			grown := make(chan error, 1)
+			away := false
+			err := log.Follow(s.ctx, 0, talos.NoAnchor, func(batch kafka.Batch) error {
+				for _, r := range batch.Records {
+					s.equal("value", string(r.Value), "ours")
+				}
+				switch {
+				case batch.Next == 3 && !away:
+					away = true
+					s.must(b.DeleteTopic(s.ctx, s.topic))
+					s.must(b.CreateTopic(s.ctx, s.topic, 1, nil))
+					s.fill(b, c.before, c.aborted)
+					time.Sleep(50 * time.Millisecond)
+					go func() {
+						time.Sleep(100 * time.Millisecond)
+						var err error
+						if c.after > 0 {
+							_, err = b.Produce(s.ctx, s.topic, kafkatest.Uncompressed, messages(slices.Repeat([]string{"another log"}, c.after)...)...)
+						}
+						grown <- err
+					}()
+				case batch.Next > 3:
+					return fmt.Errorf("it reads on to %d", batch.Next)
+				}
+				return nil
+			}, func(error) {})
+			var diverged *kafka.DivergedError
+			if !errors.As(err, &diverged) {
+				t.Errorf("following a topic that was made again ends with %v", err)
+			}
+			s.must(<-grown)
+		})
 	}
-	write("ours", 3)
-	log, err := kafka.New(kafka.Options{Brokers: cluster.ListenAddrs(), Topic: s.topic, MaxWait: 20 * time.Millisecond, BackoffMin: time.Millisecond}, discard(), nil)
-	s.must(err)
-	t.Cleanup(log.Close)
-	paused := false
-	err = log.Follow(s.ctx, 0, talos.NoAnchor, func(b kafka.Batch) error {
-		for _, r := range b.Records {
-			s.equal("value", string(r.Value), "ours")
-		}
-		if b.Next < 3 || paused {
-			return nil
-		}
-		paused = true
-		admin, err := kadm.NewOptClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+}
+
+// fill appends n records of another log, of a transaction that is aborted or of none.
+func (s *stage) fill(b *kafkatest.Broker, n int, aborted bool) {
+	s.Helper()
+	values := messages(slices.Repeat([]string{"another log"}, n)...)
+	if !aborted {
+		_, err := b.Produce(s.ctx, s.topic, kafkatest.Uncompressed, values...)
 		s.must(err)
-		defer admin.Close()
-		_, err = admin.DeleteTopics(s.ctx, s.topic)
-		s.must(err)
-		_, err = admin.CreateTopics(s.ctx, 1, 1, nil, s.topic)
-		s.must(err)
-		write("another log", 10)
-		time.Sleep(400 * time.Millisecond) // as a process that is stopped
-		return nil
-	}, func(error) {})
-	var diverged *kafka.DivergedError
-	if !errors.As(err, &diverged) {
-		t.Errorf("following a topic that was made again ends with %v", err)
+		return
 	}
+	tx, err := b.Begin(s.topic, "other")
+	s.must(err)
+	_, err = tx.Produce(s.ctx, values...)
+	s.must(err)
+	s.must(tx.Abort(s.ctx))
 }
 
 // TestTheBrokersThatMetadataNamedAreAsked takes the bootstrap broker away.
