@@ -2,11 +2,12 @@ package guest
 
 import "syscall"
 
-// populate makes the pages of a mapping, as writing to it would; before Linux 5.14 it does
-// nothing, and writing takes longer.
+// populate makes the pages of a mapping that nobody has written to.
 func populate(mapping []byte) {
 	const populateWrite = 23 // MADV_POPULATE_WRITE, which package syscall does not name
-	_ = syscall.Madvise(mapping, populateWrite)
+	if syscall.Madvise(mapping, populateWrite) == syscall.EINVAL {
+		touch(mapping) // before Linux 5.14
+	}
 }
 
 // depopulate gives the pages of a mapping back to the system: it reads as zeroes again.

@@ -37,6 +37,19 @@ func TestMemoryHasItsPages(t *testing.T) {
 	}
 }
 
+// TestTouchMakesPages is what an older Linux and other systems do instead.
+func TestTouchMakesPages(t *testing.T) {
+	mapping, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(mapping)
+	touch(mapping)
+	if there, all := resident(t, mapping); there != all {
+		t.Errorf("%d of %d pages are there", there, all)
+	}
+}
+
 // resident returns how many pages of a mapping there are, and how many there could be.
 func resident(t *testing.T, mapping []byte) (there, all int) {
 	t.Helper()

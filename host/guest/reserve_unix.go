@@ -32,7 +32,7 @@ type reservedMemory struct {
 }
 
 // Reallocate implements experimental.LinearMemory. What the memory grows by gets its pages here,
-// in a system call beside which the host's collector goes on. A guest that touches pages that are
+// where the host's collector goes on beside it. A guest that touches pages that are
 // not there waits for the system with each, and cannot be stopped meanwhile.
 func (m *reservedMemory) Reallocate(size uint64) []byte {
 	if size > uint64(len(m.b)) {
@@ -43,6 +43,14 @@ func (m *reservedMemory) Reallocate(size uint64) []byte {
 		m.used = more
 	}
 	return m.b[:size]
+}
+
+// touch makes the pages of a mapping by writing to each. Unlike a guest's, a loop of Go's can be
+// stopped meanwhile.
+func touch(mapping []byte) {
+	for at := 0; at < len(mapping); at += syscall.Getpagesize() {
+		mapping[at] = 0
+	}
 }
 
 // Free implements experimental.LinearMemory.
