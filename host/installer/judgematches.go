@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/installer/querytree"
@@ -12,6 +13,7 @@ const (
 	entryRelation = 0
 	entrySubquery = 1
 	entryJoin     = 2
+	entryValues   = 5
 	entryCTE      = 6
 
 	joinInner = 0
@@ -25,12 +27,17 @@ type columnOf struct{ entry, number int }
 // matches finds out what UPDATE … FROM takes where a row of the target has several matches: which
 // of them it is, PostgreSQL does not say. What is taken must be the same in all of them. A source
 // has one match if the condition gives all columns of a unique key of it; a column is the same in all
-// if the condition gives it. Of sources of which no key can be known, as VALUES, functions of the
-// statemap's arrays, and unions are, it is left to the author.
+// if the condition gives it. Of sources of which no key can be known, as functions of the statemap's
+// arrays and unions are, it is left to the author.
 type matches struct {
-	j       *judge
-	query   *querytree.Node
-	target  int               // the entry that is changed; 0 in a subquery
+	j          *judge
+	query      *querytree.Node
+	target     int // the entry that is changed; 0 in a subquery
+	equalities []equality
+	keys       map[int][][]int             // the columns that tell the rows of an entry apart, each set of them
+	rows       map[int][][]*querytree.Node // of VALUES of constants
+	inner      map[int]*matches            // of queries whose rows are those of their FROM clause
+
 	given   map[columnOf]bool // columns that are the same in all matches
 	settled map[int]bool      // entries that have one match, or are nobody's business
 }
@@ -62,47 +69,94 @@ func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 }
 
 func (j *judge) newMatches(ctx context.Context, query *querytree.Node, target int) (*matches, error) {
-	m := &matches{j: j, query: query, target: target, given: map[columnOf]bool{}, settled: map[int]bool{}}
-	var equalities []equality
+	m := &matches{
+		j: j, query: query, target: target, keys: map[int][][]int{}, rows: map[int][][]*querytree.Node{}, inner: map[int]*matches{},
+		given: map[columnOf]bool{}, settled: map[int]bool{},
+	}
 	for _, from := range query.Nodes("jointree") {
-		if err := m.collect(ctx, from, &equalities); err != nil {
+		if err := m.collect(ctx, from); err != nil {
 			return nil, err
 		}
 	}
-	keys := map[int][][]int{}
 	for i, entry := range query.Nodes("rtable") {
-		all, known, err := m.keys(ctx, entry)
+		known, err := m.look(ctx, i+1, entry)
 		if err != nil {
 			return nil, err
 		}
-		keys[i+1], m.settled[i+1] = all, !known
+		m.settled[i+1] = !known
 	}
+	m.spread()
+	return m, nil
+}
+
+// spread finds everything that is given by what is given.
+func (m *matches) spread() {
 	for changed := true; changed; {
 		changed = false
-		for _, e := range equalities {
+		for _, e := range m.equalities {
 			changed = m.give(e.left, e.right, e.within) || changed
 			changed = m.give(e.right, e.left, e.within) || changed
 		}
-		for entry, all := range keys {
-			if !m.settled[entry] && slices.ContainsFunc(all, func(key []int) bool { return m.covers(entry, key) }) {
+		for entry := range m.query.Nodes("rtable") {
+			if entry++; !m.settled[entry] && m.tellsApart(entry) {
 				m.settled[entry], changed = true, true
 			}
 		}
 	}
-	return m, nil
 }
 
-// give notes that a column is given by what it equals.
+// tellsApart reports whether what is given tells the rows of an entry apart.
+func (m *matches) tellsApart(entry int) bool {
+	if rows := m.rows[entry]; rows != nil {
+		return m.differ(entry, rows)
+	}
+	return slices.ContainsFunc(m.keys[entry], func(key []int) bool { return m.covers(entry, key) })
+}
+
+// differ reports whether rows of constants differ in the columns that are given.
+func (m *matches) differ(entry int, rows [][]*querytree.Node) bool {
+	seen := map[string]bool{}
+	for _, row := range rows {
+		key := ""
+		for i, n := range row {
+			if m.given[columnOf{entry, i + 1}] {
+				key += fmt.Sprintf("%t %x ", n.Has("constisnull"), n.Bytes())
+			}
+		}
+		if seen[key] {
+			return false
+		}
+		seen[key] = true
+	}
+	return true
+}
+
+// give notes that a column is given by what it equals; by the query around this one if that is nil.
 func (m *matches) give(column, by *querytree.Node, within map[int]bool) bool {
 	for column.Kind == "RELABELTYPE" {
 		column = column.Node("arg")
 	}
 	c := columnOf{column.Int("varno"), column.Int("varattno")}
-	if column.Kind != "VAR" || column.Int("varlevelsup") != 0 || m.given[c] || within != nil && !within[c.entry] || m.undecided(by, 0) != 0 {
+	if column.Kind != "VAR" || column.Int("varlevelsup") != 0 || m.given[c] || within != nil && !within[c.entry] || by != nil && m.undecided(by, 0) != 0 {
 		return false
 	}
 	m.given[c] = true
+	if inner := m.inner[c.entry]; inner != nil {
+		if below := inner.selected(c.number); below != nil && inner.give(below, nil, nil) {
+			inner.spread()
+		}
+	}
 	return true
+}
+
+// selected returns what a query selects as one of its columns; nil if there is none.
+func (m *matches) selected(number int) *querytree.Node {
+	for _, n := range m.query.Nodes("targetList") {
+		if n.Int("resno") == number {
+			return n.Node("expr")
+		}
+	}
+	return nil
 }
 
 // covers reports whether all columns of a key of an entry are given, and what a lateral query of
@@ -142,6 +196,14 @@ func (m *matches) undecidedColumn(c columnOf) int {
 		return 0
 	}
 	entry := entries[c.entry-1]
+	if inner := m.inner[c.entry]; inner != nil && !(entry.Has("lateral") && m.undecided(entry, 0) != 0) {
+		for _, n := range inner.query.Nodes("targetList") {
+			if (c.number == wholeRow || c.number == n.Int("resno")) && inner.undecided(n, 0) != 0 {
+				return c.entry
+			}
+		}
+		return 0
+	}
 	if entry.Int("rtekind") != entryJoin {
 		return c.entry
 	}
@@ -157,7 +219,7 @@ func (m *matches) undecidedColumn(c columnOf) int {
 
 // collect finds the comparisons that hold in every match: those of the condition and of joins. That
 // of an outer join says nothing of the side whose rows all stay.
-func (m *matches) collect(ctx context.Context, from *querytree.Node, into *[]equality) error {
+func (m *matches) collect(ctx context.Context, from *querytree.Node) error {
 	var within map[int]bool
 	if from.Kind == "JOINEXPR" {
 		switch from.Int("jointype") {
@@ -170,12 +232,12 @@ func (m *matches) collect(ctx context.Context, from *querytree.Node, into *[]equ
 			within = map[int]bool{}
 		}
 	}
-	if err := m.compared(ctx, from.Nodes("quals"), within, into); err != nil {
+	if err := m.compared(ctx, from.Nodes("quals"), within); err != nil {
 		return err
 	}
 	for _, part := range []string{"fromlist", "larg", "rarg"} {
 		for _, item := range from.Nodes(part) {
-			if err := m.collect(ctx, item, into); err != nil {
+			if err := m.collect(ctx, item); err != nil {
 				return err
 			}
 		}
@@ -196,10 +258,10 @@ func entriesOf(from []*querytree.Node) map[int]bool {
 }
 
 // compared finds the comparisons in conditions that all must hold.
-func (m *matches) compared(ctx context.Context, quals []*querytree.Node, within map[int]bool, into *[]equality) error {
+func (m *matches) compared(ctx context.Context, quals []*querytree.Node, within map[int]bool) error {
 	for _, q := range quals {
 		if q.Kind == "BOOLEXPR" && q.Text("boolop") == "and" {
-			if err := m.compared(ctx, q.Nodes("args"), within, into); err != nil {
+			if err := m.compared(ctx, q.Nodes("args"), within); err != nil {
 				return err
 			}
 		}
@@ -212,71 +274,64 @@ func (m *matches) compared(ctx context.Context, quals []*querytree.Node, within 
 			return err
 		}
 		if same {
-			*into = append(*into, equality{args[0], args[1], within})
+			m.equalities = append(m.equalities, equality{args[0], args[1], within})
 		}
 	}
 	return nil
 }
 
-// keys returns the columns that tell the rows of an entry apart, each set of them; known is false
-// where it cannot be seen whether there are any. Of a join its parts are asked.
-func (m *matches) keys(ctx context.Context, entry *querytree.Node) (keys [][]int, known bool, err error) {
+// look finds out what tells the rows of an entry apart; known is false where it cannot be seen. Of a
+// join its parts are asked.
+func (m *matches) look(ctx context.Context, number int, entry *querytree.Node) (known bool, err error) {
 	switch entry.Int("rtekind") {
 	case entryJoin:
-		return nil, true, nil
+		return true, nil
 	case entryRelation:
 		r, err := m.j.cat.relation(ctx, entry.OID("relid"))
 		if err != nil || r.Kind == "v" {
-			return nil, false, err
+			return false, err
 		}
-		keys, err = m.j.cat.uniqueKeys(ctx, r.Number)
-		return keys, true, err
+		m.keys[number], err = m.j.cat.uniqueKeys(ctx, r.Number)
+		return true, err
+	case entryValues:
+		for _, row := range entry.Lists("values_lists") {
+			if slices.ContainsFunc(row, func(n *querytree.Node) bool { return n.Kind != "CONST" }) {
+				return false, nil
+			}
+			m.rows[number] = append(m.rows[number], row)
+		}
+		return true, nil
 	case entrySubquery:
-		return m.j.keysOf(ctx, entry.Node("subquery"))
+		return m.lookInto(ctx, number, entry.Node("subquery"))
 	case entryCTE:
 		for _, cte := range m.query.Nodes("cteList") {
 			if entry.Int("ctelevelsup") == 0 && cte.Text("ctename") == entry.Text("ctename") {
-				return m.j.keysOf(ctx, cte.Node("ctequery"))
+				return m.lookInto(ctx, number, cte.Node("ctequery"))
 			}
 		}
 	}
-	return nil, false, nil
+	return false, nil
 }
 
-// keysOf returns the columns that tell the rows of a query apart, as keys does.
-func (j *judge) keysOf(ctx context.Context, query *querytree.Node) (keys [][]int, known bool, err error) {
+// lookInto finds out what tells the rows of an entry apart that is a query.
+func (m *matches) lookInto(ctx context.Context, number int, query *querytree.Node) (known bool, err error) {
 	from := query.Node("jointree")
+	grouped := query.Has("groupClause") || query.Has("distinctClause")
 	switch {
-	case query.Int("commandType") != commandSelect, query.Has("setOperations"), query.Has("hasTargetSRFs"), from == nil:
-		return nil, false, nil
-	case len(from.Nodes("fromlist")) == 0, isOne(query.Node("limitCount")),
-		query.Has("hasAggs") && !query.Has("groupClause") && !query.Has("groupingSets"):
-		return [][]int{{}}, true, nil // one row
-	}
-	for _, clause := range []string{"groupClause", "distinctClause"} {
-		if query.Has(clause) && !query.Has("groupingSets") {
-			if key, found := selectedBy(query, query.Nodes(clause)); found {
-				keys = append(keys, key)
+	case query.Int("commandType") != commandSelect, query.Has("setOperations"), query.Has("hasTargetSRFs"), query.Has("groupingSets"), from == nil:
+		return false, nil
+	case len(from.Nodes("fromlist")) == 0, isOne(query.Node("limitCount")), query.Has("hasAggs") && !query.Has("groupClause"):
+		m.keys[number] = [][]int{{}} // one row
+	case grouped:
+		for _, clause := range []string{"groupClause", "distinctClause"} {
+			if key, found := selectedBy(query, query.Nodes(clause)); found && query.Has(clause) {
+				m.keys[number] = append(m.keys[number], key)
 			}
-			known = true
 		}
+	default:
+		m.inner[number], err = m.j.newMatches(ctx, query, 0)
 	}
-	list := from.Nodes("fromlist")
-	if known || query.Has("groupingSets") || len(list) != 1 || list[0].Kind != "RANGETBLREF" {
-		return keys, known, nil
-	}
-	inner, err := j.newMatches(ctx, query, 0)
-	if err != nil {
-		return nil, false, err
-	}
-	entry := list[0].Int("rtindex")
-	below, known, err := inner.keys(ctx, query.Nodes("rtable")[entry-1])
-	for _, key := range below {
-		if outer, found := inner.selected(entry, key); found {
-			keys = append(keys, outer)
-		}
-	}
-	return keys, known, err
+	return true, err
 }
 
 // selectedBy returns the columns of a query by which it groups, if they are all selected.
@@ -291,25 +346,6 @@ func selectedBy(query *querytree.Node, clause []*querytree.Node) (key []int, fou
 		key = append(key, query.Nodes("targetList")[at].Int("resno"))
 	}
 	return key, true
-}
-
-// selected returns the columns of a subquery that are the columns of a key of its one entry,
-// without those that its condition gives.
-func (m *matches) selected(entry int, key []int) (outer []int, found bool) {
-	for _, number := range key {
-		if m.given[columnOf{entry, number}] {
-			continue
-		}
-		at := slices.IndexFunc(m.query.Nodes("targetList"), func(n *querytree.Node) bool {
-			v := n.Node("expr")
-			return v != nil && v.Kind == "VAR" && v.Int("varno") == entry && v.Int("varattno") == number && v.Int("varlevelsup") == 0 && !n.Has("resjunk")
-		})
-		if at < 0 {
-			return nil, false
-		}
-		outer = append(outer, m.query.Nodes("targetList")[at].Int("resno"))
-	}
-	return outer, true
 }
 
 // isOne reports whether an expression is the number 1, which LIMIT makes a bigint.
