@@ -48,7 +48,7 @@ func newCondition(schema string, statement, target node, from any) *condition {
 	list, _ := anyNode(statement["withClause"])["ctes"].([]any)
 	for _, item := range list { // each sees those before it
 		cte := anyNode(anyNode(item)["CommonTableExpr"])
-		c.with[textOf(cte["ctename"])] = c.isCopy(anyNode(cte["ctequery"]))
+		c.with[textOf(cte["ctename"])] = cte["aliascolnames"] == nil && c.isCopy(anyNode(cte["ctequery"]))
 	}
 	name := textOf(target["relname"])
 	if alias, found := target["alias"].(node); found {
@@ -66,6 +66,11 @@ func newCondition(schema string, statement, target node, from any) *condition {
 // isTarget reports whether an item of a FROM clause is the target's table once more, also by way of a
 // query that selects its columns as they are.
 func (c *condition) isTarget(relation node) bool {
+	for _, body := range relation { // one
+		if alias, _ := anyNode(body)["alias"].(node); alias["colnames"] != nil {
+			return false // its columns have other names
+		}
+	}
 	if sub, found := relation["RangeSubselect"].(node); found {
 		return c.isCopy(anyNode(sub["subquery"]))
 	}

@@ -40,6 +40,9 @@ func (c *checker) pads(cast node) {
 }
 
 func (c *checker) makes(what string, bytes float64, hint string) {
+	if math.IsNaN(bytes) { // of no end of bytes, no times
+		bytes = math.Inf(1)
+	}
 	c.made += bytes
 	switch {
 	case bytes > mostMade:

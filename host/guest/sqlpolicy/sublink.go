@@ -114,7 +114,7 @@ func (c *condition) comparedRows(op string, left, targets any) (formula, bool) {
 		var known bool
 		value := anyNode(anyNode(list[i])["ResTarget"])["val"]
 		if call, found := anyNode(value)["FuncCall"].(node); found && builtIn(call) == "count" {
-			if !atLeastOne(op, c.canonical(lefts[i])) {
+			if call["agg_filter"] != nil || !atLeastOne(op, c.canonical(lefts[i])) {
 				return formula{}, false
 			}
 			parts[i] = always // a row that is its own partner is counted

@@ -7,8 +7,7 @@ import (
 )
 
 // comparedParts makes a formula of a comparison with an expression that has several values, of
-// which a condition chooses: COALESCE of what may be null without the row, CASE, or a query of the
-// target's own table.
+// which a condition chooses: CASE, or COALESCE of what may be null whatever the row is.
 func (c *condition) comparedParts(left, right any, below, equal, above bool) (f formula, known bool) {
 	with := func(value any) formula { return c.compared(left, value, below, equal, above) }
 	if !c.hasParts(right) {
@@ -19,8 +18,7 @@ func (c *condition) comparedParts(left, right any, below, equal, above bool) (f 
 	case !c.hasParts(right) || c.hasParts(left):
 		return formula{}, false
 	case anyNode(anyNode(right)["CoalesceExpr"]) != nil:
-		coalesce := anyNode(anyNode(right)["CoalesceExpr"])
-		args, _ := coalesce["args"].([]any)
+		args, _ := anyNode(anyNode(right)["CoalesceExpr"])["args"].([]any)
 		rest := args[1]
 		if len(args) > 2 {
 			rest = node{"CoalesceExpr": node{"args": args[1:]}}
