@@ -57,7 +57,7 @@ func (in *Installer) Adopt(ctx context.Context, a Adoption) (Adopted, error) {
 	return done, err
 }
 
-// AdoptError says why an adoption would lose or repeat something that it does not say.
+// AdoptError says why an adoption is refused: it would lose or repeat effects without saying so.
 type AdoptError struct{ What string }
 
 // Error implements error.

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// watch finds out who keeps the lane's statements from a lock: it looks once, after a while, on a
-// connection of its own, while the lane waits. The first function that it returns tells what was
-// seen, nothing when nobody was in the way; the second ends the looking.
+// watch looks once, after the given time and on a connection of its own, which sessions hold the lock
+// that the lane waits for. blockers describes them; it returns "" if there were none. end stops the
+// watch.
 func (l *Lane) watch(ctx context.Context, after time.Duration) (blockers func() string, end func()) {
 	ctx, end = context.WithCancel(ctx)
 	seen := make(chan string, 1)

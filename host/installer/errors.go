@@ -11,7 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Class is how the core meets a failure of the database.
+// Class tells the core how to react to a failure of the database.
 type Class uint8
 
 // The classes, by SQLSTATE as ClassOf sorts them.
@@ -57,7 +57,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ClassOf returns the class of an SQLSTATE. Whatever is not known to pass by itself is poison.
+// ClassOf returns the class of an SQLSTATE: Poison, unless the code is known to be another.
 func ClassOf(code string) Class {
 	switch code {
 	case codeFenced:

@@ -78,7 +78,7 @@ type Installer struct {
 	stateToken atomic.Int64
 }
 
-// ownership is what makes a tenure of the cohort unique.
+// ownership identifies one take-over of the cohort.
 type ownership struct {
 	epoch    int64
 	token    int64  // random: after a failover to a copy two hosts may hold the same epoch

@@ -25,8 +25,8 @@ type Allowed struct {
 	Unbounded bool
 }
 
-// judge says of one template, as PostgreSQL resolved it, whether it does the same whenever it
-// runs and touches only what it may: see ../RATIONALE.md.
+// judge checks one template by the tree that PostgreSQL resolved: it must give the same result
+// whenever it runs, and name only what guests may. See ../RATIONALE.md.
 type judge struct {
 	allowed  Allowed
 	cat      *catalogue
@@ -68,14 +68,15 @@ func (j *judge) refuse(n *querytree.Node, hint, format string, args ...any) {
 	j.refused = append(j.refused, e)
 }
 
-// tell notes what happens beside what a template says, and is allowed.
+// tell notes an effect beside the statement that is allowed, as a trigger or a rule, for people.
 func (j *judge) tell(format string, args ...any) {
 	if what := fmt.Sprintf(format, args...); !slices.Contains(j.told, what) {
 		j.told = append(j.told, what)
 	}
 }
 
-// within judges a tree that the template brings in: each such owner once.
+// within judges the tree of something that the template brings in, such as a view or a default. Each
+// is judged once.
 func (j *judge) within(ctx context.Context, owner, text string) error {
 	if text == "" || j.visited[owner] {
 		return nil
@@ -99,7 +100,7 @@ func (j *judge) parse(text string) []*querytree.Node {
 	return nodes
 }
 
-// unread says why a tree cannot be read, of a node by what people know it as.
+// unread says why a tree cannot be read, with the SQL of a node that is not known.
 func unread(err error) string {
 	var e *querytree.UnknownError
 	if !errors.As(err, &e) {

@@ -89,7 +89,7 @@ func (j *judge) newMatches(ctx context.Context, query *querytree.Node, target in
 	return m, nil
 }
 
-// spread finds everything that is given by what is given.
+// spread follows equalities and keys from what is given until nothing more follows.
 func (m *matches) spread() {
 	for changed := true; changed; {
 		changed = false
@@ -313,7 +313,7 @@ func (m *matches) look(ctx context.Context, number int, entry *querytree.Node) (
 	return false, nil
 }
 
-// lookInto finds out what tells the rows of an entry apart that is a query.
+// lookInto is look for an entry that is a query.
 func (m *matches) lookInto(ctx context.Context, number int, query *querytree.Node) (known bool, err error) {
 	from := query.Node("jointree")
 	grouped := query.Has("groupClause") || query.Has("distinctClause")

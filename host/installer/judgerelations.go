@@ -79,8 +79,8 @@ func (j *judge) change(ctx context.Context, n *querytree.Node, r *relation) erro
 	return j.write(ctx, r, writeOf(n))
 }
 
-// sparesRows reports whether the condition of a query says something about the rows of its
-// target. That a column is null which cannot be says nothing.
+// sparesRows reports whether the condition of a query mentions a column of its target. A test for null
+// of a column that is NOT NULL does not count.
 func (j *judge) sparesRows(ctx context.Context, n *querytree.Node, r *relation) (bool, error) {
 	columns, err := j.cat.columns(ctx, r.Number)
 	if err != nil {
@@ -138,7 +138,7 @@ func (a aboutTarget) is(column *querytree.Node, level int) bool {
 	return column.Int("varno") == a.target && column.Int("varlevelsup") == level
 }
 
-// permitted reports whether a relation is for guests at all, and says so if it is not.
+// permitted reports whether guests may name a relation, and refuses the template if not.
 func (j *judge) permitted(r *relation) bool {
 	full := r.String()
 	switch {

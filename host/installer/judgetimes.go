@@ -49,8 +49,9 @@ func (j *judge) saysPresent(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// readAs reads the template with some of its texts as another day. It returns a constant that is not
-// near the clock any more, nil if there is none, and whether the server could read it.
+// readAs reads the template with another day in the place of some of its texts. It returns the first
+// constant that is no longer near the clock, or nil; read is false if the server refuses what was made
+// of the template.
 func (j *judge) readAs(ctx context.Context, tx pgx.Tx, words []literal) (changed *querytree.Node, read bool, err error) {
 	other, sql := *j.template, j.template.SQL
 	for i := len(words) - 1; i >= 0; i-- {

@@ -47,7 +47,7 @@ func literals(sql string) []literal {
 	return all
 }
 
-// endOfRemark returns where a remark ends of which the beginning was read; it may have others in it.
+// endOfRemark returns where a remark ends, given the end of its opening; remarks nest.
 func endOfRemark(sql string, at int) int {
 	for depth := 1; at < len(sql) && depth > 0; {
 		switch {
@@ -62,7 +62,8 @@ func endOfRemark(sql string, at int) int {
 	return at
 }
 
-// endOfText returns where a text ends whose first part is read.
+// endOfText returns where a text ends, given the end of its first part: parts in the next lines belong
+// to it.
 func endOfText(sql string, from, end int) int {
 	escapes := sql[from]|0x20 == 'e'
 	for {

@@ -271,7 +271,7 @@ func floored(v any, text, limit string) bool {
 	return len(op) == 1 && op[0] == "*" && alike(square["lexpr"], square["rexpr"])
 }
 
-// own reports whether something below mentions a column that may be the target's.
+// own reports whether an expression mentions a column that may be the target's.
 func (c *condition) own(v any) bool {
 	switch v := v.(type) {
 	case []any:
@@ -295,7 +295,7 @@ func (c *condition) qualified(path []string) bool {
 	return slices.ContainsFunc(path[:len(path)-1], func(name string) bool { return c.names[name] })
 }
 
-// leaf returns the atom of what is looked at no further.
+// leaf returns the atom of an expression that is not taken apart.
 func (c *condition) leaf(key string, about any) formula {
 	atom, known := c.atoms[key]
 	if !known {

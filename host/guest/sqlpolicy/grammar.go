@@ -64,7 +64,7 @@ var grammar = parseGrammar(map[string]string{
 	"Boolean":        "boolval.",
 })
 
-// field is how a field is looked at.
+// field says whether a field of a node is a value or nodes, and of which kind.
 type field struct {
 	value bool   // not looked at here
 	kind  string // of its node, where the tree does not say it

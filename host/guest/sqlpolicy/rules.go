@@ -184,7 +184,7 @@ func (c *checker) param(n node) {
 	c.used[i] = true
 }
 
-// whole checks what can be said only at the end.
+// whole checks what is known once the statement was walked: unused parameters, writes, the guard.
 func (c *checker) whole() {
 	for i := range c.template.Params {
 		if !c.used[i+1] {
