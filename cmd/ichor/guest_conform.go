@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ichor-replicator/ichor/abi/tck"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/conform"
 )
 
 type guestTestCommand struct {
@@ -49,7 +49,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report, err := tck.Run(ctx, m.name, m.bytes, tck.Options{Guest: m.options, Log: m.log, Metrics: m.metrics})
+	report, err := conform.Run(ctx, m.name, m.bytes, conform.Options{Guest: m.options, Log: m.log, Metrics: m.metrics})
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (m *module) look(ctx context.Context) (*inspection, error) {
 	return m.inspect(ctx, g)
 }
 
-func (r *conformance) print(report *tck.Report) {
+func (r *conformance) print(report *conform.Report) {
 	for _, clause := range report.Kept {
 		fmt.Printf("ok      %-10s %s\n", clause.ID, clause.Rule)
 	}

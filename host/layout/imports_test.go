@@ -28,7 +28,7 @@ const (
 // stages → the words; the stages never import one another, and nothing imports host but cmd.
 var imports = map[string][]string{
 	"abi":                   {},
-	"abi/tck":               {"abi", "host/guest", "host/talos"},
+	"host/guest/conform":    {"abi", "host/guest", "host/talos"},
 	"guests":                {"abi"},
 	"guests/assemblyscript": {},
 	"guests/c":              {},
@@ -79,7 +79,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "abi/tck", "guests", "host", "host/talos", "host/guest", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos", "host/timing"},
@@ -94,7 +94,7 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
-	"abi/tck":                           {"guests"}, // the languages of the kits
+	"host/guest/conform":                {"guests"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
 	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
@@ -133,7 +133,7 @@ var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "examples/banking/workload", "cmd/ichor"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
-	"github.com/prometheus/client_golang": {"abi/tck", "cmd/demo"},
+	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"host/kafka"},

@@ -26,7 +26,7 @@ type term struct {
 var prose = []term{
 	{`[Cc]an not`, "cannot", nil},
 	{`[Ff]olders?`, "directory", []string{"abi", "host", "host/installer/pgtest"}},
-	{`Postgres`, "PostgreSQL", []string{"abi", "abi/tck", "host/guest/sqlpolicy"}},
+	{`Postgres`, "PostgreSQL", []string{"abi", "host/guest/conform", "host/guest/sqlpolicy"}},
 	{`(?i)dead.letters?`, "quarantine", nil},
 	{`(?i)plug-?ins?`, "guest", []string{"host/guest", "host/kafka/kafkatest"}}, // other systems', Maven's
 	{`(?i)user.defined functions?|UDFs?`, "guest", nil},

@@ -1,4 +1,4 @@
-package tck
+package conform
 
 // Clause is one rule of the contract.
 type Clause struct {

@@ -1,7 +1,7 @@
-// Package tck is the conformance kit of the contract: it runs any module against each clause
+// Package conform is the conformance kit of the contract: it runs any module against each clause
 // of ABI.md and names the one that it breaks. It calls the module as a host does, with the
 // guest's own vectors and with payloads that nobody had in mind, in batches of every kind.
-package tck
+package conform
 
 import (
 	"context"

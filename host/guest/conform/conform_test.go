@@ -1,4 +1,4 @@
-package tck_test
+package conform_test
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/ichor-replicator/ichor/abi/tck"
 	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/conform"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
-func run(t *testing.T, path string) *tck.Report {
+func run(t *testing.T, path string) *conform.Report {
 	t.Helper()
 	module, err := os.ReadFile(path)
 	if err != nil {
@@ -27,29 +27,29 @@ func run(t *testing.T, path string) *tck.Report {
 	return runModule(t, module)
 }
 
-func runModule(t *testing.T, module []byte) *tck.Report {
+func runModule(t *testing.T, module []byte) *conform.Report {
 	t.Helper()
-	report, err := tck.Run(t.Context(), "guest", module, options(t))
+	report, err := conform.Run(t.Context(), "guest", module, options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report
 }
 
-func options(t *testing.T) tck.Options {
-	return tck.Options{
+func options(t *testing.T) conform.Options {
+	return conform.Options{
 		Guest: guest.Options{CacheDir: filepath.Join(t.TempDir(), "cache"), FuelStart: 50_000_000, FuelCall: 5_000_000},
 		Log:   slog.New(slog.DiscardHandler), Metrics: guest.NewMetrics(prometheus.NewRegistry()),
 	}
 }
 
 func TestClausesStandInThePage(t *testing.T) {
-	page, err := os.ReadFile("../ABI.md")
+	page, err := os.ReadFile("../../../abi/ABI.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var ids []string
-	for _, c := range tck.Clauses() {
+	for _, c := range conform.Clauses() {
 		if !strings.Contains(string(page), c.Rule) {
 			t.Errorf("ABI.md does not say what %s says: %s", c.ID, c.Rule)
 		}
@@ -67,7 +67,7 @@ func TestKitsConform(t *testing.T) {
 			if r.Broken != nil {
 				t.Fatal(r.Broken)
 			}
-			if len(r.Kept) != len(tck.Clauses()) || r.Manifest.Name != "banking" || r.Fuel == 0 || r.Statements != 1 {
+			if len(r.Kept) != len(conform.Clauses()) || r.Manifest.Name != "banking" || r.Fuel == 0 || r.Statements != 1 {
 				t.Errorf("%d clauses, %+v", len(r.Kept), r)
 			}
 			if r.Statuses[guest.Converted] < 5 || r.Statuses[guest.Rejected] < 50 || r.Statuses[guest.Converted]+r.Statuses[guest.Rejected] != r.Versions {
@@ -79,7 +79,7 @@ func TestKitsConform(t *testing.T) {
 
 // TestSizes shows what an untouched scaffold met at its 65th item: 64 statements of a version.
 func TestSizes(t *testing.T) {
-	r := run(t, "../../host/guest/testdata/answers_for_all.wasm")
+	r := run(t, "../testdata/answers_for_all.wasm")
 	if r.Broken != nil || len(r.Sizes) != 4 {
 		t.Fatalf("%v, %+v", r.Broken, r.Sizes)
 	}
@@ -88,7 +88,7 @@ func TestSizes(t *testing.T) {
 			t.Errorf("a version of %d items: %+v", n, s)
 		}
 	}
-	if r := run(t, "../../host/guest/testdata/takes_three_records.wasm"); r.Broken != nil || len(r.Sizes) != 1 {
+	if r := run(t, "../testdata/takes_three_records.wasm"); r.Broken != nil || len(r.Sizes) != 1 {
 		t.Errorf("%v, %+v", r.Broken, r.Sizes)
 	}
 }
@@ -174,7 +174,7 @@ var breaks = map[string]string{
 }
 
 func TestFixturesBreakTheirClause(t *testing.T) {
-	files, err := filepath.Glob("../../host/guest/testdata/*.wasm")
+	files, err := filepath.Glob("../testdata/*.wasm")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no fixtures", err)
 	}
@@ -201,7 +201,7 @@ func TestFixturesBreakTheirClause(t *testing.T) {
 // TestOrderOfAMapIsFound: Go goes through a map in another order each time, so a guest that takes
 // what comes first is found by converting the same again.
 func TestOrderOfAMapIsFound(t *testing.T) {
-	r, err := tck.Run(t.Context(), "order", guesttest.Order(t), options(t))
+	r, err := conform.Run(t.Context(), "order", guesttest.Order(t), options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,13 +213,13 @@ func TestOrderOfAMapIsFound(t *testing.T) {
 func TestRunSaysWhatIsNotTheModulesFault(t *testing.T) {
 	bad := options(t)
 	bad.Guest.BatchMax = -1
-	if _, err := tck.Run(t.Context(), "guest", nil, bad); err == nil || !strings.Contains(err.Error(), "BatchMax") {
+	if _, err := conform.Run(t.Context(), "guest", nil, bad); err == nil || !strings.Contains(err.Error(), "BatchMax") {
 		t.Errorf("bad options: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	module := guesttest.BankingIn(t, guests.C)
-	if _, err := tck.Run(ctx, "guest", module, options(t)); !errors.Is(err, context.Canceled) {
+	if _, err := conform.Run(ctx, "guest", module, options(t)); !errors.Is(err, context.Canceled) {
 		t.Errorf("an ended context: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package tck
+package conform
 
 import (
 	"fmt"
