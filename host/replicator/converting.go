@@ -120,7 +120,7 @@ func (c *converting) refetch() {
 		return
 	}
 	var versions []talos.Version
-	for bytes := 0; c.backlog.awaitingPayload.Len() > 0 && len(versions) < refetchMax && bytes < c.opts.refetchMax(); {
+	for bytes := 0; c.backlog.awaitingPayload.Len() > 0 && len(versions) < refetchVersionsMax && bytes < c.opts.refetchBytesMax(); {
 		e := c.backlog.awaitingPayload.Pop()
 		bytes += int(e.Size)
 		versions = append(versions, e.Version)

@@ -63,11 +63,11 @@ const (
 	cureFirst    = 5e9   // a curable version that is held is tried again after this, and
 	cureMax      = 300e9 // after twice as long each time, up to this
 
-	suffixOverhead = 144     // bytes a candidate takes in the suffix beside its payload
-	refusedMax     = 1 << 16 // refused versions that are remembered
-	refetchMax     = 1024    // versions of a Refetch
-	holesMax       = 1 << 16 // ranges of positions that are remembered to be empty
-	settledMax     = 1 << 16 // settled decisions that are remembered
+	suffixOverhead     = 144     // bytes a candidate takes in the suffix beside its payload
+	refusedMax         = 1 << 16 // refused versions that are remembered
+	refetchVersionsMax = 1024    // versions of a Refetch
+	holesMax           = 1 << 16 // ranges of positions that are remembered to be empty
+	settledMax         = 1 << 16 // settled decisions that are remembered
 )
 
 // Fill sets every field that is zero to its default.
@@ -108,11 +108,11 @@ func (o Options) Validate() error {
 }
 
 // The shares of Options.Memory. The rest is for fetched batches and frames under way.
-func (o *Options) queueHigh() int  { return o.Memory / 8 }
-func (o *Options) queueLow() int   { return o.Memory / 16 }
-func (o *Options) payloadMax() int { return o.Memory / 8 }
-func (o *Options) suffixMax() int  { return o.Memory / 8 * 5 }
-func (o *Options) refetchMax() int { return o.Memory / 32 }
+func (o *Options) queueHigh() int       { return o.Memory / 8 }
+func (o *Options) queueLow() int        { return o.Memory / 16 }
+func (o *Options) payloadMax() int      { return o.Memory / 8 }
+func (o *Options) suffixMax() int       { return o.Memory / 8 * 5 }
+func (o *Options) refetchBytesMax() int { return o.Memory / 32 }
 
 // Start is what the database and the log say when the core begins.
 type Start struct {
