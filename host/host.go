@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,6 +32,7 @@ type Host struct {
 	takeover takeover
 	parts    session.Parts
 	admin    *admin.Server
+	running  *atomic.Pointer[session.Session] // nil while none runs
 }
 
 // The journeys that the host keeps for people to look at.
@@ -59,7 +61,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
 	h := &Host{
-		opts: opts, log: log, health: health, guests: guests, source: source,
+		opts: opts, log: log, health: health, guests: guests, source: source, running: new(atomic.Pointer[session.Session]),
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace,
@@ -71,7 +73,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version}
+		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running}
 		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
 		if err != nil {
 			source.Close()
@@ -133,7 +135,9 @@ func (h *Host) session(ctx context.Context) error {
 	opts.Seed = rand.Uint64()
 	s := session.New(h.parts, opts, start)
 	h.health.Enter(status.PhaseRunning, "")
+	h.running.Store(s)
 	stop := s.Run(ctx)
+	h.running.Store(nil)
 	if stop.Reason == replicator.StopDrainOverdue {
 		h.log.Warn("not everything that was in flight was answered in time: the next start finds out", "timeout", h.opts.ShutdownTimeout)
 	}

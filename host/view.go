@@ -1,7 +1,15 @@
 package host
 
 import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/session"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -12,6 +20,8 @@ type view struct {
 	health  *status.Health
 	guests  *rollout.Guests
 	journal *timing.Journal
+	source  *kafka.Log
+	running *atomic.Pointer[session.Session] // nil while the host does not run
 	topic   string
 	version string // of the program
 }
@@ -37,5 +47,46 @@ func (v *view) Journeys() (recent, slowest []*timing.Journey) {
 	return v.journal.Recent(), v.journal.Slowest()
 }
 
-// Journey implements admin.Host.
-func (v *view) Journey(version talos.Version) *timing.Journey { return v.journal.Find(version) }
+// Version implements admin.Host.
+func (v *view) Version(ctx context.Context, number talos.Version) (status.Version, error) {
+	s := v.running.Load()
+	if s == nil {
+		return status.Version{}, errors.New("the host does not run yet, or no more: see /readyz")
+	}
+	x, err := s.Explain(ctx, number)
+	if err != nil {
+		return status.Version{}, err
+	}
+	answer := status.VersionOf(x, time.Now().UnixNano(), v.keys(ctx, &x))
+	answer.Journey = v.journal.Find(number)
+	if l := v.guests.Get(x.Generation); l != nil {
+		answer.Guest = l.Digest
+	}
+	return answer, nil
+}
+
+// keysTime bounds the reading of a candidate for the texts of its keys.
+const keysTime = time.Second
+
+// keys returns the texts of the keys that a version waits for, from the log: in memory there are only
+// their hashes. What cannot be read now is left out.
+func (v *view) keys(ctx context.Context, x *replicator.Explanation) map[uint64]string {
+	texts := map[uint64]string{}
+	if len(x.For) == 0 {
+		return texts
+	}
+	ctx, cancel := context.WithTimeout(ctx, keysTime)
+	defer cancel()
+	at := talos.Position(x.Version)
+	_ = v.source.FetchRange(ctx, at, at+1, func(r kafka.Record) error {
+		var c talos.Candidate
+		if err := talos.DecodeCandidate(x.Version, r.Value, &c); err != nil {
+			return err
+		}
+		for _, text := range append(c.ReadSet, c.WriteSet...) {
+			texts[talos.Keys([]string{text}, nil)[0].Hash()] = text
+		}
+		return nil
+	})
+	return texts
+}

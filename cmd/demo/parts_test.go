@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http/httptest"
 	"os"
@@ -68,7 +69,9 @@ type shown struct{ recent []*timing.Journey }
 func (shown) Status() status.Status                        { return status.Status{} }
 func (shown) Readiness() status.Readiness                  { return status.Readiness{Ready: true} }
 func (s shown) Journeys() (recent, slow []*timing.Journey) { return s.recent, nil }
-func (shown) Journey(talos.Version) *timing.Journey        { return nil }
+func (shown) Version(context.Context, talos.Version) (status.Version, error) {
+	return status.Version{}, nil
+}
 
 func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	var s shown

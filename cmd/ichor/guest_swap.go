@@ -123,7 +123,7 @@ func converts(name, digest string) func(*status.Status) (bool, error) {
 }
 
 func (c *guestSwapCommand) status(ctx context.Context) (*status.Status, error) {
-	text, err := fetchStatus(ctx, c.Address, c.Settings)
+	text, err := ask(ctx, c.Address, c.Settings, "/v1/status")
 	if err != nil {
 		return nil, err
 	}

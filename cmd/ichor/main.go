@@ -38,12 +38,13 @@ func begin(args []string) int {
 }
 
 type commands struct {
-	Run     runCommand    `cmd:"" help:"Replicate, until SIGTERM drains and ends it."`
-	Check   checkCommand  `cmd:"" help:"Look at settings, topic, database and guests, and say what is wrong."`
-	Db      dbCommand     `cmd:"" help:"The schema in the cohort's database."`
-	Guest   guestCommand  `cmd:"" help:"The guests."`
-	Status  statusCommand `cmd:"" help:"What a running host is doing."`
-	Version versionFlag   `help:"Print the version."`
+	Run     runCommand     `cmd:"" help:"Replicate, until SIGTERM drains and ends it."`
+	Check   checkCommand   `cmd:"" help:"Look at settings, topic, database and guests, and say what is wrong."`
+	Db      dbCommand      `cmd:"" help:"The schema in the cohort's database."`
+	Guest   guestCommand   `cmd:"" help:"The guests."`
+	Status  statusCommand  `cmd:"" help:"What a running host is doing."`
+	Explain explainCommand `cmd:"" help:"Where a version stands in a running host, and what it waits for."`
+	Version versionFlag    `help:"Print the version."`
 }
 
 type versionFlag bool

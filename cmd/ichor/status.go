@@ -21,7 +21,7 @@ type statusCommand struct {
 
 // Run implements the verb.
 func (c *statusCommand) Run(ctx context.Context) error {
-	text, err := fetchStatus(ctx, c.Address, c.Settings)
+	text, err := ask(ctx, c.Address, c.Settings, "/v1/status")
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,8 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
+// ask returns what a running host answers: the one at the address, or else that of the settings.
+func ask(ctx context.Context, address, file, path string) ([]byte, error) {
 	if address == "" {
 		s, err := readSettings(file)
 		if err != nil {
@@ -50,7 +51,7 @@ func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/v1/status", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		return nil, &failure{exitSettings, err}
 	}
@@ -60,8 +61,11 @@ func fetchStatus(ctx context.Context, address, file string) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
-	if err != nil || answer.StatusCode != http.StatusOK {
+	if err != nil {
 		return nil, fmt.Errorf("%s answered %s: %w", address, answer.Status, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, strings.TrimSpace(string(text)))
 	}
 	return text, nil
 }

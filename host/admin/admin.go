@@ -27,7 +27,8 @@ type Host interface {
 	Status() status.Status
 	Readiness() status.Readiness
 	Journeys() (recent, slowest []*timing.Journey)
-	Journey(talos.Version) *timing.Journey // nil when it is not kept
+	// Version fails when the host does not run.
+	Version(context.Context, talos.Version) (status.Version, error)
 }
 
 // Server is a listener. Listen makes one, Serve answers, Close ends it.
@@ -99,7 +100,7 @@ func Handler(metrics prometheus.Gatherer, host Host) http.Handler {
 	mux.HandleFunc("GET /status", showStatus)
 	mux.HandleFunc("GET /v1/status", showStatus)
 	mux.HandleFunc("GET /v1/journeys", func(w http.ResponseWriter, r *http.Request) { journeys(w, r, host) })
-	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { journey(w, r, host) })
+	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { version(w, r, host) })
 	return mux
 }
 
@@ -120,18 +121,18 @@ func journeys(w http.ResponseWriter, r *http.Request, host Host) {
 	})
 }
 
-func journey(w http.ResponseWriter, r *http.Request, host Host) {
-	v, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
+func version(w http.ResponseWriter, r *http.Request, host Host) {
+	number, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
 	if err != nil {
 		write(w, http.StatusBadRequest, map[string]string{"error": "a version is a number"})
 		return
 	}
-	j := host.Journey(talos.Version(v))
-	if j == nil {
-		write(w, http.StatusNotFound, map[string]string{"error": "the journey of this version is not kept"})
+	answer, err := host.Version(r.Context(), talos.Version(number))
+	if err != nil {
+		write(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
 		return
 	}
-	write(w, http.StatusOK, j)
+	write(w, http.StatusOK, answer)
 }
 
 func write(w http.ResponseWriter, code int, value any) {

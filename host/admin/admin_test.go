@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -29,10 +32,14 @@ func (s staller) Journeys() (recent, slowest []*timing.Journey) {
 	return []*timing.Journey{s.Journey(8), s.Journey(7)}, []*timing.Journey{s.Journey(7)}
 }
 
-func (staller) Journey(v talos.Version) *timing.Journey {
-	if v != 7 && v != 8 {
-		return nil
+func (s staller) Version(_ context.Context, v talos.Version) (status.Version, error) {
+	if v == 9 {
+		return status.Version{}, errors.New("the host does not run")
 	}
+	return status.Version{Version: v, Stands: replicator.BelowSnapshot, Sentence: "settled", Outcome: "committed", Journey: s.Journey(v)}, nil
+}
+
+func (staller) Journey(v talos.Version) *timing.Journey {
 	j := &timing.Journey{Version: v, Attempts: 1, Guest: "ab"}
 	j.Record(timing.SnapshotPersisted, 5)
 	return j
@@ -67,9 +74,8 @@ func TestAnswers(t *testing.T) {
 		{"/v1/journeys?limit=-1", 400, `{"error":"limit is no number"}`},
 		{"/v1/journeys?limit=ten", 400, `{"error":"limit is no number"}`},
 		{"/v1/journeys?limit=99999999999999999999", 400, `{"error":"limit is no number"}`},
-		{"/v1/versions/7", 200, seven},
-		{"/v1/versions/9", 404, `{"error":"the journey of this version is not kept"}`},
-		{"/v1/versions/9223372036854775807", 404, `{"error":"the journey of this version is not kept"}`},
+		{"/v1/versions/7", 200, `{"version":7,"stands":"below_snapshot","sentence":"settled","outcome":"committed","journey":` + seven + `}`},
+		{"/v1/versions/9", 503, `{"error":"the host does not run"}`},
 		{"/v1/versions/9223372036854775808", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/-1", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/seven", 400, `{"error":"a version is a number"}`},

@@ -19,10 +19,12 @@ import (
 
 type nobody struct{}
 
-func (nobody) Status() status.Status                      { return status.Status{} }
-func (nobody) Readiness() status.Readiness                { return status.Readiness{Ready: true} }
-func (nobody) Journeys() (recent, slow []*timing.Journey) { return nil, nil }
-func (nobody) Journey(talos.Version) *timing.Journey      { return nil }
+func (nobody) Status() status.Status       { return status.Status{} }
+func (nobody) Readiness() status.Readiness { return status.Readiness{Ready: true} }
+func (nobody) Version(context.Context, talos.Version) (status.Version, error) {
+	return status.Version{}, nil
+}
+func (nobody) Journeys() (recent, slowest []*timing.Journey) { return nil, nil }
 
 // asked sends a request with that header Host to a listener, and returns the status.
 func asked(t *testing.T, s *Server, path, host string) int {

@@ -47,7 +47,7 @@ var imports = map[string][]string{
 	"host/kafka":     {"host/talos"},
 	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
 	"host/installer": {"host/installer/querytree", "host/talos"},
-	"host/status":    {"host/replicator", "host/talos"},
+	"host/status":    {"host/replicator", "host/talos", "host/timing"},
 	"host/telemetry": {"host/replicator", "host/status", "host/timing"},
 	"host/rollout":   {"abi", "host/cohort", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
@@ -94,7 +94,8 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
-	"host/guest/conform":                {"guests"}, // the languages of the kits
+	"host/admin":                        {"host/replicator"}, // words of a status
+	"host/guest/conform":                {"guests"},          // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
 	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with

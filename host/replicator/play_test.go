@@ -28,7 +28,7 @@ import (
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
-//	armed GUEST GEN     drain     halt KIND     status
+//	armed GUEST GEN     drain     halt KIND     status     explain V
 //	wait DURATION       with a tick at each deadline on the way, and at the end
 //	pass DURATION       without any; tick
 //	settle              answers conversions and transactions until nothing is asked
@@ -114,9 +114,10 @@ func (p *player) command(words []string) {
 		"armed": func(_ map[string]string, w []string) {
 			p.step(&GuestArmed{Guest: cohort.GuestID(p.num(w[0])), Generation: cohort.Generation(p.num(w[1]))})
 		},
-		"wait":  func(_ map[string]string, w []string) { p.wait(w[0]) },
-		"drain": func(map[string]string, []string) { p.step(&Drain{}) },
-		"tick":  func(map[string]string, []string) { p.step(&Tick{}) },
+		"wait":    func(_ map[string]string, w []string) { p.wait(w[0]) },
+		"drain":   func(map[string]string, []string) { p.step(&Drain{}) },
+		"explain": func(_ map[string]string, w []string) { p.explain(talos.Version(p.num(w[0]))) },
+		"tick":    func(map[string]string, []string) { p.step(&Tick{}) },
 		"halt": func(_ map[string]string, w []string) {
 			p.step(&Halt{Failure: Failure{Class: Broken, Kind: w[0], Cause: errors.New("of the script")}})
 		},
@@ -455,6 +456,21 @@ func (p *player) status() {
 	s := p.core.Status()
 	p.printf("status: snapshot %d resume %d next %d suffix %d queue %d held %d in flight %d; %s %d",
 		s.Snapshot, s.Resume, s.Next, s.SuffixLen, s.QueueLen, s.Held, s.InFlight, word(string(s.Reason)), s.Blocker)
+}
+
+func (p *player) explain(v talos.Version) {
+	x := p.core.Explain(v)
+	s := fmt.Sprintf("version %d: %s", v, x.Stands)
+	for _, w := range x.For {
+		s += fmt.Sprintf(" %d (%s)", w.Version, w.Stands)
+	}
+	switch x.Stands {
+	case InTransaction:
+		s += fmt.Sprintf(" lane %d", x.Lane)
+	case HeldBack:
+		s += " " + x.Failure.Kind
+	}
+	p.printf("%s", s)
 }
 
 func word(s string) string {

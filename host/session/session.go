@@ -58,6 +58,7 @@ type Session struct {
 	publish  chan talos.Position
 	seek     chan talos.Position
 	armed    chan rollout.Armed
+	asked    chan question
 
 	stopFollowing atomic.Pointer[context.CancelCauseFunc] // ends the reading that goes on
 
@@ -86,11 +87,31 @@ func New(parts Parts, opts replicator.Options, start replicator.Start) *Session 
 		publish:  make(chan talos.Position, 1),
 		seek:     make(chan talos.Position, 1),
 		armed:    make(chan rollout.Armed, 1),
+		asked:    make(chan question),
 	}
 	s.trace = telemetry.NewTrace(parts.Trace, opts, start, parts.Log)
 	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit}
 	s.life, s.quit = context.WithCancelCause(context.Background())
 	return s
+}
+
+// question asks the core where a version stands. The answer's channel has room for it.
+type question struct {
+	version talos.Version
+	answer  chan replicator.Explanation
+}
+
+// Explain asks the core where a version stands; any goroutine may. It fails when ctx or the session ends.
+func (s *Session) Explain(ctx context.Context, v talos.Version) (replicator.Explanation, error) {
+	q := question{v, make(chan replicator.Explanation, 1)}
+	select {
+	case s.asked <- q:
+		return <-q.answer, nil
+	case <-ctx.Done():
+		return replicator.Explanation{}, context.Cause(ctx)
+	case <-s.life.Done():
+		return replicator.Explanation{}, context.Cause(s.life)
+	}
 }
 
 // errEnded ends the goroutines of a session whose core has stopped.
@@ -135,6 +156,8 @@ func (s *Session) loop(ctx context.Context) {
 			s.steps(events)
 		case a := <-s.armed:
 			s.step(&replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation})
+		case q := <-s.asked:
+			q.answer <- s.core.Explain(q.version)
 		case <-timer.C:
 			s.step(&replicator.Tick{})
 		case <-drain:

@@ -57,25 +57,45 @@ func (j *Journey) Between(from, to Event) (int64, bool) {
 	return j.at[to] - j.at[from], true
 }
 
+// stop is an event in JSON.
+type stop struct {
+	Event string `json:"event"` // a name of Event.String
+	At    int64  `json:"at_ns"` // nanoseconds since the Unix epoch
+}
+
+// inJSON is a journey in JSON.
+type inJSON struct {
+	Version  talos.Version `json:"version"`
+	Attempts uint32        `json:"attempts"`        // installations that were begun
+	Guest    string        `json:"guest,omitempty"` // the digest in hexadecimal; none where no guest converted it
+	Events   []stop        `json:"events"`
+}
+
 // MarshalJSON writes the version, its attempts and guest, and a list of {event, at_ns} in the
 // order of the events that it has passed. An event is a name of Event.String, at_ns the
 // nanoseconds since the Unix epoch; attempts counts installations that were begun, and guest is
 // the digest in hexadecimal, left out where no guest converted the version.
 func (j *Journey) MarshalJSON() ([]byte, error) {
-	type stop struct {
-		Event string `json:"event"` // a name of Event.String
-		At    int64  `json:"at_ns"` // nanoseconds since the Unix epoch
-	}
 	stops := make([]stop, 0, Events)
 	for e, ns := range j.All() {
 		stops = append(stops, stop{e.String(), ns})
 	}
-	return json.Marshal(struct {
-		Version  talos.Version `json:"version"`
-		Attempts uint32        `json:"attempts"`
-		Guest    string        `json:"guest,omitempty"`
-		Events   []stop        `json:"events"`
-	}{j.Version, j.Attempts, j.Guest, stops})
+	return json.Marshal(inJSON{j.Version, j.Attempts, j.Guest, stops})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes; events that it does not know are left out.
+func (j *Journey) UnmarshalJSON(text []byte) error {
+	var in inJSON
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*j = Journey{Version: in.Version, Attempts: in.Attempts, Guest: in.Guest}
+	for _, s := range in.Events {
+		if e, known := ParseEvent(s.Event); known {
+			j.at[e] = s.At
+		}
+	}
+	return nil
 }
 
 // Observer receives each finished journey: one whose version is settled and lies at or below

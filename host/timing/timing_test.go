@@ -52,6 +52,10 @@ func TestJourneyAsJSON(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Fatalf("%s, %v; want %s", got, err, want)
 	}
+	var read Journey
+	if err := json.Unmarshal(got, &read); err != nil || read != j {
+		t.Errorf("read again: %+v, %v", read, err)
+	}
 }
 
 func TestJournalKeepsTheLatestAndTheSlowest(t *testing.T) {
