@@ -57,7 +57,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		return nil, err
 	}
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
-	metrics := telemetry.NewMetrics(reg, health.Condition)
+	metrics := telemetry.NewMetrics(reg, health.Readiness)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
 	h := &Host{

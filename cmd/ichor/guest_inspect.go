@@ -145,7 +145,7 @@ func printTemplate(t *abi.Template) {
 	}
 	guard := "no guard"
 	if t.Guard != "" {
-		guard = "guarded by " + t.Guard
+		guard = "guard " + t.Guard
 	}
 	fmt.Printf("template   %d %s(%s): writes %s, %s, %s\n%s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, indented(t.SQL, "           "))
 }

@@ -120,7 +120,8 @@ func (w withFile) options() (host.Options, settings, error) {
 		return host.Options{}, s, &failure{exitSettings, err}
 	}
 	o, err := s.options()
-	if err != nil {
+	_, wrongLog := logger(s.Log) // check says so too, not run alone
+	if err = errors.Join(err, wrongLog); err != nil {
 		return o, s, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
 	}
 	return o, s, nil

@@ -18,7 +18,7 @@ import (
 
 type runCommand struct {
 	withFile
-	Trace       string `help:"Write every event and action of the core to this file, as a script of the tests. It holds no rows, and grows with the log: for finding out what happened." placeholder:"FILE" type:"path"`
+	Trace       string `help:"Write every event and action of the core to this file, as a script of the tests. What is in the file stays. It holds no rows, and grows with the log: for finding out what happened." placeholder:"FILE" type:"path"`
 	PrintConfig bool   `help:"Print the settings as they are understood, and end."`
 }
 
@@ -40,7 +40,8 @@ func (c *runCommand) Run(ctx context.Context) error {
 		log.Warn("each start takes longer than it need", "because", err)
 	}
 	if c.Trace != "" {
-		file, err := os.Create(c.Trace)
+		// What an earlier run left is what one wants to see, so it stays.
+		file, err := os.OpenFile(c.Trace, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 		if err != nil {
 			return &failure{exitSettings, fmt.Errorf("--trace: %w", err)}
 		}

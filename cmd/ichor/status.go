@@ -82,16 +82,32 @@ func printStatus(s *status.Status) {
 	if s.Readiness.Degraded != "" {
 		fmt.Printf("degraded   %s\n", s.Readiness.Degraded)
 	}
+	if s.Snapshot == 0 && s.Next == 0 && s.Phase != status.PhaseRunning {
+		fmt.Printf("snapshot   not read yet, on %s\n", s.Topic)
+		return
+	}
 	fmt.Printf("snapshot   %d, resume point %d\n", s.Snapshot, s.Resume)
 	fmt.Printf("log        read to %d of %d on %s\n", s.Next, s.LogEnd, s.Topic)
-	fmt.Printf("waiting    %d undecided or behind, %d decided, %d in flight, %d held\n", s.Suffix.Length, s.Queue.Length, s.InFlight, s.Held)
-	if s.Waiting != "" {
-		fmt.Printf("blocked by %d: %s\n", s.Blocker, s.Waiting)
+	fmt.Printf("waiting    %d without a decision or behind one, %d decided and above the snapshot, of them %d in flight and %d held\n", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, s.Held)
+	switch {
+	case s.Waiting == "":
+	case s.Blocker == 0:
+		fmt.Printf("waits for  %s\n", s.Waiting)
+	default:
+		fmt.Printf("waits for  version %d: %s\n", s.Blocker, s.Waiting)
 	}
 	for _, g := range s.Guests {
-		fmt.Printf("guest      %s %s (%s) from %d\n", g.Guest, g.Version, g.Digest[:12], g.From)
+		fmt.Printf("guest      %s %s (%.12s) from %d\n", g.Guest, g.Version, g.Digest, g.From)
 		if g.Refused != nil {
-			fmt.Printf("           not taken: %s: %s\n", g.Refused.Digest[:12], g.Refused.Reason)
+			fmt.Printf("           not taken: %s\n", refusal(g.Refused))
 		}
 	}
+}
+
+// refusal says which file was not taken, and why.
+func refusal(r *status.Refusal) string {
+	if r.Digest == "" { // it could not be read
+		return r.Reason
+	}
+	return fmt.Sprintf("%.12s: %s", r.Digest, r.Reason)
 }

@@ -43,6 +43,7 @@ type Status struct {
 	Held       int           // versions that were held and have not settled since
 	Lowest     talos.Version // the lowest held version
 	HeldFor    Failure       // why
+	Undecided  int           // versions that were passed and have no decision yet
 	InFlight   int
 	LanesUp    int
 	Lanes      int
@@ -68,7 +69,7 @@ func (c *Core) Status() Status {
 		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
 		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
 		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.opts.overhead*c.reading.suffix.Len(),
-		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Stats: c.stats,
+		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Undecided: len(c.reading.passed), Stats: c.stats,
 	}
 	s.Stats.SafepointsTooLow = c.queue.TooLow()
 	for v, t := range c.poison.troubles { // the lowest is the same in any order

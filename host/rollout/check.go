@@ -41,6 +41,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
 	if g.store == nil {
+		f.Note += "; its SQL was not tried, because the database could not be asked"
 		return f
 	}
 	return status.Timed(ctx, timeout, func(ctx context.Context) status.Finding {

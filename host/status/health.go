@@ -115,14 +115,5 @@ func (h *Health) Readiness() (Readiness, Condition) {
 	return r, h.c
 }
 
-// Condition returns everything that is known, as of now and of one piece.
-func (h *Health) Condition() Condition {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c := h.c
-	c.Now = now()
-	return c
-}
-
 // now is the clock of instants.
 func now() int64 { return time.Now().UnixNano() }

@@ -45,10 +45,10 @@ var Explained = []Explanation{
 	{OpenTransaction, "A transaction of another Kafka client hides what lies behind it.", "Find the client that does not end it. The broker ends it after its time-out."},
 	{Reason(replicator.NotConverted), "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},
 	{Reason(replicator.Installing), "The transaction of the version that is next has not ended.", "Look at the database: load, locks, disk."},
-	{Reason(replicator.Contended), "Other transactions hold the rows that the version that is next writes.", "The detail names who holds them. End that transaction."},
+	{Reason(replicator.Contended), "Other transactions hold the rows that the version that is next writes.", "After eight tries, some seconds, the detail names who holds them. End that transaction."},
 	{Reason(replicator.SlowStatement), "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
-	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "See `ichor.quarantine` for the version, its statemap and the error. Mend the guest and swap it, or mend the database: it is tried again by itself."},
-	{Reason(replicator.DatabaseRefuses), "The database refuses one version after another for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
+	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "`ichor explain VERSION` and the table `ichor.quarantine` have the error and the statemap. Mend the guest and swap it, or mend the database (it is tried again by itself) or the routes."},
+	{Reason(replicator.DatabaseRefuses), "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
 	{Stopped, "The host has ended or is ending.", "Look at the last line of its log and at its exit code."},
 }
 

@@ -19,13 +19,15 @@ type Status struct {
 	Next   talos.Position `json:"next"`
 	LogEnd talos.Position `json:"log_end"`
 	// Suffix are the versions that wait for a decision, their own or an earlier one's; Queue
-	// those that are decided and not yet settled.
-	Suffix   Depth `json:"suffix"`
-	Queue    Depth `json:"queue"`
-	InFlight int   `json:"in_flight"` // versions in transactions that are not confirmed yet
-	Held     int   `json:"held"`      // versions that cannot be installed and hold the snapshot
-	Bytes    int   `json:"bytes"`     // of memory that counts against limits.memory
-	Paused   bool  `json:"paused"`    // reading waits because the memory is full
+	// those that were forwarded and that the snapshot has not passed.
+	Suffix Depth `json:"suffix"`
+	Queue  Depth `json:"queue"`
+	// Undecided are versions of Queue without a decision, which others have passed.
+	Undecided int  `json:"undecided"`
+	InFlight  int  `json:"in_flight"` // versions in transactions that are not confirmed yet
+	Held      int  `json:"held"`      // versions that cannot be installed and hold the snapshot
+	Bytes     int  `json:"bytes"`     // of memory that counts against limits.memory
+	Paused    bool `json:"paused"`    // reading waits because the memory is full
 	// Waiting is why the snapshot does not move; empty while it does or has nothing to do. Blocker
 	// is the version that it is about, 0 for none.
 	Waiting Reason           `json:"waiting_for,omitempty"`
@@ -47,7 +49,7 @@ func Of(c Condition, verdict Readiness, topic string) Status {
 		Phase: c.Phase, Readiness: verdict, Topic: topic,
 		Snapshot: core.Snapshot, Resume: core.Resume, Next: core.Next, LogEnd: core.End,
 		Suffix: Depth{core.SuffixLen, core.SuffixHead}, Queue: Depth{core.QueueLen, core.QueueHead},
-		InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
+		Undecided: core.Undecided, InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
 		Waiting: Reason(core.Reason), Blocker: core.Blocker, Counts: core.Stats,
 	}
 }

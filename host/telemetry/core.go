@@ -8,7 +8,9 @@ import (
 )
 
 // core collects what the core's status says.
-type core struct{ condition func() status.Condition }
+type core struct {
+	health func() (status.Readiness, status.Condition)
+}
 
 // coreMetric is one of them.
 type coreMetric struct {
@@ -65,6 +67,7 @@ var coreMetrics = []coreMetric{
 	counter("groups_split", "Groups taken apart to find a poison version.", func(s *replicator.Stats) uint64 { return s.Splits }),
 	counter("poisoned", "Versions that became poison.", func(s *replicator.Stats) uint64 { return s.Poisoned }),
 	counter("ambiguous_commits", "Transactions whose commit was in doubt.", func(s *replicator.Stats) uint64 { return s.InDoubt }),
+	gauge("undecided_passed", "Versions without a decision that others have passed.", func(s *replicator.Status) float64 { return float64(s.Undecided) }),
 	counter("safepoints_too_low", "Safepoints below an unsettled version that shares a key: the certifier had forgotten it.", func(s *replicator.Stats) uint64 { return s.SafepointsTooLow }),
 	counter("payloads_let_go", "Payloads dropped to bound memory.", func(s *replicator.Stats) uint64 { return s.LetGo }),
 	counter("payloads_refetched", "Payloads read again.", func(s *replicator.Stats) uint64 { return s.Refetched }),
@@ -75,7 +78,8 @@ var (
 	descLag      = prometheus.NewDesc("ichor_lag_positions", "Positions of the log that are not read yet.", nil, nil)
 	descEnd      = prometheus.NewDesc("ichor_log_end", "One above the last record of the log.", nil, nil)
 	descFailures = prometheus.NewDesc("ichor_install_failures_total", "Failed transactions and connections, by class.", []string{"class"}, nil)
-	descWaiting  = prometheus.NewDesc("ichor_not_progressing", "1 for the reason why the snapshot does not move.", []string{"reason"}, nil)
+	descReady    = prometheus.NewDesc("ichor_ready", "1 when /readyz says 200, 0 when 503.", nil, nil)
+	descWaiting  = prometheus.NewDesc("ichor_not_progressing", "1 for the reason why the host is not ready, the same as in /readyz.", []string{"reason"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -83,14 +87,14 @@ func (c *core) Describe(ch chan<- *prometheus.Desc) {
 	for _, f := range coreMetrics {
 		ch <- f.desc
 	}
-	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descWaiting} {
+	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descReady, descWaiting} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *core) Collect(ch chan<- prometheus.Metric) {
-	condition := c.condition()
+	readiness, condition := c.health()
 	status := &condition.Core
 	for _, f := range coreMetrics {
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(status))
@@ -101,7 +105,10 @@ func (c *core) Collect(ch chan<- prometheus.Metric) {
 	for class := range replicator.Class(replicator.Classes) {
 		ch <- prometheus.MustNewConstMetric(descFailures, prometheus.CounterValue, float64(status.Stats.Failures[class]), class.String())
 	}
-	if status.Reason != replicator.Progressing {
-		ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, 1, string(status.Reason))
+	ready := 1.0
+	if !readiness.Ready {
+		ready = 0
+		ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, 1, string(readiness.Reason))
 	}
+	ch <- prometheus.MustNewConstMetric(descReady, prometheus.GaugeValue, ready)
 }

@@ -34,8 +34,8 @@ var stretches = [...]struct {
 	{"candidate_to_snapshot", "from candidate to the snapshot that passed it", timing.ReplicatorCandidateReceived, timing.SnapshotPersisted},
 }
 
-// NewMetrics registers the metrics; condition is asked for the core's at each scrape.
-func NewMetrics(reg prometheus.Registerer, condition func() status.Condition) *Metrics {
+// NewMetrics registers the metrics; health is asked for the core's at each scrape.
+func NewMetrics(reg prometheus.Registerer, health func() (status.Readiness, status.Condition)) *Metrics {
 	m := &Metrics{
 		records: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ichor_records_total", Help: "Records of the log, by what they are; each is counted once.",
@@ -47,7 +47,7 @@ func NewMetrics(reg prometheus.Registerer, condition func() status.Condition) *M
 			Name: "ichor_versions_unchanged_total", Help: "Installed versions whose statements changed no row: an initiator had installed them before.",
 		}),
 	}
-	reg.MustRegister(m.records, m.passedBy, m.unchanged, &core{condition})
+	reg.MustRegister(m.records, m.passedBy, m.unchanged, &core{health})
 	for i, s := range stretches {
 		m.stretch[i] = prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "ichor_" + s.name + "_seconds", Help: "Time of a version " + s.help + ".",

@@ -101,12 +101,16 @@ func (r *remarker) counters(targets, condition any) {
 	if r.guarded(condition) {
 		return
 	}
+	if r.template.Guard != "" && targets != nil {
+		r.remark("its guard, column %s, is in no condition of the statement, so it guards nothing: compare it with the version, as in %s < $n", r.template.Guard, r.template.Guard)
+		return
+	}
 	list, _ := targets.([]any)
 	for _, item := range list {
 		wrapped, _ := item.(node)
 		target, _ := wrapped["ResTarget"].(node)
 		column := textOf(target["name"])
-		if column != "" && column != r.template.Guard && mentions(target["val"], column) {
+		if column != "" && mentions(target["val"], column) {
 			r.remark("%s depends on what it was, and no guard stops a second install: add a condition as in version < $n, and name its column in guard", column)
 		}
 	}

@@ -14,7 +14,9 @@ func TestRemarks(t *testing.T) {
 		want       []string // what each remark begins with
 	}{
 		{"update t set n = n + 1 where id = $1::text", "", []string{"text"}, []string{"n depends on what it was"}},
-		{"update t set n = t.n + 1, version = $2::bigint where id = $1::text", "version", []string{"text", "bigint"}, []string{"n depends"}},
+		{"update t set n = t.n + 1, version = $2::bigint where id = $1::text", "version", []string{"text", "bigint"}, []string{"its guard, column version, is in no condition"}},
+		{"update t set version = version + $2::bigint where id = $1::text", "version", []string{"text", "bigint"}, []string{"its guard, column version, is in no condition"}},
+		{"insert into t (id, n, version) values ($1::text, 1, $2::bigint) on conflict (id) do update set n = t.n + 1, version = excluded.version", "version", []string{"text", "bigint"}, []string{"its guard, column version, is in no condition"}},
 		{"update t set n = n + 1, version = $2::bigint where id = $1::text and version < $2::bigint", "version", []string{"text", "bigint"}, nil},
 		{"update t set n = n + 1, version = $2::bigint where id = $1::text and version < $2::bigint", "", []string{"text", "bigint"}, nil},
 		{"update t set n = $2::bigint where id = $1::text", "", []string{"text", "bigint"}, nil},
