@@ -112,33 +112,42 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 	return what, nil
 }
 
+// print writes what it found. A module's words are a stranger's: they change nothing on a terminal.
 func (w *inspection) print() {
-	fmt.Printf("%s %s   %s\n", w.Name, w.Version, short(w.Module))
-	fmt.Printf("digest     %s, %d bytes\n", w.Digest, w.Bytes)
-	fmt.Printf("writes     %s\n", strings.Join(w.Writes, ", "))
-	fmt.Printf("input      %s; an unknown action is a %s\n", w.Input, w.UnknownAction)
+	var b strings.Builder
+	w.write(&b)
+	for line := range strings.Lines(b.String()) {
+		fmt.Println(guest.Clean([]byte(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))))
+	}
+}
+
+func (w *inspection) write(b *strings.Builder) {
+	fmt.Fprintf(b, "%s %s   %s\n", w.Name, w.Version, short(w.Module))
+	fmt.Fprintf(b, "digest     %s, %d bytes\n", w.Digest, w.Bytes)
+	fmt.Fprintf(b, "writes     %s\n", strings.Join(w.Writes, ", "))
+	fmt.Fprintf(b, "input      %s; an unknown action is a %s\n", w.Input, w.UnknownAction)
 	l := w.Limits
-	fmt.Printf("limits     %d MiB of memory, %d units of fuel a call and %d an item\n", l.MemoryBytes>>20, l.FuelCall, l.FuelItem)
-	fmt.Printf("           %d statements an item, on average over its version's, and %d a version\n", l.ItemStatements, l.VersionStatements)
-	fmt.Printf("           %d versions and %d items a call, %d KiB of input and %d KiB of output\n", l.Versions, l.Records, l.InputBytes>>10, l.OutputBytes>>10)
+	fmt.Fprintf(b, "limits     %d MiB of memory, %d units of fuel a call and %d an item\n", l.MemoryBytes>>20, l.FuelCall, l.FuelItem)
+	fmt.Fprintf(b, "           %d statements an item, on average over its version's, and %d a version\n", l.ItemStatements, l.VersionStatements)
+	fmt.Fprintf(b, "           %d versions and %d items a call, %d KiB of input and %d KiB of output\n", l.Versions, l.Records, l.InputBytes>>10, l.OutputBytes>>10)
 	if w.FuelPerRecord > 0 {
-		fmt.Printf("cost       %d units of fuel an item, of its vectors\n", w.FuelPerRecord)
+		fmt.Fprintf(b, "cost       %d units of fuel an item, of its vectors\n", w.FuelPerRecord)
 	}
 	for _, a := range w.Actions {
-		fmt.Printf("action     %q: templates %s\n", a.Name, strings.Trim(fmt.Sprint(a.Templates), "[]"))
+		fmt.Fprintf(b, "action     %q: templates %s\n", a.Name, strings.Trim(fmt.Sprint(a.Templates), "[]"))
 	}
 	for i := range w.Templates {
-		printTemplate(&w.Templates[i])
+		writeTemplate(b, &w.Templates[i])
 		if large := w.Large[w.Templates[i].ID]; len(large) > 0 {
-			fmt.Printf("           its result can be very large: %s; database.statement_timeout bounds it\n", strings.Join(large, ", "))
+			fmt.Fprintf(b, "           its result can be very large: %s; database.statement_timeout bounds it\n", strings.Join(large, ", "))
 		}
 		for _, remark := range w.Remarks[w.Templates[i].ID] {
-			fmt.Printf("  remark   %s\n", remark)
+			fmt.Fprintf(b, "  remark   %s\n", remark)
 		}
 	}
 }
 
-func printTemplate(t *abi.Template) {
+func writeTemplate(b *strings.Builder, t *abi.Template) {
 	rows := "any number of rows"
 	if t.Rows != abi.AnyRows {
 		rows = fmt.Sprintf("%d rows", t.Rows)
@@ -147,5 +156,5 @@ func printTemplate(t *abi.Template) {
 	if t.Guard != "" {
 		guard = "guard " + t.Guard
 	}
-	fmt.Printf("template   %d %s(%s): writes %s, %s, %s\n%s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, indented(t.SQL, "           "))
+	fmt.Fprintf(b, "template   %d %s(%s): writes %s, %s, %s\n%s\n", t.ID, t.Name, strings.Join(t.Params, ", "), strings.Join(t.Writes, ", "), rows, guard, indented(t.SQL, "           "))
 }

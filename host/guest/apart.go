@@ -152,4 +152,4 @@ func (w *firstWords) Write(p []byte) (int, error) {
 }
 
 // line returns the first line, without control characters.
-func (w *firstWords) line() string { return clean([]byte(firstLine(w.text.String()))) }
+func (w *firstWords) line() string { return Clean([]byte(firstLine(w.text.String()))) }

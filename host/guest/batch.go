@@ -110,5 +110,5 @@ func clip(name string) string {
 	if len(name) > abi.MaxName {
 		name = name[:abi.MaxName]
 	}
-	return clean([]byte(name))
+	return Clean([]byte(name))
 }

@@ -16,15 +16,22 @@ import (
 // new instance could be made.
 func (g *Generation) Convert(ctx context.Context, records []Record, into *Conversions) error {
 	budget := int64(math.MaxInt64)
-	return g.convertWithin(ctx, records, into, &budget)
+	return g.convertWithin(ctx, records, into, &budget, math.MaxInt)
+}
+
+// ConvertSome converts as Convert does, and ends early when what the guest made is larger than so many
+// bytes: into.Results then has the first of the records, at least one.
+func (g *Generation) ConvertSome(ctx context.Context, records []Record, into *Conversions, bytes int) error {
+	budget := int64(math.MaxInt64)
+	return g.convertWithin(ctx, records, into, &budget, bytes)
 }
 
 // errBurnt is returned by convertWithin.
 var errBurnt = errors.New("the fuel for all of them is spent")
 
-// convertWithin converts as Convert does, and subtracts the fuel that it takes from budget, new
+// convertWithin converts as ConvertSome does, and subtracts the fuel that it takes from budget, new
 // instances included. It returns errBurnt when the budget is used up.
-func (g *Generation) convertWithin(ctx context.Context, records []Record, into *Conversions, budget *int64) error {
+func (g *Generation) convertWithin(ctx context.Context, records []Record, into *Conversions, budget *int64, bytes int) error {
 	*into = Conversions{}
 	if err := g.enter(); err != nil {
 		return err
@@ -39,7 +46,7 @@ func (g *Generation) convertWithin(ctx context.Context, records []Record, into *
 	for i := range all.Results {
 		all.Results[i].Version = records[i].Version
 	}
-	err = g.convertAll(ctx, s, records, &all, budget)
+	err = g.convertAll(ctx, s, records, &all, budget, bytes)
 	g.own.fuel.Add(float64(all.Fuel))
 	if err != nil {
 		return err
@@ -51,7 +58,7 @@ func (g *Generation) convertWithin(ctx context.Context, records []Record, into *
 // convertAll converts the records batch by batch. After a call has failed, the version at fault is
 // somewhere below suspect; until it is found, or the calls succeed, each batch takes half of what is
 // left below suspect.
-func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64) error {
+func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64, bytes int) error {
 	suspect, reason := 0, "pool"
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
@@ -78,7 +85,13 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		var fault *Fault
 		switch {
 		case err == nil:
-			from = s.batch.to
+			for i := from; i < s.batch.to; i++ {
+				bytes -= into.Results[i].Bytes()
+			}
+			if from = s.batch.to; bytes <= 0 {
+				into.Results = into.Results[:from]
+				return nil
+			}
 		case !errors.As(err, &fault):
 			s.discard()
 			return err

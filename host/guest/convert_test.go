@@ -300,3 +300,24 @@ func TestCloseWaitsForCalls(t *testing.T) {
 		t.Errorf("close after the call: %v", err)
 	}
 }
+
+// What is large is handed over before all of it is made.
+func TestConvertSomeEndsEarly(t *testing.T) {
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, BatchMax: 4, MemoryPages: 512, FuelCall: 1 << 30})
+	records := make([]guest.Record, 20)
+	for i := range records {
+		records[i] = guest.Record{Version: talos.Version(i + 1), Items: []talos.Item{item("ECHO", `"twenty bytes of text"`)}}
+	}
+	var out guest.Conversions
+	for made := 0; made < len(records); made += len(out.Results) {
+		if err := g.ConvertSome(t.Context(), records[made:], &out, 50); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(out.Results); n == 0 || n > 8 || out.Results[0].Version != records[made].Version {
+			t.Fatalf("after %d versions %d results", made, n)
+		}
+	}
+	if err := g.Convert(t.Context(), records, &out); err != nil || len(out.Results) != len(records) {
+		t.Errorf("all at once: %d results, %v", len(out.Results), err)
+	}
+}

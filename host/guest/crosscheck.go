@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tetratelabs/wazero"
@@ -55,7 +56,7 @@ func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Co
 	answers = make([]Conversions, len(g.manifest.Vectors))
 	budget := g.options.FuelStart
 	for i := range answers {
-		if err := other.convertWithin(ctx, vectorRecords(&g.manifest.Vectors[i]), &answers[i], &budget); err != nil {
+		if err := other.convertWithin(ctx, vectorRecords(&g.manifest.Vectors[i]), &answers[i], &budget, math.MaxInt); err != nil {
 			return nil, err
 		}
 	}

@@ -116,7 +116,7 @@ func bounded(text string) string {
 	}
 	lines := strings.Split(text, "\n")
 	for i := range lines {
-		lines[i] = clean([]byte(lines[i]))
+		lines[i] = Clean([]byte(lines[i]))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -103,7 +103,7 @@ func (l *guestLog) write(level abi.LogLevel, text []byte) {
 	if !kept && l.first != "" {
 		return
 	}
-	line := clean(text)
+	line := Clean(text)
 	if l.first == "" {
 		l.first = line
 	}
@@ -148,8 +148,8 @@ func (r *logRate) allow(now time.Time) bool {
 	return true
 }
 
-// clean makes a guest's text safe to log and to store: valid UTF-8, no control characters.
-func clean(text []byte) string {
+// Clean makes a guest's text safe to log and to store: valid UTF-8, no control characters.
+func Clean(text []byte) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) || (r >= 0x2028 && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == utf8.RuneError {
 			return '\uFFFD'

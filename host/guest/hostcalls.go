@@ -105,7 +105,7 @@ func logPrice(in *instance, stack []uint64) int64 {
 // hostAbort is ichor_v1.abort(ptr, len).
 func hostAbort(in *instance, stack []uint64) {
 	text := in.read(uint32(stack[0]), min(uint32(stack[1]), abi.MaxMessage))
-	panic(&hostTrap{kind: FaultAbort, detail: clean(text)})
+	panic(&hostTrap{kind: FaultAbort, detail: Clean(text)})
 }
 
 // assemblyScriptAbort is env.abort(message, file, line, column); the strings are UTF-16 in

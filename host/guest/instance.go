@@ -149,7 +149,7 @@ func (in *instance) pay(ctx context.Context, units int64) {
 // fault turns the error of a call into a *Fault. It adds the first line that the guest logged, because a
 // panic in Go logs its reason before it traps.
 func (in *instance) fault(ctx context.Context, name string, err error) error {
-	f := &Fault{Kind: FaultTrap, During: name, Detail: clean([]byte(firstLine(err.Error()))), Err: err}
+	f := &Fault{Kind: FaultTrap, During: name, Detail: Clean([]byte(firstLine(err.Error()))), Err: err}
 	var end *hostTrap
 	switch {
 	case errors.As(err, &end):

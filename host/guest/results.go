@@ -84,7 +84,7 @@ func (k *keeper) version(c *Conversion, u unit) *Reject {
 		a := k.out.Answer(i)
 		switch a.Status {
 		case abi.StatusReject:
-			return &Reject{Class: ClassGuest, Code: a.Code, Message: clean(k.out.Bytes(a.Message))}
+			return &Reject{Class: ClassGuest, Code: a.Code, Message: Clean(k.out.Bytes(a.Message))}
 		case abi.StatusOK:
 			c.Status = Converted
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -21,7 +22,7 @@ func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 	budget := g.options.FuelStart // of all of them: there may be 256, each with many versions
 	for i := range g.manifest.Vectors {
 		v, got := &g.manifest.Vectors[i], &answers[i]
-		if err := g.convertWithin(ctx, vectorRecords(v), got, &budget); err != nil {
+		if err := g.convertWithin(ctx, vectorRecords(v), got, &budget, math.MaxInt); err != nil {
 			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
 		}
 		for j := range got.Results {

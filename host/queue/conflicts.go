@@ -133,17 +133,27 @@ func (c *conflicts) remove(e *Entry, free func(*Entry)) {
 	e.touches, e.waits = nil, 0
 }
 
+// search bounds how much a group looks for those that wait for its members: what it does not come to
+// goes with a later group.
+type search struct {
+	group *Group
+	found heap // that wait for members, and perhaps for others
+	steps int  // that are left
+}
+
+// searchSteps is how much is looked at for a group, beside a share for each of its entries.
+const searchSteps = 1 << 12
+
 // precedes reports whether every version that conflicts with the entry and is below it is settled or in
-// the group.
-func (g *Group) precedes(e *Entry) bool {
+// the group; false also when that takes too long to find out.
+func (s *search) precedes(e *Entry) bool {
 	for i := range e.touches {
 		t := &e.touches[i]
 		for p := t.prev; p != nil; p = p.prev {
-			conflict := t.writes || p.writes
-			if conflict && p.entry.group != g {
+			if s.steps--; s.steps < 0 || (t.writes || p.writes) && p.entry.group != s.group {
 				return false
 			}
-			if p.writes || !t.writes && p.entry.group == g { // what is before p conflicts with p too
+			if p.writes || !t.writes && p.entry.group == s.group { // what is before p conflicts with p too
 				break
 			}
 		}
@@ -151,19 +161,25 @@ func (g *Group) precedes(e *Entry) bool {
 	return true
 }
 
-// barred reports whether an unsettled entry without keys is below e.
-func (c *conflicts) barred(e *Entry) bool {
-	return len(c.keyless) > 0 && c.keyless[0].Version <= e.Version
-}
-
-// followers calls follow for the entries that come next to e in a line that they share.
-func (e *Entry) followers(follow func(*Entry)) {
+// follow notes the entries that come next to a member in a line that they share, each once.
+func (s *search) follow(e *Entry) {
 	for i := range e.touches {
 		for n := e.touches[i].next; n != nil; n = n.next {
-			follow(n.entry)
+			if s.steps--; s.steps < 0 {
+				return
+			}
+			if n.entry.found != s.group {
+				n.entry.found = s.group
+				s.found.push(n.entry)
+			}
 			if n.writes {
 				break
 			}
 		}
 	}
+}
+
+// barred reports whether an unsettled entry without keys is below e.
+func (c *conflicts) barred(e *Entry) bool {
+	return len(c.keyless) > 0 && c.keyless[0].Version <= e.Version
 }

@@ -67,6 +67,8 @@ type Entry struct {
 	behind    talos.Version // the highest unsettled version below that conflicts with it, as it was entered
 	ready     bool          // stands among those that may go ahead
 	group     *Group        // that it is in flight with
+	found     *Group        // whose search found it last
+	made      int           // of bytes, those of statements
 	bytes     int           // what it counts against the limit now
 }
 

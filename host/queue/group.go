@@ -121,18 +121,18 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 	}
 	q.keepConflicts()
 	g := &Group{most: lim.Entries}
-	var followers heap // that wait for members of the group, and perhaps for others
+	s := search{group: g, steps: searchSteps + 16*lim.Entries}
 	var later []*Entry // that are free and delayed
 	for {
 		from := &q.ready
-		if n := followers.top(); n != nil && (from.top() == nil || n.Version < from.top().Version) {
-			from = &followers
+		if n := s.found.top(); n != nil && (from.top() == nil || n.Version < from.top().Version) {
+			from = &s.found
 		}
 		e := from.top()
 		if e == nil || q.conflicts.barred(e) {
 			break
 		}
-		fit := e.state == Awaiting && e.group == nil && e.notBefore <= now && (e.waits == 0 || g.precedes(e))
+		fit := e.state == Awaiting && e.group == nil && e.notBefore <= now && (e.waits == 0 || s.precedes(e))
 		if fit && !g.admit(e, lim) {
 			break
 		}
@@ -140,8 +140,8 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 		switch {
 		case fit:
 			e.ready, e.group = false, g
-			e.followers(followers.push)
-		case from == &followers:
+			s.follow(e)
+		case from == &s.found:
 		case e.state == Awaiting && e.group == nil:
 			later = append(later, e)
 		default:

@@ -24,6 +24,7 @@ type Queue struct {
 	settled  int               // entries[:settled] are installed; entries[settled] is the frontier
 	snapshot talos.Version     // durable
 	bytes    int
+	made     int // of bytes, those of statements
 
 	conflicts    conflicts
 	ready        heap   // entries that are free to go ahead, and some that were
@@ -43,6 +44,9 @@ func (q *Queue) Len() int { return q.entries.Len() }
 // Bytes returns the memory that the queue's entries count for.
 func (q *Queue) Bytes() int { return q.bytes }
 
+// Made returns how many of Bytes are statements.
+func (q *Queue) Made() int { return q.made }
+
 // Snapshot returns the durable snapshot.
 func (q *Queue) Snapshot() talos.Version { return q.snapshot }
 
@@ -56,6 +60,18 @@ func (q *Queue) Frontier() *Entry {
 		return nil
 	}
 	return q.entries.At(q.settled)
+}
+
+// Free returns the lowest entry that conflicts with nothing and could go ahead, delayed ones too, or nil. It
+// knows of none before somebody has asked what may go ahead.
+func (q *Queue) Free() *Entry {
+	for e := q.ready.top(); e != nil; e = q.ready.top() {
+		if e.state == Awaiting && e.group == nil {
+			return e
+		}
+		q.ready.pop().ready = false
+	}
+	return nil
 }
 
 // Last returns the highest version the queue holds, or the durable snapshot when it is empty.
@@ -194,9 +210,13 @@ func (q *Queue) advanceFrontier() {
 }
 
 func (q *Queue) recount(e *Entry) {
-	n := e.measure()
+	n, made := e.measure(), 0
+	if e.Conversion != nil {
+		made = e.Conversion.Bytes()
+	}
 	q.bytes += n - e.bytes
-	e.bytes = n
+	q.made += made - e.made
+	e.bytes, e.made = n, made
 }
 
 func (q *Queue) require(e *Entry, want State) {

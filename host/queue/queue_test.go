@@ -223,3 +223,28 @@ func TestWhatMustNotHappenPanics(t *testing.T) {
 		}()
 	}
 }
+
+// However many wait for a member, a group looks at a bounded number of them.
+func TestASearchForFollowersEnds(t *testing.T) {
+	q := New(0)
+	add := func(v talos.Version, reads, writes []string) {
+		q.Add(&Entry{Version: v, Outcome: talos.Committed, Effects: true, Keys: talos.Keys(reads, writes), AddedAt: 1})
+		q.Converted(q.Find(v), statements(10), 0)
+	}
+	var hot []string
+	for i := range 50 {
+		hot = append(hot, fmt.Sprint("r", i))
+	}
+	add(1, nil, []string{"held"})
+	for i, key := range hot {
+		add(talos.Version(i+2), nil, []string{key})
+	}
+	for i := range talos.Version(5000) {
+		add(100+i, hot, []string{"held"})
+	}
+	q.Hold(q.Find(1))
+	g := q.NextAhead(1, 0, Limits{Entries: 512, Bytes: 1 << 30})
+	if len(g.Entries) != 50 {
+		t.Errorf("%d entries go, want the 50 writers", len(g.Entries))
+	}
+}

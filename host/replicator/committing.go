@@ -50,12 +50,3 @@ func (c *committing) publish() {
 		c.do(&Publish{Resume: c.resume})
 	}
 }
-
-// watchProgress keeps the one clock by which progress is judged: the time since the snapshot or
-// the resume point moved, while something decided waits. It is never the age of a version: a host
-// that works off a backlog makes progress.
-func (c *committing) watchProgress() {
-	if !c.reading.decidedAhead() {
-		c.progressAt = c.now
-	}
-}

@@ -33,7 +33,7 @@ type task struct {
 
 // startConversions hands versions to the guests, ahead of their eligibility and in version order.
 func (c *converting) startConversions() {
-	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions {
+	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions && c.room() {
 		t := &task{generation: c.cuts.generation(c.backlog.ready.At(0))}
 		a := &Convert{Task: c.taskID, Generation: t.generation}
 		for c.backlog.ready.Len() > 0 && len(t.entries) < c.opts.ConvertMax {
@@ -52,13 +52,25 @@ func (c *converting) startConversions() {
 	}
 }
 
+// room reports whether more statements may be made: while there is memory for them, and of the
+// frontier always, which makes room.
+func (c *converting) room() bool {
+	f := c.queue.Frontier()
+	return c.queue.Made() < c.opts.queueHigh() || f != nil && c.backlog.ready.At(0).Version <= f.Version
+}
+
+// onConverted takes the results of a task. There may be fewer than versions, when what the guest made is
+// large: the rest is given out again.
 func (c *converting) onConverted(ev *Converted) {
 	t := c.tasks[ev.Task]
-	if t == nil || len(t.entries) != len(ev.Results) {
+	if t == nil || len(ev.Results) == 0 || len(ev.Results) > len(t.entries) {
 		panic(queue.Assertion("a conversion was answered that was not asked for, or not whole"))
 	}
 	delete(c.tasks, ev.Task)
-	for i, e := range t.entries {
+	for _, e := range slices.Backward(t.entries[len(ev.Results):]) {
+		c.backlog.ready.Unshift(e)
+	}
+	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]
 		e.Journey.Guest = r.Guest
 		e.Journey.Record(timing.GuestConversionBegin, r.Begin)

@@ -87,7 +87,7 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 	defer c.stopWhenBroken(&actions)
 	c.now = max(c.now, now) // a clock that steps back must not stop anything
 	if c.committing.advancedAt == 0 {
-		c.committing.advancedAt, c.committing.progressAt = c.now, c.now
+		c.committing.advancedAt, c.committing.progressAt, c.lanes.aheadAtLast = c.now, c.now, c.now
 		for i := range c.lanes.all {
 			c.lanes.all[i].downAt = c.now
 		}
@@ -175,7 +175,7 @@ func (c *Core) decide() {
 	c.committing.publish()
 	c.converting.retire()
 	c.finish()
-	c.committing.watchProgress()
+	c.lanes.watchProgress()
 }
 
 // finish ends a drained core once nothing is under way and everything settled is durable.

@@ -59,7 +59,8 @@ type Refetched struct {
 	Payload *talos.Candidate
 }
 
-// Converted is the answer to Convert: a result for each version that was given, in order.
+// Converted is the answer to Convert: a result for each version that was given, in order, or for the
+// first of them when their statements are large; at least one.
 type Converted struct {
 	Task    uint64
 	Results []Result

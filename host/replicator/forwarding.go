@@ -66,8 +66,8 @@ func (f *forwarding) take(e *queue.Entry, s *suffix.Entry) {
 	e.Journey.Record(timing.ReplicatorDecisionReceived, d.Received)
 	e.Journey.Record(timing.ReplicatorStatemapPicked, f.now)
 	e.Effects = poisonOf(s) != "" || (d.Outcome == talos.Committed && !d.Duplicate && s.Kind != suffix.Empty)
-	if e.Effects && f.ledger[e.Version] {
-		e.Ahead = true
+	if f.ledger[e.Version] { // whatever the routes say of it by now, its effects are there
+		e.Effects, e.Ahead = true, true
 		delete(f.ledger, e.Version)
 	}
 }

@@ -52,6 +52,7 @@ func (ls *lanes) installed(l *lane, ev *Installed) {
 	switch {
 	case !g.Frontier:
 		ls.stats.AheadGroups++
+		ls.aheadAtLast = ls.now
 	case len(g.Entries) == 0:
 		ls.stats.Flushes++
 	}

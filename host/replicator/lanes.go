@@ -1,6 +1,8 @@
 package replicator
 
 import (
+	"slices"
+
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -17,8 +19,9 @@ type lanes struct {
 	poison     *poison
 	committing *committing
 
-	all  []lane
-	pace int64 // ns that a version takes in a lane, of late
+	all         []lane
+	aheadAtLast int64 // ns, when something last went ahead of an undecided frontier, or nothing could
+	pace        int64 // ns that a version takes in a lane, of late
 }
 
 // lane is what the core knows of one connection that installs.
@@ -85,7 +88,8 @@ func (ls *lanes) dispatch() {
 func (ls *lanes) assign(i cohort.Lane) {
 	l := &ls.all[i]
 	if l.rows == nil && len(ls.poison.pending) > 0 {
-		l.rows, ls.poison.pending = ls.poison.pending, nil
+		n := min(len(ls.poison.pending), quarantineMax) // a transaction must end within its deadline
+		l.rows, ls.poison.pending = slices.Clone(ls.poison.pending[:n]), slices.Delete(ls.poison.pending, 0, n)
 	}
 	if l.rows != nil {
 		l.state = laneBusy

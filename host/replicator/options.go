@@ -64,6 +64,8 @@ const (
 	cureMax      = 300e9 // after twice as long each time, up to this
 
 	suffixOverhead     = 144     // bytes a candidate takes in the suffix beside its payload
+	keyBytes           = 8       // of a key in the suffix
+	quarantineMax      = 256     // rows of one Quarantine
 	refusedMax         = 1 << 16 // refused versions that are remembered
 	refetchVersionsMax = 1024    // versions of a Refetch
 	holesMax           = 1 << 16 // ranges of positions that are remembered to be empty

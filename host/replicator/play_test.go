@@ -24,7 +24,7 @@ import (
 //	read [next=P]       the end of a batch of records
 //	seek-done [P]       the records from the position of a seek follow, which is P
 //	refetched V [lost|other]
-//	converted [task=N] [bytes=N] [V=reject|skip|fault ...]      answers the oldest task, or that one
+//	converted [task=N] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
@@ -346,6 +346,9 @@ func (p *player) converted(named map[string]string, _ []string) {
 			r.Verdict = Skipped
 		}
 		ev.Results = append(ev.Results, r)
+	}
+	if n, ok := named["first"]; ok {
+		ev.Results = ev.Results[:p.num(n)]
 	}
 	p.step(ev)
 }

@@ -329,6 +329,9 @@ func (w *world) answer(a Action) {
 			}
 			ev.Results = append(ev.Results, r)
 		}
+		if w.r.IntN(4) == 0 { // large statements: the rest is given out again
+			ev.Results = ev.Results[:1+w.r.IntN(len(ev.Results))]
+		}
 		w.step(ev)
 	}
 }

@@ -74,7 +74,7 @@ func (r *reading) onCandidate(ev *Candidate) {
 		r.stats.Redelivered++
 		return
 	}
-	if r.skipFrom != 0 || r.opts.overhead*r.suffix.Len() >= r.opts.suffixMax() {
+	if r.skipFrom != 0 || r.suffixBytes() >= r.opts.suffixMax() {
 		r.skip(ev)
 		return
 	}
@@ -101,6 +101,9 @@ func (r *reading) onCandidate(ev *Candidate) {
 		r.stats.LetGo++
 	}
 }
+
+// suffixBytes is what the undecided candidates take beside their payloads.
+func (r *reading) suffixBytes() int { return r.opts.overhead*r.suffix.Len() + keyBytes*r.suffix.Keys() }
 
 // skip leaves out a candidate that there is no room for. Reading goes on, because the
 // decisions that make room lie behind it; press reads it again later.
@@ -296,7 +299,7 @@ func (r *reading) applyBackpressure() {
 		r.stats.PausedLongest = max(r.stats.PausedLongest, took)
 		r.do(&ResumeFetch{})
 	}
-	if r.skipFrom != 0 && r.opts.overhead*r.suffix.Len() <= r.opts.suffixMax()/2 {
+	if r.skipFrom != 0 && r.suffixBytes() <= r.opts.suffixMax()/2 {
 		r.do(&Seek{To: r.skipFrom})
 		r.next, r.anchor, r.skipFrom, r.seeking = r.skipFrom, r.skipped, 0, true
 	}

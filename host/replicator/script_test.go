@@ -130,3 +130,33 @@ func TestOnlyAssertionsStopTheCore(t *testing.T) {
 	}()
 	c.Step(second, &LaneUp{Lane: 99})
 }
+
+// Rows of the quarantine are written in transactions that end within their deadline.
+func TestQuarantineIsWrittenInParts(t *testing.T) {
+	p := newPlayer(t)
+	p.mute = true
+	p.command([]string{"core", "convertmax=1000"})
+	rejected := []string{"converted"}
+	for i := range 1000 {
+		v := fmt.Sprint(i + 1)
+		p.command([]string{"candidate", v, "w:" + v})
+		rejected = append(rejected, v+"=reject")
+	}
+	for i := range 1000 {
+		p.command([]string{"decision", fmt.Sprint(i + 1), "committed", "safepoint=0"})
+	}
+	p.command([]string{"read"})
+	p.command(rejected)
+	written := 0
+	for len(p.busy[0]) > 0 {
+		q, ok := p.busy[0][0].(*Quarantine)
+		if !ok || len(q.Rows) > quarantineMax {
+			t.Fatalf("%T after %d rows", p.busy[0][0], written)
+		}
+		written += len(q.Rows)
+		p.command([]string{"installed", "0"})
+	}
+	if written != 1000 {
+		t.Errorf("%d rows were written, want 1000", written)
+	}
+}

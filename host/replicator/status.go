@@ -68,7 +68,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
 		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
-		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.opts.overhead*c.reading.suffix.Len(),
+		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.reading.suffixBytes(),
 		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Undecided: len(c.reading.passed), Stats: c.stats,
 	}
 	s.Stats.SafepointsTooLow = c.queue.TooLow()
@@ -121,7 +121,15 @@ func (c *Core) explain(s *Status) {
 		s.Reason = NoDatabase
 	case f == nil && head == nil:
 		s.Reason = Progressing
-	case f == nil, f.State() == queue.Undecided:
+	case f == nil:
+		s.Reason = Undecided
+	case f.State() == queue.Undecided && c.lanes.stuckAhead() != nil:
+		e := c.lanes.stuckAhead()
+		s.Blocker, s.ProgressAt, s.Reason = e.Version, c.lanes.aheadAtLast, c.frontierReason(e)
+		if t := c.poison.troubles[e.Version]; t != nil {
+			s.Failure = t.failure
+		}
+	case f.State() == queue.Undecided:
 		s.Reason = Undecided
 	case c.poison.breaker.until != 0:
 		s.Reason, s.Failure = DatabaseRefuses, c.poison.breaker.failure

@@ -195,6 +195,9 @@ func (t *Trace) convertedText(ev *Converted) string {
 			words += fmt.Sprintf(" %d=%s", task.Works[i].Version, word)
 		}
 	}
+	if task != nil && len(ev.Results) < len(task.Works) {
+		s += fmt.Sprintf(" first=%d", len(ev.Results))
+	}
 	if converted > 0 {
 		s += fmt.Sprintf(" bytes=%d", bytes/converted)
 	}

@@ -19,6 +19,10 @@ type conversion struct {
 // Bytes implements queue.Conversion.
 func (c *conversion) Bytes() int { return c.bytes + 32*len(c.statements) }
 
+// answerBytes is how large the statements of a task become before they are handed over, so that the core
+// can count them.
+const answerBytes = 4 << 20
+
 // convert is a goroutine that takes conversion tasks to the guests.
 func (s *Session) convert() {
 	var records []guest.Record
@@ -30,14 +34,14 @@ func (s *Session) convert() {
 		case task := <-s.converts:
 			records = recordsOf(records[:0], task.Works)
 			l := s.Guests.Get(task.Generation)
-			if err := l.Generation.Convert(s.life, records, &out); err != nil {
+			if err := l.Generation.ConvertSome(s.life, records, &out, answerBytes); err != nil {
 				if s.life.Err() == nil {
 					s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
 				}
 				return
 			}
 			if s.detail.Wanted() {
-				s.sayConverted(l, records, &out)
+				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results)})
 		}

@@ -53,6 +53,7 @@ type Suffix struct {
 	entries ring.Ring[*Entry]
 	held    int // bytes of the payloads that are held
 	decided int // candidates with a decision
+	keys    int // of all candidates
 }
 
 // Len returns how many candidates the suffix holds.
@@ -68,6 +69,9 @@ func (s *Suffix) Head() *Entry {
 	}
 	return s.entries.At(0)
 }
+
+// Keys returns how many keys the candidates touch, all counted.
+func (s *Suffix) Keys() int { return s.keys }
 
 // Decided returns how many candidates have a decision: all wait for the head, or are to be forwarded.
 func (s *Suffix) Decided() int { return s.decided }
@@ -85,6 +89,7 @@ func (s *Suffix) Insert(e *Entry) bool {
 		return false
 	}
 	s.entries.Push(e)
+	s.keys += len(e.Keys)
 	if e.Candidate != nil {
 		s.held += int(e.Size)
 	}
@@ -115,6 +120,7 @@ func (s *Suffix) Pass() *Entry { return s.pop() }
 
 func (s *Suffix) pop() *Entry {
 	e := s.entries.Pop()
+	s.keys -= len(e.Keys)
 	if e.Candidate != nil {
 		s.held -= int(e.Size)
 	}

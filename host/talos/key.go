@@ -37,7 +37,10 @@ func Keys(readSet, writeSet []string) []Key {
 		}
 		kept = append(kept, k)
 	}
-	return slices.Clip(kept)
+	if len(kept) < len(keys) {
+		return slices.Clone(kept) // and not a large array of which little is used
+	}
+	return kept
 }
 
 // hashKey is FNV-1a with its bits mixed once more, without the access bit.
