@@ -30,6 +30,7 @@ type trouble struct {
 	failure   Failure // the latest
 	held      int32   // how often it was held
 	timeouts  int32   // how often its statements ran into the time-out alone
+	asked     int32   // how often it went while the database refused everything
 	recorded  bool    // ichor.quarantine says that it is held
 	recording bool    // a row that says so is not durable yet
 }
@@ -147,9 +148,16 @@ func (p *poison) due(h heldVersion) bool {
 }
 
 // refused takes the database's refusal of a version that went alone: the version is held, unless the
-// database refuses one after another.
+// database refuses one after another. Then it is asked again with the same version, and after that the
+// next has its turn: what the database takes tells that it was the versions after all.
 func (p *poison) refused(e *queue.Entry, f Failure) {
-	if !p.breaker.trips(f, p.troubleOf(e.Version).held == 0) {
+	t := p.troubleOf(e.Version)
+	if !p.breaker.trips(f, t.held == 0) {
+		p.hold(e, f)
+		return
+	}
+	if t.asked++; t.asked > askedMax {
+		t.asked = 0
 		p.hold(e, f)
 	}
 }
