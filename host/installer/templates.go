@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,13 +121,13 @@ func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []s
 			return nil
 		})
 	}
-	earlier := make([]string, len(templates))
+	earlier := make([][sha256.Size]byte, len(templates)) // of each tree: all of them at once are too large
 	err = each(func(ctx context.Context, tx pgx.Tx, i int) error {
 		body, err := readBody(ctx, tx, &templates[i])
 		if err != nil && refusal(&templates[i], err) == nil {
 			return err
 		}
-		earlier[i] = body // what is wrong is said the second time
+		earlier[i] = sha256.Sum256([]byte(body)) // what is wrong is said the second time
 		return nil
 	})
 	if err != nil {
@@ -231,13 +232,13 @@ func inside(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
 	return result
 }
 
-// tryOne tries a template, of which body is what was read of it in an earlier transaction.
-func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, body string) (told []string, err error) {
-	again, err := readBody(ctx, tx, t)
+// tryOne tries a template, of whose tree this was the hash in an earlier transaction.
+func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Template, earlier [sha256.Size]byte) (told []string, err error) {
+	body, err := readBody(ctx, tx, t)
 	if err != nil {
 		return nil, err
 	}
-	if again != body {
+	if sha256.Sum256([]byte(body)) != earlier {
 		return nil, &TemplateError{ID: t.ID, Name: t.Name, What: "it means another thing each time that it is read: a text in it says now or the like",
 			Hint: "take the time from the statemap, or the time of the candidate as a parameter"}
 	}
@@ -249,6 +250,10 @@ func (in *Installer) tryOne(ctx context.Context, tx pgx.Tx, cat *catalogue, t *T
 }
 
 const trial = "ichor_trial"
+
+// bodyMost bounds the tree of a template, in bytes of its text: a short query that hands a thousand
+// columns on through sixty others has a tree of 10 MB, which takes hundreds to be judged.
+const bodyMost = 2 << 20
 
 // prepareAs prepares a template as a lane does, and checks how many parameters it has.
 func prepareAs(ctx context.Context, tx pgx.Tx, t *Template) error {
@@ -286,7 +291,14 @@ func readBody(ctx context.Context, tx pgx.Tx, t *Template) (body string, err err
 			}
 			return err
 		}
-		return tx.QueryRow(ctx, "select prosqlbody::text from pg_catalog.pg_proc where proname = $1 and pronamespace = pg_catalog.pg_my_temp_schema()", trial).Scan(&body)
+		var size int
+		const found = "from (select prosqlbody::text as body from pg_catalog.pg_proc where proname = $1 and pronamespace = pg_catalog.pg_my_temp_schema()) b"
+		err := tx.QueryRow(ctx, "select coalesce(octet_length(body), 0), case when octet_length(body) <= $2 then body else '' end "+found, trial, bodyMost).Scan(&size, &body)
+		if err == nil && size > bodyMost {
+			return &TemplateError{ID: t.ID, Name: t.Name, What: fmt.Sprintf("what the database makes of it has %d bytes, more than %d", size, bodyMost),
+				Hint: "name fewer columns, and none through several queries"}
+		}
+		return err
 	})
 	return body, err
 }

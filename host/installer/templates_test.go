@@ -2,6 +2,7 @@ package installer_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -64,6 +65,22 @@ func TestATrialOfADatabaseThatIsAwayBlamesNoTemplate(t *testing.T) {
 	if errors.As(err, &refused) || !installer.IsTransient(err) {
 		t.Errorf("got %v, want a transient error", err)
 	}
+}
+
+// A short template can resolve to a tree that takes hundreds of megabytes to be judged.
+func TestTemplateWhoseTreeIsTooLarge(t *testing.T) {
+	b := newBase(t)
+	var columns []string
+	for i := range 1500 {
+		columns = append(columns, fmt.Sprintf("c%d int", i))
+	}
+	b.exec("create table wide (id int, " + strings.Join(columns, ", ") + ")")
+	query := "select * from wide"
+	for range 40 {
+		query = "select s.* from (" + query + ") s"
+	}
+	_, err := b.installer(1).CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: "delete from account where id in (select id from (" + query + ") q)"}})
+	checkTrial(t, err, "more than 2097152")
 }
 
 // TestTemplateThatTimesOut gives the server templates that it computes something of for longer than
