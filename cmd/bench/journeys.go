@@ -54,11 +54,13 @@ func (j *journeys) ask(ctx context.Context) error {
 		return err
 	}
 	for _, r := range recent {
-		candidate, installed := r.Events[timing.ReplicatorCandidateReceived], r.Events[timing.InstallerStatemapInstallationComplete]
+		candidate, _ := r.Get(timing.ReplicatorCandidateReceived)
+		decision, _ := r.Get(timing.ReplicatorDecisionReceived)
+		installed, _ := r.Get(timing.InstallerStatemapInstallationComplete)
 		if candidate == 0 || installed == 0 || time.Unix(0, candidate).Sub(j.begun) < j.leaveOut {
 			continue
 		}
-		j.seen[r.Version] = journey{time.Unix(0, candidate), time.Duration(installed - candidate), time.Duration(installed - r.Events[timing.ReplicatorDecisionReceived])}
+		j.seen[r.Version] = journey{time.Unix(0, candidate), time.Duration(installed - candidate), time.Duration(installed - decision)}
 	}
 	return nil
 }

@@ -46,28 +46,31 @@ func (j *journeys) ask(ctx context.Context) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range recent {
-		begun := r.Events[timing.ReplicatorCandidateReceived]
-		installed, hasInstalled := r.Events[timing.InstallerStatemapInstallationComplete]
-		persisted, hasPersisted := r.Events[timing.SnapshotPersisted]
+		begun, _ := r.Get(timing.ReplicatorCandidateReceived)
+		installed, hasInstalled := r.Get(timing.InstallerStatemapInstallationComplete)
+		persisted, hasPersisted := r.Get(timing.SnapshotPersisted)
 		if begun == 0 || !hasPersisted {
 			continue
 		}
 		j.seen[r.Version] = journey{
 			guest: r.Guest, installed: time.Duration(installed - begun), hasInstalled: hasInstalled,
 			snapshot: time.Duration(persisted - begun),
-		}.withCall(r.Events)
+		}.withCall(r)
 	}
 	return nil
 }
 
 // withCall adds the times around the guest call.
-func (j journey) withCall(at map[timing.Event]int64) journey {
-	called, answered := at[timing.GuestConversionBegin], at[timing.GuestConversionComplete]
-	if j.hasCall = called != 0 && answered != 0 && j.hasInstalled; j.hasCall {
-		j.before = time.Duration(called - at[timing.ReplicatorCandidateReceived])
-		j.call = time.Duration(answered - called)
-		j.after = time.Duration(at[timing.InstallerStatemapInstallationComplete] - answered)
+func (j journey) withCall(r *timing.Journey) journey {
+	between := func(from, to timing.Event) (took time.Duration, known bool) {
+		ns, known := r.Between(from, to)
+		return time.Duration(ns), known
 	}
+	var called, answered bool
+	j.before, called = between(timing.ReplicatorCandidateReceived, timing.GuestConversionBegin)
+	j.call, answered = between(timing.GuestConversionBegin, timing.GuestConversionComplete)
+	j.after, _ = between(timing.GuestConversionComplete, timing.InstallerStatemapInstallationComplete)
+	j.hasCall = called && answered && j.hasInstalled
 	return j
 }
 
