@@ -137,7 +137,7 @@ func (c *conflicts) remove(e *Entry, free func(*Entry)) {
 // goes with a later group.
 type search struct {
 	group *Group
-	found heap // that wait for members, and perhaps for others
+	found Heap // that wait for members, and perhaps for others
 	steps int  // that are left
 }
 
@@ -170,7 +170,7 @@ func (s *search) follow(e *Entry) {
 			}
 			if n.entry.found != s.group {
 				n.entry.found = s.group
-				s.found.push(n.entry)
+				s.found.Push(n.entry)
 			}
 			if n.writes {
 				break

@@ -125,10 +125,10 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 	var later []*Entry // that are free and delayed
 	for {
 		from := &q.ready
-		if n := s.found.top(); n != nil && (from.top() == nil || n.Version < from.top().Version) {
+		if n := s.found.Top(); n != nil && (from.Top() == nil || n.Version < from.Top().Version) {
 			from = &s.found
 		}
-		e := from.top()
+		e := from.Top()
 		if e == nil || q.conflicts.barred(e) {
 			break
 		}
@@ -136,7 +136,7 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 		if fit && !g.admit(e, lim) {
 			break
 		}
-		from.pop()
+		from.Pop()
 		switch {
 		case fit:
 			e.ready, e.group = false, g
@@ -149,7 +149,7 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 		}
 	}
 	for _, e := range later {
-		q.ready.push(e)
+		q.ready.Push(e)
 	}
 	if len(g.Entries) == 0 {
 		return nil

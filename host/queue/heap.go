@@ -1,9 +1,13 @@
 package queue
 
-// heap is a binary min-heap of entries by version.
-type heap struct{ items []*Entry }
+// Heap is entries by version, the lowest on top. The zero value is empty.
+type Heap struct{ items []*Entry }
 
-func (h *heap) push(e *Entry) {
+// Len returns how many entries it has.
+func (h *Heap) Len() int { return len(h.items) }
+
+// Push adds an entry.
+func (h *Heap) Push(e *Entry) {
 	h.items = append(h.items, e)
 	i := len(h.items) - 1
 	for i > 0 {
@@ -16,14 +20,16 @@ func (h *heap) push(e *Entry) {
 	}
 }
 
-func (h *heap) top() *Entry {
+// Top returns the lowest, or nil when there is none.
+func (h *Heap) Top() *Entry {
 	if len(h.items) == 0 {
 		return nil
 	}
 	return h.items[0]
 }
 
-func (h *heap) pop() *Entry {
+// Pop takes the lowest off. It panics when there is none.
+func (h *Heap) Pop() *Entry {
 	e := h.items[0]
 	last := len(h.items) - 1
 	h.items[0] = h.items[last]
@@ -44,4 +50,4 @@ func (h *heap) pop() *Entry {
 	}
 }
 
-func (h *heap) less(i, j int) bool { return h.items[i].Version < h.items[j].Version }
+func (h *Heap) less(i, j int) bool { return h.items[i].Version < h.items[j].Version }

@@ -27,7 +27,7 @@ type Queue struct {
 	made     int // of bytes, those of statements
 
 	conflicts    conflicts
-	ready        heap   // entries that are free to go ahead, and some that were
+	ready        Heap   // entries that are free to go ahead, and some that were
 	lastInFlight *Group // the last frontier group in flight; it may be chained to one before
 
 	tooLow uint64
@@ -65,11 +65,11 @@ func (q *Queue) Frontier() *Entry {
 // Free returns the lowest entry that conflicts with nothing and could go ahead, delayed ones too, or nil. It
 // knows of none before somebody has asked what may go ahead.
 func (q *Queue) Free() *Entry {
-	for e := q.ready.top(); e != nil; e = q.ready.top() {
+	for e := q.ready.Top(); e != nil; e = q.ready.Top() {
 		if e.state == Awaiting && e.group == nil {
 			return e
 		}
-		q.ready.pop().ready = false
+		q.ready.Pop().ready = false
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (q *Queue) enter(e *Entry) {
 func (q *Queue) offer(e *Entry) {
 	if q.conflicts.on && e.state == Awaiting && e.waits == 0 && !e.ready {
 		e.ready = true
-		q.ready.push(e)
+		q.ready.Push(e)
 	}
 }
 
@@ -204,8 +204,8 @@ func (q *Queue) advanceFrontier() {
 	for q.settled < q.entries.Len() && q.entries.At(q.settled).state == Settled {
 		q.settled++
 	}
-	for e := q.ready.top(); e != nil && e.state == Settled; e = q.ready.top() {
-		q.ready.pop().ready = false
+	for e := q.ready.Top(); e != nil && e.state == Settled; e = q.ready.Top() {
+		q.ready.Pop().ready = false
 	}
 }
 

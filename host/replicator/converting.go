@@ -31,13 +31,14 @@ type task struct {
 	entries    []*queue.Entry
 }
 
-// startConversions hands versions to the guests, ahead of their eligibility and in version order.
+// startConversions hands versions to the guests, ahead of their eligibility and in version order, while
+// there is memory for what they make.
 func (c *converting) startConversions() {
-	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions && c.room() {
-		t := &task{generation: c.cuts.generation(c.backlog.ready.At(0))}
+	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions && (c.queue.Made() < c.opts.queueHigh() || c.frontierOn(&c.backlog.ready)) {
+		t := &task{generation: c.cuts.generation(c.backlog.ready.Top())}
 		a := &Convert{Task: c.taskID, Generation: t.generation}
 		for c.backlog.ready.Len() > 0 && len(t.entries) < c.opts.ConvertMax {
-			e := c.backlog.ready.At(0)
+			e := c.backlog.ready.Top()
 			if c.cuts.generation(e) != t.generation {
 				break
 			}
@@ -52,11 +53,10 @@ func (c *converting) startConversions() {
 	}
 }
 
-// room reports whether more statements may be made: while there is memory for them, and of the
-// frontier always, which makes room.
-func (c *converting) room() bool {
-	f := c.queue.Frontier()
-	return c.queue.Made() < c.opts.queueHigh() || f != nil && c.backlog.ready.At(0).Version <= f.Version
+// frontierOn reports whether the frontier is on top: it goes on whatever the memory is full of, for it
+// makes room.
+func (c *converting) frontierOn(h *queue.Heap) bool {
+	return h.Len() > 0 && h.Top() == c.queue.Frontier()
 }
 
 // onConverted takes the results of a task. There may be fewer than versions, when what the guest made is
@@ -67,8 +67,8 @@ func (c *converting) onConverted(ev *Converted) {
 		panic(queue.Assertion("a conversion was answered that was not asked for, or not whole"))
 	}
 	delete(c.tasks, ev.Task)
-	for _, e := range slices.Backward(t.entries[len(ev.Results):]) {
-		c.backlog.ready.Unshift(e)
+	for _, e := range t.entries[len(ev.Results):] {
+		c.backlog.push(e)
 	}
 	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]
@@ -128,7 +128,7 @@ func (c *converting) refetch() {
 		return
 	}
 	// While others have their payloads and fill the memory, these can wait.
-	if c.backlog.ready.Len() > 0 && c.queue.Bytes() >= c.opts.queueHigh() {
+	if c.backlog.ready.Len() > 0 && c.queue.Bytes() >= c.opts.queueHigh() && !c.frontierOn(&c.backlog.awaitingPayload) {
 		return
 	}
 	var versions []talos.Version
@@ -138,7 +138,6 @@ func (c *converting) refetch() {
 		versions = append(versions, e.Version)
 		c.refetching[e.Version] = e
 	}
-	slices.Sort(versions) // held ones that are tried again come in the order of their trying
 	c.stats.Refetched += uint64(len(versions))
 	c.do(&Refetch{Versions: versions})
 }
@@ -159,5 +158,5 @@ func (c *converting) onRefetched(ev *Refetched) {
 		return
 	}
 	c.queue.Restore(e, ev.Payload)
-	c.backlog.ready.Push(e)
+	c.backlog.push(e)
 }

@@ -41,7 +41,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided"} {
+	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided", "full of statements"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -75,6 +75,8 @@ type world struct {
 	ledger   map[talos.Version]bool
 	held     map[talos.Version]bool // the quarantine's rows that say so
 
+	statements int // bytes of a version's statements, at most
+
 	// The host.
 	core    *Core
 	opts    Options
@@ -100,6 +102,9 @@ func playWorld(seed uint64, met map[string]int) (err error) {
 	w.opts = Options{Lanes: 1 + w.r.IntN(4), GroupMax: 1 + w.r.IntN(20), Conversions: 1 + w.r.IntN(3), ConvertMax: 1 + w.r.IntN(30), Memory: minMemory, Beat: -1}
 	if w.r.IntN(2) == 0 {
 		w.opts.overhead = 1 << (15 + w.r.IntN(5)) // room for 160 candidates without a decision, down to 10
+	}
+	if w.statements = 500; w.r.IntN(4) == 0 {
+		w.statements = 200_000 // a few fill the memory
 	}
 	w.opts.AheadAfter = 1 + w.r.Int64N(20e6)
 	if w.r.IntN(8) == 0 {
@@ -318,12 +323,15 @@ func (w *world) answer(a Action) {
 			w.step(&Refetched{Version: v, Keys: w.keysOf[v], Payload: w.log[v].candidate.Payload})
 		}
 	case *Convert:
+		if w.core.queue.Made() >= w.core.opts.queueHigh() {
+			w.met["full of statements"]++
+		}
 		ev := &Converted{Task: a.Task}
 		for _, work := range a.Works {
 			if work.Candidate == nil {
 				w.fail("version %d is converted without its payload", work.Version)
 			}
-			r := Result{Conversion: size(w.r.IntN(500))}
+			r := Result{Conversion: size(w.r.IntN(w.statements))}
 			if w.poison[work.Version] && work.Version%2 == 0 {
 				r.Verdict, r.Failure = Rejected, Failure{Class: Poison, Kind: "guest_reject"}
 			}
@@ -548,6 +556,7 @@ func (w *world) judge() {
 		case !w.installable[v]:
 		case bad || slices.ContainsFunc(blocked, func(u talos.Version) bool { return w.opts.Order == OrderVersion || conflict(w.keysOf[u], w.keysOf[v]) }):
 			blocked = append(blocked, v)
+		case w.core.queue.Made() >= w.core.opts.queueHigh(): // what waits for the poison fills the memory
 		case w.applied[v] != 1 && v <= w.core.queue.Last():
 			w.fail("version %d is not installed, and conflicts with none of %v", v, blocked)
 		}

@@ -30,16 +30,6 @@ func (r *Ring[T]) Push(v T) {
 	r.n++
 }
 
-// Unshift puts v in front of all others.
-func (r *Ring[T]) Unshift(v T) {
-	if r.n == len(r.slots) {
-		r.resize(max(2*r.n, 16))
-	}
-	r.front = (r.front - 1) & (len(r.slots) - 1)
-	r.slots[r.front] = v
-	r.n++
-}
-
 // Pop takes the front element off. It panics when the ring is empty.
 func (r *Ring[T]) Pop() T {
 	v := r.At(0)
