@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -83,11 +84,42 @@ func (t *takeover) prepare(ctx context.Context) (kafka.Facts, error) {
 	return facts, nil
 }
 
-// retry tries until it succeeds, as retryWhile does; /readyz shows the phase and the error meanwhile.
+// The pauses between two tries double from the first to the longest.
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 2 * time.Second
+)
+
+// retry retries until it succeeds, ctx ends, or the error cannot pass by itself; /readyz shows the phase and
+// the error meanwhile. One line is logged when the waiting begins, and one when it ends.
 func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(error) bool, try func() error) error {
+	pause, begun := firstPause, time.Time{}
 	t.health.Enter(phase, "")
-	w := waiting{log: t.log, what: string(phase), show: func(err error) { t.health.Enter(phase, err.Error()) }}
-	return w.retryWhile(ctx, mayPass, try)
+	for {
+		err := try()
+		switch {
+		case err == nil && !begun.IsZero():
+			t.log.Info("no longer waiting", "for", phase, "after", time.Since(begun).Round(time.Millisecond))
+			return nil
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !mayPass(err):
+			return err
+		}
+		t.health.Enter(phase, err.Error())
+		if begun.IsZero() {
+			begun = time.Now()
+			t.log.Warn("waiting", "for", phase, "because", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestPause)
+	}
 }
 
 // checkLog returns where to read from, after making sure that it is on the log that was left.

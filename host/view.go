@@ -57,7 +57,7 @@ func (v *view) Version(ctx context.Context, number talos.Version) (status.Versio
 	if err != nil {
 		return status.Version{}, err
 	}
-	answer := status.VersionOf(x, time.Now().UnixNano(), v.keys(ctx, &x))
+	answer := status.VersionOf(x, status.Now(), v.keys(ctx, &x))
 	answer.Journey = v.journal.Find(number)
 	if l := v.guests.Get(x.Generation); l != nil {
 		answer.Guest = l.Digest

@@ -202,26 +202,34 @@ func (s *source) imports() []string {
 	return paths
 }
 
-// sources parses every Go file of the module, whatever system it is for.
-func sources(t *testing.T) []*source {
+// walk visits every file of the repository whose name ends so, but for testdata and what is hidden.
+func walk(t *testing.T, suffix string, visit func(file string) error) {
 	t.Helper()
-	var all []*source
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir() && (entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && file != root):
 			return fs.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(file, ".go"):
+		case entry.IsDir() || !strings.HasSuffix(file, suffix):
 			return nil
 		}
-		s, err := parse(file)
-		all = append(all, s)
-		return err
+		return visit(file)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// sources parses every Go file of the module, whatever system it is for.
+func sources(t *testing.T) []*source {
+	t.Helper()
+	var all []*source
+	walk(t, ".go", func(file string) error {
+		s, err := parse(file)
+		all = append(all, s)
+		return err
+	})
 	return all
 }
 

@@ -3,7 +3,6 @@ package layout
 import (
 	"go/ast"
 	"go/token"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -174,15 +173,7 @@ func (s *source) text(at token.Pos, says string) text {
 func pages(t *testing.T) []text {
 	t.Helper()
 	var all []text
-	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && (entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && file != root):
-			return fs.SkipDir
-		case entry.IsDir() || !strings.HasSuffix(file, ".md"):
-			return nil
-		}
+	walk(t, ".md", func(file string) error {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return err
@@ -195,9 +186,6 @@ func pages(t *testing.T) []text {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return all
 }
 

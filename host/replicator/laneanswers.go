@@ -81,23 +81,29 @@ func (ls *lanes) measure(g *queue.Group, ev *Installed) {
 	}
 }
 
+// lost stops the core when the cohort is another host's now, or the database lost commits.
+func (ls *lanes) lost(f Failure) bool {
+	switch f.Class {
+	case Fenced:
+		ls.stop(StopFenced, f)
+	case Regressed:
+		ls.stop(StopDatabaseRegressed, f)
+	}
+	return ls.stopped
+}
+
 func (ls *lanes) onFailed(ev *Failed) {
 	l := &ls.all[ev.Lane]
 	ls.unchain(l)
 	ls.stats.Failures[ev.Failure.Class]++
-	switch ev.Failure.Class {
-	case Fenced:
-		ls.stop(StopFenced, ev.Failure)
+	switch {
+	case ls.lost(ev.Failure):
 		return
-	case Regressed:
-		ls.stop(StopDatabaseRegressed, ev.Failure)
-		return
-	case Broken:
+	case ev.Failure.Class == Broken:
 		ls.stop(StopBrokenPromise, ev.Failure)
 		return
-	default:
-		ls.idle(l)
 	}
+	ls.idle(l)
 	g := l.group
 	l.group = nil
 	if g == nil {
@@ -181,12 +187,7 @@ func (ls *lanes) split(g *queue.Group, ev *Failed) {
 func (ls *lanes) onLaneDown(ev *LaneDown) {
 	l := &ls.all[ev.Lane]
 	ls.unchain(l)
-	switch ev.Failure.Class {
-	case Fenced:
-		ls.stop(StopFenced, ev.Failure)
-		return
-	case Regressed:
-		ls.stop(StopDatabaseRegressed, ev.Failure)
+	if ls.lost(ev.Failure) {
 		return
 	}
 	ls.stats.Failures[ev.Failure.Class]++

@@ -10,9 +10,7 @@ const standstill = 4e9
 // that works off a backlog makes progress. While the frontier has no decision the clock is that of
 // what goes ahead of it.
 func (ls *lanes) watchProgress() {
-	if f := ls.queue.Frontier(); f == nil || f.State() != queue.Undecided {
-		ls.aheadAtLast = ls.now
-	} else if ls.going() == nil {
+	if f := ls.queue.Frontier(); f == nil || f.State() != queue.Undecided || ls.going() == nil {
 		ls.aheadAtLast = ls.now
 	}
 	if !ls.reading.decidedAhead() {
@@ -34,8 +32,7 @@ func (ls *lanes) going() *queue.Entry {
 // stuckAhead returns the lowest version that could go ahead of an undecided frontier when none has for a
 // while, nil otherwise.
 func (ls *lanes) stuckAhead() *queue.Entry {
-	f := ls.queue.Frontier()
-	if f == nil || f.State() != queue.Undecided || ls.now-ls.aheadAtLast < standstill {
+	if ls.now-ls.aheadAtLast < standstill { // it is kept at now while the frontier is decided
 		return nil
 	}
 	return ls.going()

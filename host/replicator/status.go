@@ -123,30 +123,33 @@ func (c *Core) explain(s *Status) {
 		s.Reason = Progressing
 	case f == nil:
 		s.Reason = Undecided
-	case f.State() == queue.Undecided && c.lanes.stuckAhead() != nil:
-		e := c.lanes.stuckAhead()
-		s.Blocker, s.ProgressAt, s.Reason = e.Version, c.lanes.aheadAtLast, c.frontierReason(e)
-		if t := c.poison.troubles[e.Version]; t != nil {
-			s.Failure = t.failure
-		}
 	case f.State() == queue.Undecided:
 		s.Reason = Undecided
+		if e := c.lanes.stuckAhead(); e != nil {
+			s.Blocker, s.ProgressAt = e.Version, c.lanes.aheadAtLast
+			c.blame(s, e)
+		}
 	case c.poison.breaker.until != 0:
 		s.Reason, s.Failure = DatabaseRefuses, c.poison.breaker.failure
 	default:
-		s.Reason = c.frontierReason(f)
-		if t := c.poison.troubles[f.Version]; t != nil {
-			s.Failure = t.failure
-		}
+		c.blame(s, f)
 	}
 }
 
-func (c *Core) frontierReason(f *queue.Entry) Reason {
-	t := c.poison.troubles[f.Version]
+// blame says why a version does not get on.
+func (c *Core) blame(s *Status, e *queue.Entry) {
+	s.Reason = c.reasonOf(e)
+	if t := c.poison.troubles[e.Version]; t != nil {
+		s.Failure = t.failure
+	}
+}
+
+func (c *Core) reasonOf(e *queue.Entry) Reason {
+	t := c.poison.troubles[e.Version]
 	switch {
 	case t != nil && t.held > 0: // also while it is tried again
 		return HeldByPoison
-	case f.State() == queue.Converting:
+	case e.State() == queue.Converting:
 		return NotConverted
 	case t != nil && t.failure.Class == Contention:
 		return Contended

@@ -81,7 +81,7 @@ func (g *Guests) judgement(ctx context.Context, name, digest string, module []by
 		}
 		return nil
 	}
-	j := &status.Judgement{Digest: digest, Accepted: err == nil, At: now()}
+	j := &status.Judgement{Digest: digest, Accepted: err == nil, At: status.Now()}
 	if err != nil {
 		j.Reason = err.Error()
 	}

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"errors"
-	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/status"
@@ -26,7 +25,7 @@ func (g *Guests) refuse(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before, known := g.refused[name]
-	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: now()}, digest == "" || !isRefused(err)}
+	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !isRefused(err)}
 	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}
@@ -40,6 +39,3 @@ func (g *Guests) accept(name string) {
 	defer g.mu.Unlock()
 	delete(g.refused, name)
 }
-
-// now is the clock of instants, nanoseconds since the Unix epoch.
-func now() int64 { return time.Now().UnixNano() }

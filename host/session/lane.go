@@ -8,6 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // install is the goroutine of a lane: one connection, one job at a time.
@@ -35,7 +36,7 @@ func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
 }
 
 func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.Action) replicator.Event {
-	received := now()
+	received := status.Now()
 	var err error
 	switch job := job.(type) {
 	case *replicator.Connect:
@@ -46,10 +47,10 @@ func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.A
 		return &replicator.LaneUp{Lane: number, Snapshot: connected.Snapshot, Ledgered: connected.Ledgered}
 	case *replicator.Install:
 		g := s.groupOf(job)
-		begin := now()
+		begin := status.Now()
 		if err = lane.Install(s.life, g); err == nil {
 			s.Metrics.Unchanged(lane.Unchanged())
-			ev := &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: now()}
+			ev := &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: status.Now()}
 			s.sayInstalled(job.Group, g, ev)
 			return ev
 		}
@@ -59,7 +60,7 @@ func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.A
 		}
 	case *replicator.Quarantine:
 		if err = lane.Quarantine(s.life, s.rowsOf(job)); err == nil {
-			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: now()}
+			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: status.Now()}
 		}
 	}
 	return failed(number, err)

@@ -179,9 +179,9 @@ const showEvery = 20 * time.Millisecond
 func (s *Session) schedule(timer *time.Timer) {
 	wait := time.Second
 	if at := s.core.Deadline(); at != 0 {
-		wait = time.Duration(at - now())
+		wait = time.Duration(at - status.Now())
 	}
-	if since := time.Duration(now() - s.shown); since >= showEvery {
+	if since := time.Duration(status.Now() - s.shown); since >= showEvery {
 		s.show()
 	} else {
 		wait = min(wait, showEvery-since)
@@ -190,19 +190,19 @@ func (s *Session) schedule(timer *time.Timer) {
 }
 
 func (s *Session) show() {
-	s.shown = now()
+	s.shown = status.Now()
 	s.trace.Flush()
 	s.Health.Show(s.core.Status())
 }
 
 func (s *Session) steps(events []replicator.Event) {
-	at := now()
+	at := status.Now()
 	for _, ev := range events {
 		s.stepAt(at, ev)
 	}
 }
 
-func (s *Session) step(ev replicator.Event) { s.stepAt(now(), ev) }
+func (s *Session) step(ev replicator.Event) { s.stepAt(status.Now(), ev) }
 
 func (s *Session) stepAt(at int64, ev replicator.Event) {
 	actions := s.core.Step(at, ev)
@@ -287,6 +287,3 @@ func (s *Session) finished(a *replicator.Finished) {
 		}
 	}
 }
-
-// now is the clock of instants, nanoseconds since the Unix epoch.
-func now() int64 { return time.Now().UnixNano() }

@@ -34,7 +34,7 @@ func (h *Health) Enter(p Phase, detail string) {
 	defer h.mu.Unlock()
 	h.c.Phase, h.c.Detail = p, detail
 	if p == PhaseRunning {
-		h.c.Answered, h.c.StableAt, h.c.Trouble = now(), now(), ""
+		h.c.Answered, h.c.StableAt, h.c.Trouble = Now(), Now(), ""
 	}
 }
 
@@ -43,7 +43,7 @@ func (h *Health) SourceFailed(trouble string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.c.Trouble == "" {
-		h.c.TroubleAt = now()
+		h.c.TroubleAt = Now()
 	}
 	h.c.Trouble = trouble
 }
@@ -52,7 +52,7 @@ func (h *Health) SourceFailed(trouble string) {
 func (h *Health) SourceAnswered(l Log) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.c.Trouble, h.c.Answered = "", now()
+	h.c.Trouble, h.c.Answered = "", Now()
 	if l.StableEnd != h.c.Log.StableEnd || l.StableEnd >= l.HighWatermark {
 		h.c.StableAt = h.c.Answered
 	}
@@ -65,7 +65,7 @@ func (h *Health) Show(s replicator.Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.c.Core = s
-	h.c.Now = now()
+	h.c.Now = Now()
 	r, changed := h.verdict()
 	switch {
 	case h.c.Phase != PhaseRunning || !changed:
@@ -107,7 +107,7 @@ func (h *Health) verdict() (r Readiness, changed bool) {
 func (h *Health) Readiness() (Readiness, Condition) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.c.Now = now()
+	h.c.Now = Now()
 	// What it changes is taken back: the core's goroutine alone moves on, and logs that it does.
 	shown, other, at := h.shown, h.other, h.otherAt
 	r, _ := h.verdict()
@@ -115,5 +115,5 @@ func (h *Health) Readiness() (Readiness, Condition) {
 	return r, h.c
 }
 
-// now is the clock of instants.
-func now() int64 { return time.Now().UnixNano() }
+// Now is the clock of instants: nanoseconds since the Unix epoch.
+func Now() int64 { return time.Now().UnixNano() }

@@ -75,7 +75,7 @@ func TestAnOutageIsTwoLines(t *testing.T) {
 	h := NewHealth(time.Minute, slog.New(slog.NewTextHandler(&lines, nil)))
 	h.Enter(PhaseRunning, "")
 	up := replicator.Status{LanesUp: 1}
-	down := replicator.Status{DownSince: now() - int64(2*time.Second), Reason: replicator.NoDatabase}
+	down := replicator.Status{DownSince: Now() - int64(2*time.Second), Reason: replicator.NoDatabase}
 	for range 10 {
 		h.Show(up)
 	}

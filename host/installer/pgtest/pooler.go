@@ -11,9 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // poolerSettings are those of a PgBouncer in front of the server whose socket lies in a folder. It
@@ -71,7 +68,9 @@ func NewPooler(tb testing.TB, d Database, mode string) (dsn string) {
 	})
 	pooled := Server{dir: dir, port: d.Server.port}
 	dsn = pooled.DSN(d.Name)
-	if err := poolerReady(tb.Context(), p, dsn); err != nil {
+	ctx, cancel := context.WithTimeout(tb.Context(), startTimeout)
+	defer cancel()
+	if err := accepts(ctx, p, dsn); err != nil {
 		text, _ := os.ReadFile(filepath.Join(dir, "log"))
 		tb.Fatalf("start PgBouncer: %v: %s", err, text)
 	}
@@ -86,22 +85,4 @@ func poolerBinary() (string, error) {
 		}
 	}
 	return "", errNoPooler
-}
-
-func poolerReady(ctx context.Context, p *process, dsn string) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		conn, err := pgconn.Connect(ctx, dsn)
-		if err == nil {
-			return conn.Close(ctx)
-		}
-		select {
-		case <-p.done:
-			return errors.New("it ended before it accepted connections")
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		case <-time.After(probePause):
-		}
-	}
 }

@@ -191,7 +191,7 @@ func (s *Server) launch(ctx context.Context) (retry bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.waitReady(ctx, p); err != nil {
+	if err := accepts(ctx, p, s.DSN("postgres")); err != nil {
 		p.signal(syscall.SIGKILL)
 		<-p.done
 		text := s.logSince(before)
@@ -202,9 +202,10 @@ func (s *Server) launch(ctx context.Context) (retry bool, err error) {
 	return false, nil
 }
 
-func (s *Server) waitReady(ctx context.Context, p *process) error {
+// accepts waits until a process accepts connections.
+func accepts(ctx context.Context, p *process, dsn string) error {
 	for {
-		conn, err := pgconn.Connect(ctx, s.DSN("postgres"))
+		conn, err := pgconn.Connect(ctx, dsn)
 		if err == nil {
 			return conn.Close(ctx)
 		}
