@@ -12,8 +12,8 @@ import (
 // watch looks once, after the given time and on a connection of its own, which sessions hold the lock
 // that the lane waits for. blockers describes them; it returns "" if there were none. end stops the
 // watch.
-func (l *Lane) watch(ctx context.Context, after time.Duration) (blockers func() string, end func()) {
-	ctx, end = context.WithCancel(ctx)
+func (l *Lane) watch(after time.Duration) (blockers func() string, end func()) {
+	ctx, end := context.WithCancel(context.Background())
 	seen := make(chan string, 1)
 	pid := l.backend.pid
 	go func() {

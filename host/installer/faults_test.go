@@ -53,7 +53,7 @@ func TestInDoubtWhateverTheServerSaidLast(t *testing.T) {
 			for number, g := range []*installer.Group{frontier(0, 1, work(1, add, 1, 5)), {Works: []installer.Work{work(7, add, 2, 5)}}} {
 				l := b.lane(in, number)
 				proxy.Next(c.fault)
-				err := l.Install(t.Context(), g)
+				err := install(l, g)
 				var e *installer.Error
 				class := installer.Transient
 				if c.fault == pgtest.SilenceBeforeCommit {
@@ -71,7 +71,7 @@ func TestInDoubtWhateverTheServerSaidLast(t *testing.T) {
 					t.Errorf("lane %d: the database says %+v, and committed is %v", number, up, c.committed)
 				}
 				if !c.committed {
-					if err := l.Install(t.Context(), g); err != nil {
+					if err := install(l, g); err != nil {
 						t.Errorf("the same group again: %v", err)
 					}
 				}
@@ -88,14 +88,14 @@ func TestHalfATransactionDoesNotKeepTheLaneOut(t *testing.T) {
 	in, proxy := b.through(1)
 	l := b.lane(in, 0)
 	proxy.Next(pgtest.SilenceBeforeCommit)
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err == nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err == nil {
 		t.Fatal("a group that never reached the server is installed")
 	}
 	b.want("select count(*) from pg_stat_activity where application_name = 'ichor lane 0' and xact_start is not null", "(1)")
 	if _, err := l.Connect(t.Context(), &installer.Doubt{Frontier: true, Versions: []talos.Version{1}}); err != nil {
 		t.Fatalf("the lane is kept out by its own former backend: %v", err)
 	}
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select amount from account where id = 1", "(5)")
@@ -112,8 +112,8 @@ func TestTwoHostsWithOneEpochAreToldApartByTheToken(t *testing.T) {
 	if s.Epoch != 1 {
 		t.Fatalf("the second host has epoch %d, want the first one's", s.Epoch)
 	}
-	wantClass(t, l0.Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))), installer.Fenced, "IC001", 0)
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(3, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l0, frontier(0, 1, work(1, add, 1, 1))), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(3, add, 1, 1)}}), installer.Fenced, "IC001", 0)
 	wantClass(t, l1.Quarantine(t.Context(), []installer.Quarantined{{Version: 1}}), installer.Fenced, "IC001", 0)
 	if err := l0.Beat(t.Context()); !installer.IsFenced(err) {
 		t.Errorf("the beat of a host whose epoch was taken again: %v", err)
@@ -122,7 +122,7 @@ func TestTwoHostsWithOneEpochAreToldApartByTheToken(t *testing.T) {
 		t.Errorf("a host whose epoch was taken again connects: %v", err)
 	}
 	b.want("select sum(amount) from account", "(0)")
-	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+	if err := install(b.lane(second, 0), frontier(0, 1, work(1, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -151,10 +151,10 @@ func TestAnAheadGroupAtOrBelowTheSnapshotIsRefused(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(2)
 	l0, l1 := b.lane(in, 0), b.lane(in, 1)
-	if err := l0.Install(t.Context(), frontier(0, 10, work(10, add, 1, 1))); err != nil {
+	if err := install(l0, frontier(0, 10, work(10, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(10, add, 1, 1), work(12, add, 1, 1)}}), installer.Broken, "IC002", 0)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(10, add, 1, 1), work(12, add, 1, 1)}}), installer.Broken, "IC002", 0)
 	b.want("select amount from account where id = 1", "(1)")
 }
 
@@ -173,11 +173,11 @@ func TestAQuarantineEndsInTheTransactionThatInstalls(t *testing.T) {
 	g.Ends = []installer.QuarantineEnd{{Version: 1, How: "installed", Digest: "d2"}, {Version: 2, How: "skipped"}}
 	bad := *g
 	bad.Works = []installer.Work{work(1, add, 1, 5000)}
-	if err := l.Install(t.Context(), &bad); err == nil {
+	if err := install(l, &bad); err == nil {
 		t.Fatal("a check constraint was passed over")
 	}
 	b.want("select version, held, resolution from ichor.quarantine order by 1", "(1,t,) (2,t,)")
-	if err := l.Install(t.Context(), g); err != nil {
+	if err := install(l, g); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version, held, resolved_at is not null, resolution, resolved_digest from ichor.quarantine order by 1", "(1,f,t,installed,d2) (2,f,t,skipped,)")
@@ -203,7 +203,7 @@ func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
 		g := frontier(0, 1, work(1, add, 1, 1))
 		g.LockWait = wait
 		begin := time.Now()
-		wantClass(t, l.Install(t.Context(), g), installer.Contention, "55P03", 1)
+		wantClass(t, install(l, g), installer.Contention, "55P03", 1)
 		return time.Since(begin)
 	}
 	if took := waited(0); took < installer.FirstLockWait {
@@ -215,7 +215,7 @@ func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
 	if err := blocker.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -235,7 +235,7 @@ func TestWhoHoldsALockForLongIsNamed(t *testing.T) {
 	}
 	g := frontier(0, 1, work(1, add, 1, 1))
 	g.LockWait, g.Watch = 5*time.Second, true
-	err = l.Install(t.Context(), g)
+	err = install(l, g)
 	wantClass(t, err, installer.Contention, "55P03", 1)
 	if !strings.Contains(err.Error(), "(a stranger, idle in transaction, its last statement began") {
 		t.Errorf("%v", err)
@@ -259,7 +259,7 @@ func TestALaneGivesWayBeforeADeadlockIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	installed := make(chan error, 1)
-	go func() { installed <- l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))) }()
+	go func() { installed <- install(l, frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))) }()
 	// The lane holds row 1 and waits for row 2; now the initiator asks for row 1.
 	if _, err := initiator.Exec(t.Context(), "update account set amount = amount + 1 where id = 1"); err != nil {
 		t.Errorf("the initiator: %v", err)
@@ -268,7 +268,7 @@ func TestALaneGivesWayBeforeADeadlockIsFound(t *testing.T) {
 	if err := initiator.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 5), work(1, add, 2, 5))); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select id, amount from account where amount <> 0 order by 1", "(1,6) (2,6)")
@@ -283,7 +283,7 @@ func TestNoUsersRowStandsInAnErrorForTheLog(t *testing.T) {
 	b.exec("insert into person values ('Emma')")
 	insert := &installer.Template{SQL: "insert into person values ($1, $2::text::date)", Rows: installer.AnyRows}
 	for _, args := range [][]string{{"Emma", "2001-02-03"}, {"Emmanuelle", "2001-02-03"}, {"Emil", "Emma's birthday"}} {
-		err := l.Install(t.Context(), frontier(0, 1, installer.Work{Version: 1, Statements: []installer.Statement{
+		err := install(l, frontier(0, 1, installer.Work{Version: 1, Statements: []installer.Statement{
 			{Template: insert, Args: [][]byte{[]byte(args[0]), []byte(args[1])}}}}))
 		var e *installer.Error
 		if !errors.As(err, &e) || e.Class != installer.Poison {
@@ -397,10 +397,10 @@ func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(2)
 	l0, l1 := b.lane(in, 0), b.lane(in, 1)
-	if err := l0.Install(t.Context(), frontier(0, 10, work(10, add, 1, 1))); err != nil {
+	if err := install(l0, frontier(0, 10, work(10, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
-	if err := l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(15, add, 1, 1), work(25, add, 1, 1)}}); err != nil {
+	if err := install(l1, &installer.Group{Works: []installer.Work{work(15, add, 1, 1), work(25, add, 1, 1)}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l0.Quarantine(t.Context(), []installer.Quarantined{{Version: 12, Held: true, Kind: "sql"}}); err != nil {
@@ -425,8 +425,8 @@ func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
 	b.want("select version from ichor.ledger", "(25)")
 	b.want("select held, resolution from ichor.quarantine", "(f,adopted)")
 	b.want("select who, deed, reason from ichor.audit", `(me,"adopt: resume 11 to 20, snapshot 10 to 10","retention took it")`)
-	wantClass(t, l0.Install(t.Context(), frontier(10, 21, work(21, add, 1, 1))), installer.Fenced, "IC001", 0)
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(30, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l0, frontier(10, 21, work(21, add, 1, 1))), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(30, add, 1, 1)}}), installer.Fenced, "IC001", 0)
 
 	// Another log begins anew.
 	zero := talos.Version(0)
@@ -439,7 +439,7 @@ func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
 	if s.Resume != 1 || s.Snapshot != 0 {
 		t.Errorf("%+v", s)
 	}
-	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+	if err := install(b.lane(second, 0), frontier(0, 1, work(1, add, 1, 1))); err != nil {
 		t.Error(err)
 	}
 }
@@ -464,9 +464,9 @@ func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := b.lane(in, 0)
-	wantClass(t, l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))), installer.Transient, "42501", 0)
+	wantClass(t, install(l, frontier(0, 1, work(1, add, 1, 5))), installer.Transient, "42501", 0)
 	b.exec("grant execute on all functions in schema ichor to lesser")
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -478,7 +478,7 @@ func TestWhatATriggerSaysIsNotForTheLog(t *testing.T) {
 	l := b.lane(in, 0)
 	b.exec("create function says() returns trigger language plpgsql as $$ begin raise exception 'balance of Emma' using errcode = 'check_violation', hint = 'ask Emma'; end $$")
 	b.exec("create trigger says before update on account for each row execute function says()")
-	err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5)))
+	err := install(l, frontier(0, 1, work(1, add, 1, 5)))
 	var e *installer.Error
 	if !errors.As(err, &e) || strings.Contains(err.Error(), "Emma") || !strings.Contains(e.Detail, "Emma") {
 		t.Errorf("%v; detail %q", err, e.Detail)

@@ -1,9 +1,11 @@
 package installer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -73,63 +75,101 @@ func prepareOwn(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Install executes the group as one transaction and returns when it is durable. The error is
-// always an *Error; after one with Lost the lane must be connected again.
-func (l *Lane) Install(ctx context.Context, g *Group) error {
+// begun is a group whose answer has not come.
+type begun struct {
+	group    *Group
+	since    time.Time // when it was put on the wire, or became the oldest there; zero before
+	checked  bool      // the counts of rows are looked at before COMMIT is sent
+	tally    tally
+	parsed   []*Template   // the server learns them with this group: it may not have when that fails
+	blockers func() string // of a group with Watch
+	end      func()
+}
+
+// Result is what became of a group. Err is an *Error, and nil when the group is durable; after one with
+// Lost the lane must be connected again.
+type Result struct {
+	Err   error
+	Begin time.Time // when the database could begin: the group was sent, and the one before answered
+	// Unchanged is how many versions have statements of which none changed a row: an initiator had
+	// installed them before.
+	Unchanged int
+}
+
+// Begin puts the group on its way as one transaction. A second one may be begun before the first has its
+// result, a frontier group that the first's snapshot fences: unless the first is durable, it has no
+// effect and no result either. The error says that the lane has no connection.
+func (l *Lane) Begin(g *Group) error {
 	if l.conn == nil {
 		return errNoConnection()
 	}
-	ctx, cancel := context.WithTimeout(ctx, l.in.opts.Deadline)
-	defer cancel()
-	l.tally = tally{}
-	if !g.Watch {
-		return l.install(ctx, g)
-	}
-	blockers, end := l.watch(ctx, max(g.LockWait, FirstLockWait)/2)
-	defer end()
-	err := l.install(ctx, g)
-	var e *Error
-	if errors.As(err, &e) && e.Class == Contention {
-		if who := blockers(); who != "" {
-			e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
-		}
-	}
-	return err
-}
-
-func (l *Lane) install(ctx context.Context, g *Group) error {
-	if err := l.prepare(ctx, g); err != nil {
-		return l.failed(err)
-	}
-	checked := l.compose(g)
-	if checked {
-		// A count that is not what the template promises must stop the commit, so it cannot be
-		// on the wire yet.
-		if err := l.run(ctx, nil); err != nil {
-			return l.failed(err)
-		}
-		l.begin()
-		l.exec(0, AnyRows, sqlCommit)
-	}
-	committed := false
-	err := l.run(ctx, &committed)
-	if err == nil && !committed {
-		err = &Error{Class: Broken, Err: errors.New("the server rolled the transaction back without an error")}
-	}
-	if err != nil {
-		return l.failed(err)
+	b := &begun{group: g}
+	l.under = append(l.under, b)
+	if l.under[0] == b || !l.under[0].checked { // the COMMIT of a checked one is still to be sent
+		l.write(b)
 	}
 	return nil
 }
 
-// Unchanged returns how many versions of the last group have statements of which none changed a row:
-// an initiator had installed them before.
-func (l *Lane) Unchanged() int { return l.tally.versions - l.tally.effective }
+func (l *Lane) write(b *begun) {
+	if b.group.Watch {
+		b.blockers, b.end = l.watch(max(b.group.LockWait, FirstLockWait) / 2)
+	}
+	b.since = time.Now()
+	l.wire.send(l.compose(b))
+}
+
+// Answers returns the channel of what the database answers; each must be given to Finish.
+func (l *Lane) Answers() <-chan *Batch {
+	if l.wire == nil {
+		return nil
+	}
+	return l.wire.answers
+}
+
+// Finish takes an answer. It reports true with the result of the oldest group that was begun, and false
+// when there is more to come of that.
+func (l *Lane) Finish(a *Batch) (Result, bool) {
+	b := l.under[0]
+	b.tally.join(a.tally)
+	err := cmp.Or(a.err, a.wrong)
+	if err == nil && !a.commits {
+		commit := &Batch{commits: true}
+		l.wire.exec(commit, 0, AnyRows, sqlCommit)
+		l.wire.send(commit)
+		return Result{}, false
+	}
+	if err == nil && !a.committed {
+		err = &Error{Class: Broken, Err: errors.New("the server rolled the transaction back without an error")}
+	}
+	if err != nil {
+		err = l.failed(l.refused(b, a, err))
+	}
+	if b.end != nil {
+		b.end()
+	}
+	r := Result{Err: err, Begin: b.since, Unchanged: b.tally.versions - b.tally.effective}
+	l.under = slices.Delete(l.under, 0, min(1, len(l.under)))
+	if len(l.under) > 0 {
+		next := l.under[0]
+		if next.since.IsZero() {
+			l.write(next)
+		}
+		next.since = time.Now()
+	}
+	return r, true
+}
 
 // tally counts the versions of a group that have statements, and those that changed a row.
 type tally struct {
 	versions, effective int
 	last, changed       talos.Version // the latest of each
+}
+
+// join adds what another batch of the same group counted; the versions of the two are different.
+func (t *tally) join(other tally) {
+	t.versions += other.versions
+	t.effective += other.effective
 }
 
 func (t *tally) add(v talos.Version, rows int64) {
@@ -146,106 +186,62 @@ func (t *tally) add(v talos.Version, rows int64) {
 	}
 }
 
-// prepare makes sure that the server knows every template of the group.
-func (l *Lane) prepare(ctx context.Context, g *Group) error {
-	for i := range g.Works {
-		for _, s := range g.Works[i].Statements {
-			if _, known := l.prepared[s.Template]; known {
-				continue
-			}
-			name := "guest_" + strconv.Itoa(len(l.prepared))
-			if _, err := l.conn.PgConn().Prepare(ctx, name, s.Template.SQL, numbersOf(s.Template.Params)); err != nil {
-				e := failure(err, "prepare a guest's statement")
-				e.Culprit = g.Works[i].Version
-				return e
-			}
-			l.prepared[s.Template] = name
-		}
-	}
-	return nil
-}
-
-func (l *Lane) begin() {
-	l.batch, l.leading = pgconn.Batch{}, 0
-	l.versions, l.rows = l.versions[:0], l.rows[:0]
-}
-
-func (l *Lane) exec(v talos.Version, rows int, name string, args ...[]byte) {
-	l.batch.ExecPrepared(name, args, nil, nil)
-	l.versions = append(l.versions, v)
-	l.rows = append(l.rows, rows)
-}
-
-// compose writes the transaction into the batch. It reports true, and leaves out the COMMIT,
-// when a statement's count of rows must be checked before.
-func (l *Lane) compose(g *Group) bool {
-	l.begin()
-	l.exec(0, AnyRows, sqlBegin)
+// compose writes the transaction. It leaves out the COMMIT when a count of rows must be checked before.
+func (l *Lane) compose(b *begun) *Batch {
+	g, own, w := b.group, &l.in.own, &Batch{}
+	l.wire.exec(w, 0, AnyRows, sqlBegin)
 	if g.LockWait > FirstLockWait {
-		l.exec(0, AnyRows, sqlWait, []byte(milliseconds(g.LockWait)))
+		l.wire.exec(w, 0, AnyRows, sqlWait, []byte(milliseconds(g.LockWait)))
 	}
-	own := &l.in.own
 	if a := g.Advance; a != nil {
-		l.exec(0, AnyRows, sqlAdvance, number(own.epoch), number(own.token), number(l.in.stateToken.Load()), number(int64(a.From)),
+		l.wire.exec(w, 0, AnyRows, sqlAdvance, number(own.epoch), number(own.token), number(l.in.stateToken.Load()), number(int64(a.From)),
 			number(int64(a.Snapshot)), number(int64(a.Resume)), number(int64(a.Anchor.Position)),
 			number(int64(a.Anchor.Hash)), number(int64(a.Ledgered)))
 	} else {
-		l.exec(0, AnyRows, sqlAhead, number(own.epoch), number(own.token), number(int64(l.number)), number(l.laneToken), versionArray(g.Works))
+		l.wire.exec(w, 0, AnyRows, sqlAhead, number(own.epoch), number(own.token), number(int64(l.number)), number(l.laneToken), versionArray(g.Works))
 	}
 	for _, u := range g.Uses {
-		l.exec(0, AnyRows, sqlUse, []byte(u.Guest), []byte(u.Digest), number(int64(u.From)), []byte(strconv.FormatBool(u.Only)))
+		l.wire.exec(w, 0, AnyRows, sqlUse, []byte(u.Guest), []byte(u.Digest), number(int64(u.From)), []byte(strconv.FormatBool(u.Only)))
 	}
 	for _, e := range g.Ends {
-		l.exec(0, AnyRows, sqlEnd, number(int64(e.Version)), []byte(e.How), []byte(e.Digest))
+		l.wire.exec(w, 0, AnyRows, sqlEnd, number(int64(e.Version)), []byte(e.How), []byte(e.Digest))
 	}
-	l.leading = len(l.versions)
-	checked := false
+	w.leading = len(w.versions)
 	for i := range g.Works {
-		w := &g.Works[i]
-		for _, s := range w.Statements {
-			l.exec(w.Version, s.Template.Rows, l.prepared[s.Template], s.Args...)
-			checked = checked || s.Template.Rows != AnyRows
+		for _, s := range g.Works[i].Statements {
+			l.wire.exec(w, g.Works[i].Version, s.Template.Rows, l.nameOf(b, w, s.Template), s.Args...)
+			b.checked = b.checked || s.Template.Rows != AnyRows
 		}
 	}
-	if !checked {
-		l.exec(0, AnyRows, sqlCommit)
+	if w.commits = !b.checked; w.commits {
+		l.wire.exec(w, 0, AnyRows, sqlCommit)
 	}
-	return checked
+	return w
 }
 
-// run sends the batch and reads every answer. committed, when not nil, says that the batch
-// ends with COMMIT, and is set when the server confirms it.
-func (l *Lane) run(ctx context.Context, committed *bool) error {
-	results := l.conn.PgConn().ExecBatch(ctx, &l.batch)
-	done := 0
-	var wrong error
-	for results.NextResult() {
-		tag, err := results.ResultReader().Close()
-		if err != nil {
-			break
-		}
-		if want := l.rows[done]; want != AnyRows && wrong == nil && tag.RowsAffected() != int64(want) {
-			wrong = &Error{Class: Poison, Code: codeRows, Culprit: l.versions[done],
-				Err: fmt.Errorf("a statement of version %d changed %d rows, and its template promises %d", l.versions[done], tag.RowsAffected(), want)}
-		}
-		l.tally.add(l.versions[done], tag.RowsAffected())
-		if committed != nil && done == len(l.versions)-1 {
-			*committed = tag.String() == "COMMIT"
-		}
-		done++
+// nameOf returns the name by which the server knows a template, and tells it where it does not.
+func (l *Lane) nameOf(b *begun, w *Batch, t *Template) string {
+	name, known := l.prepared[t]
+	if !known {
+		l.names++ // a name is not given twice: the server may know what failed, or not
+		name = "guest_" + strconv.Itoa(l.names)
+		l.wire.parse(w, name, t.SQL, numbersOf(t.Params))
+		l.prepared[t] = name
+		b.parsed = append(b.parsed, t)
 	}
-	err := results.Close()
-	if err == nil {
-		return wrong
-	}
+	return name
+}
+
+// refused says what an answer's error means for its group.
+func (l *Lane) refused(b *begun, a *Batch, err error) *Error {
 	e := failure(err, "install")
 	// Whatever a server says last, it may have committed before: a backend that is shut down says
 	// so after its commit. Only a statement that it refused means that there was none.
-	e.InDoubt = e.Lost && committed != nil
-	if !e.Lost && done < len(l.versions) {
-		e.Culprit = l.versions[done]
+	e.InDoubt = e.Lost && a.commits
+	if !e.Lost && e.Culprit == 0 && a.done < len(a.versions) {
+		e.Culprit = a.versions[a.done]
 	}
-	if !e.Lost && done < l.leading && e.Class == Poison {
+	if !e.Lost && a.done < a.leading && e.Class == Poison {
 		// The host's own statement, not a version's: a right that was taken away is waited for, and a
 		// row that is there already was written by nobody but this host.
 		e.Class = Transient
@@ -253,16 +249,36 @@ func (l *Lane) run(ctx context.Context, committed *bool) error {
 			e.Class = Broken
 		}
 	}
-	if e.Lost && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if e.Lost && pgconn.Timeout(err) {
 		e.Class = TimedOut
 		e.Err = fmt.Errorf("not finished within installer.deadline of %v: %w", l.in.opts.Deadline, e.Err)
+	}
+	if e.Class == Contention && b.blockers != nil {
+		if who := b.blockers(); who != "" {
+			e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
+		}
 	}
 	return e
 }
 
-// failed rolls back, or closes the connection and sets Lost.
-func (l *Lane) failed(err error) error {
-	e := failure(err, "install")
+// failed takes back what is under way after the failure of the oldest group, and rolls back, or closes
+// the connection and sets Lost.
+func (l *Lane) failed(e *Error) error {
+	if e.Lost {
+		_ = l.conn.PgConn().Conn().Close() // what is on its way comes back at once
+	}
+	for i, b := range l.under {
+		for _, t := range b.parsed {
+			delete(l.prepared, t)
+		}
+		if i == 0 || b.since.IsZero() {
+			continue
+		}
+		if a := <-l.wire.answers; a.committed && !e.Lost {
+			e = &Error{Class: Broken, Err: errors.New("the server committed a transaction although the one before it on the same connection, which it follows, was not")}
+		}
+	}
+	l.under = l.under[:min(1, len(l.under))]
 	if !e.Lost && !l.conn.IsClosed() && l.conn.PgConn().TxStatus() != 'I' {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

@@ -112,6 +112,25 @@ func frontier(from, to talos.Version, works ...installer.Work) *installer.Group 
 	}}
 }
 
+// install begins a group and waits for its result.
+func install(l *installer.Lane, g *installer.Group) error { return installed(l, g).Err }
+
+func installed(l *installer.Lane, g *installer.Group) installer.Result {
+	if err := l.Begin(g); err != nil {
+		return installer.Result{Err: err}
+	}
+	return result(l)
+}
+
+// result waits for the result of the oldest group that was begun.
+func result(l *installer.Lane) installer.Result {
+	for {
+		if r, done := l.Finish(<-l.Answers()); done {
+			return r
+		}
+	}
+}
+
 func class(err error) string {
 	var e *installer.Error
 	if !errors.As(err, &e) {
@@ -136,8 +155,8 @@ func TestAGroupIsOneTransactionWithItsSnapshot(t *testing.T) {
 	l := b.lane(in, 0)
 	g := frontier(0, 12, work(10, add, 1, 5), work(11, add, 1, 7))
 	g.Uses = []installer.Use{{Guest: "banking", Digest: "d1", From: 1}}
-	if err := l.Install(t.Context(), g); err != nil {
-		t.Fatal(err)
+	if r := installed(l, g); r.Err != nil || r.Unchanged != 0 {
+		t.Fatalf("%d versions changed nothing, %v", r.Unchanged, r.Err)
 	}
 	b.want("select amount from account where id = 1", "(12)")
 	b.want("select version from cohort_snapshot", "(12)")
@@ -148,16 +167,13 @@ func TestAGroupIsOneTransactionWithItsSnapshot(t *testing.T) {
 	if len(s.History) != 1 || s.History[0] != g.Uses[0] {
 		t.Errorf("history %+v", s.History)
 	}
-	if n := l.Unchanged(); n != 0 {
-		t.Errorf("%d versions changed nothing", n)
-	}
 	// An initiator was first: the guard of the second version lets no row change.
 	guarded := &installer.Template{SQL: "update account set amount = amount + $2::numeric where id = $1::int and amount < 0", Rows: installer.AnyRows}
-	if err := l.Install(t.Context(), frontier(12, 14, work(13, add, 2, 0), work(14, guarded, 2, 1))); err != nil || l.Unchanged() != 1 {
-		t.Errorf("%d versions changed nothing, want 1; %v", l.Unchanged(), err)
+	if r := installed(l, frontier(12, 14, work(13, add, 2, 0), work(14, guarded, 2, 1))); r.Err != nil || r.Unchanged != 1 {
+		t.Errorf("%d versions changed nothing, want 1; %v", r.Unchanged, r.Err)
 	}
 	// A flush without statements.
-	if err := l.Install(t.Context(), frontier(14, 20)); err != nil {
+	if err := install(l, frontier(14, 20)); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version from cohort_snapshot", "(20)")
@@ -167,16 +183,16 @@ func TestAPoisonStatementNamesItsVersionAndLeavesNothing(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
 	l := b.lane(in, 0)
-	err := l.Install(t.Context(), frontier(0, 3, work(1, add, 1, 5), work(2, add, 1, 5000), work(3, add, 1, 5)))
+	err := install(l, frontier(0, 3, work(1, add, 1, 5), work(2, add, 1, 5000), work(3, add, 1, 5)))
 	wantClass(t, err, installer.Poison, "23514", 2)
 	if !strings.Contains(err.Error(), "account_amount_check") {
 		t.Errorf("the error does not name the constraint: %v", err)
 	}
-	err = l.Install(t.Context(), frontier(0, 3, installer.Work{Version: 3, Statements: []installer.Statement{
+	err = install(l, frontier(0, 3, installer.Work{Version: 3, Statements: []installer.Statement{
 		{Template: &installer.Template{SQL: "update nothing set x = 1", Rows: installer.AnyRows}}}}))
 	wantClass(t, err, installer.Poison, "42P01", 3)
 	b.want("select sum(amount) from account", "(0)")
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, add, 1, 5))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err != nil {
 		t.Fatalf("the lane is of no use after a poison group: %v", err)
 	}
 }
@@ -185,10 +201,10 @@ func TestACountOfRowsThatIsNotPromisedStopsTheCommit(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
 	l := b.lane(in, 0)
-	err := l.Install(t.Context(), frontier(0, 2, work(1, addOne, 1, 5), work(2, addOne, 77, 5)))
+	err := install(l, frontier(0, 2, work(1, addOne, 1, 5), work(2, addOne, 77, 5)))
 	wantClass(t, err, installer.Poison, "IC004", 2)
 	b.want("select sum(amount) from account", "(0)")
-	if err := l.Install(t.Context(), frontier(0, 1, work(1, addOne, 1, 5))); err != nil {
+	if err := install(l, frontier(0, 1, work(1, addOne, 1, 5))); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version from cohort_snapshot", "(1)")
@@ -198,9 +214,9 @@ func TestTheSnapshotIsComparedAndSet(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
 	l := b.lane(in, 0)
-	wantClass(t, l.Install(t.Context(), frontier(5, 6, work(6, add, 1, 1))), installer.Broken, "IC002", 0)
+	wantClass(t, install(l, frontier(5, 6, work(6, add, 1, 1))), installer.Broken, "IC002", 0)
 	b.exec("update cohort_snapshot set version = 99")
-	wantClass(t, l.Install(t.Context(), frontier(0, 6, work(6, add, 1, 1))), installer.Broken, "IC002", 0)
+	wantClass(t, install(l, frontier(0, 6, work(6, add, 1, 1))), installer.Broken, "IC002", 0)
 	b.want("select sum(amount) from account", "(0)")
 	if _, err := in.Take(t.Context(), "", ""); err == nil || !strings.Contains(err.Error(), "cohort_snapshot has 99") {
 		t.Errorf("taking over a database whose snapshots differ: %v", err)
@@ -215,14 +231,14 @@ func TestAnEpochThatIsOverCannotCommit(t *testing.T) {
 	if s.Epoch != 2 {
 		t.Fatalf("epoch %d", s.Epoch)
 	}
-	wantClass(t, l0.Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))), installer.Fenced, "IC001", 0)
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l0, frontier(0, 1, work(1, add, 1, 1))), installer.Fenced, "IC001", 0)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}), installer.Fenced, "IC001", 0)
 	wantClass(t, l1.Quarantine(t.Context(), []installer.Quarantined{{Version: 1}}), installer.Fenced, "IC001", 0)
 	if _, err := l0.Connect(t.Context(), nil); !installer.IsFenced(err) {
 		t.Errorf("a fenced host connects: %v", err)
 	}
 	b.want("select sum(amount) from account", "(0)")
-	if err := b.lane(second, 0).Install(t.Context(), frontier(0, 1, work(1, add, 1, 1))); err != nil {
+	if err := install(b.lane(second, 0), frontier(0, 1, work(1, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -231,7 +247,7 @@ func TestAheadGroupsGoToTheLedgerAndTheNextFrontierPassesThem(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(2)
 	l0, l1 := b.lane(in, 0), b.lane(in, 1)
-	if err := l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(7, add, 2, 1), work(9, add, 3, 1)}}); err != nil {
+	if err := install(l1, &installer.Group{Works: []installer.Work{work(7, add, 2, 1), work(9, add, 3, 1)}}); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version from ichor.ledger order by 1", "(7) (9)")
@@ -240,14 +256,14 @@ func TestAheadGroupsGoToTheLedgerAndTheNextFrontierPassesThem(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	g := frontier(0, 7, work(5, add, 1, 1))
-	wantClass(t, l0.Install(t.Context(), g), installer.Broken, "IC003", 0)
+	wantClass(t, install(l0, g), installer.Broken, "IC003", 0)
 	g.Advance.Ledgered = 1
-	if err := l0.Install(t.Context(), g); err != nil {
+	if err := install(l0, g); err != nil {
 		t.Fatal(err)
 	}
 	b.want("select version from ichor.ledger order by 1", "(9)")
 	// Never twice: the key of the ledger says so, and that nobody but this host could have written it.
-	wantClass(t, l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(9, add, 3, 1)}}), installer.Broken, "23505", 0)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(9, add, 3, 1)}}), installer.Broken, "23505", 0)
 }
 
 func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
@@ -255,14 +271,14 @@ func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
 	in, _ := b.take(1)
 	l := b.lane(in, 0)
 	// The commit happened; the host does not know.
-	if err := l.Install(t.Context(), frontier(0, 4, work(4, add, 1, 1))); err != nil {
+	if err := install(l, frontier(0, 4, work(4, add, 1, 1))); err != nil {
 		t.Fatal(err)
 	}
 	up, err := l.Connect(t.Context(), &installer.Doubt{Frontier: true, Versions: []talos.Version{4}})
 	if err != nil || up.Snapshot != 4 {
 		t.Fatalf("%+v, %v", up, err)
 	}
-	if err := l.Install(t.Context(), &installer.Group{Works: []installer.Work{work(8, add, 2, 1)}}); err != nil {
+	if err := install(l, &installer.Group{Works: []installer.Work{work(8, add, 2, 1)}}); err != nil {
 		t.Fatal(err)
 	}
 	up, err = l.Connect(t.Context(), &installer.Doubt{Versions: []talos.Version{8}})
@@ -286,7 +302,7 @@ func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
 		}
 	}()
 	slow := &installer.Template{SQL: "update account set amount = slow() where id = 1", Rows: installer.AnyRows}
-	err = l.Install(t.Context(), frontier(4, 5, installer.Work{Version: 5, Statements: []installer.Statement{{Template: slow}}}))
+	err = install(l, frontier(4, 5, installer.Work{Version: 5, Statements: []installer.Statement{{Template: slow}}}))
 	var e *installer.Error
 	if !errors.As(err, &e) || e.Class != installer.Transient || !e.Lost || !e.InDoubt {
 		t.Fatalf("a session that the server ended: %s (%v)", class(err), err)
@@ -295,7 +311,7 @@ func TestAConnectionThatIsLostLeavesADoubtThatTheNextResolves(t *testing.T) {
 	if err != nil || up.Snapshot != 4 {
 		t.Fatalf("%+v, %v", up, err)
 	}
-	if err := l.Install(t.Context(), frontier(4, 5, work(5, add, 1, 1))); err != nil {
+	if err := install(l, frontier(4, 5, work(5, add, 1, 1))); err != nil {
 		t.Fatalf("after the doubt was resolved: %v", err)
 	}
 }
@@ -309,7 +325,7 @@ func TestAnEarlierConnectionCannotCommitAfterTheFenceWasRenewed(t *testing.T) {
 	if _, err := fresh.Connect(t.Context(), &installer.Doubt{Versions: []talos.Version{1}}); err != nil {
 		t.Fatal(err)
 	}
-	wantClass(t, zombie.Install(t.Context(), &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantClass(t, install(zombie, &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}), installer.Fenced, "IC001", 0)
 	b.want("select sum(amount) from account", "(0)")
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -22,12 +21,9 @@ type Lane struct {
 	conn      *pgx.Conn
 	backend   backend // the one of conn, or of the connection before
 	prepared  map[*Template]string
-	batch     pgconn.Batch
-	// versions[i] is whose the i-th statement of the batch is; 0 is the host's own.
-	versions []talos.Version
-	rows     []int // how many rows the i-th statement must change; AnyRows is not checked
-	leading  int   // how many statements stand before the first of a version
-	tally    tally
+	names     int      // given to templates
+	wire      *wire    // of conn
+	under     []*begun // oldest first, at most two
 }
 
 // Lane returns the lane of that number, which must be below Options.Lanes. It has no connection yet.
@@ -70,7 +66,7 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 		e.Lost = true
 		return Connected{}, e
 	}
-	l.conn, l.prepared = conn, map[*Template]string{}
+	l.conn, l.wire, l.prepared = conn, newWire(conn, l.in.opts.Deadline), map[*Template]string{}
 	return connected, nil
 }
 
@@ -172,10 +168,12 @@ func errNoConnection() error {
 	return &Error{Class: Transient, Lost: true, Err: errors.New("the lane has no connection")}
 }
 
-// Close ends the lane's connection, if it has one.
+// Close ends the lane's connection, if it has one, and with it what is under way.
 func (l *Lane) Close() {
-	if l.conn != nil {
-		closeSoon(l.conn)
-		l.conn = nil
+	if l.conn == nil {
+		return
 	}
+	l.wire.close(len(l.under) > 0)
+	closeSoon(l.conn)
+	l.conn, l.wire, l.under = nil, nil, nil
 }

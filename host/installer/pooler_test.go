@@ -44,12 +44,12 @@ func TestAPoolerOfSessionsIsUsed(t *testing.T) {
 		l.Close()
 	}
 	l0, l1 := b.lane(in, 0), b.lane(in, 1)
-	if err := l1.Install(t.Context(), &installer.Group{Works: []installer.Work{work(2, add, 2, 5)}}); err != nil {
+	if err := install(l1, &installer.Group{Works: []installer.Work{work(2, add, 2, 5)}}); err != nil {
 		t.Error(err)
 	}
 	g := frontier(0, 2, work(1, add, 1, 5))
 	g.Advance.Ledgered = 1
-	if err := l0.Install(t.Context(), g); err != nil {
+	if err := install(l0, g); err != nil {
 		t.Error(err)
 	}
 	b.want("select sum(amount) from account", "(10)")

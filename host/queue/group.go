@@ -9,7 +9,7 @@ type Group struct {
 	Frontier bool
 
 	// Chained says that it follows a frontier group that is still in flight, on the same
-	// connection: it must not be begun unless that one was committed.
+	// connection: it must have no effect unless that one was committed.
 	Chained bool
 
 	// Of a frontier group: the snapshot before and after, the resume point with its anchor, and
@@ -53,9 +53,10 @@ func (q *Queue) NextFrontier(now int64, lim Limits, beyond Beyond) *Group {
 // NextChained takes the run that starts behind the frontier group in flight, if it fills a
 // group, and returns nil otherwise. What it depends on may be in that group: the two are safe
 // because the same connection takes them in order, and because the second compares the
-// snapshot that the first sets. A smaller run waits, and goes with what arrives meanwhile.
+// snapshot that the first sets; so the first must set another. A smaller run waits, and goes with
+// what arrives meanwhile.
 func (q *Queue) NextChained(now int64, lim Limits, beyond Beyond) *Group {
-	if q.lastInFlight == nil || q.lastInFlight.before != nil {
+	if q.lastInFlight == nil || q.lastInFlight.before != nil || q.lastInFlight.Snapshot == q.lastInFlight.From {
 		return nil
 	}
 	from := q.entries.Search(func(e *Entry) bool { return e.Version > q.lastInFlight.Snapshot })

@@ -163,7 +163,7 @@ func (p *pair) begin() error {
 		var members []*modelled
 		var from, end talos.Version
 		if len(frontiers) == 1 {
-			if from = frontiers[0].group.Snapshot; p.model.full(from, p.now, lim) {
+			if from = frontiers[0].group.Snapshot; from != frontiers[0].group.From && p.model.full(from, p.now, lim) {
 				members, end = p.model.run(from, p.now, lim)
 			}
 		}

@@ -14,14 +14,15 @@ type Action interface{ action() }
 // Connect asks a lane to connect and to renew its fence; answered by LaneUp or LaneDown.
 type Connect struct {
 	Lane cohort.Lane
-	// Doubt is the group whose commit is unknown, or nil. For an ahead group the answer counts
-	// how many of its versions are in the ledger.
+	// Doubt is the group whose commit is unknown, or nil; of the one chained to it the snapshot tells
+	// as much. For an ahead group the answer counts how many of its versions are in the ledger.
 	Doubt *queue.Group
 }
 
 // Install asks a lane for one transaction; answered by Installed, Failed or LaneDown. The
-// group's entries may be read until then. A lane may have two: the second group is Chained, and
-// the lane drops it without an answer unless the job before it was an Install that succeeded.
+// group's entries may be read until then. A lane may have two: the second group is Chained, may be
+// sent before the first is answered, and has no effect and no answer when that is not committed. A
+// LaneDown that is in doubt is so of both.
 type Install struct {
 	Lane  cohort.Lane
 	Group *queue.Group

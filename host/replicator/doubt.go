@@ -7,15 +7,15 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// onLaneUp finds out what became of a group in doubt. The lane's fence was renewed before the
-// snapshot was read, so the answer is final.
+// onLaneUp finds out what became of a group in doubt, and of the one chained to it. The lane's fence was
+// renewed before the snapshot was read, so the answer is final.
 func (ls *lanes) onLaneUp(ev *LaneUp) {
 	l := &ls.all[ev.Lane]
 	ls.idle(l)
 	l.failures = 0
 	highest := ls.highestUnderWay()
-	g := l.group
-	l.group, l.doubt = nil, false
+	g, next := l.group, l.next
+	l.doubt = false
 	switch {
 	case ev.Snapshot < l.confirmed:
 		ls.stop(StopDatabaseRegressed, Failure{Class: Regressed, Kind: "snapshot", Message: fmt.Sprintf(
@@ -23,12 +23,16 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 	case ev.Snapshot > highest:
 		panic(queue.Assertionf("the database's snapshot is %d, and no group of this host goes beyond %d: something else moved it", ev.Snapshot, highest))
 	case g == nil:
+	case next != nil && committed(next, ev):
+		ls.foundDurable(l, ev)
+		ls.foundDurable(l, ev)
 	case committed(g, ev):
-		ls.stats.DoubtCommitted++
-		l.group = g
-		ls.installed(l, &Installed{Lane: ev.Lane, Received: ls.now, Begin: ls.now, Complete: ls.now})
+		ls.unchain(l)
+		ls.foundDurable(l, ev)
 	case g.Frontier && ev.Snapshot == g.From, !g.Frontier && ev.Ledgered == 0:
+		ls.unchain(l)
 		ls.stats.DoubtAborted++
+		l.group = nil
 		ls.queue.Undone(g)
 		if l.cause.Class == TimedOut {
 			ls.tooSlow(g, l.cause)
@@ -36,6 +40,15 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 	default:
 		panic(queue.Assertionf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
 			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))
+	}
+}
+
+// foundDurable makes a lane's group count that was in doubt; the one chained to it becomes the lane's.
+func (ls *lanes) foundDurable(l *lane, ev *LaneUp) {
+	ls.stats.DoubtCommitted++
+	ls.installed(l, &Installed{Lane: ev.Lane, Received: ls.now, Begin: ls.now, Complete: ls.now})
+	if l.group == nil {
+		ls.idle(l)
 	}
 }
 

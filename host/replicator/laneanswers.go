@@ -186,7 +186,6 @@ func (ls *lanes) split(g *queue.Group, ev *Failed) {
 
 func (ls *lanes) onLaneDown(ev *LaneDown) {
 	l := &ls.all[ev.Lane]
-	ls.unchain(l)
 	if ls.lost(ev.Failure) {
 		return
 	}
@@ -194,6 +193,9 @@ func (ls *lanes) onLaneDown(ev *LaneDown) {
 	ls.down(l, ev.Failure)
 	if l.group == nil {
 		return
+	}
+	if !ev.InDoubt && !l.doubt {
+		ls.unchain(l)
 	}
 	if strings.HasPrefix(ev.Failure.Code, "53") {
 		ls.yieldConnection()

@@ -10,8 +10,8 @@ import (
 )
 
 // lanes is the connections that install. It keeps these rules: a lane has one job at a time, or a
-// frontier group and the one chained to it; a group whose commit is in doubt stays with its lane until
-// the database says what became of it; and nobody else's commit is taken for ours.
+// frontier group and the one chained to it; groups whose commit is in doubt stay with their lane until
+// the database says what became of them; and nobody else's commit is taken for ours.
 type lanes struct {
 	*step
 	reading    *reading
@@ -28,7 +28,7 @@ type lanes struct {
 type lane struct {
 	state    laneState
 	group    *queue.Group // in flight or in doubt
-	next     *queue.Group // chained to it
+	next     *queue.Group // chained to it: in flight, or in doubt like it
 	rows     []Poisoned   // being recorded, or to be recorded again
 	beating  bool         // it is asked whether it lives
 	beatAt   int64        // when it is asked next, while it is idle; 0 is never
@@ -40,7 +40,7 @@ type lane struct {
 	confirmed talos.Version
 	failure   Failure // why it is down
 	downAt    int64
-	doubt     bool    // whether the group was committed is not known
+	doubt     bool    // whether its groups were committed is not known
 	cause     Failure // of the doubt
 }
 
@@ -111,8 +111,8 @@ func (ls *lanes) assign(i cohort.Lane) {
 	ls.begin(i, g)
 }
 
-// chain gives a lane whose frontier group is in flight the next one, if it is a full one: the
-// lane begins it the moment the first is committed, and drops it in silence if that is not.
+// chain gives a lane whose frontier group is in flight the next one, if it is a full one: it is on its
+// way before the first is answered, and without effect if that is not committed.
 func (ls *lanes) chain(i cohort.Lane) {
 	l := &ls.all[i]
 	if ls.draining || ls.stopped || ls.poison.breaker.open() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {

@@ -41,7 +41,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided", "full of statements"} {
+	for _, what := range []string{"crash", "doubt, committed", "two in doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided", "full of statements"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -378,6 +378,16 @@ func (w *world) first(k int) int {
 	return k
 }
 
+// chained returns the group of a lane that is chained to the one before, or nil.
+func (w *world) chained(lane cohort.Lane) *Install {
+	for _, a := range w.asked {
+		if i, ok := a.(*Install); ok && i.Lane == lane && i.Group.Chained {
+			return i
+		}
+	}
+	return nil
+}
+
 // drop lets a lane drop the group that is chained to one which failed.
 func (w *world) drop(lane cohort.Lane) {
 	w.asked = slices.DeleteFunc(w.asked, func(a Action) bool {
@@ -435,6 +445,10 @@ func (w *world) install(a *Install) {
 	if w.chance(4) {
 		w.met["doubt, committed"]++
 		lost.InDoubt = true
+		if next := w.chained(a.Lane); next != nil && w.r.IntN(2) == 0 { // it was on its way already
+			w.met["two in doubt, committed"]++
+			w.commit(next)
+		}
 		w.drop(a.Lane)
 		w.step(lost)
 		return

@@ -11,59 +11,86 @@ import (
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
-// install is the goroutine of a lane: one connection, one job at a time.
+// install is the goroutine of a lane: one connection, and one job at a time or a group and the one
+// that is chained to it.
 func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
 	lane := s.Installer.Lane(int(number))
 	defer lane.Close()
-	installed := false // by the job before
+	var under []underWay // oldest first
+	follows := false     // what a chained group follows is under way, or was committed
 	for {
 		select {
 		case <-s.life.Done():
 			return
 		case job := <-jobs:
-			if a, ok := job.(*replicator.Install); ok && a.Group.Chained && !installed {
-				continue // what it follows was not committed: the core knows by that
-			}
-			if _, ok := job.(*replicator.Disconnect); ok {
-				lane.Close()
+			a, ok := job.(*replicator.Install)
+			if !ok {
+				follows = false
+				s.job(lane, number, job)
 				continue
 			}
-			ev := s.job(lane, number, job)
-			_, installed = ev.(*replicator.Installed)
+			if a.Group.Chained && !follows {
+				continue // what it follows was not committed: the core knows by that
+			}
+			u := underWay{job: a, group: s.groupOf(a), received: status.Now()}
+			if err := lane.Begin(u.group); err != nil {
+				s.answer(down(number, err))
+				continue
+			}
+			under, follows = append(under, u), true
+		case answer := <-lane.Answers():
+			r, done := lane.Finish(answer)
+			if !done {
+				continue
+			}
+			u := under[0]
+			if under = under[1:]; r.Err != nil {
+				under, follows = nil, false // the chained one had no effect
+				s.answer(failed(number, r.Err))
+				continue
+			}
+			s.Metrics.Unchanged(r.Unchanged)
+			ev := &replicator.Installed{Lane: number, Received: u.received, Begin: r.Begin.UnixNano(), Complete: status.Now()}
+			s.sayInstalled(u.job.Group, u.group, ev)
 			s.answer(ev)
 		}
 	}
 }
 
-func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.Action) replicator.Event {
+// underWay is a group whose result has not come.
+type underWay struct {
+	job      *replicator.Install
+	group    *installer.Group
+	received int64 // ns
+}
+
+// job does what is not an Install, while nothing is under way.
+func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.Action) {
 	received := status.Now()
 	var err error
+	var ev replicator.Event
 	switch job := job.(type) {
+	case *replicator.Disconnect:
+		lane.Close()
+		return
 	case *replicator.Connect:
-		connected, err := lane.Connect(s.life, doubtOf(job.Doubt))
-		if err != nil {
-			return down(number, err)
+		var connected installer.Connected
+		if connected, err = lane.Connect(s.life, doubtOf(job.Doubt)); err != nil {
+			s.answer(down(number, err))
+			return
 		}
-		return &replicator.LaneUp{Lane: number, Snapshot: connected.Snapshot, Ledgered: connected.Ledgered}
-	case *replicator.Install:
-		g := s.groupOf(job)
-		begin := status.Now()
-		if err = lane.Install(s.life, g); err == nil {
-			s.Metrics.Unchanged(lane.Unchanged())
-			ev := &replicator.Installed{Lane: number, Received: received, Begin: begin, Complete: status.Now()}
-			s.sayInstalled(job.Group, g, ev)
-			return ev
-		}
+		ev = &replicator.LaneUp{Lane: number, Snapshot: connected.Snapshot, Ledgered: connected.Ledgered}
 	case *replicator.Beat:
-		if err = lane.Beat(s.life); err == nil {
-			return &replicator.Alive{Lane: number}
-		}
+		err = lane.Beat(s.life)
+		ev = &replicator.Alive{Lane: number}
 	case *replicator.Quarantine:
-		if err = lane.Quarantine(s.life, s.rowsOf(job)); err == nil {
-			return &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: status.Now()}
-		}
+		err = lane.Quarantine(s.life, s.rowsOf(job))
+		ev = &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: status.Now()}
 	}
-	return failed(number, err)
+	if err != nil {
+		ev = failed(number, err)
+	}
+	s.answer(ev)
 }
 
 // sayInstalled tells of a group that was committed, at debug.

@@ -194,7 +194,8 @@ type session struct {
 	client, server net.Conn
 
 	mu     sync.Mutex
-	fault  Fault // of the COMMIT under way
+	inSync bool    // the client has begun something that the server answers with ReadyForQuery
+	faults []Fault // of the COMMIT in each of these whose answer has not come, oldest first
 	silent bool
 }
 
@@ -206,7 +207,7 @@ func (s *session) close() {
 func (s *session) is(f Fault) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fault == f
+	return len(s.faults) > 0 && s.faults[0] == f
 }
 
 func (s *session) silence() {
@@ -243,6 +244,7 @@ func (s *session) forward() {
 		if s.isSilent() {
 			continue
 		}
+		s.begin(kind)
 		if kind == 'B' && statementOf(body) == commitStatement && s.met() {
 			return
 		}
@@ -253,12 +255,31 @@ func (s *session) forward() {
 	}
 }
 
+// begin notes where the messages begin that end with the next ReadyForQuery.
+func (s *session) begin(kind byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.inSync {
+		s.faults = append(s.faults, NoFault)
+	}
+	s.inSync = kind != 'S' && kind != 'Q'
+}
+
+// end notes that the server is ready for the next.
+func (s *session) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.faults) > 0 { // none is of the start of the session
+		s.faults = s.faults[1:]
+	}
+}
+
 // met lets the fault of a COMMIT happen, as far as it happens before the COMMIT is forwarded;
 // true when nothing more is to be read.
 func (s *session) met() bool {
 	f := s.proxy.take()
 	s.mu.Lock()
-	s.fault, s.silent = f, s.silent || f == SilenceBeforeCommit
+	s.faults[len(s.faults)-1], s.silent = f, s.silent || f == SilenceBeforeCommit
 	s.mu.Unlock()
 	if f == CutBeforeCommit {
 		s.close()
@@ -287,7 +308,8 @@ func (s *session) back() {
 		s.proxy.mu.Lock()
 		delay := s.proxy.delay
 		s.proxy.mu.Unlock()
-		if kind == 'Z' && delay > 0 {
+		if kind == 'Z' {
+			s.end()
 			time.Sleep(delay)
 		}
 		if err := writeFrame(s.client, kind, body); err != nil {
