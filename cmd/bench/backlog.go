@@ -11,10 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-const (
-	backlogTopic = "backlog.certification"
-	sentAtOnce   = 2_000
-)
+const sentAtOnce = 2_000
 
 // transfer is what one version installs.
 type transfer struct {
@@ -25,27 +22,33 @@ type transfer struct {
 
 // backlog is a topic that is full before the host starts.
 type backlog struct {
+	name      string
+	accounts  int // of the bank
 	log       *verdict.Log
 	last      talos.Version // the snapshot when all is installed
 	transfers []transfer    // of the committed versions, in their order
 }
 
+// topic is where the backlog is.
+func (b *backlog) topic() string { return b.name + ".certification" }
+
 // fill sends candidates and their decisions to the backlog's topic. All are single transfers, so
 // that each version is one statement of the guest's first template.
-func (m *benchmark) fill(ctx context.Context) (*backlog, error) {
-	if err := m.Broker.CreateTopic(ctx, backlogTopic, 1, nil); err != nil {
+func (m *benchmark) fill(ctx context.Context, of backlog) (*backlog, error) {
+	b := &of
+	if err := m.Broker.CreateTopic(ctx, b.topic(), 1, nil); err != nil {
 		return nil, err
 	}
-	generator, err := workload.New(workload.Options{Seed: m.options.Seed, Accounts: m.options.Accounts, Plain: true})
+	generator, err := workload.New(workload.Options{Seed: m.options.Seed, Accounts: b.accounts, Plain: true})
 	if err != nil {
 		return nil, err
 	}
-	producer, err := m.Broker.NewProducer(backlogTopic, kafkatest.Uncompressed)
+	producer, err := m.Broker.NewProducer(b.topic(), kafkatest.Uncompressed)
 	if err != nil {
 		return nil, err
 	}
 	defer producer.Close()
-	b := &backlog{log: verdict.NewLog()}
+	b.log = verdict.NewLog()
 	candidates := map[talos.Version]transfer{}
 	for ended := false; !ended; {
 		var messages []kafkatest.Message

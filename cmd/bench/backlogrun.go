@@ -26,14 +26,14 @@ type backlogRun struct {
 	cpu     float64 // processors that the host kept busy meanwhile
 }
 
-// install lets a fresh host install the backlog into a fresh database.
-func (m *benchmark) install(ctx context.Context, b *backlog) (run backlogRun, err error) {
-	bank, err := m.bank(ctx)
+// install lets a fresh host install the backlog into a fresh database. change may change its settings.
+func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.Bank, *stage.Settings)) (run backlogRun, err error) {
+	bank, err := m.bank(ctx, b.accounts)
 	if err != nil {
 		return run, err
 	}
 	begun := time.Now()
-	h, err := m.host(ctx, backlogTopic, bank)
+	h, err := m.NewHost(ctx, b.topic(), bank, func(s *stage.Settings) { change(bank, s) })
 	if err != nil {
 		return run, err
 	}

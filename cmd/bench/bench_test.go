@@ -42,6 +42,9 @@ func TestShortRunPrintsEveryMeasurement(t *testing.T) {
 	if _, ok := measured["snapshot_age_p50_ms"].(float64); !ok {
 		t.Error("there is no snapshot_age_p50_ms")
 	}
+	if got := measured["lanes"].([]any); len(got) != 4 || got[3].(map[string]any)["round_trip_ms"].(float64) < 2.5 {
+		t.Errorf("by lanes: %v, want two backlogs, next to the database and 2.5 ms from it", got)
+	}
 	if got := measured["rungs"].([]any); len(got) != len(rungs) {
 		t.Errorf("%d rungs, want %d", len(got), len(rungs))
 	}
@@ -55,7 +58,7 @@ func TestShortRunPrintsEveryMeasurement(t *testing.T) {
 
 func TestWrongFlagsAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"--candidates", "3"}, {"--rounds", "0"}, {"--rate", "0"}, {"--lanes", "-1"}, {"--accounts", "1"}, {"--nonsense"},
+		{"--candidates", "3"}, {"--rounds", "0"}, {"--rate", "0"}, {"--lanes", "-1"}, {"--lane-counts", "0"}, {"--accounts", "1"}, {"--nonsense"},
 	} {
 		var out, problems bytes.Buffer
 		if code := run(args, &out, &problems); code != program.ExitUsage || problems.Len() == 0 {

@@ -32,9 +32,9 @@ func openStage(ctx context.Context, o options) (*benchmark, error) {
 
 // bank opens a fresh bank whose tables the database's planner knows, on a server that has nothing
 // left to write.
-func (m *benchmark) bank(ctx context.Context) (*stage.Bank, error) {
+func (m *benchmark) bank(ctx context.Context, accounts int) (*stage.Bank, error) {
 	m.banks++
-	b, err := m.OpenBank(ctx, fmt.Sprintf("bank_%d", m.banks), m.options.Accounts)
+	b, err := m.OpenBank(ctx, fmt.Sprintf("bank_%d", m.banks), accounts)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +52,9 @@ func (m *benchmark) bank(ctx context.Context) (*stage.Bank, error) {
 
 // host prepares a host for the bank, with the options' lanes and groups.
 func (m *benchmark) host(ctx context.Context, topic string, b *stage.Bank) (*stage.Host, error) {
-	return m.NewHost(ctx, topic, b, m.adjust)
+	return m.NewHost(ctx, topic, b, func(s *stage.Settings) { m.adjust(b, s) })
 }
 
-func (m *benchmark) adjust(s *stage.Settings) {
+func (m *benchmark) adjust(_ *stage.Bank, s *stage.Settings) {
 	s.Installer.Lanes, s.Installer.GroupMax = m.options.Lanes, m.options.Group
 }

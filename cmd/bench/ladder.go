@@ -68,7 +68,7 @@ func guestSQL(root string) (string, error) {
 
 // climb measures one rung on a fresh bank.
 func (m *benchmark) climb(ctx context.Context, r rung, sql string, transfers []transfer) (float64, error) {
-	bank, err := m.bank(ctx)
+	bank, err := m.bank(ctx, m.options.Accounts)
 	if err != nil {
 		return 0, err
 	}

@@ -31,13 +31,13 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 		return nil, err
 	}
 	say("filling a topic with %d candidates and their decisions", o.Candidates)
-	b, err := m.fill(ctx)
+	b, err := m.fill(ctx, backlog{name: "uniform", accounts: o.Accounts})
 	if err != nil {
 		return nil, err
 	}
-	r = &report{Candidates: o.Candidates, Versions: len(b.transfers), Rounds: o.Rounds}
+	r = &report{Candidates: o.Candidates, Versions: len(b.transfers), Rounds: o.Rounds, LaneCounts: o.LaneCounts}
 	say("loading the guest for the first time: compiling it, checking its SQL")
-	load, err := m.firstLoad(ctx)
+	load, err := m.firstLoad(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +46,9 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 		return nil, err
 	}
 	if err := m.rounds(ctx, b, sql, r, say); err != nil {
+		return nil, err
+	}
+	if r.Lanes, err = m.compareLanes(ctx, b, say); err != nil {
 		return nil, err
 	}
 	if o.For > 0 {
@@ -72,7 +75,7 @@ func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *repor
 	var runs []backlogRun
 	rates := make([][]float64, len(rungs))
 	for n := range m.options.Rounds {
-		run, err := m.install(ctx, b)
+		run, err := m.install(ctx, b, m.adjust)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type options struct {
 	For        time.Duration `default:"30s" help:"How long the steady load lasts; 0 leaves it out."`
 	Delay      int           `default:"4" help:"Messages by which the certifier's decision may come after its candidate, under the steady load."`
 	Lanes      int           `default:"0" help:"Connections that the host installs with; 0 for its default."`
+	LaneCounts []int         `default:"1,2,4,8" help:"Lanes to compare, next to the database and far from it."`
 	Group      int           `default:"0" help:"Versions that the host installs in one transaction at most; 0 for its default."`
 	Quick      bool          `help:"A few seconds only, to see that it works; the figures mean little."`
 	JSON       bool          `name:"json" help:"Print the figures as one JSON object too, as the last line."`
@@ -26,6 +28,7 @@ type options struct {
 // quick makes everything small.
 func (o *options) quick() {
 	o.Candidates, o.Rounds, o.Rate, o.For = 3_000, 1, 200, 2*time.Second
+	o.LaneCounts = o.LaneCounts[:1]
 }
 
 // leaveOut is how much of the beginning of the steady load does not count, while all is cold.
@@ -37,6 +40,9 @@ func (o *options) validate() error {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("--%s is negative", name))
 		}
+	}
+	if len(o.LaneCounts) == 0 || slices.Min(o.LaneCounts) < 1 {
+		errs = append(errs, errors.New("--lane-counts must name one number at least, each above 0"))
 	}
 	if o.Candidates < 100 {
 		errs = append(errs, errors.New("--candidates must be at least 100"))

@@ -39,6 +39,9 @@ type report struct {
 	LoadMiB    float64   `json:"first_load_peak_mib"`
 	Rungs      []rung    `json:"rungs"`
 
+	LaneCounts []int       `json:"lane_counts"`
+	Lanes      []laneRates `json:"lanes"`
+
 	LoadRate       float64 `json:"load_candidates_per_s"`
 	LoadCPU        float64 `json:"load_host_cpus_busy"`
 	Journeys       int     `json:"journeys"`
@@ -129,6 +132,10 @@ func (r *report) print(out io.Writer) {
 	line("  processors busy with the host", "%8.2f", r.CPU)
 	line("  start of the process to the first install", "%8.0f ms", r.StartMs)
 	line("  a guest's first load, in a child", "%8.0f ms, %.0f MiB at its peak", r.LoadMs, r.LoadMiB)
+	fmt.Fprintf(out, "By lanes, versions/s with %v of them; a round trip to the database as it was measured:\n", r.LaneCounts)
+	for _, l := range r.Lanes {
+		line(fmt.Sprintf("%s, %.1f ms added: %.1f ms", l.Backlog, l.AddedMs, l.TripMs), "%8.0f", l.Rates)
+	}
 	fmt.Fprintln(out, "  What the host installed equals a serial replay of the log, each time.")
 	if r.AgeSamples == 0 {
 		return

@@ -60,7 +60,7 @@ func (m *benchmark) initiating(topic string) disturbance {
 // load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host and
 // a fresh topic. What disturbs it is ended when all is sent, unless wait says to wait for it.
 func (m *benchmark) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
-	bank, err := m.bank(ctx)
+	bank, err := m.bank(ctx, m.options.Accounts)
 	if err != nil {
 		return out, err
 	}

@@ -164,7 +164,7 @@ var (
 var goroutines = map[string]int{
 	"host/session":   5, // follow, lane, convert, besides, watch
 	"host/admin":     1, // the listener
-	"host/installer": 1, // looks who holds a lock, while a lane waits for it
+	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it
 	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent
 }
 

@@ -83,6 +83,17 @@ func (e *Entry) decided() State {
 // State returns where the entry stands.
 func (e *Entry) State() State { return e.state }
 
+// Since returns the instant, in ns, since which the entry is converting or in flight; 0 when it is neither.
+func (e *Entry) Since() int64 {
+	switch e.state {
+	case Converting:
+		return e.AddedAt
+	case InFlight:
+		return e.group.begun
+	}
+	return 0
+}
+
 // NotBefore returns the instant, in ns, before which the entry is not tried again; 0 is none.
 func (e *Entry) NotBefore() int64 { return e.notBefore }
 

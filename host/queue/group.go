@@ -19,10 +19,14 @@ type Group struct {
 	Anchor         talos.Anchor
 	Ledgered       int
 
+	begun  int64 // ns
 	bytes  int
 	most   int    // the least limit of its entries
 	before *Group // the one in flight that it is chained to
 }
+
+// fills reports whether the group has reached the limits.
+func (g *Group) fills(lim Limits) bool { return len(g.Entries) >= lim.Entries || g.bytes >= lim.Bytes }
 
 // Limits bound a group.
 type Limits struct {
@@ -93,7 +97,7 @@ func (q *Queue) fills(from int, now int64, lim Limits) bool {
 // run fills a frontier group with the run that starts at an index and takes it; false when
 // its first unsettled entry cannot go now.
 func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bool {
-	g.most = lim.Entries
+	g.most, g.begun = lim.Entries, now
 	end := from
 	for ; end < q.entries.Len(); end++ {
 		e := q.entries.At(end)
@@ -114,14 +118,45 @@ func (q *Queue) run(g *Group, from int, now int64, lim Limits, beyond Beyond) bo
 
 // NextAhead takes entries from beyond the frontier that conflict with nothing unsettled below them but
 // what the group has too, and returns nil when there are none. The frontier must be kept from going
-// itself: in flight, undecided, held, delayed, or converting since before a given instant (ns).
-func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
+// itself: undecided, held, delayed, or converting since an instant (ns) or before. Beside one that is in
+// flight since then or before the group may be small; beside another it is full, or nil: what does not
+// fill a group costs less when it goes with the frontier's next.
+func (q *Queue) NextAhead(now, since int64, lim Limits) *Group {
 	f := q.Frontier()
-	if f == nil || f.state == Converting && f.AddedAt > convertingSince || f.state == Awaiting && f.notBefore <= now {
+	if f == nil || f.state == Converting && f.Since() > since || f.state == Awaiting && f.notBefore <= now {
+		return nil
+	}
+	beside := f.state == InFlight && f.Since() > since
+	if beside && (q.rest > 0 || q.entries.Len()-q.settled <= lim.Entries && q.bytes < lim.Bytes) {
 		return nil
 	}
 	q.keepConflicts()
-	g := &Group{most: lim.Entries}
+	g := q.collect(now, lim)
+	switch {
+	case beside && !g.fills(lim):
+		for _, e := range g.Entries {
+			e.group = nil
+		}
+		q.forgetConflicts()
+		q.misses++
+		q.rest = 1 << min(q.misses, restMax)
+		return nil
+	case len(g.Entries) == 0:
+		return nil
+	case beside:
+		q.misses = 0
+	}
+	q.take(g)
+	return g
+}
+
+// restMax bounds for how many frontier groups nothing is looked for that fills a group beside them, as
+// a power of two: it doubles each time that there was nothing.
+const restMax = 6
+
+// collect takes for an ahead group what is free, and what waits only for members of the group.
+func (q *Queue) collect(now int64, lim Limits) *Group {
+	g := &Group{most: lim.Entries, begun: now}
 	s := search{group: g, steps: searchSteps + 16*lim.Entries}
 	var later []*Entry // that are free and delayed
 	for {
@@ -152,10 +187,6 @@ func (q *Queue) NextAhead(now, convertingSince int64, lim Limits) *Group {
 	for _, e := range later {
 		q.ready.Push(e)
 	}
-	if len(g.Entries) == 0 {
-		return nil
-	}
-	q.take(g)
 	return g
 }
 
@@ -169,6 +200,16 @@ func (q *Queue) keepConflicts() {
 		if e := q.entries.At(i); e.state != Settled {
 			q.enter(e)
 		}
+	}
+}
+
+// forgetConflicts ends to keep it: nothing asks for a while.
+func (q *Queue) forgetConflicts() {
+	q.conflicts = conflicts{lines: map[uint64]*line{}}
+	q.ready = Heap{}
+	for i := q.settled; i < q.entries.Len(); i++ {
+		e := q.entries.At(i)
+		e.touches, e.waits, e.ready = nil, 0, false
 	}
 }
 
@@ -210,6 +251,7 @@ func (q *Queue) Done(g *Group) []*Entry {
 		return nil
 	}
 	q.snapshot = g.Snapshot
+	q.rest = max(0, q.rest-1)
 	var passed []*Entry
 	for q.entries.Len() > 0 && q.entries.At(0).Version <= g.Snapshot {
 		e := q.entries.Pop()

@@ -24,7 +24,7 @@ func TestQueueBehavesLikeItsModel(t *testing.T) {
 			t.Fatalf("seed %d: %v (play it alone with -seed %d)", seed, err, seed)
 		}
 	}
-	for _, what := range []string{"frontier", "chained", "ahead", "flush", "done", "undone", "held", "skipped", "decided late"} {
+	for _, what := range []string{"frontier", "chained", "ahead", "beside", "flush", "done", "undone", "held", "skipped", "decided late"} {
 		if met[what] == 0 && *onlySeed == 0 {
 			t.Errorf("no seed met %q: %v", what, met)
 		}
@@ -149,6 +149,23 @@ func (m *model) ahead(now int64, lim Limits) (group []*modelled) {
 		group = append(group, e)
 	}
 	return group
+}
+
+// beside reports whether the frontier has been in flight for a short while only.
+func (m *model) beside(now int64) bool {
+	f := m.frontier()
+	return f != nil && f.state == InFlight && slices.ContainsFunc(m.groups, func(g *flight) bool {
+		return slices.Contains(g.members, f) && g.group.begun > now-slow
+	})
+}
+
+// fills reports whether a group has reached the limits.
+func fills(group []*modelled, lim Limits) bool {
+	bytes := 0
+	for _, e := range group {
+		bytes += e.bytes()
+	}
+	return len(group) >= lim.Entries || bytes >= lim.Bytes
 }
 
 // full reports whether the run above a version fills a group by itself.

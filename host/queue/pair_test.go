@@ -170,6 +170,12 @@ func (p *pair) begin() error {
 		return p.began("chained", p.queue.NextChained(p.now, lim, beyond), members, from, end)
 	case 2:
 		members := p.model.ahead(p.now, lim)
+		if p.model.beside(p.now) {
+			p.met["beside"]++
+			if p.queue.rest > 0 || !fills(members, lim) {
+				members = nil
+			}
+		}
 		return p.began("ahead", p.queue.NextAhead(p.now, p.now-slow, lim), members, 0, 0)
 	default:
 		if len(frontiers) > 0 {

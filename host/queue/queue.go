@@ -29,6 +29,8 @@ type Queue struct {
 	conflicts    conflicts
 	ready        Heap   // entries that are free to go ahead, and some that were
 	lastInFlight *Group // the last frontier group in flight; it may be chained to one before
+	misses       int    // how often in a row nothing filled an ahead group beside a frontier group
+	rest         int    // frontier groups for which that is not looked for
 
 	tooLow uint64
 }
@@ -123,8 +125,9 @@ func (q *Queue) Decided(e *Entry) {
 
 // enter puts an unsettled entry into the table of conflicts, and among the ready if it may go already.
 func (q *Queue) enter(e *Entry) {
+	before := e.behind
 	q.conflicts.add(e)
-	if e.behind > e.Safepoint {
+	if e.behind > e.Safepoint && before == 0 { // it is counted once
 		q.tooLow++
 	}
 	q.offer(e)

@@ -147,6 +147,42 @@ func TestASlowConversionIsPassed(t *testing.T) {
 	}
 }
 
+// Beside a frontier group in flight another lane takes a full group or none, until that has been in
+// flight for long; and when there was none it is not looked for again at once.
+func TestBesideAGroupInFlightGoesAFullOne(t *testing.T) {
+	q := filled(t, "1 awaiting w:a", "2 awaiting w:b", "3 awaiting w:c", "4 awaiting w:d")
+	two := Limits{2, 1 << 20}
+	first := q.NextFrontier(10, Limits{1, 1 << 20}, beyond)
+	if got := say(q.NextAhead(10, 5, Limits{4, 1 << 20})); got != "none" {
+		t.Errorf("a small group: %s", got)
+	}
+	if got := say(q.NextAhead(10, 5, two)); got != "ahead 2 3" {
+		t.Errorf("a full group: %s", got)
+	}
+	if got := say(q.NextAhead(10, 5, Limits{1, 1 << 20})); got != "ahead 4" {
+		t.Errorf("a second full group: %s", got)
+	}
+	q.Done(first)
+
+	hot := filled(t, "1 awaiting w:a", "2 awaiting w:a", "3 awaiting w:a", "4 awaiting w:b", "5 awaiting w:c", "6 awaiting w:d")
+	first = hot.NextFrontier(10, Limits{1, 1 << 20}, beyond)
+	if got := say(hot.NextAhead(10, 5, Limits{4, 1 << 20})); got != "none" || hot.conflicts.on {
+		t.Errorf("three that are free do not fill a group of four: %s", got)
+	}
+	if got := say(hot.NextAhead(10, 5, two)); got != "none" {
+		t.Errorf("at once after a search that found too little: %s", got)
+	}
+	if got := say(hot.NextAhead(20, 15, Limits{4, 1 << 20})); got != "ahead 4 5 6" {
+		t.Errorf("beside one that has been in flight for long: %s", got)
+	}
+	hot.Done(first)
+	first = hot.NextFrontier(20, Limits{1, 1 << 20}, beyond)
+	hot.Done(first)
+	if hot.rest != 0 {
+		t.Errorf("%d frontier groups later it is still not looked for", hot.rest)
+	}
+}
+
 func TestChainedGroupIsFullOrNone(t *testing.T) {
 	q := filled(t, "1 awaiting", "2 awaiting", "3 awaiting", "4 awaiting", "5 awaiting")
 	two := Limits{2, 1 << 20}

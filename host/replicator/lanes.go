@@ -153,13 +153,14 @@ func (ls *lanes) nextGroup() *queue.Group {
 	return ls.queue.NextAhead(ls.now, ls.now-ls.opts.AheadAfter, ls.limits())
 }
 
-// aheadAt returns the instant at which others may go ahead of a frontier that is converting; 0 is never.
+// aheadAt returns the instant at which whatever may goes ahead of a frontier that is converting or in
+// flight; 0 is never.
 func (ls *lanes) aheadAt() int64 {
 	f := ls.queue.Frontier()
-	if ls.opts.Order == OrderVersion || f == nil || f.State() != queue.Converting {
+	if ls.opts.Order == OrderVersion || f == nil || f.Since() == 0 {
 		return 0
 	}
-	return f.AddedAt + ls.opts.AheadAfter
+	return f.Since() + ls.opts.AheadAfter
 }
 
 // limits bounds the next group.

@@ -38,7 +38,7 @@ const (
 
 // The defaults, and the core's fixed times in nanoseconds.
 const (
-	DefaultLanes         = 1
+	DefaultLanes         = 4
 	DefaultGroupMax      = 512
 	DefaultGroupBytesMax = 1 << 20
 	DefaultConversions   = 2
