@@ -78,7 +78,7 @@ func (v *view) keys(ctx context.Context, x *replicator.Explanation) map[uint64]s
 	ctx, cancel := context.WithTimeout(ctx, keysTime)
 	defer cancel()
 	at := talos.Position(x.Version)
-	_ = v.source.FetchRange(ctx, at, at+1, func(r kafka.Record) error {
+	_ = v.source.FetchRange(ctx, at, at+1, 1, func(r kafka.Record) error {
 		var c talos.Candidate
 		if err := talos.DecodeCandidate(x.Version, r.Value, &c); err != nil {
 			return err

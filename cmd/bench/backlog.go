@@ -23,7 +23,9 @@ type transfer struct {
 // backlog is a topic that is full before the host starts.
 type backlog struct {
 	name      string
-	accounts  int // of the bank
+	accounts  int  // of the bank
+	late      bool // no candidate has its decision before the last is there
+	codec     kafkatest.Compression
 	log       *verdict.Log
 	last      talos.Version // the snapshot when all is installed
 	transfers []transfer    // of the committed versions, in their order
@@ -34,16 +36,16 @@ func (b *backlog) topic() string { return b.name + ".certification" }
 
 // fill sends candidates and their decisions to the backlog's topic. All are single transfers, so
 // that each version is one statement of the guest's first template.
-func (m *benchmark) fill(ctx context.Context, of backlog) (*backlog, error) {
+func (m *benchmark) fill(ctx context.Context, of backlog, size int) (*backlog, error) {
 	b := &of
 	if err := m.Broker.CreateTopic(ctx, b.topic(), 1, nil); err != nil {
 		return nil, err
 	}
-	generator, err := workload.New(workload.Options{Seed: m.options.Seed, Accounts: b.accounts, Plain: true})
+	messages, err := m.source(b, size)
 	if err != nil {
 		return nil, err
 	}
-	producer, err := m.Broker.NewProducer(b.topic(), kafkatest.Uncompressed)
+	producer, err := m.Broker.NewProducer(b.topic(), b.codec)
 	if err != nil {
 		return nil, err
 	}
@@ -51,21 +53,21 @@ func (m *benchmark) fill(ctx context.Context, of backlog) (*backlog, error) {
 	b.log = verdict.NewLog()
 	candidates := map[talos.Version]transfer{}
 	for ended := false; !ended; {
-		var messages []kafkatest.Message
-		for len(messages) < sentAtOnce {
-			if generator.Counts().Candidates >= m.options.Candidates {
-				generator.Finish()
+		var some []kafkatest.Message
+		for len(some) < sentAtOnce {
+			message, more, err := messages.next()
+			if err == nil && more {
+				err = b.add(message, candidates)
 			}
-			message, more := generator.Next()
+			if err != nil {
+				return nil, err
+			}
 			if ended = !more; ended {
 				break
 			}
-			if err := b.add(message, candidates); err != nil {
-				return nil, err
-			}
-			messages = append(messages, messageOf(message))
+			some = append(some, messageOf(message))
 		}
-		if _, err := producer.Produce(ctx, messages...); err != nil {
+		if _, err := producer.Produce(ctx, some...); err != nil {
 			return nil, err
 		}
 	}
@@ -76,6 +78,22 @@ func (m *benchmark) fill(ctx context.Context, of backlog) (*backlog, error) {
 		}
 	}
 	return b, nil
+}
+
+// source returns what a backlog of so many candidates is filled from.
+func (m *benchmark) source(b *backlog, size int) (source, error) {
+	var all [2]prompt
+	for i := range all {
+		generator, err := workload.New(workload.Options{Seed: m.options.Seed, Accounts: b.accounts, Plain: true})
+		if err != nil {
+			return nil, err
+		}
+		all[i] = prompt{generator, size}
+	}
+	if b.late {
+		return &late{candidates: all[0], decisions: all[1], moved: map[talos.Version]talos.Version{}}, nil
+	}
+	return &all[0], nil
 }
 
 // add notes a message, and what it asks for if it is a candidate.

@@ -22,6 +22,7 @@ type backlogRun struct {
 	rate    float64       // versions a second, from the first move of the snapshot to its last
 	start   time.Duration // from the start of the process to the first move
 	peakMiB float64
+	heapMiB float64 // the most that a collection left, of a late backlog
 	group   float64 // versions a transaction, on average
 	cpu     float64 // processors that the host kept busy meanwhile
 }
@@ -41,6 +42,15 @@ func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.
 		return run, err
 	}
 	defer func() { err = errors.Join(err, h.Stop()) }()
+	if b.late {
+		watching, stop := context.WithCancel(ctx)
+		heap := make(chan float64, 1)
+		go func() { heap <- watchHeap(watching, h) }()
+		defer func() {
+			stop()
+			run.heapMiB = <-heap
+		}()
+	}
 	conn, err := pgx.Connect(ctx, bank.URL)
 	if err != nil {
 		return run, err

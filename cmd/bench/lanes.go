@@ -26,7 +26,7 @@ type laneRates struct {
 // compareLanes installs a uniform and a hot backlog with each number of lanes, next to the database
 // and far from it. Each median is of as many rounds as the rest of the benchmark has.
 func (m *benchmark) compareLanes(ctx context.Context, uniform *backlog, say func(string, ...any)) (all []laneRates, err error) {
-	hot, err := m.fill(ctx, backlog{name: "hot", accounts: min(hotAccounts, m.options.Accounts)})
+	hot, err := m.fill(ctx, backlog{name: "hot", accounts: min(hotAccounts, m.options.Accounts)}, m.options.Candidates)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 		return nil, err
 	}
 	say("filling a topic with %d candidates and their decisions", o.Candidates)
-	b, err := m.fill(ctx, backlog{name: "uniform", accounts: o.Accounts})
+	b, err := m.fill(ctx, backlog{name: "uniform", accounts: o.Accounts}, o.Candidates)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +50,14 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 	}
 	if r.Lanes, err = m.compareLanes(ctx, b, say); err != nil {
 		return nil, err
+	}
+	if o.Memory > 0 {
+		say("a backlog of %d candidates, decided and undecided", o.Memory)
+		long, err := m.measureMemory(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.Memory = &long
 	}
 	if o.For > 0 {
 		say("a steady load of %.0f candidates a second for %v", o.Rate, o.For)

@@ -13,6 +13,7 @@ type options struct {
 	Accounts   int           `default:"1000" help:"Accounts of the bank."`
 	Seed       uint64        `default:"1" help:"Seed of the workload."`
 	Rounds     int           `default:"3" help:"Times to install the backlog and to climb the ladder, one after the other; medians are shown."`
+	Memory     int           `default:"0" help:"Candidates of a long backlog, once decided and once undecided, whose memory is measured; 0 leaves it out."`
 	Rate       float64       `default:"1000" help:"Candidates a second of the steady load."`
 	For        time.Duration `default:"30s" help:"How long the steady load lasts; 0 leaves it out."`
 	Delay      int           `default:"4" help:"Messages by which the certifier's decision may come after its candidate, under the steady load."`
@@ -36,7 +37,7 @@ func (o *options) leaveOut() time.Duration { return min(2*time.Second, o.For/4) 
 
 func (o *options) validate() error {
 	var errs []error
-	for name, n := range map[string]int{"delay": o.Delay, "lanes": o.Lanes, "group": o.Group} {
+	for name, n := range map[string]int{"delay": o.Delay, "lanes": o.Lanes, "group": o.Group, "memory": o.Memory} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("--%s is negative", name))
 		}

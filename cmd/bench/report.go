@@ -18,6 +18,11 @@ const (
 	aimP99     = 20.0 // ms, from candidate to installed
 	aimAge     = 50.0 // ms
 	aimSwap    = 1.5  // times the p99 without one
+
+	aimDecidedMiB  = 200.0
+	aimLate        = 0.8 // of the rate of a decided backlog
+	aimLateMiB     = 400.0
+	aimLateHeapMiB = 256.0
 )
 
 // report is what was measured.
@@ -41,6 +46,8 @@ type report struct {
 
 	LaneCounts []int       `json:"lane_counts"`
 	Lanes      []laneRates `json:"lanes"`
+
+	Memory *memory `json:"memory,omitempty"`
 
 	LoadRate       float64 `json:"load_candidates_per_s"`
 	LoadCPU        float64 `json:"load_host_cpus_busy"`
@@ -135,6 +142,12 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "By lanes, versions/s with %v of them; a round trip to the database as it was measured:\n", r.LaneCounts)
 	for _, l := range r.Lanes {
 		line(fmt.Sprintf("%s, %.1f ms added: %.1f ms", l.Backlog, l.AddedMs, l.TripMs), "%8.0f", l.Rates)
+	}
+	if l := r.Memory; l != nil {
+		fmt.Fprintf(out, "A backlog of %d candidates:\n", l.Candidates)
+		line("decided", "%8.0f versions/s, peak %.0f MiB   aim: below %.0f MiB", l.Rate, l.PeakMiB, aimDecidedMiB)
+		line("undecided until the last is there", "%8.0f versions/s, %.2f ×        aim: at least %.1f ×", l.LateRate, l.LateRate/l.Rate, aimLate)
+		line("  its memory", "%8.0f MiB, live heap %.0f MiB     aim: below %.0f and %.0f MiB", l.LatePeakMiB, l.LateHeapMiB, aimLateMiB, aimLateHeapMiB)
 	}
 	fmt.Fprintln(out, "  What the host installed equals a serial replay of the log, each time.")
 	if r.AgeSamples == 0 {

@@ -7,29 +7,29 @@ type assembly struct {
 	Batch
 	aborted abortedTransactions
 	decoder *decoder
-	held    int // bytes of the batches read so far, after decompression
 }
 
 // assemble reads what a fetch from a position on returned. When a batch is corrupt, those
 // before it are returned without an error and Next stands at it, so that the next
 // fetch begins with it and names it.
 //
-// It stops early once it holds enough bytes, however well they were compressed.
-func assemble(p partition, from talos.Position, d *decoder, enough int) (Batch, error) {
+// It stops early at a batch that begins at below or above it, and once it holds enough bytes, however
+// well they were compressed.
+func assemble(p partition, from, below talos.Position, d *decoder, enough int) (Batch, error) {
 	a := assembly{aborted: newAbortedTransactions(p.aborted), decoder: d}
 	a.Next = from
 	a.Start, a.HighWatermark, a.StableEnd = talos.Position(p.start), talos.Position(p.high), talos.Position(p.stable)
 	if p.stable < 0 { // not said: a broker without transactions
 		a.StableEnd = a.HighWatermark
 	}
-	for set := p.recordSet; len(set) > 0 && a.held < enough; {
+	for set := p.recordSet; len(set) > 0 && a.plain < enough; {
 		b, rest, whole, err := nextBatch(set)
 		switch {
 		case err != nil:
 			return a.corrupt(from, "cannot be read", err)
 		case !whole && a.Next == from:
 			return a.corrupt(from, "cut short", nil)
-		case !whole, talos.Position(b.base) >= a.StableEnd:
+		case !whole, talos.Position(b.base) >= min(a.StableEnd, below):
 			return a.Batch, nil
 		}
 		if err := a.add(&b, from); err != nil {
@@ -80,7 +80,7 @@ func (a *assembly) add(b *rawBatch, from talos.Position) error {
 			return err
 		}
 		a.Records = records
-		a.held += len(a.decoder.plain) + len(b.payload)
+		a.plain += len(a.decoder.plain) + len(b.payload)
 		if b.count < int(last-base)+1 {
 			a.holesWithin(max(base, from), last, records[n:])
 		}

@@ -14,7 +14,7 @@ import (
 // read returns what an answer to a fetch from a position on is read as.
 func read(t *testing.T, p partition, from talos.Position) Batch {
 	t.Helper()
-	b, err := assemble(p, from, newDecoder(1<<20), 1<<20)
+	b, err := assemble(p, from, toTheEnd, newDecoder(1<<20), 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestAlteredBytes(t *testing.T) {
 		for bit := range 8 {
 			altered := bytes.Clone(whole)
 			altered[i] ^= 1 << bit
-			b, err := assemble(partition{high: 1000, stable: 1000, recordSet: altered}, 10, newDecoder(1<<20), 1<<20)
+			b, err := assemble(partition{high: 1000, stable: 1000, recordSet: altered}, 10, toTheEnd, newDecoder(1<<20), 1<<20)
 			var corrupt *CorruptError
 			switch found := errors.As(err, &corrupt); {
 			case found && corrupt.Position != 10:
@@ -141,13 +141,13 @@ func TestCorrupt(t *testing.T) {
 		{"more than the bound after decompression", change(makeBatch(10, "a"), func(m *made) { m.Attributes, m.Records = 1, bomb.Bytes() }).bytes(), "max_frame"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := assemble(partition{high: 1000, stable: 2000, recordSet: c.set}, 10, newDecoder(1<<20), 1<<20)
+			_, err := assemble(partition{high: 1000, stable: 2000, recordSet: c.set}, 10, toTheEnd, newDecoder(1<<20), 1<<20)
 			if ClassOf(err) != ClassCorrupt || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("%v, want %q in it", err, c.want)
 			}
 			// Behind a good batch it ends the answer without an error; the next fetch names it.
 			good := makeBatch(8, "good", "too").bytes()
-			b, err := assemble(partition{high: 1000, stable: 2000, recordSet: append(good, c.set...)}, 8, newDecoder(1<<20), 1<<20)
+			b, err := assemble(partition{high: 1000, stable: 2000, recordSet: append(good, c.set...)}, 8, toTheEnd, newDecoder(1<<20), 1<<20)
 			if err != nil || b.Next != 10 || len(b.Records) != 2 {
 				t.Fatalf("%s, %v", summary(b), err)
 			}
@@ -171,9 +171,13 @@ func TestEnough(t *testing.T) {
 		b.Attributes, b.Records = 1, packed.Bytes()
 		set.recordSet = append(set.recordSet, b.bytes()...)
 	}
-	b, err := assemble(set, 0, newDecoder(1<<20), 2500)
+	b, err := assemble(set, 0, toTheEnd, newDecoder(1<<20), 2500)
 	if err != nil || b.Next != 3 || len(b.Records) != 3 {
 		t.Fatalf("%d records, next %d, %v", len(b.Records), b.Next, err)
+	}
+	// Nor is what nobody wants decompressed.
+	if b, err := assemble(set, 0, 2, newDecoder(1<<20), 1<<20); err != nil || b.Next != 2 || len(b.Records) != 2 {
+		t.Fatalf("below 2: %d records, next %d, %v", len(b.Records), b.Next, err)
 	}
 }
 
@@ -210,7 +214,7 @@ func FuzzAssemble(f *testing.F) {
 			if err != nil || from < 0 {
 				continue
 			}
-			b, err := assemble(p, talos.Position(from), newDecoder(1<<16), 1<<20)
+			b, err := assemble(p, talos.Position(from), toTheEnd, newDecoder(1<<16), 1<<20)
 			if err != nil {
 				continue
 			}
@@ -243,7 +247,7 @@ func BenchmarkAssemble(b *testing.B) {
 	b.SetBytes(int64(len(p.recordSet)))
 	b.ReportAllocs()
 	for b.Loop() {
-		got, err := assemble(p, 0, d, 2*DefaultMaxBytes)
+		got, err := assemble(p, 0, toTheEnd, d, 2*DefaultMaxBytes)
 		if err != nil || len(got.Records) != records {
 			b.Fatal(len(got.Records), err)
 		}

@@ -36,6 +36,7 @@ var conformance = []struct {
 }{
 	{name: "keys, values, headers and nulls", run: plainRecords},
 	{name: "compression", run: compressions},
+	{name: "compression, more than is asked for", run: inflated},
 	{name: "transactions, interleaved", run: interleavedTransactions},
 	{name: "transactions, aborted first", run: abortedFirst},
 	{name: "transactions, read from the middle", run: middleOfAborted},
@@ -193,7 +194,7 @@ func openTransaction(s *stage) {
 	s.must(err)
 	s.equal("facts", fmt.Sprint(facts.Partitions, facts.Start, facts.StableEnd, facts.End), "1 0 1 3")
 	s.equal("class of a range above the stable end",
-		kafka.ClassOf(log.FetchRange(s.ctx, 0, 3, func(kafka.Record) error { return nil })), kafka.ClassTransient)
+		kafka.ClassOf(log.FetchRange(s.ctx, 0, 3, 1, func(kafka.Record) error { return nil })), kafka.ClassTransient)
 	s.must(tx.Commit(s.ctx)) // 3
 	s.equal("all", s.read(log, 1, 4).values(), []string{"1=in", "2=behind"})
 }
@@ -495,7 +496,7 @@ func ranges(s *stage) {
 	}()
 	for _, l := range []*kafka.Log{log, long} {
 		var got []string
-		s.must(l.FetchRange(s.ctx, 1, 3, func(r kafka.Record) error {
+		s.must(l.FetchRange(s.ctx, 1, 3, 1<<20, func(r kafka.Record) error {
 			got = append(got, string(r.Value))
 			return nil
 		}))
@@ -506,9 +507,9 @@ func ranges(s *stage) {
 		s.Fatal(err)
 	}
 	enough := errors.New("enough")
-	s.equal("yield's error", log.FetchRange(s.ctx, 0, 4, func(kafka.Record) error { return enough }), enough)
-	s.equal("above the end", kafka.ClassOf(log.FetchRange(s.ctx, 2, 5, func(kafka.Record) error { return nil })), kafka.ClassDiverged)
-	s.equal("empty", log.FetchRange(s.ctx, 9, 9, func(kafka.Record) error { return enough }), nil)
+	s.equal("yield's error", log.FetchRange(s.ctx, 0, 4, 1, func(kafka.Record) error { return enough }), enough)
+	s.equal("above the end", kafka.ClassOf(log.FetchRange(s.ctx, 2, 5, 1, func(kafka.Record) error { return nil })), kafka.ClassDiverged)
+	s.equal("empty", log.FetchRange(s.ctx, 9, 9, 1, func(kafka.Record) error { return enough }), nil)
 }
 
 func recordedLog(s *stage) {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -25,7 +26,8 @@ type Batch struct {
 	// Holes are the gaps, in order of position.
 	Holes []Hole
 
-	bytes int
+	bytes int // of the answer
+	plain int // of the records handed out, after decompression
 }
 
 // Hole is a range of positions at which the log has nothing: no record, no marker, and no record
@@ -38,16 +40,20 @@ type Hole struct{ From, To talos.Position } // To is not part of it
 // Errors: TruncatedError, DivergedError, PartitionsError, MissingTopicError, RefusedError,
 // CorruptError, TransientError; the cause of the context when that ended.
 func (l *Log) Fetch(ctx context.Context, from talos.Position) (Batch, error) {
-	return l.fetch(ctx, from, l.opts.MaxBytes, l.opts.MaxWait)
+	return l.fetch(ctx, from, toTheEnd, l.opts.MaxBytes, l.opts.MaxWait)
 }
 
-func (l *Log) fetch(ctx context.Context, from talos.Position, size int, wait time.Duration) (Batch, error) {
+// toTheEnd bounds a fetch that has no other bound.
+const toTheEnd = talos.Position(math.MaxInt64)
+
+// fetch leaves batches alone that begin at a position or above it.
+func (l *Log) fetch(ctx context.Context, from, below talos.Position, size int, wait time.Duration) (Batch, error) {
 	var b Batch
 	err := l.attempt(ctx, wait, func(ctx context.Context, t *kafkago.Transport) (err error) {
 		if _, err = l.topology(ctx, t); err != nil {
 			return err
 		}
-		b, err = l.exchange(ctx, t, from, size, wait)
+		b, err = l.exchange(ctx, t, from, below, size, wait)
 		return err
 	})
 	if err != nil {
@@ -58,7 +64,7 @@ func (l *Log) fetch(ctx context.Context, from talos.Position, size int, wait tim
 }
 
 // exchange fetches and decodes.
-func (l *Log) exchange(ctx context.Context, t *kafkago.Transport, from talos.Position, size int, wait time.Duration) (Batch, error) {
+func (l *Log) exchange(ctx context.Context, t *kafkago.Transport, from, below talos.Position, size int, wait time.Duration) (Batch, error) {
 	s := l.scratch.Get().(*scratch)
 	defer l.scratch.Put(s)
 	e := l.request(from, size, wait)
@@ -86,14 +92,14 @@ func (l *Log) exchange(ctx context.Context, t *kafkago.Transport, from talos.Pos
 	default:
 		return Batch{}, kafkago.Error(p.code)
 	}
-	b, err := assemble(p, from, s.decoder, inflation*l.opts.MaxBytes)
+	b, err := assemble(p, from, below, s.decoder, inflation*l.opts.MaxBytes)
 	b.bytes = len(frame)
 	return b, err
 }
 
 // inflation is how many times MaxBytes a fetch hands out when batches are compressed;
 // what is left of the answer is fetched again. One batch is bounded by MaxFrame alone.
-const inflation = 8
+const inflation = 2
 
 func (l *Log) request(from talos.Position, size int, wait time.Duration) *exchange {
 	return &exchange{
@@ -120,12 +126,13 @@ func (l *Log) request(from talos.Position, size int, wait time.Duration) *exchan
 }
 
 // FetchRange reads again what stands at the positions from up to, not including, to, and
-// calls yield for each record; it ends with yield's error if that returns one. It makes
-// one attempt a fetch, on a connection of its own, and does not wait: a range that
-// reaches above the log's end is a DivergedError, above the stable end a TransientError.
-func (l *Log) FetchRange(ctx context.Context, from, to talos.Position, yield func(Record) error) error {
+// calls yield for each record; it ends with yield's error if that returns one. About size bytes are
+// wanted of it. It makes one attempt a fetch, on a connection of its own, and does not wait: a range
+// that reaches above the log's end is a DivergedError, above the stable end a TransientError.
+func (l *Log) FetchRange(ctx context.Context, from, to talos.Position, size int, yield func(Record) error) error {
+	size = l.ask(size)
 	for next := from; next < to; {
-		b, err := l.fetch(ctx, next, l.opts.MaxBytes, 0)
+		b, err := l.fetch(ctx, next, to, size, 0)
 		if err != nil {
 			return err
 		}
@@ -149,11 +156,17 @@ func (l *Log) FetchRange(ctx context.Context, from, to talos.Position, yield fun
 	return nil
 }
 
+// askBytesMin is the least that a fetch of records asks for: a request costs as much as that.
+const askBytesMin = 64 << 10
+
+// ask bounds what a fetch asks for.
+func (l *Log) ask(size int) int { return min(max(size, askBytesMin), l.opts.MaxBytes) }
+
 // Anchor returns the anchor of the record at exactly pos. It returns false when the log
 // starts above pos, so that nothing can be said. A log that ends below pos, or that has
 // no record there, is a DivergedError; other errors are those of Fetch.
 func (l *Log) Anchor(ctx context.Context, pos talos.Position) (talos.Anchor, bool, error) {
-	b, err := l.fetch(ctx, pos, anchorBytes, 0)
+	b, err := l.fetch(ctx, pos, pos+1, anchorBytes, 0)
 	switch ClassOf(err) {
 	case ClassNone:
 	case ClassTruncated:

@@ -22,7 +22,7 @@ import (
 // It ends with the context's cause, deliver's error, or at once with a TruncatedError, a
 // DivergedError or a PartitionsError, none of which goes away by itself.
 func (l *Log) Follow(ctx context.Context, from talos.Position, anchor talos.Anchor, deliver func(Batch) error, trouble func(error)) error {
-	f := follower{log: l, next: from, last: anchor}
+	f := follower{log: l, next: from, last: anchor, size: l.opts.MaxBytes}
 	failures := 0
 	for {
 		b, err := f.step(ctx)
@@ -57,6 +57,9 @@ type follower struct {
 	last talos.Anchor   // of the last record delivered, or from before
 	// sure is an instant, by the wall clock, at which the log still had the record of last.
 	sure time.Time
+	// size is what a fetch asks for: of batches that are compressed less, so that no more is held than
+	// what others take, and nothing is fetched twice.
+	size int
 	// suspicious is set when the log may be another one than before.
 	suspicious bool
 }
@@ -72,9 +75,14 @@ func (f *follower) step(ctx context.Context) (Batch, error) {
 		return Batch{}, err
 	}
 	sent := wallClock()
-	b, err := f.log.Fetch(ctx, f.next)
+	b, err := f.log.fetch(ctx, f.next, toTheEnd, f.size, f.log.opts.MaxWait)
 	if err != nil {
 		return Batch{}, err
+	}
+	if b.plain > f.log.opts.MaxBytes {
+		f.size = f.log.ask(f.size * f.log.opts.MaxBytes / b.plain)
+	} else {
+		f.size = f.log.ask(2 * f.size)
 	}
 	// A topic may have been made again while this process was stopped or did something else, or while
 	// no records came; an answer without any tells nothing. The wall clock goes on while a process is

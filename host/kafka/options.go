@@ -38,7 +38,7 @@ type Options struct {
 	SASL     SASLOptions
 
 	// MaxBytes is what one fetch asks for. A single batch larger than it is still fetched,
-	// and of compressed batches up to eight times as much is handed out at once.
+	// and of compressed batches up to twice as much is handed out at once; then less is asked for.
 	MaxBytes int
 	// MaxFrame bounds what is held of one answer, and of one batch after decompression.
 	MaxFrame int

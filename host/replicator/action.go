@@ -101,7 +101,10 @@ type Work struct {
 }
 
 // Refetch asks for payloads that were let go, in ascending order; each is answered by Refetched.
-type Refetch struct{ Versions []talos.Version }
+type Refetch struct {
+	Versions []talos.Version
+	Bytes    int // of the payloads, about
+}
 
 // PauseFetch asks the shell to stop fetching until ResumeFetch.
 type PauseFetch struct{}

@@ -131,15 +131,15 @@ func (c *converting) refetch() {
 	if c.backlog.ready.Len() > 0 && c.queue.Bytes() >= c.opts.queueHigh() && !c.frontierOn(&c.backlog.awaitingPayload) {
 		return
 	}
-	var versions []talos.Version
-	for bytes := 0; c.backlog.awaitingPayload.Len() > 0 && len(versions) < refetchVersionsMax && bytes < c.opts.refetchBytesMax(); {
+	a := &Refetch{}
+	for c.backlog.awaitingPayload.Len() > 0 && len(a.Versions) < refetchVersionsMax && a.Bytes < c.opts.refetchBytesMax() {
 		e := c.backlog.awaitingPayload.Pop()
-		bytes += int(e.Size)
-		versions = append(versions, e.Version)
+		a.Bytes += int(e.Size)
+		a.Versions = append(a.Versions, e.Version)
 		c.refetching[e.Version] = e
 	}
-	c.stats.Refetched += uint64(len(versions))
-	c.do(&Refetch{Versions: versions})
+	c.stats.Refetched += uint64(len(a.Versions))
+	c.do(a)
 }
 
 func (c *converting) onRefetched(ev *Refetched) {

@@ -68,7 +68,7 @@ const (
 	keyBytes           = 8       // of a key in the suffix
 	quarantineMax      = 256     // rows of one Quarantine
 	refusedMax         = 1 << 16 // refused versions that are remembered
-	refetchVersionsMax = 1024    // versions of a Refetch
+	refetchVersionsMax = 8192    // versions of a Refetch
 	holesMax           = 1 << 16 // ranges of positions that are remembered to be empty
 	settledMax         = 1 << 16 // settled decisions that are remembered
 )

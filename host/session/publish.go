@@ -19,8 +19,8 @@ func (s *Session) besides() {
 			s.checkPolicy()
 		case <-s.life.Done():
 			return
-		case versions := <-s.refetch:
-			s.fetchAgain(versions)
+		case a := <-s.refetch:
+			s.fetchAgain(a)
 		case p := <-s.publish:
 			s.publishOffset(p)
 		}

@@ -12,9 +12,10 @@ import (
 
 // fetchAgain reads the payloads of versions once more. What neither the log nor the quarantine has any
 // more is answered as lost; any other failure is tried again, for ever.
-func (s *Session) fetchAgain(versions []talos.Version) {
+func (s *Session) fetchAgain(a *replicator.Refetch) {
+	versions := a.Versions
 	for wait := 50 * time.Millisecond; len(versions) > 0; wait = min(2*wait, 5*time.Second) {
-		rest, err := s.readAgain(versions)
+		rest, err := s.readAgain(versions, a.Bytes)
 		versions = rest
 		if err == nil || s.life.Err() != nil {
 			return
@@ -30,8 +31,9 @@ func (s *Session) fetchAgain(versions []talos.Version) {
 	}
 }
 
-// readAgain answers as many versions as it can, and returns the rest with the reason.
-func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
+// readAgain answers as many versions as it can, of that many bytes about, and returns the rest with the
+// reason.
+func (s *Session) readAgain(versions []talos.Version, bytes int) ([]talos.Version, error) {
 	var events []replicator.Event
 	var gone []talos.Version // from the log
 	next := 0
@@ -42,7 +44,7 @@ func (s *Session) readAgain(versions []talos.Version) ([]talos.Version, error) {
 		}
 	}
 	from, to := talos.Position(versions[0]), talos.Position(versions[len(versions)-1])+1
-	err := s.Source.FetchRange(s.life, from, to, func(r kafka.Record) error {
+	err := s.Source.FetchRange(s.life, from, to, bytes, func(r kafka.Record) error {
 		lose(r.Position)
 		if next < len(versions) && talos.Position(versions[next]) == r.Position {
 			events = append(events, refetched(versions[next], r.Value))

@@ -54,7 +54,7 @@ type Session struct {
 	answers  chan []replicator.Event // from everybody else
 	lanes    []chan replicator.Action
 	converts chan *replicator.Convert
-	refetch  chan []talos.Version
+	refetch  chan *replicator.Refetch
 	publish  chan talos.Position
 	seek     chan talos.Position
 	armed    chan rollout.Armed
@@ -83,7 +83,7 @@ func New(parts Parts, opts replicator.Options, start replicator.Start) *Session 
 		answers:  make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+2),
 		lanes:    make([]chan replicator.Action, parts.Lanes),
 		converts: make(chan *replicator.Convert, parts.Conversions),
-		refetch:  make(chan []talos.Version, 1),
+		refetch:  make(chan *replicator.Refetch, 1),
 		publish:  make(chan talos.Position, 1),
 		seek:     make(chan talos.Position, 1),
 		armed:    make(chan rollout.Armed, 1),
@@ -228,7 +228,7 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.Convert:
 		s.converts <- a
 	case *replicator.Refetch:
-		s.refetch <- a.Versions
+		s.refetch <- a
 	case *replicator.Seek:
 		s.seek <- a.To
 		(*s.stopFollowing.Load())(errSeek)
