@@ -72,7 +72,7 @@ func (ls *lanes) dispatch() {
 		switch {
 		case ls.stopped:
 			return
-		case l.state == laneDown && ls.now >= l.connect && !(ls.draining && l.group == nil):
+		case l.state == laneDown && ls.now >= l.connect && !(ls.draining && l.group == nil && l.rows == nil):
 			l.state, l.confirmed = laneConnecting, ls.queue.Snapshot()
 			ls.do(&Connect{Lane: cohort.Lane(i), Doubt: l.group})
 		case l.state == laneIdle:
