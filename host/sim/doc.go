@@ -1,0 +1,13 @@
+// Package sim plays the whole system by a seed, in one goroutine: the real core (host/replicator with
+// its queue and suffix) on one to four hosts, above a model of the log, of PostgreSQL, of guests and of
+// a cohort's initiator that installs by itself. Everything that can be otherwise is drawn from the seed:
+// the sizes, the options of the core, which faults there are, and what happens next. So a seed that
+// fails is a report of a bug that can be played again.
+//
+// A play has two phases. First there are faults: hosts die, freeze and wake, connections are cut at any
+// statement, commits lose their answers, backends go on without their clients, the server fails over to
+// a copy that lacks commits. Then nothing fails any more, and everything that can be installed must be.
+// After each commit of each server the checker compares the rows with a serial replay of the log.
+//
+// Explore does the same without a seed for very small systems: it takes every turn that there is.
+package sim

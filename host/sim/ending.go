@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// ending is how a world must end: L1, L2 and L4.
+type ending struct {
+	snapshot talos.Version  // at least
+	resume   talos.Position // exactly
+	all      bool           // nothing waits for ever
+	must     []*node        // that take effect
+}
+
+// endingOf says how a log must end, when versions that the log lacks are held.
+func (w *world) endingOf(held []talos.Version) ending {
+	e := ending{resume: w.log.records[len(w.log.records)-1].next, all: true}
+	lowest := talos.Version(1 << 62)
+	for _, c := range w.log.candidates {
+		n := w.truth.byPlace[c.version]
+		if w.truth.classes[c.version] == undecided || n != nil && n.stops {
+			lowest = min(lowest, c.version)
+		}
+	}
+	missing := talos.Version(1 << 62)
+	if len(held) > 0 {
+		missing = held[0]
+		lowest = min(lowest, missing)
+	}
+	if lowest < 1<<62 {
+		e.all, e.resume = false, talos.Position(lowest)
+	}
+	for _, c := range w.log.candidates {
+		if c.version < lowest {
+			e.snapshot = c.version
+		}
+	}
+	for _, n := range w.truth.nodes {
+		if !n.stops && n.version < missing {
+			e.must = append(e.must, n)
+		}
+	}
+	return e
+}
+
+// missing returns the versions that a server has as held and that the log lacks, ascending.
+func (w *world) missing(s *server) (versions []talos.Version) {
+	for _, d := range w.log.missing {
+		if read[quarantineRow](s, quarantined(d.Version)).held {
+			versions = append(versions, d.Version)
+		}
+	}
+	slices.Sort(versions)
+	return versions
+}
+
+// settled reports whether the world has ended as it must.
+func (w *world) settled() bool { return w.unsettled() == "" }
+
+// unsettled says what is not yet as it must end; "" for nothing.
+func (w *world) unsettled() string {
+	s := w.primary()
+	state := read[stateRow](s, stateKey)
+	e := w.endingOf(w.missing(s))
+	switch {
+	case state.snapshot < e.snapshot:
+		return "L1: the snapshot does not reach the last version that is settled"
+	case state.resume < e.resume && (state.resume > 0 || e.resume > w.log.records[0].at): // nothing was ever settled
+		return "L1: the resume point does not reach the end"
+	case state.resume > e.resume:
+		return "L1: the resume point passes what is not settled"
+	case e.all && len(s.ledger) > 0:
+		return "L1: the ledger is not empty"
+	}
+	for _, n := range e.must {
+		if !s.applied(n) {
+			return "L2: version " + n.version.String() + " could be installed and is not"
+		}
+	}
+	for _, h := range w.hosts {
+		switch {
+		case h.core != nil && h.core.Status().InFlight > 0:
+			return "L4: a version is in flight still"
+		case h.owns(s) && h.published != max(state.resume, w.log.records[0].at):
+			return "L1: the published offset is not the resume point"
+		}
+	}
+	return ""
+}
+
+// final checks what is left at the end: I1, I2 and L4 over all rows.
+func (w *world) final() {
+	s := w.primary()
+	missing := append(w.missing(s), 1<<62)[0]
+	for a := range w.setup.accounts {
+		w.checker.account(s, a)
+	}
+	for _, id := range s.rowsOf(tableQuarantine) {
+		row := read[quarantineRow](s, rowKey{tableQuarantine, id})
+		if n := w.truth.byPlace[talos.Version(id)]; row.held && n != nil && n.class == installable && !n.stops && n.version < missing {
+			w.violated("L4: version %d is held and could be installed", id)
+		}
+	}
+}

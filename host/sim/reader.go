@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// reader is the goroutine of a host that reads the log, with the channel to the core behind it. A batch
+// that stands in the channel is delivered although the core has sought meanwhile.
+type reader struct {
+	host    *host
+	from    talos.Position // where it reads next
+	last    talos.Anchor   // the newest record that was decoded since the start or the seek
+	batches [][]replicator.Event
+	paused  bool
+}
+
+// batchesMost is how many may be read ahead: one in the channel, and one that waits for room.
+const batchesMost = 2
+
+// canRead reports whether there is something to read, and room for it.
+func (r *reader) canRead() bool { return len(r.batches) < batchesMost && r.from < r.host.world.end }
+
+// canDeliver reports whether the core takes a batch: a lane that waits goes before the log.
+func (r *reader) canDeliver() bool {
+	return len(r.batches) > 0 && !r.paused && len(r.host.answers) == 0
+}
+
+// read reads a batch.
+func (r *reader) read() {
+	w := r.host.world
+	var batch []replicator.Event
+	i := w.log.index(r.from)
+	for n := w.turnDice.between(1, w.batch); n > 0 && i < w.shown; n-- {
+		batch = r.decode(batch, &w.log.records[i])
+		r.from = w.log.records[i].next
+		i++
+	}
+	r.batches = append(r.batches, append(batch, &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end}))
+}
+
+// decode makes events of a record.
+func (r *reader) decode(batch []replicator.Event, rec *record) []replicator.Event {
+	here := talos.Anchor{Position: rec.at, Hash: uint64(rec.at)}
+	switch c := rec.candidate; {
+	case c != nil:
+		ev := &replicator.Candidate{Version: c.version, Before: r.last, Keys: c.keys, Kind: c.kind, Payload: c.payload}
+		batch = append(batch, ev)
+	case rec.refused:
+		batch = append(batch, &replicator.Refused{Version: talos.Version(rec.at)})
+	case rec.decision != nil:
+		batch = append(batch, rec.decision)
+	case rec.hole:
+		return append(batch, &replicator.Hole{From: rec.at, To: rec.next, Before: r.last})
+	case rec.next > rec.at+1: // markers and aborted records: none of ours
+		return batch
+	}
+	r.last = here
+	return batch
+}
+
+// seek reads from elsewhere. Of what was read the batch in the channel may be delivered still.
+func (r *reader) seek(to talos.Position) {
+	r.host.world.met("sought")
+	if len(r.batches) > 1 {
+		r.batches = r.batches[:1]
+	}
+	r.batches = append(r.batches, []replicator.Event{&replicator.SeekDone{}})
+	r.from, r.last = to, talos.NoAnchor
+}
+
+// deliver gives the core the next batch.
+func (r *reader) deliver() {
+	batch := r.batches[0]
+	r.batches = r.batches[1:]
+	for _, ev := range batch {
+		r.host.step(ev)
+		if r.host.core == nil {
+			return
+		}
+	}
+}
