@@ -89,7 +89,7 @@ func (in *Installer) evict(ctx context.Context, conn *pgx.Conn) {
 
 // fencedBy says why a row of the fence is not this host's any more. A lower epoch is a copy of
 // the database that lacks this host's own take-over; the same one with another token is a copy
-// that somebody else took.
+// that somebody else took. Where both are this host's another connection of its own has renewed the claim.
 func (in *Installer) fencedBy(ctx context.Context, conn *pgx.Conn) error {
 	var epoch, token int64
 	var owner string
@@ -99,6 +99,8 @@ func (in *Installer) fencedBy(ctx context.Context, conn *pgx.Conn) error {
 		return &Error{Class: Regressed, Err: fmt.Errorf("the database has epoch %d, and this host took epoch %d: it is a copy from before, or was restored", epoch, in.own.epoch)}
 	case err != nil:
 		return err
+	case epoch == in.own.epoch && token == in.own.token:
+		return &Error{Class: Transient, Code: codeClaim, Lost: true, Err: errors.New("another connection of this host has renewed the fence")}
 	}
 	return &Error{Class: Fenced, Code: codeFenced, Err: fmt.Errorf("epoch %d is over: %s owns the cohort, with epoch %d", in.own.epoch, owner, epoch)}
 }

@@ -25,13 +25,14 @@ const (
 	Broken
 )
 
-// The codes of the host's own: the functions of schema.sql raise the first three, and of the fourth see
+// The codes of the host's own: the functions of schema.sql raise them, but for the fourth, of which see
 // Template.Rows.
 const (
 	codeFenced   = "IC001" // another host owns the cohort
 	codeSnapshot = "IC002" // the snapshot is another one than this host left
 	codeLedger   = "IC003" // the ledger has other versions than this host entered
 	codeRows     = "IC004" // a statement changed another number of rows than its template promises
+	codeClaim    = "IC005" // another connection of this host renewed the fence: one that was given up may do so late
 )
 
 // Error is a failure of the database. It is what every method of a Lane returns.
@@ -64,7 +65,7 @@ func ClassOf(code string) Class {
 		return Fenced
 	case codeSnapshot, codeLedger:
 		return Broken
-	case "25006":
+	case "25006", codeClaim:
 		return Transient
 	case "40001", "40P01", "55P03":
 		return Contention
@@ -96,6 +97,9 @@ func failure(err error, doing string) *Error {
 		if e.Class == Poison {
 			e.Class = Transient // it is about the session, not about a version
 		}
+	}
+	if pg.Code == codeClaim { // the connection is of no use any more; the next one has the newest claim
+		e.Lost = true
 	}
 	if lostStatement(pg.Code) {
 		e.Class, e.Lost = Transient, true

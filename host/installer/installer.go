@@ -74,8 +74,19 @@ type Installer struct {
 
 	// What Take found and set; the lanes that are opened afterwards read it.
 	own ownership
-	// stateToken is the claim of the state row; only a lane with a frontier group in doubt raises it.
+	// stateToken is the claim of the state row. Only a lane with a frontier group in doubt raises it; a
+	// connection that was given up may do so late, so every lane that connects learns it.
 	stateToken atomic.Int64
+}
+
+// learn takes the claim of the state row that a lane was told, which another may have raised meanwhile.
+func (in *Installer) learn(claim int64) {
+	for {
+		known := in.stateToken.Load()
+		if known >= claim || in.stateToken.CompareAndSwap(known, claim) {
+			return
+		}
+	}
 }
 
 // ownership identifies one take-over of the cohort.

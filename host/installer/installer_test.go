@@ -325,8 +325,50 @@ func TestAnEarlierConnectionCannotCommitAfterTheFenceWasRenewed(t *testing.T) {
 	if _, err := fresh.Connect(t.Context(), &installer.Doubt{Versions: []talos.Version{1}}); err != nil {
 		t.Fatal(err)
 	}
-	wantClass(t, install(zombie, &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}), installer.Fenced, "IC001", 0)
+	wantOver(t, install(zombie, &installer.Group{Works: []installer.Work{work(1, add, 1, 1)}}))
 	b.want("select sum(amount) from account", "(0)")
+}
+
+// A connection that was given up while it waited for the fence may renew it after the one that was made
+// instead. The host still owns the cohort: it connects again, and goes on.
+func TestARenewalThatComesLateDoesNotFenceItsOwnHost(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	ahead := &installer.Group{Works: []installer.Work{work(3, add, 1, 1)}}
+	first := frontier(0, 1, work(1, add, 1, 1))
+	l := b.lane(in, 0)
+	for name, try := range map[string]struct {
+		late string
+		do   func() error
+	}{
+		"a frontier group": {"update ichor.state set claim = claim + 1", func() error { return install(l, first) }},
+		"an ahead group":   {"update ichor.lane set claim = claim + 1", func() error { return install(l, ahead) }},
+		"the quarantine": {"update ichor.lane set claim = claim + 1", func() error {
+			return l.Quarantine(t.Context(), []installer.Quarantined{{Version: 9}})
+		}},
+	} {
+		b.exec(try.late)
+		wantOver(t, try.do())
+		up, err := l.Connect(t.Context(), nil)
+		if err != nil || up.Snapshot != 0 {
+			t.Fatalf("after %s: %+v, %v", name, up, err)
+		}
+	}
+	b.want("select sum(amount) from account", "(0)")
+	for _, g := range []*installer.Group{ahead, first} {
+		if err := install(l, g); err != nil {
+			t.Errorf("with the newest claim: %v", err)
+		}
+	}
+}
+
+// wantOver wants that the fence was renewed by another connection of the host, so that this one is over.
+func wantOver(t *testing.T, err error) {
+	t.Helper()
+	var e *installer.Error
+	if !errors.As(err, &e) || e.Class != installer.Transient || e.Code != "IC005" || !e.Lost {
+		t.Errorf("%v\n is %s, want a lost connection with IC005", err, class(err))
+	}
 }
 
 func TestTheDatabaseThatIsNotReadySaysWhatToDo(t *testing.T) {
@@ -455,7 +497,7 @@ func TestClassOf(t *testing.T) {
 		"08006": installer.Transient, "57P01": installer.Transient, "53100": installer.Transient, "25006": installer.Transient, "58030": installer.Transient,
 		"40001": installer.Contention, "40P01": installer.Contention, "55P03": installer.Contention, "57014": installer.TimedOut,
 		"23505": installer.Poison, "22003": installer.Poison, "42P01": installer.Poison, "XX000": installer.Poison, "P0001": installer.Poison,
-		"IC001": installer.Fenced, "IC002": installer.Broken, "IC003": installer.Broken,
+		"IC001": installer.Fenced, "IC005": installer.Transient, "IC002": installer.Broken, "IC003": installer.Broken,
 	} {
 		if got := installer.ClassOf(code); got != want {
 			t.Errorf("ClassOf(%s) = %d, want %d", code, got, want)

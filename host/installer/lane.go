@@ -118,15 +118,16 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (co
 	if err == nil && now != own.timeline {
 		return connected, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
 	}
-	if err == nil && doubt != nil && doubt.Frontier {
-		var stateToken int64
-		err = conn.QueryRow(ctx, "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot",
-			once, own.epoch, own.token).Scan(&stateToken, &connected.Snapshot)
-		if err == nil {
-			l.in.stateToken.Store(stateToken)
+	if err == nil {
+		state := "select claim, snapshot from ichor.state where epoch = $1 and token = $2"
+		if doubt != nil && doubt.Frontier {
+			state = "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot"
 		}
-	} else if err == nil {
-		err = conn.QueryRow(ctx, "select snapshot from ichor.state where epoch = $1 and token = $2", once, own.epoch, own.token).Scan(&connected.Snapshot)
+		var stateToken int64
+		err = conn.QueryRow(ctx, state, once, own.epoch, own.token).Scan(&stateToken, &connected.Snapshot)
+		if err == nil {
+			l.in.learn(stateToken)
+		}
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return connected, l.in.fencedBy(ctx, conn)

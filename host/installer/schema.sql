@@ -117,9 +117,13 @@ begin
 	 where id and epoch = p_epoch and token = p_token and claim = p_claim and snapshot = p_from;
 	if not found then
 		select * into s from ichor.state;
-		if (s.epoch, s.token, s.claim) is distinct from (p_epoch, p_token, p_claim) then
+		if (s.epoch, s.token) is distinct from (p_epoch, p_token) then
 			raise exception using errcode = 'IC001',
-				message = format('epoch %s.%s is over: it is %s.%s, owned by %s', p_epoch, p_claim, s.epoch, s.claim, s.owner);
+				message = format('epoch %s is over: it is %s, owned by %s', p_epoch, s.epoch, s.owner);
+		end if;
+		if s.claim is distinct from p_claim then
+			raise exception using errcode = 'IC005',
+				message = format('claim %s is over: another connection of this host has made it %s', p_claim, s.claim);
 		end if;
 		raise exception using errcode = 'IC002',
 			message = format('the snapshot is %s, expected %s', s.snapshot, p_from);
@@ -148,6 +152,11 @@ declare
 begin
 	update ichor.lane set claim = claim where lane = p_lane and epoch = p_epoch and token = p_token and claim = p_claim;
 	if not found then
+		perform from ichor.lane where lane = p_lane and epoch = p_epoch and token = p_token;
+		if found then
+			raise exception using errcode = 'IC005',
+				message = format('claim %s of lane %s is over: another connection of this host has renewed it', p_claim, p_lane);
+		end if;
 		raise exception using errcode = 'IC001', message = format('epoch %s of lane %s is over', p_epoch, p_lane);
 	end if;
 	select snapshot into reached from ichor.state;
