@@ -62,7 +62,7 @@ func (c *cuts) uses(g *queue.Group) []Use {
 	for _, e := range g.Entries {
 		cut := c.covering(e.Guest, e.Version)
 		switch {
-		case cut.Generation != e.Generation:
+		case cut.Generation != e.Generation || e.Version < cut.From: // one that was held when the history began
 			uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: e.Version, Only: true})
 		case !cut.Recorded && !used(uses, e.Guest, cut.From):
 			uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: cut.From})
@@ -83,7 +83,7 @@ func used(uses []Use, guest cohort.GuestID, from talos.Version) bool {
 // recorded notes that the history rows of a durable group are there.
 func (c *cuts) recorded(g *queue.Group) {
 	for _, e := range g.Entries {
-		if cut := c.covering(e.Guest, e.Version); cut.Generation == e.Generation {
+		if cut := c.covering(e.Guest, e.Version); cut.Generation == e.Generation && e.Version >= cut.From {
 			cut.Recorded = true
 		}
 	}
