@@ -58,6 +58,8 @@ var imports = map[string][]string{
 
 	"host/installer/querytree": {},
 
+	"host/sim": {"host/cohort", "host/queue", "host/replicator", "host/suffix", "host/talos"}, // the core alone, above models
+
 	"host/guest/fuel/proof": {"host/guest/wasm"},
 	"host/guest/wasm":       {},
 	"host/guest/fuel":       {"host/guest/fuel/proof", "host/guest/wasm"},
@@ -83,6 +85,7 @@ var imports = map[string][]string{
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos", "host/timing"},
+	"cmd/sim": {"cmd/internal/program", "host/sim"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/hosttest", "host/talos", "host/timing"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
@@ -101,6 +104,7 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
+	"host/sim":                          {"host/installer"},              // to compare the model of the database with
 	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
 	"cmd/demo":                          {"host/admin", "host/status"},   // it asks the real listener
 }

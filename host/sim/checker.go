@@ -131,7 +131,7 @@ func (c *checker) group(s *server, t *transaction) {
 		w.violated("I9: host %d commits with epoch %d.%d, and it is %d.%d", by.host.number, by.own.epoch, by.own.token, state.epoch, state.token)
 	}
 	if by.host.core == nil || by.host.own != by.own {
-		w.met("commit of a connection that its host has lost")
+		w.met("a zombie commits late")
 	}
 	for _, e := range by.group.Entries {
 		n := w.truth.byPlace[e.Version]
@@ -155,7 +155,7 @@ func (c *checker) group(s *server, t *transaction) {
 			w.violated("I1: version %d is installed above the snapshot %d and is not in the ledger", e.Version, state.snapshot)
 		}
 	}
-	c.figures(s, t)
+	c.tally(s, t)
 }
 
 // order checks I10: all below a version that conflict with it have taken effect.
@@ -183,8 +183,8 @@ func (c *checker) converted(s *server, v talos.Version, digest int) {
 	}
 }
 
-// figures counts what must happen sometimes.
-func (c *checker) figures(s *server, t *transaction) {
+// tally counts what must happen sometimes.
+func (c *checker) tally(s *server, t *transaction) {
 	w, g := c.world, t.work.group
 	switch {
 	case !g.Frontier:
@@ -254,15 +254,18 @@ func (c *checker) stopped(h *host, stop *replicator.Stop) {
 	w := c.world
 	w.tell("host %d stopped: %s %s", h.number, stop.Reason, stop.Failure)
 	stats := h.core.Status().Stats
-	c.doubts(&stats)
+	c.counted(&stats)
 	switch stop.Reason {
 	case replicator.StopBrokenPromise, replicator.StopHalted:
 		w.violated("host %d stopped: %s: %s", h.number, stop.Reason, stop.Failure)
 	case replicator.StopFenced:
-		if h.owns(w.primary()) {
+		if h.owns(w.primary()) && h.owns(h.took) {
 			w.violated("L5: host %d says that it is fenced, and nobody took the cohort since", h.number)
 		}
 		w.met("fenced")
+		if state := read[stateRow](w.primary(), stateKey); state.epoch == h.own.epoch && state.token != h.own.token {
+			w.met("fenced by the token alone")
+		}
 		for _, l := range h.lanes {
 			if len(l.under) > 0 {
 				w.met("fenced in the middle of a transaction")
@@ -275,9 +278,12 @@ func (c *checker) stopped(h *host, stop *replicator.Stop) {
 	}
 }
 
-// doubts adds what became of commits in doubt.
-func (c *checker) doubts(s *replicator.Stats) {
-	for what, n := range map[string]uint64{"in doubt, then committed": s.DoubtCommitted, "in doubt, then not": s.DoubtAborted, "groups halved": s.Splits} {
+// counted adds what a core counted.
+func (c *checker) counted(s *replicator.Stats) {
+	for what, n := range map[string]uint64{
+		"in doubt, then committed": s.DoubtCommitted, "in doubt, then not": s.DoubtAborted, "groups halved": s.Splits, "decided again": s.Repeated,
+		"decided before it was read": s.UnknownDecisions, "safepoint too low": s.SafepointsTooLow, "read again": s.Redelivered, "skipped by its guest": s.SkippedByGuest,
+	} {
 		if n > 0 {
 			c.world.sometimes[what] += int(n)
 		}

@@ -166,12 +166,24 @@ func (w *world) crashServer(s *server) {
 	w.met("server crashed")
 }
 
+// copyMost is how many commits a copy of the files may lack.
+const copyMost = 200
+
 // failOver makes a copy the server that connections are made to. It may lack the last commits, and the
 // old one may go on with the connections that it has.
 func (w *world) failOver(lost int, stale bool) {
 	old := w.primary()
 	lost = min(lost, len(old.commits))
+	before := len(old.commits) - old.taken
+	restored := w.faultDice.chance(300) && before <= copyMost // a copy of the files from before the take-over
+	if restored {
+		lost = before
+	}
 	s := old.promote(len(w.servers), lost)
+	if restored {
+		s.timeline = old.timeline
+		w.met("failed over to a copy from before the take-over")
+	}
 	w.failOvers++
 	if old.down = true; !stale {
 		w.crashServer(old)

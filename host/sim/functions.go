@@ -15,6 +15,9 @@ type ownership struct {
 	timeline     int64
 }
 
+// holds reports whether a row has the epoch and the token of the take-over.
+func (own *ownership) holds(epoch, token int64) bool { return epoch == own.epoch && token == own.token }
+
 // update is an UPDATE of one row whose condition holds: locked, or else not found.
 func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found bool, a answer) {
 	if row, found = get[R](t, key); !found || !holds(row) {
@@ -27,14 +30,17 @@ func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found
 // advance is ichor.advance.
 func advance(own *ownership, claim int64, g *queue.Group) statement {
 	return statement{name: "advance", own: true, run: func(x *batch, t *transaction) answer {
-		mine := func(s stateRow) bool { return s.epoch == own.epoch && s.token == own.token && s.claim == claim }
-		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.snapshot == g.From })
+		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
+		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && s.snapshot == g.From })
 		if a != done {
 			return a
 		}
 		if !found {
-			if s, _ = get[stateRow](t, stateKey); !mine(s) {
-				return fail("IC001")
+			switch s, _ = get[stateRow](t, stateKey); {
+			case !mine(s):
+				return fail(codeFenced)
+			case s.claim != claim:
+				return fail(codeClaim)
 			}
 			return fail("IC002")
 		}
@@ -83,7 +89,7 @@ func (t *transaction) deleteLedger(upTo talos.Version) (n int, a answer) {
 // fenceLane holds a lane's row to the end of the transaction.
 func fenceLane(t *transaction, own *ownership, lane int, claim int64) (bool, answer) {
 	row, found, a := update(t, laneKey(lane), func(l laneRow) bool {
-		return l.epoch == own.epoch && l.token == own.token && l.claim == claim
+		return own.holds(l.epoch, l.token) && l.claim == claim
 	})
 	if found {
 		t.put(laneKey(lane), row)
@@ -99,7 +105,10 @@ func ahead(own *ownership, lane int, claim int64, g *queue.Group) statement {
 			return a
 		}
 		if !found {
-			return fail("IC001")
+			if l, _ := get[laneRow](t, laneKey(lane)); own.holds(l.epoch, l.token) {
+				return fail(codeClaim)
+			}
+			return fail(codeFenced)
 		}
 		if s, _ := get[stateRow](t, stateKey); s.snapshot >= g.Entries[0].Version {
 			return fail("IC002")
@@ -141,6 +150,7 @@ func endQuarantine(v talos.Version, how string) statement {
 		if found {
 			row.held, row.resolved = false, how
 			t.put(quarantined(v), row)
+			t.backend.server.world.met("a quarantine ended")
 		}
 		return a
 	}}
@@ -169,18 +179,22 @@ func enterQuarantine(v talos.Version, held bool) statement {
 	}}
 }
 
-// Codes that stand for what the host finds out by itself: a copy that lacks commits, and a state that
-// was never written.
+// The codes of schema.sql that lanes look at, and one that stands for a copy that lacks commits, which the
+// host finds out by itself.
 const (
 	codeFenced    = "IC001"
+	codeClaim     = "IC005" // another connection of the host renewed the fence
 	codeRegressed = "regressed"
 )
 
 // fencedBy says why a row of the fence is not the host's any more.
 func (s *server) fencedBy(own *ownership) string {
 	state, there := s.rows[stateKey].(stateRow)
-	if !there || state.epoch < own.epoch {
+	switch {
+	case !there || state.epoch < own.epoch:
 		return codeRegressed
+	case own.holds(state.epoch, state.token):
+		return codeClaim
 	}
 	return codeFenced
 }
@@ -203,7 +217,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 		if a == done {
 			s.epoch, s.token, s.claim, s.owner = s.epoch+1, token, s.claim+1, owner
 			t.put(stateKey, s)
-			x.state = s
+			t.takes, x.state = true, s
 		}
 		return a
 	}}
@@ -237,7 +251,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 // renewLane raises the claim of a lane's row, so that an earlier connection cannot commit any more.
 func renewLane(own *ownership, lane int) statement {
 	return statement{name: "renew lane", run: func(x *batch, t *transaction) answer {
-		row, found, a := update(t, laneKey(lane), func(l laneRow) bool { return l.epoch == own.epoch && l.token == own.token })
+		row, found, a := update(t, laneKey(lane), func(l laneRow) bool { return own.holds(l.epoch, l.token) })
 		switch {
 		case a != done:
 			return a
@@ -256,7 +270,7 @@ func renewLane(own *ownership, lane int) statement {
 // renewState does the same for the state's row when a frontier group is in doubt, and reads it.
 func renewState(own *ownership, inDoubt bool) statement {
 	return statement{name: "renew state", run: func(x *batch, t *transaction) answer {
-		mine := func(s stateRow) bool { return s.epoch == own.epoch && s.token == own.token }
+		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		if !inDoubt {
 			if x.state, _ = get[stateRow](t, stateKey); !mine(x.state) {
 				return fail(t.backend.server.fencedBy(own))
@@ -292,7 +306,7 @@ func countLedger(g *queue.Group) statement {
 // ask is a beat.
 func ask(own *ownership) statement {
 	return statement{name: "beat", run: func(_ *batch, t *transaction) answer {
-		if s := read[stateRow](t.backend.server, stateKey); s.epoch != own.epoch || s.token != own.token {
+		if s := read[stateRow](t.backend.server, stateKey); !own.holds(s.epoch, s.token) {
 			return fail(t.backend.server.fencedBy(own))
 		}
 		return done

@@ -208,6 +208,9 @@ func (l *lane) finish() {
 	switch {
 	case l.conn == nil || l.conn.lost() || !x.over:
 		l.lost(l.loss(x))
+	case x.code == codeClaim:
+		l.host.world.met("another connection of the host renewed the fence late")
+		l.lost(failureOf(x.code, x.own), x.commits)
 	case x.code != "":
 		f := failureOf(x.code, x.own)
 		if len(l.under) > 1 && l.under[1].answer != nil && l.under[1].answer.tag {
@@ -240,6 +243,8 @@ func (l *lane) jobAnswered() {
 		l.lost(f, false)
 	case isConnect:
 		l.connecting(connect)
+	case x.code == codeClaim:
+		l.lost(failureOf(x.code, x.own), false)
 	case x.code != "":
 		l.tell(&replicator.Failed{Lane: number, Failure: failureOf(x.code, x.own), Culprit: x.culprit})
 	default:
@@ -264,6 +269,8 @@ func failureOf(code string, own bool) replicator.Failure {
 		f.Class = replicator.Fenced
 	case codeRegressed:
 		f.Class, f.Code, f.Kind = replicator.Regressed, "", replicator.KindConnection
+	case codeClaim:
+		f.Class = replicator.Transient
 	case "IC002", "IC003":
 		f.Class = replicator.Broken
 	case "40001", "40P01", "55P03":
@@ -306,9 +313,7 @@ func (l *lane) connecting(job *replicator.Connect) {
 		}
 		l.answer = l.conn.send(1e9, rest...)
 	default:
-		if frontier {
-			l.host.stateClaim = x.state.claim
-		}
+		l.host.stateClaim = max(l.host.stateClaim, x.state.claim)
 		l.tell(&replicator.LaneUp{Lane: cohort.Lane(l.number), Snapshot: x.state.snapshot, Ledgered: int(x.count)})
 	}
 }

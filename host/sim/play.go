@@ -86,7 +86,7 @@ func (w *world) play() {
 	for _, h := range w.hosts {
 		if h.core != nil {
 			stats := h.core.Status().Stats
-			w.checker.doubts(&stats)
+			w.checker.counted(&stats)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type server struct {
 	effects  map[talos.Version]int
 	digests  map[talos.Version]int
 	commits  []commit
+	taken    int // after how many commits it was taken over last
 	backends []*backend
 	pids     int
 	down     bool  // it takes no connections, and has none
@@ -46,6 +47,7 @@ type transaction struct {
 	locks      []rowKey
 	effects    []effect
 	work       *work // on whose behalf; nil for what installs nothing
+	takes      bool  // it raises the epoch
 	repeatable bool  // REPEATABLE READ
 	seen       int   // commits before its first statement
 	begun      int64 // ns
@@ -63,7 +65,7 @@ func newServer(w *world, number int) *server {
 	return s
 }
 
-// promote returns a copy that lacks the last commits.
+// promote returns a copy that lacks the last commits, with a timeline of its own.
 func (s *server) promote(number, lost int) *server {
 	c := &server{
 		world: s.world, number: number, timeline: int64(number) + 1,
@@ -169,6 +171,9 @@ func (t *transaction) commit() {
 	for _, e := range t.effects {
 		s.effects[e.version]++
 		s.digests[e.version] = e.digest
+	}
+	if t.takes {
+		s.taken = len(s.commits)
 	}
 	s.commits = append(s.commits, c)
 	t.release()
