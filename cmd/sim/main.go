@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/program"
 	"github.com/ichor-replicator/ichor/host/sim"
@@ -21,6 +22,9 @@ type options struct {
 	First      uint64   `help:"The first of them." default:"1"`
 	Processors int      `help:"How many are played at once." default:"2"`
 	Failures   int      `help:"Stop after so many seeds that fail." default:"10"`
+	Explore    bool     `help:"Take every turn of small systems, and print how many states there are."`
+	Mutants    bool     `help:"Build each mutant and have the seeds kill it; writes host/sim/MUTANTS.md."`
+	Hunt       bool     `help:"Print the first of the seeds that fails, and whether exploring does." hidden:""`
 	Seed       uint64   `help:"Play this seed alone."`
 	Trace      bool     `help:"With --seed: print each event and each action, as scripts of host/replicator, and all that happens beside."`
 	Shrink     bool     `help:"With --seed: look for a smaller play that fails too."`
@@ -40,8 +44,15 @@ func run(args []string, out, problems io.Writer) int {
 	case !more:
 		return program.ExitOK
 	}
-	return program.Run("sim", problems, func(context.Context) (bool, error) {
-		if o.Seed != 0 {
+	return program.Run("sim", problems, func(ctx context.Context) (bool, error) {
+		switch {
+		case o.Mutants:
+			return o.mutants(ctx, out)
+		case o.Hunt:
+			return o.hunting(out)
+		case o.Explore:
+			return o.explore(out), nil
+		case o.Seed != 0:
 			return o.one(out), nil
 		}
 		return o.many(out), nil
@@ -70,6 +81,19 @@ func (o *options) one(out io.Writer) (ok bool) {
 	}
 	fmt.Fprintf(out, "seed %d: %s\n", o.Seed, r.Violation)
 	return false
+}
+
+// explore takes every turn of small systems.
+func (o *options) explore(out io.Writer) (ok bool) {
+	ok = true
+	for _, e := range sim.ExploreLong() {
+		fmt.Fprintf(out, "%8d states, %9d steps, %6d endings, whole %-5v %8s  %s\n", e.States, e.Steps, e.Endings, e.Whole, e.Took.Round(time.Millisecond), e.Scenario)
+		if e.Violation != "" {
+			ok = false
+			fmt.Fprintf(out, "%s\n  %s\n", e.Violation, strings.Join(e.Path, "\n  "))
+		}
+	}
+	return ok
 }
 
 // sometimesFrom is how many seeds a batch needs for everything to happen that must happen sometimes.

@@ -45,6 +45,7 @@ type statement struct {
 	name    string
 	version talos.Version // whose it is; 0 is the host's own
 	own     bool          // of the host's, before the first of a version
+	about   [4]int64      // what tells it from another of that name, while exploring
 	run     func(b *batch, t *transaction) answer
 }
 

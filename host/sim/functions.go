@@ -29,7 +29,7 @@ func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found
 
 // advance is ichor.advance.
 func advance(own *ownership, claim int64, g *queue.Group) statement {
-	return statement{name: "advance", own: true, run: func(x *batch, t *transaction) answer {
+	return statement{name: "advance", own: true, about: [4]int64{own.token, claim, int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && s.snapshot == g.From })
 		if a != done {
@@ -99,7 +99,7 @@ func fenceLane(t *transaction, own *ownership, lane int, claim int64) (bool, ans
 
 // ahead is ichor.ahead.
 func ahead(own *ownership, lane int, claim int64, g *queue.Group) statement {
-	return statement{name: "ahead", own: true, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "ahead", own: true, about: [4]int64{own.token, claim, int64(lane), int64(g.Entries[0].Version)}, run: func(_ *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a != done {
 			return a
@@ -158,7 +158,7 @@ func endQuarantine(v talos.Version, how string) statement {
 
 // fenceQuarantine is the fence of Lane.Quarantine.
 func fenceQuarantine(own *ownership, lane int, claim int64) statement {
-	return statement{name: "fence", own: true, run: func(x *batch, t *transaction) answer {
+	return statement{name: "fence", own: true, about: [4]int64{own.token, claim, int64(lane)}, run: func(x *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a == done && !found {
 			return fail(t.backend.server.fencedBy(own))
@@ -250,7 +250,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 
 // renewLane raises the claim of a lane's row, so that an earlier connection cannot commit any more.
 func renewLane(own *ownership, lane int) statement {
-	return statement{name: "renew lane", run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew lane", about: [4]int64{own.token, int64(lane)}, run: func(x *batch, t *transaction) answer {
 		row, found, a := update(t, laneKey(lane), func(l laneRow) bool { return own.holds(l.epoch, l.token) })
 		switch {
 		case a != done:
@@ -269,7 +269,7 @@ func renewLane(own *ownership, lane int) statement {
 
 // renewState does the same for the state's row when a frontier group is in doubt, and reads it.
 func renewState(own *ownership, inDoubt bool) statement {
-	return statement{name: "renew state", run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew state", about: [4]int64{own.token}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		if !inDoubt {
 			if x.state, _ = get[stateRow](t, stateKey); !mine(x.state) {

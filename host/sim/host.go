@@ -47,7 +47,12 @@ type takeover struct {
 }
 
 // clock returns what the host takes for the time: years after 1970, and hours from the world's.
-func (h *host) clock() int64 { return h.world.now + years + h.skew }
+func (h *host) clock() int64 {
+	if h.world.exploring {
+		return years + h.skew // it goes on with the deadlines of the core
+	}
+	return h.world.now + years + h.skew
+}
 
 const years = 1e17 // ns
 
@@ -175,7 +180,9 @@ func (h *host) step(ev replicator.Event) {
 	if h.trace != nil {
 		fmt.Fprintf(h.world.trace, "# host %d\n%s", h.number, h.trace.Step(now, ev, actions))
 	}
-	h.world.remember(h, now, ev)
+	if h.world.exploring {
+		h.history = mixEvent(h.history, now, ev)
+	}
 	for _, a := range actions {
 		h.perform(a)
 		if h.core == nil {

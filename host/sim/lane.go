@@ -136,6 +136,12 @@ func (l *lane) connected() bool {
 	return l.conn != nil
 }
 
+// connecting reports whether a connect is under way.
+func (l *lane) connecting() bool {
+	_, connects := l.job.(*replicator.Connect)
+	return connects
+}
+
 // owner returns what the host owns now: a statement that is executed later keeps it.
 func (l *lane) owner() *ownership {
 	own := l.host.own
@@ -242,7 +248,7 @@ func (l *lane) jobAnswered() {
 		f, _ := l.loss(x)
 		l.lost(f, false)
 	case isConnect:
-		l.connecting(connect)
+		l.renewed(connect)
 	case x.code == codeClaim:
 		l.lost(failureOf(x.code, x.own), false)
 	case x.code != "":
@@ -292,8 +298,8 @@ func failureOf(code string, own bool) replicator.Failure {
 	return f
 }
 
-// connecting takes an answer while the fence is renewed.
-func (l *lane) connecting(job *replicator.Connect) {
+// renewed takes an answer while the fence is renewed.
+func (l *lane) renewed(job *replicator.Connect) {
 	x := l.answer
 	frontier := job.Doubt != nil && job.Doubt.Frontier
 	switch {

@@ -3,7 +3,6 @@ package sim
 import (
 	"slices"
 	"sort"
-	"strconv"
 
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/suffix"
@@ -154,15 +153,8 @@ func (w *writer) touch(c *candidate) {
 	if w.d.below(2) == 0 {
 		c.reads = add(c.reads, pick())
 	}
-	names := func(accounts []int) []string {
-		texts := make([]string, len(accounts))
-		for i, a := range accounts {
-			texts[i] = strconv.Itoa(a)
-		}
-		return texts
-	}
 	if !w.d.chance(w.log.keyless) {
-		c.keys = talos.Keys(names(c.reads), names(c.writes))
+		c.keys = talos.Keys(accountNames(c.reads), accountNames(c.writes))
 	}
 	if w.d.chance(w.log.hidden) {
 		c.writes = add(c.writes, pick())

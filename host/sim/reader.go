@@ -31,7 +31,11 @@ func (r *reader) read() {
 	w := r.host.world
 	var batch []replicator.Event
 	i := w.log.index(r.from)
-	for n := w.turnDice.between(1, w.batch); n > 0 && i < w.shown; n-- {
+	n := w.batch
+	if !w.exploring {
+		n = w.turnDice.between(1, w.batch)
+	}
+	for ; n > 0 && i < w.shown; n-- {
 		batch = r.decode(batch, &w.log.records[i])
 		r.from = w.log.records[i].next
 		i++

@@ -20,7 +20,9 @@ type server struct {
 	effects  map[talos.Version]int
 	digests  map[talos.Version]int
 	commits  []commit
-	taken    int // after how many commits it was taken over last
+	taken    int    // after how many commits it was taken over last
+	sum      uint64 // of all rows, while exploring
+	past     uint64 // of all commits in their order, while exploring
 	backends []*backend
 	pids     int
 	down     bool  // it takes no connections, and has none
@@ -70,7 +72,7 @@ func (s *server) promote(number, lost int) *server {
 	c := &server{
 		world: s.world, number: number, timeline: int64(number) + 1,
 		rows: maps.Clone(s.rows), changed: map[rowKey]int{}, locks: map[rowKey]*transaction{}, ledger: slices.Clone(s.ledger),
-		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits),
+		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits), sum: s.sum, past: s.past,
 	}
 	for range lost {
 		last := c.commits[len(c.commits)-1]
@@ -88,6 +90,10 @@ func (s *server) promote(number, lost int) *server {
 // set changes a committed row, and returns what it was.
 func (s *server) set(key rowKey, row any) (before any) {
 	before = s.rows[key]
+	if s.world.exploring {
+		s.sum ^= mixRow(key, before) ^ mixRow(key, row)
+		s.past = mix(s.past, mixRow(key, row))
+	}
 	if row == nil {
 		delete(s.rows, key)
 	} else {

@@ -3,7 +3,9 @@ package sim
 import (
 	"flag"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
 )
 
 var (
@@ -50,5 +52,18 @@ func TestASeedIsPlayedAgain(t *testing.T) {
 		if a.Steps != b.Steps || a.Faults != b.Faults || a.Violation != b.Violation {
 			t.Errorf("seed %d: %d steps with %d faults, and then %d with %d", seed, a.Steps, a.Faults, b.Steps, b.Faults)
 		}
+	}
+}
+
+// TestEveryTurn takes every turn of some very small systems.
+func TestEveryTurn(t *testing.T) {
+	for _, r := range ExploreShort() {
+		if r.Violation != "" {
+			t.Errorf("%s: %s\n%s", r.Scenario, r.Violation, strings.Join(r.Path, "\n"))
+		}
+		if !r.Whole {
+			t.Errorf("%s: not every turn was taken within %d states", r.Scenario, r.States)
+		}
+		t.Logf("%6d states, %8d steps, %5d endings, %7s: %s", r.States, r.Steps, r.Endings, r.Took.Round(time.Millisecond), r.Scenario)
 	}
 }

@@ -2,9 +2,7 @@ package sim
 
 import (
 	"fmt"
-	"hash/fnv"
 	"io"
-	"strings"
 
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -12,12 +10,13 @@ import (
 
 // world is everything that there is in a play.
 type world struct {
-	setup setup
-	log   *history
-	truth *truth
-	now   int64 // ns
-	calm  bool  // no faults any more
-	cured int64 // from then on the database takes what it refuses for a while, ns
+	setup     setup
+	log       *history
+	truth     *truth
+	now       int64 // ns
+	calm      bool  // no faults any more
+	exploring bool  // what happens is chosen by Explore
+	cured     int64 // from then on the database takes what it refuses for a while, ns
 
 	shown  int            // records that can be read
 	end    talos.Position // behind them
@@ -112,33 +111,4 @@ func (w *world) noticed(n *replicator.Notice) {
 	case replicator.BacklogTooLong:
 		w.met("no room for candidates")
 	}
-}
-
-// remember keeps a hash of all that a host was told: the state of its core is a function of that.
-func (w *world) remember(h *host, now int64, ev replicator.Event) {
-	if !w.turnDice.still {
-		return
-	}
-	f := fnv.New64a()
-	fmt.Fprintf(f, "%d %d %T %s", h.history, now, ev, strings.TrimSpace(fmt.Sprint(eventHash(ev))))
-	h.history = f.Sum64()
-}
-
-// eventHash is what tells an event from another.
-func eventHash(ev replicator.Event) string {
-	switch ev := ev.(type) {
-	case *replicator.Converted:
-		return fmt.Sprint(ev.Task, len(ev.Results))
-	case *replicator.Candidate:
-		return ev.Version.String()
-	case *replicator.Decision:
-		return ev.Position.String()
-	case *replicator.Refetched:
-		return fmt.Sprint(ev.Version, ev.Payload != nil)
-	case *replicator.Failed:
-		return fmt.Sprint(ev.Lane, ev.Failure.Code, ev.Culprit)
-	case *replicator.LaneDown:
-		return fmt.Sprint(ev.Lane, ev.InDoubt, ev.Failure.Code)
-	}
-	return fmt.Sprintf("%+v", ev)
 }

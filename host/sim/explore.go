@@ -1,0 +1,460 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Exploration is what came of exploring a scenario.
+type Exploration struct {
+	Scenario  string
+	States    int
+	Steps     int // that led to one of them
+	Endings   int // states in which nothing more can happen
+	Whole     bool
+	Took      time.Duration
+	Violation string
+	Path      []string // that led to it
+}
+
+// The faults of an exploration, each at most so often and at any moment.
+const (
+	exploreStart    = iota // the second host starts, or a host again that ended
+	exploreCrash           // of a host
+	exploreCut             // of a connection, before any statement that is not executed yet, or behind all
+	exploreFailOver        // to a copy that lacks 0, 1 or 2 commits; the old server goes on
+	exploreKinds
+)
+
+// exploration is what is explored: a scenario, by so many lanes, with each fault at most so often.
+type exploration struct {
+	scenario string
+	lanes    int
+	faults   [exploreKinds]int
+	most     int // states
+}
+
+// short are explorations of some seconds together, which take every turn.
+var short = []exploration{
+	{"one key", 1, [exploreKinds]int{exploreStart: 1}, 40_000},
+	{"one key", 2, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, 40_000},
+	{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"reader between", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
+	{"held", 1, [exploreKinds]int{exploreCrash: 1, exploreStart: 1}, 40_000},
+	{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCut: 1}, 40_000},
+}
+
+// long is every scenario with each fault, and with several; the largest of them end early.
+func long() (all []exploration) {
+	for _, s := range scenarios {
+		for _, faults := range [][exploreKinds]int{
+			{exploreStart: 1}, {exploreCut: 1}, {exploreFailOver: 1}, {exploreCrash: 1, exploreStart: 1}, {exploreCut: 1, exploreFailOver: 1},
+			{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1},
+		} {
+			all = append(all, exploration{s.name, 2, faults, 60_000})
+		}
+	}
+	return all
+}
+
+// ExploreShort explores for some seconds, one system after the other, and ends with the first violation.
+func ExploreShort() []Exploration { return exploreAll(short) }
+
+// ExploreLong does so for minutes.
+func ExploreLong() []Exploration { return exploreAll(long()) }
+
+func exploreAll(which []exploration) (all []Exploration) {
+	for i := range which {
+		r := which[i].explore()
+		if all = append(all, r); r.Violation != "" {
+			break
+		}
+	}
+	return all
+}
+
+// name says what is explored.
+func (e *exploration) name() string {
+	name := fmt.Sprintf("%s, lanes %d", e.scenario, e.lanes)
+	for i, what := range [exploreKinds]string{"start", "crash", "cut", "fail-over"} {
+		if e.faults[i] > 0 {
+			name += ", " + what
+		}
+	}
+	return name
+}
+
+// explorer takes every turn that there is. A state is reached again by playing the turns that led to it.
+//
+// These are its bounds. What a host does by itself is done at once: it reads the log, converts, begins a
+// job. A transaction is two steps: all up to its COMMIT, as far as the locks let it, and the COMMIT. A
+// deadline of a core comes when its host has nothing else to wait for, and a lock is waited for too long
+// when nothing else can happen.
+type explorer struct {
+	*exploration
+	scenario *scenario
+	log      *history
+	truth    *truth
+	left     [exploreKinds]int
+	seen     map[uint64]bool
+	buffer   []move
+	result   Exploration
+}
+
+// move is one step of an exploration.
+type move struct {
+	turn
+	fault int // of exploreKinds, or -1
+	lost  int
+}
+
+// String says what happens.
+func (m *move) String() string {
+	switch h := m.host; m.fault {
+	case exploreStart:
+		return fmt.Sprintf("host %d starts", h.number)
+	case exploreCrash:
+		return fmt.Sprintf("host %d crashes", h.number)
+	case exploreCut:
+		return fmt.Sprintf("host %d lane %d is cut off, %d statements are lost", h.number, m.lane.number, m.lost)
+	case exploreFailOver:
+		return fmt.Sprintf("fail-over, %d commits are lost", m.lost)
+	}
+	switch h := m.host; m.kind {
+	case turnBackend:
+		return fmt.Sprintf("server %d: backend %d executes %s %d", m.back.server.number, m.back.pid, m.back.next().name, m.back.next().version)
+	case turnLane:
+		return fmt.Sprintf("host %d lane %d takes an answer", h.number, m.lane.number)
+	case turnStart:
+		return fmt.Sprintf("host %d starts again", h.number)
+	case turnTick:
+		return fmt.Sprintf("host %d: a deadline comes", h.number)
+	case turnShow:
+		return "the log grows"
+	case turnArm:
+		return "the guest is swapped"
+	}
+	return "a lock is waited for too long"
+}
+
+// next returns the statement that is executed next.
+func (b *backend) next() statement {
+	if len(b.queue) == 0 {
+		return statement{name: "the end"}
+	}
+	return b.queue[0].statements[0]
+}
+
+// explore takes every turn, up to so many states.
+func (e *exploration) explore() Exploration {
+	x := &explorer{exploration: e, seen: map[uint64]bool{}, result: Exploration{Scenario: e.name()}}
+	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == e.scenario })
+	x.scenario = &scenarios[i]
+	x.log = x.scenario.log()
+	x.truth = newTruth(x.log, x.scenario.accounts, false)
+	begun := time.Now()
+	func() {
+		defer func() {
+			if broken := recover(); broken != nil {
+				x.result.Violation = fmt.Sprintf("panic: %v", broken)
+			}
+		}()
+		x.run()
+	}()
+	x.result.Took = time.Since(begun)
+	return x.result
+}
+
+// run goes through the tree of moves, depth first.
+func (x *explorer) run() {
+	var path []int // which of the moves was taken at each depth
+	w := x.begin()
+	for {
+		moves := x.moves(w)
+		sum := x.sum(w)
+		again := x.seen[sum]
+		if !again {
+			x.seen[sum] = true
+			x.result.States++
+			if len(moves) == 0 || !x.goes(moves) {
+				x.ended(w)
+			}
+		}
+		if w.violation != "" {
+			x.result.Violation = w.violation
+			x.result.Path = x.tell(path)
+			return
+		}
+		if x.result.States >= x.most {
+			return
+		}
+		if !again && len(moves) > 0 {
+			path = append(path, 0)
+			x.take(w, moves[0])
+			continue
+		}
+		// Back to the last depth that has a move left.
+		for {
+			if len(path) == 0 {
+				x.result.Whole = true
+				return
+			}
+			last := len(path) - 1
+			path[last]++
+			var all []move
+			w, all = x.replay(path[:last])
+			if path[last] < len(all) {
+				x.take(w, all[path[last]])
+				break
+			}
+			path = path[:last]
+		}
+	}
+}
+
+// goes reports whether something other than a fault can happen.
+func (x *explorer) goes(moves []move) bool {
+	return slices.ContainsFunc(moves, func(m move) bool { return m.fault < 0 })
+}
+
+// replay returns the world behind some moves, and what can happen there.
+func (x *explorer) replay(path []int) (*world, []move) {
+	w := x.begin()
+	for _, i := range path {
+		x.take(w, x.moves(w)[i])
+	}
+	return w, x.moves(w)
+}
+
+// tell names the moves of a path.
+func (x *explorer) tell(path []int) (names []string) {
+	w := x.begin()
+	for _, i := range path {
+		m := x.moves(w)[i]
+		names = append(names, m.String())
+		x.take(w, m)
+	}
+	return names
+}
+
+// begin makes the world of the scenario, with one host that starts.
+func (x *explorer) begin() *world {
+	x.left = x.exploration.faults
+	w := x.scenario.world(x.log, x.truth, x.lanes)
+	x.settle(w)
+	return w
+}
+
+// settle lets everything happen that a host does by itself.
+func (x *explorer) settle(w *world) {
+	for again := true; again && w.violation == ""; {
+		again = false
+		for _, h := range w.hosts {
+			for h.goesOn() {
+				again = true
+			}
+		}
+	}
+}
+
+// goesOn takes the next step that a host does by itself; false when there is none.
+func (h *host) goesOn() bool {
+	switch {
+	case !h.alive():
+		return false
+	case h.taking != nil:
+		if h.taking.conn != nil && !h.taking.answer.over && !h.taking.conn.lost() {
+			return false
+		}
+		h.takeOver()
+		return h.alive()
+	case len(h.answers) > 0:
+		h.world.take(turn{kind: turnAnswer, host: h})
+	case h.reader.canDeliver():
+		h.reader.deliver()
+	case h.reader.canRead():
+		h.reader.read()
+	case len(h.tasks) > 0:
+		h.convert(0)
+	case len(h.refetching) > 0:
+		h.refetch()
+	case h.newest != h.world.module:
+		h.arm()
+	default:
+		for _, l := range h.lanes {
+			switch {
+			case l.canBegin():
+				l.begin()
+				return true
+			case l.connecting() && !l.claimed && l.answered():
+				l.jobAnswered()
+				return true
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// moves returns what can happen.
+func (x *explorer) moves(w *world) []move {
+	all := x.buffer[:0]
+	if w.violation != "" {
+		return nil
+	}
+	add := func(t turn) { all = append(all, move{turn: t, fault: -1}) }
+	for _, s := range w.servers {
+		for _, b := range s.backends {
+			if b.ready(w.now) {
+				add(turn{kind: turnBackend, back: b})
+			}
+		}
+	}
+	for _, h := range w.hosts {
+		waits := false
+		for _, l := range h.lanes {
+			if l.busy() && l.answered() {
+				add(turn{kind: turnLane, host: h, lane: l})
+			}
+			waits = waits || l.busy()
+		}
+		switch {
+		case !h.alive() && h.starts != 0:
+			add(turn{kind: turnStart, host: h})
+		case h.core != nil && !waits && h.core.Deadline() != 0:
+			add(turn{kind: turnTick, host: h})
+		}
+	}
+	if w.shown < len(w.log.records) {
+		add(turn{kind: turnShow})
+	}
+	if w.module < w.log.digests-1 {
+		add(turn{kind: turnArm})
+	}
+	if len(all) == 0 && x.waiting(w) {
+		add(turn{kind: turnBeside})
+	}
+	x.buffer = x.possible(w, all)
+	return x.buffer
+}
+
+// waiting reports whether a backend waits for a lock.
+func (x *explorer) waiting(w *world) bool {
+	for _, s := range w.servers {
+		for _, b := range s.backends {
+			if b.waits {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// possible adds the faults that are left.
+func (x *explorer) possible(w *world, all []move) []move {
+	add := func(fault int, m move) {
+		m.fault = fault
+		all = append(all, m)
+	}
+	for _, h := range w.hosts {
+		if x.left[exploreStart] > 0 && !h.alive() && h.starts == 0 {
+			add(exploreStart, move{turn: turn{host: h}})
+		}
+		if x.left[exploreCrash] > 0 && h.alive() {
+			add(exploreCrash, move{turn: turn{host: h}})
+		}
+		for _, l := range h.lanes {
+			if x.left[exploreCut] == 0 || !l.busy() || l.conn == nil || l.conn.lost() {
+				continue
+			}
+			for lost := range min(2, 1+l.conn.received()) {
+				add(exploreCut, move{turn: turn{lane: l}, lost: lost * l.conn.received()})
+			}
+		}
+	}
+	if x.left[exploreFailOver] > 0 {
+		for lost := range min(3, len(w.primary().commits)+1) {
+			add(exploreFailOver, move{lost: lost})
+		}
+	}
+	return all
+}
+
+// take makes a move.
+func (x *explorer) take(w *world, m move) {
+	x.result.Steps++
+	if m.fault >= 0 {
+		x.left[m.fault]--
+	}
+	switch h := m.host; m.fault {
+	case exploreStart:
+		h.start()
+	case exploreCrash:
+		h.crash()
+		h.history = 0
+	case exploreCut:
+		m.lane.conn.cut(m.lost, false)
+	case exploreFailOver:
+		w.failOver(m.lost, true)
+	default:
+		x.turn(w, m)
+	}
+	x.settle(w)
+}
+
+// turn takes one that is no fault.
+func (x *explorer) turn(w *world, m move) {
+	switch h := m.host; m.kind {
+	case turnBackend:
+		m.back.stride(w.now)
+	case turnLane:
+		if m.lane.job == nil {
+			m.lane.finish()
+		} else {
+			m.lane.jobAnswered()
+		}
+	case turnStart:
+		h.start()
+	case turnTick:
+		h.skew = max(h.skew, h.core.Deadline()-years)
+		h.step(tick)
+	case turnShow:
+		w.show(len(w.log.records))
+	case turnArm:
+		w.module++
+	case turnBeside:
+		w.now += 5e9
+	}
+}
+
+// stride executes statements up to the next COMMIT, or that COMMIT, as far as the locks let it.
+func (b *backend) stride(now int64) {
+	for first := true; b.ready(now); first = false {
+		commit := len(b.queue) > 0 && b.queue[0].statements[0].name == "commit"
+		if commit && !first {
+			return
+		}
+		over := len(b.queue) > 0 && len(b.queue[0].statements) == 1
+		b.step(now)
+		if commit || over || b.dead {
+			return
+		}
+	}
+}
+
+// ended checks a state in which nothing more happens by itself: with one host that owns the cohort
+// everything is settled.
+func (x *explorer) ended(w *world) {
+	x.result.Endings++
+	for _, h := range w.hosts {
+		if h.core != nil && h.owns(w.primary()) && h.took == w.primary() {
+			if what := w.unsettled(); what != "" {
+				w.violated("%s, and nothing more will happen", what)
+			}
+			w.final()
+			return
+		}
+	}
+}
