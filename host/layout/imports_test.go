@@ -136,7 +136,7 @@ var doors = map[string][]string{
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
-	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "examples/banking/workload", "cmd/ichor"},
+	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/sim", "examples/banking/workload", "cmd/ichor"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
 	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},

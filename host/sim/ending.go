@@ -103,8 +103,14 @@ func (w *world) curable(s *server, missing talos.Version) talos.Version {
 	return 0
 }
 
-// final compares all rows with the replay once more.
+// final compares all rows with the replay once more. What the log lacks and committed was recorded, unless a
+// host began above it or lost what it knew.
 func (w *world) final() {
+	for _, d := range w.log.missing {
+		if _, there := w.primary().rows[quarantined(d.Version)]; !there && w.takeovers == 1 {
+			w.violated("I12: version %d was committed and the log lacks it, and nothing says so", d.Version)
+		}
+	}
 	for a := range w.setup.accounts {
 		w.checker.account(w.primary(), a)
 	}

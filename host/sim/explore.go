@@ -23,7 +23,7 @@ const (
 	exploreStart    = iota // the second host starts, or a host again that ended
 	exploreCrash           // of a host
 	exploreCut             // of a connection, before any statement that is not executed yet, or behind all
-	exploreFailOver        // to a copy that lacks 0, 1 or 2 commits; the old server goes on
+	exploreFailOver        // to a copy that lacks 0, 1 or 2 commits, or all since the take-over; the old server goes on
 	exploreKinds
 )
 
@@ -39,11 +39,14 @@ type exploration struct {
 var short = []exploration{
 	{"one key", 1, [exploreKinds]int{exploreStart: 1}, 40_000},
 	{"one key", 2, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"decided again", 1, [exploreKinds]int{exploreCrash: 1, exploreStart: 1}, 40_000},
+	{"follower", 1, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"held", 1, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"without keys", 1, [exploreKinds]int{exploreCut: 1}, 40_000},
+	{"follower", 1, [exploreKinds]int{exploreCrash: 1, exploreStart: 1}, 40_000},
 	{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, 40_000},
 	{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 40_000},
-	{"reader between", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
-	{"held", 1, [exploreKinds]int{exploreCrash: 1, exploreStart: 1}, 40_000},
-	{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCut: 1}, 40_000},
+	{"first undecided", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
 }
 
 // long is every scenario with each fault, and with several; the largest of them end early.
@@ -106,8 +109,9 @@ type explorer struct {
 // move is one step of an exploration.
 type move struct {
 	turn
-	fault int // of exploreKinds, or -1
-	lost  int
+	fault    int // of exploreKinds, or -1
+	lost     int
+	restored bool
 }
 
 // String says what happens.
@@ -120,6 +124,9 @@ func (m *move) String() string {
 	case exploreCut:
 		return fmt.Sprintf("host %d lane %d is cut off, %d statements are lost", h.number, m.lane.number, m.lost)
 	case exploreFailOver:
+		if m.restored {
+			return "fail-over to a copy from before the take-over"
+		}
 		return fmt.Sprintf("fail-over, %d commits are lost", m.lost)
 	}
 	switch h := m.host; m.kind {
@@ -378,6 +385,7 @@ func (x *explorer) possible(w *world, all []move) []move {
 		for lost := range min(3, len(w.primary().commits)+1) {
 			add(exploreFailOver, move{lost: lost})
 		}
+		add(exploreFailOver, move{restored: true})
 	}
 	return all
 }
@@ -397,7 +405,7 @@ func (x *explorer) take(w *world, m move) {
 	case exploreCut:
 		m.lane.conn.cut(m.lost, false)
 	case exploreFailOver:
-		w.failOver(m.lost, true)
+		w.failOver(m.lost, true, m.restored)
 	default:
 		x.turn(w, m)
 	}

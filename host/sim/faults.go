@@ -28,7 +28,7 @@ func (w *world) strike(f fault) {
 	case crashServer:
 		w.crashServer(w.primary())
 	case failOver:
-		w.failOver(w.faultDice.below(4), w.faultDice.chance(500))
+		w.failOver(w.faultDice.below(4), w.faultDice.chance(500), w.faultDice.chance(300) && w.primary().beforeTakeOver() <= copyMost)
 	case refuseAll:
 		w.primary().refusing = w.now + w.faultDice.span(3e9)
 	case refuseConnects:
@@ -169,15 +169,17 @@ func (w *world) crashServer(s *server) {
 // copyMost is how many commits a copy of the files may lack.
 const copyMost = 200
 
+// beforeTakeOver returns how many commits a copy lacks that was made before the latest take-over.
+func (s *server) beforeTakeOver() int { return len(s.commits) - s.taken }
+
 // failOver makes a copy the server that connections are made to. It may lack the last commits, and the
-// old one may go on with the connections that it has.
-func (w *world) failOver(lost int, stale bool) {
+// old one may go on with the connections that it has. One that is restored from its files, as they were
+// before the latest take-over, has no timeline of its own.
+func (w *world) failOver(lost int, stale, restored bool) {
 	old := w.primary()
 	lost = min(lost, len(old.commits))
-	before := len(old.commits) - old.taken
-	restored := w.faultDice.chance(300) && before <= copyMost // a copy of the files from before the take-over
 	if restored {
-		lost = before
+		lost = old.beforeTakeOver()
 	}
 	s := old.promote(len(w.servers), lost)
 	if restored {

@@ -31,7 +31,8 @@ func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found
 func advance(own *ownership, claim int64, g *queue.Group) statement {
 	return statement{name: "advance", own: true, about: [4]int64{own.token, claim, int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
-		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && s.snapshot == g.From })
+		unmoved := func(snapshot talos.Version) bool { return snapshot == g.From }
+		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && unmoved(s.snapshot) })
 		if a != done {
 			return a
 		}
@@ -55,7 +56,7 @@ func advance(own *ownership, claim int64, g *queue.Group) statement {
 		case g.Snapshot == g.From:
 			return done
 		}
-		_, found, a = update(t, cohortKey, func(c cohortRow) bool { return c.version == g.From })
+		_, found, a = update(t, cohortKey, func(c cohortRow) bool { return unmoved(c.version) })
 		if a == done && !found {
 			return fail("IC002")
 		}

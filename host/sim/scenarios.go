@@ -18,13 +18,19 @@ type scenario struct {
 }
 
 // touches is what a version reads and writes.
-type touches struct{ reads, writes []int }
+type touches struct {
+	reads, writes []int
+	keyless       bool
+}
 
 var scenarios = []scenario{
 	{name: "one key", accounts: 1, versions: []touches{{writes: []int{0}}, {writes: []int{0}}, {writes: []int{0}}}, decided: []int{1, 2, 3}},
 	{name: "first undecided", accounts: 2, versions: []touches{{writes: []int{0}}, {writes: []int{1}}, {writes: []int{1}}}, decided: []int{2, 3, 1}, later: 1},
 	{name: "reader between", accounts: 2, versions: []touches{{writes: []int{0}}, {reads: []int{0}, writes: []int{1}}, {writes: []int{0}}}, decided: []int{2, 3, 1}, later: 1},
-	{name: "held", accounts: 2, versions: []touches{{writes: []int{0}}, {reads: []int{0}, writes: []int{1}}, {writes: []int{1}}, {writes: []int{1}}}, decided: []int{1, -2, 3, 4}, rejected: 1},
+	{name: "held", accounts: 4, versions: []touches{{reads: []int{1}, writes: []int{0}}, {writes: []int{1}}, {reads: []int{0}, writes: []int{2}}, {reads: []int{0}, writes: []int{3}}}, decided: []int{1, 2, 3, 4}, rejected: 1},
+	{name: "follower", accounts: 2, versions: []touches{{writes: []int{0}}, {writes: []int{1}}, {writes: []int{0, 1}}}, decided: []int{1, 2, 3}, rejected: 1},
+	{name: "without keys", accounts: 3, versions: []touches{{writes: []int{0}}, {writes: []int{1}, keyless: true}, {writes: []int{1}}, {writes: []int{2}}}, decided: []int{1, 2, 3, 4}, rejected: 1},
+	{name: "decided again", accounts: 1, versions: []touches{{writes: []int{0}}, {writes: []int{0}}, {writes: []int{0}}}, decided: []int{1, 2, -2, -3, 3}},
 	{name: "five versions", accounts: 3, versions: []touches{{writes: []int{0}}, {writes: []int{1}}, {writes: []int{0, 1}}, {writes: []int{2}}, {writes: []int{2}}}, decided: []int{2, -3, 4, 5, 1}, later: 1},
 }
 
@@ -57,7 +63,9 @@ func (s *scenario) log() *history {
 	for i, t := range s.versions {
 		c := &candidate{version: talos.Version(at), reads: t.reads, writes: t.writes, size: 1}
 		c.payload = &talos.Candidate{Version: c.version}
-		c.keys = talos.Keys(accountNames(t.reads), accountNames(t.writes))
+		if !t.keyless {
+			c.keys = talos.Keys(accountNames(t.reads), accountNames(t.writes))
+		}
 		for i := range t.writes {
 			c.amounts = append(c.amounts, int64(1-2*(i%2)))
 		}
@@ -73,7 +81,9 @@ func (s *scenario) log() *history {
 		if v < 0 {
 			d.Outcome = talos.Aborted
 		}
-		h.find(d.Version).binding = d
+		if c := h.find(d.Version); c.binding == nil {
+			c.binding = d
+		}
 		h.records = append(h.records, record{at: at, next: at + 1, decision: d})
 		at++
 	}
