@@ -10,6 +10,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/session"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -54,6 +55,7 @@ func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
 	}
 	return replicator.Start{
 		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
+		Requests: session.RequestsOf(state.Requests), Abandoned: state.Abandoned,
 	}, nil
 }
 

@@ -32,6 +32,7 @@ type Adopted struct {
 	LedgerDropped int64 // versions above the snapshot whose effects stay and are no longer known
 	HeldEnded     int64 // quarantines that end
 	HistoryEnded  int64 // rows of the guest history that speak of versions of another log
+	RequestsEnded int64 // of operators, about versions that are passed or of another log
 }
 
 // Adopt sets where the log is read from, ends every host that runs, and leaves an audit row, in one
@@ -110,6 +111,7 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 		{"update public.cohort_snapshot set version = $1 where id = 'SINGLETON' and version <> $1", []any{int64(done.Snapshot)}, nil},
 		{"delete from ichor.ledger where version < $1", []any{forgotten}, &done.LedgerDropped},
 		{"update ichor.quarantine set held = false, resolved_at = now(), resolution = 'adopted' where held and version < $1", []any{forgotten}, &done.HeldEnded},
+		{"update ichor.request set ended_at = coalesce(ended_at, now()), outcome = 'adopted' where version < $1 and (ended_at is null or verb = 'abandon' and outcome = 'done')", []any{forgotten}, &done.RequestsEnded},
 		{"delete from ichor.guest_history where from_version > $1 and $2", []any{int64(done.Snapshot), a.Snapshot != nil}, &done.HistoryEnded},
 		{"insert into ichor.audit (who, deed, reason) values ($1, $2, $3)", []any{printable(a.Who), deed, printable(a.Reason)}, nil},
 	} {

@@ -50,7 +50,7 @@ type Group struct {
 // The host's own statements.
 const (
 	sqlBegin, sqlCommit, sqlAdvance, sqlAhead = "ichor_begin", "ichor_commit", "ichor_advance", "ichor_ahead"
-	sqlUse, sqlEnd, sqlWait                   = "ichor_use", "ichor_end", "ichor_wait"
+	sqlUse, sqlEnd, sqlEndRequest, sqlWait    = "ichor_use", "ichor_end", "ichor_end_request", "ichor_wait"
 
 	advanceFunction = "ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint)"
 	aheadFunction   = "ichor.ahead(bigint, bigint, integer, bigint, bigint[])"
@@ -66,7 +66,8 @@ func prepareOwn(ctx context.Context, conn *pgx.Conn) error {
 			on conflict (name, from_version, only_version) do nothing`,
 		sqlEnd: `update ichor.quarantine set held = false, resolved_at = now(), resolution = $2, resolved_digest = nullif($3, '')
 			where version = $1 and held`,
-		sqlWait: "select set_config('lock_timeout', $1, true)",
+		sqlEndRequest: endRequest,
+		sqlWait:       "select set_config('lock_timeout', $1, true)",
 	} {
 		if _, err := conn.PgConn().Prepare(ctx, name, sql, nil); err != nil {
 			return err
@@ -205,6 +206,9 @@ func (l *Lane) compose(b *begun) *Batch {
 	}
 	for _, e := range g.Ends {
 		l.wire.exec(w, 0, AnyRows, sqlEnd, number(int64(e.Version)), []byte(e.How), []byte(e.Digest))
+		if e.Request != 0 {
+			l.wire.exec(w, 0, AnyRows, sqlEndRequest, number(e.Request), []byte(doneOutcome))
+		}
 	}
 	w.leading = len(w.versions)
 	for i := range g.Works {

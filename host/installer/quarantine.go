@@ -26,13 +26,26 @@ type Quarantined struct {
 // QuarantineEnd is the end of a version's quarantine, recorded in the transaction that ends it.
 type QuarantineEnd struct {
 	Version talos.Version
-	How     string // installed, or skipped by the guest
+	How     string // installed, or skipped by the guest or a person
 	Digest  string // of the guest whose conversion ended it; empty for none
+	Request int64  // of an operator, that ends with it; 0 for none
 }
 
 // Quarantine records versions that cannot be installed, fenced like a group. Recording one
 // again counts it and keeps the latest reason.
 func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
+	return l.fenced(ctx, "record in the quarantine", func(ctx context.Context, tx pgx.Tx) error {
+		for i := range rows {
+			if err := record(ctx, tx, &rows[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// fenced runs f in a transaction of the lane that is fenced as a group is. The error is always an *Error.
+func (l *Lane) fenced(ctx context.Context, what string, f func(context.Context, pgx.Tx) error) error {
 	if l.conn == nil {
 		return errNoConnection()
 	}
@@ -47,15 +60,10 @@ func (l *Lane) Quarantine(ctx context.Context, rows []Quarantined) error {
 		if tag.RowsAffected() != 1 {
 			return l.in.fencedBy(ctx, l.conn)
 		}
-		for i := range rows {
-			if err := record(ctx, tx, &rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return f(ctx, tx)
 	})
 	if err != nil {
-		return l.failed(failure(err, "record in the quarantine"))
+		return l.failed(failure(err, what))
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.guest_history", "select, insert"},
 	{"ichor.quarantine", "select, insert, update"},
 	{"ichor.audit", "select, insert"},
+	{"ichor.request", "select, insert, update"},
 	{"public.cohort_snapshot", "select"},
 }
 

@@ -70,7 +70,7 @@ create table if not exists ichor.quarantine (
 	candidate bytea,                           -- the record's value as on the topic
 	times integer not null default 1,
 	resolved_at timestamptz,                   -- when it ended, in the transaction that ended it
-	resolution text,                           -- how: installed, skipped
+	resolution text,                           -- how: installed, skipped (by its guest), skipped_by_operator, passed, adopted
 	resolved_digest text,                      -- of the guest that made something of it
 	first_at timestamptz not null default now(),
 	last_at timestamptz not null default now()
@@ -85,6 +85,25 @@ create table if not exists ichor.audit (
 	deed text not null,
 	reason text not null
 );
+
+-- What operators ask for, one row a request. It stands until a host that owns the cohort ends it, and
+-- survives every host: a skip is open until the snapshot passes its version, a pause until it is resumed,
+-- and a candidate whose abandon is done counts as aborted for ever.
+create table if not exists ichor.request (
+	id bigint generated always as identity primary key,
+	verb text not null,                        -- skip, retry, abandon, pause, resume
+	version bigint,                            -- of skip, retry and abandon
+	hash text,                                 -- of skip: of the record and of why it was held
+	who text not null,
+	reason text not null,
+	asked_at timestamptz not null default now(),
+	taken_at timestamptz,                      -- when a host took it up
+	ended_at timestamptz,
+	outcome text                               -- done, or refused and why
+);
+
+create unique index if not exists request_open on ichor.request (verb, coalesce(version, -1)) where ended_at is null;
+create index if not exists request_abandoned on ichor.request (version) where verb = 'abandon' and outcome = 'done';
 
 -- What a schema of an earlier Ichor lacks.
 alter table ichor.state add column if not exists token bigint not null default 0;

@@ -24,6 +24,8 @@ type State struct {
 	Ledger    []talos.Version
 	Held      []talos.Version // in quarantine, and not ended yet
 	History   []Use
+	Requests  []Request       // of operators, that are not ended
+	Abandoned []talos.Version // at or above the resume point
 }
 
 // Use is a row of the guest history.
@@ -96,5 +98,5 @@ func load(ctx context.Context, conn *pgx.Conn, s *State) error {
 	if err != nil {
 		return failure(err, "read the guest history")
 	}
-	return nil
+	return loadRequests(ctx, conn, s)
 }

@@ -56,6 +56,7 @@ type End struct {
 	Version    talos.Version
 	How        Ending
 	Generation cohort.Generation // whose conversion ended it, or NoGeneration
+	Request    int64             // of an operator, that ends with it; 0 for none
 }
 
 // Ending is how a quarantine ended.
@@ -65,7 +66,9 @@ type Ending string
 const (
 	EndedInstalled Ending = "installed" // its statements took effect
 	EndedSkipped   Ending = "skipped"   // the guest says that it has no effects
-	EndedPassed    Ending = "passed"    // the snapshot had passed it before this host began
+	// EndedByOperator: a person skipped it.
+	EndedByOperator Ending = "skipped_by_operator"
+	EndedPassed     Ending = "passed" // the snapshot had passed it before this host began
 )
 
 // Quarantine asks a lane to record poison versions; answered like Install.
@@ -84,6 +87,12 @@ type Poisoned struct {
 	Candidate  *talos.Candidate  // nil where the payload is lost
 	At         int64             // ns
 	Held       bool              // it holds the snapshot; false for a record of the fact alone
+}
+
+// Respond asks a lane to write answers to operators' requests; answered like Install.
+type Respond struct {
+	Lane    cohort.Lane
+	Answers []Answer
 }
 
 // Convert asks for the statements of some versions; answered by Converted.
@@ -138,6 +147,7 @@ type Notice struct {
 	Failure Failure
 	// The positions of the first and the later decision, for a conflict.
 	First, Later talos.Position
+	Answer       Answer // of RequestAnswered
 }
 
 // NoticeKind says what a notice is about.
@@ -153,11 +163,12 @@ const (
 	GroupRetried                       // a group failed and is tried again
 	LaneDisconnected                   // a lane has no connection
 	CandidateMissing                   // a candidate was committed that the log does not have
+	RequestAnswered                    // an operator's request has an answer, which is durable
 )
 
 // String returns the kind in words.
 func (k NoticeKind) String() string {
-	return [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected", "candidate missing"}[k]
+	return [...]string{"offset zero", "conflicting outcome", "held", "late commit", "backlog too long", "retried", "lane disconnected", "candidate missing", "request"}[k]
 }
 
 // Stop says that the core has ended; it takes no further event.
@@ -187,6 +198,7 @@ func (r StopReason) String() string {
 func (*Connect) action()     {}
 func (*Install) action()     {}
 func (*Quarantine) action()  {}
+func (*Respond) action()     {}
 func (*Beat) action()        {}
 func (*Disconnect) action()  {}
 func (*Convert) action()     {}

@@ -26,6 +26,8 @@ func ActionText(a Action) string {
 			s += fmt.Sprintf(" %d (%s)", r.Version, r.Failure.Kind)
 		}
 		return s
+	case *Respond:
+		return fmt.Sprintf("respond lane %d: ", a.Lane) + answersText(a.Answers)
 	case *Convert:
 		s := fmt.Sprintf("convert by %d:", a.Generation)
 		for _, w := range a.Works {
@@ -90,12 +92,19 @@ func usesText(uses []Use) string {
 func endsText(ends []End) string {
 	s := ""
 	for _, e := range ends {
+		if e.Request != 0 {
+			s += fmt.Sprintf("; ends the quarantine of %d: %s, as request %d", e.Version, e.How, e.Request)
+			continue
+		}
 		s += fmt.Sprintf("; ends the quarantine of %d: %s by %d", e.Version, e.How, e.Generation)
 	}
 	return s
 }
 
 func noticeText(n *Notice) string {
+	if n.Kind == RequestAnswered {
+		return "notice: request " + answersText([]Answer{n.Answer})
+	}
 	s := "notice: " + n.Kind.String()
 	if n.Version != 0 {
 		s += " " + n.Version.String()
@@ -107,6 +116,17 @@ func noticeText(n *Notice) string {
 		s += fmt.Sprintf(", decided at %d and at %d", n.First, n.Later)
 	}
 	return s
+}
+
+func answersText(answers []Answer) string {
+	all := make([]string, len(answers))
+	for i, a := range answers {
+		all[i] = fmt.Sprintf("%d %s", a.Request, a.Reply)
+		if a.Words != "" {
+			all[i] += " (" + a.Words + ")"
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // stopText leaves out the message of a failure that came from outside: its words are the shell's, and a

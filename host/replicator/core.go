@@ -6,8 +6,8 @@
 // so the same events always give the same actions; a simulator and the host drive the same
 // code. Time comes in with the events.
 //
-// Each part of the core has its state, its rules and its file: reading, forwarding, converting,
-// committing, lanes and poison, above cuts, backlog and step, which several of them share. A part
+// Each part of the core has its state, its rules and its file: reading, operator,
+// forwarding, converting, committing, lanes and poison, above cuts, backlog and step, which several of them share. A part
 // knows those below it and never the Core.
 package replicator
 
@@ -28,6 +28,7 @@ type Core struct {
 	backlog    backlog
 	poison     poison
 	reading    reading
+	operator   operator
 	forwarding forwarding
 	converting converting
 	committing committing
@@ -40,16 +41,18 @@ func New(opts Options, start Start) *Core {
 	opts.Fill()
 	s := &step{opts: opts, queue: queue.New(start.Snapshot), jitter: rand.New(rand.NewPCG(opts.Seed, 0x1c40))}
 	c := &Core{step: s}
+	ledger := make(map[talos.Version]bool, len(start.Ledger))
 	c.cuts = cuts{step: s}
-	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, troubles: map[talos.Version]*trouble{}, breaker: breaker{step: s}}
-	c.reading = reading{step: s, poison: &c.poison, passed: map[talos.Version]*suffix.Entry{}, next: start.Resume, anchor: start.Anchor}
-	c.forwarding = forwarding{step: s, reading: &c.reading, poison: &c.poison, backlog: &c.backlog, ledger: make(map[talos.Version]bool, len(start.Ledger))}
+	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, troubles: map[talos.Version]*trouble{}, skips: map[talos.Version]int64{}, breaker: breaker{step: s}}
+	c.reading = reading{step: s, poison: &c.poison, passed: map[talos.Version]*suffix.Entry{}, abandoned: map[talos.Version]bool{}, next: start.Resume, anchor: start.Anchor}
+	c.operator = operator{step: s, reading: &c.reading, poison: &c.poison, ledger: ledger, seen: map[int64]bool{}, deciding: map[int64]talos.Version{}}
+	c.forwarding = forwarding{step: s, reading: &c.reading, poison: &c.poison, backlog: &c.backlog, ledger: ledger}
 	c.converting = converting{
 		step: s, cuts: &c.cuts, backlog: &c.backlog, poison: &c.poison, reading: &c.reading,
 		tasks: map[uint64]*task{}, refetching: map[talos.Version]*queue.Entry{},
 	}
 	c.committing = committing{step: s, reading: &c.reading, resume: start.Resume, published: -1}
-	c.lanes = lanes{step: s, reading: &c.reading, cuts: &c.cuts, poison: &c.poison, committing: &c.committing, all: make([]lane, opts.Lanes)}
+	c.lanes = lanes{step: s, reading: &c.reading, operator: &c.operator, cuts: &c.cuts, poison: &c.poison, committing: &c.committing, all: make([]lane, opts.Lanes)}
 	c.restore(start)
 	return c
 }
@@ -67,11 +70,15 @@ func (c *Core) restore(start Start) {
 	}
 	for _, v := range start.Held {
 		if v <= start.Snapshot || c.forwarding.ledger[v] {
-			c.poison.unended = append(c.poison.unended, End{v, EndedPassed, cohort.NoGeneration})
+			c.poison.unended = append(c.poison.unended, End{Version: v, How: EndedPassed, Generation: cohort.NoGeneration})
 		} else {
 			c.poison.troubles[v] = &trouble{recorded: true}
 		}
 	}
+	for _, v := range start.Abandoned {
+		c.reading.abandoned[v] = true
+	}
+	c.operator.onAsked(start.Requests)
 }
 
 // Step tells the core what happened at the instant now (ns since the Unix epoch) and returns
@@ -98,6 +105,9 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 	switch ev := ev.(type) {
 	case *BatchRead:
 		c.reading.onBatchRead(ev)
+		if !c.reading.seeking && c.reading.next >= c.reading.end {
+			c.operator.abandon()
+		}
 	case *SeekDone:
 		c.reading.seeking = false
 	case *Refetched:
@@ -116,6 +126,8 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 		c.lanes.onAlive(ev)
 	case *GuestArmed:
 		c.converting.onGuestArmed(ev)
+	case *Asked:
+		c.operator.onAsked(ev.Requests)
 	case *Halt:
 		c.stop(StopHalted, ev.Failure)
 	case *Drain:
@@ -166,6 +178,7 @@ func (c *Core) Deadline() int64 {
 func (c *Core) decide() {
 	c.timers.pass(c.now)
 	c.poison.cure()
+	c.operator.skipHeld()
 	c.forwarding.forward()
 	c.converting.startConversions()
 	c.converting.refetch()
@@ -184,7 +197,8 @@ func (c *Core) finish() {
 		return
 	}
 	for i := range c.lanes.all {
-		if c.lanes.all[i].group != nil || c.lanes.all[i].rows != nil {
+		l := &c.lanes.all[i]
+		if l.group != nil || l.rows != nil || l.answers != nil && l.state == laneBusy {
 			return
 		}
 	}

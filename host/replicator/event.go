@@ -118,6 +118,10 @@ type Failed struct {
 // Alive is the answer to Beat: the connection lives, and the cohort is this host's.
 type Alive struct{ Lane cohort.Lane }
 
+// Asked tells of requests of operators that are not answered yet, in their order. The same one may be told
+// more than once.
+type Asked struct{ Requests []Request }
+
 // GuestArmed says that a generation is loaded, checked and may convert.
 type GuestArmed struct {
 	Guest      cohort.GuestID
@@ -148,6 +152,7 @@ func (*LaneDown) event()   {}
 func (*Installed) event()  {}
 func (*Failed) event()     {}
 func (*GuestArmed) event() {}
+func (*Asked) event()      {}
 func (*Tick) event()       {}
 func (*Halt) event()       {}
 func (*Drain) event()      {}

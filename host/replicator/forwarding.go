@@ -77,6 +77,8 @@ func (f *forwarding) send(e *queue.Entry, s *suffix.Entry) {
 	poison := poisonOf(s)
 	switch {
 	case e.State() == queue.Settled:
+	case f.poison.skips[e.Version] != 0:
+		f.poison.settleByOperator(e)
 	case poison != "":
 		f.poison.hold(e, Failure{Class: Poison, Kind: poison, Message: poisonMessage(s)})
 	default:

@@ -25,6 +25,11 @@ func (ls *lanes) onInstalled(ev *Installed) {
 		l.rows = nil
 		return
 	}
+	if l.answers != nil {
+		ls.operator.answered(l.answers)
+		l.answers = nil
+		return
+	}
 	ls.installed(l, ev)
 }
 
@@ -107,7 +112,7 @@ func (ls *lanes) onFailed(ev *Failed) {
 	g := l.group
 	l.group = nil
 	if g == nil {
-		// The rows stay with the lane and are tried again, after a while.
+		// The rows or the answers stay with the lane and are tried again, after a while.
 		if l.state == laneIdle {
 			ls.down(l, ev.Failure)
 		}

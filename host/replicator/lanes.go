@@ -15,6 +15,7 @@ import (
 type lanes struct {
 	*step
 	reading    *reading
+	operator   *operator
 	cuts       *cuts
 	poison     *poison
 	committing *committing
@@ -30,6 +31,7 @@ type lane struct {
 	group    *queue.Group // in flight or in doubt
 	next     *queue.Group // chained to it: in flight, or in doubt like it
 	rows     []Poisoned   // being recorded, or to be recorded again
+	answers  []Answer     // being written, or to be written again
 	beating  bool         // it is asked whether it lives
 	beatAt   int64        // when it is asked next, while it is idle; 0 is never
 	failures int          // to connect, in a row
@@ -56,6 +58,9 @@ const (
 // canFlush reports whether a lane is idle and no frontier group under way.
 func (ls *lanes) canFlush() bool {
 	idle := false
+	if ls.operator.pause.ID != 0 {
+		return false
+	}
 	for i := range ls.all {
 		if g := ls.all[i].group; g != nil && g.Frontier {
 			return false
@@ -96,6 +101,14 @@ func (ls *lanes) assign(i cohort.Lane) {
 		ls.do(&Quarantine{Lane: i, Rows: l.rows, Known: ls.queue.Snapshot()})
 		return
 	}
+	if l.answers == nil {
+		l.answers = ls.operator.take()
+	}
+	if l.answers != nil {
+		l.state = laneBusy
+		ls.do(&Respond{Lane: i, Answers: l.answers})
+		return
+	}
 	g := ls.nextGroup()
 	if g == nil {
 		if l.beatAt != 0 && ls.now >= l.beatAt && !ls.draining {
@@ -115,7 +128,7 @@ func (ls *lanes) assign(i cohort.Lane) {
 // way before the first is answered, and without effect if that is not committed.
 func (ls *lanes) chain(i cohort.Lane) {
 	l := &ls.all[i]
-	if ls.draining || ls.stopped || ls.poison.breaker.open() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
+	if ls.draining || ls.stopped || ls.operator.pause.ID != 0 || ls.poison.breaker.open() || l.state != laneBusy || l.group == nil || !l.group.Frontier || l.next != nil {
 		return
 	}
 	if g := ls.queue.NextChained(ls.now, ls.limits(), ls.reading.beyond()); g != nil {
@@ -135,6 +148,9 @@ func (ls *lanes) begin(i cohort.Lane, g *queue.Group) {
 }
 
 func (ls *lanes) nextGroup() *queue.Group {
+	if ls.operator.pause.ID != 0 {
+		return nil
+	}
 	beyond := ls.reading.beyond()
 	if !ls.draining && !ls.poison.breaker.open() {
 		if g := ls.queue.NextFrontier(ls.now, ls.limits(), beyond); g != nil {

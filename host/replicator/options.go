@@ -67,6 +67,7 @@ const (
 	suffixOverhead     = 144     // bytes a candidate takes in the suffix beside its payload
 	keyBytes           = 8       // of a key in the suffix
 	quarantineMax      = 256     // rows of one Quarantine
+	answersMax         = 256     // answers of one Respond
 	refusedMax         = 1 << 16 // refused versions that are remembered
 	refetchVersionsMax = 8192    // versions of a Refetch
 	holesMax           = 1 << 16 // ranges of positions that are remembered to be empty
@@ -124,6 +125,9 @@ type Start struct {
 	Anchor   talos.Anchor // of the newest record below Resume
 	Ledger   []talos.Version
 	Held     []talos.Version // in quarantine, and not ended
+	// Requests of operators that are not ended, in their order, and the versions that were abandoned.
+	Requests  []Request
+	Abandoned []talos.Version
 	// Guests holds for each guest which generation converts from which version on, ascending;
 	// the first entry covers everything.
 	Guests [][]Cut

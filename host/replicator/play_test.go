@@ -29,6 +29,7 @@ import (
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
 //	armed GUEST GEN     drain     halt KIND     status     explain V
+//	asked ID:VERB:V …   operators' requests; core has asked=ID:VERB:V,… and abandoned=V,V too
 //	wait DURATION       with a tick at each deadline on the way, and at the end
 //	pass DURATION       without any; tick
 //	settle              answers conversions and transactions until nothing is asked
@@ -114,6 +115,7 @@ func (p *player) command(words []string) {
 		"armed": func(_ map[string]string, w []string) {
 			p.step(&GuestArmed{Guest: cohort.GuestID(p.num(w[0])), Generation: cohort.Generation(p.num(w[1]))})
 		},
+		"asked":   func(_ map[string]string, w []string) { p.step(&Asked{Requests: p.requests(w)}) },
 		"wait":    func(_ map[string]string, w []string) { p.wait(w[0]) },
 		"drain":   func(map[string]string, []string) { p.step(&Drain{}) },
 		"explain": func(_ map[string]string, w []string) { p.explain(talos.Version(p.num(w[0]))) },
@@ -166,6 +168,10 @@ func (p *player) begin(named map[string]string, words []string) {
 			start.Ledger = p.versions(value)
 		case "held":
 			start.Held = p.versions(value)
+		case "abandoned":
+			start.Abandoned = p.versions(value)
+		case "asked":
+			start.Requests = p.requests(strings.Split(value, ","))
 		case "cuts":
 			start.Guests = p.cuts(value)
 		case "resume":
@@ -202,6 +208,19 @@ func (p *player) cuts(text string) (guests [][]Cut) {
 		guests = append(guests, cuts)
 	}
 	return guests
+}
+
+// requests reads operators' requests.
+func (p *player) requests(words []string) (all []Request) {
+	for _, w := range words {
+		parts := strings.Split(w, ":")
+		r := Request{ID: int64(p.num(parts[0])), Verb: Verb(parts[1]), Who: "op"}
+		if len(parts) > 2 {
+			r.Version = talos.Version(p.num(parts[2]))
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 func (p *player) versions(text string) (all []talos.Version) {
@@ -412,7 +431,7 @@ func (p *player) failed(named map[string]string, words []string) {
 func (p *player) wait(d string) {
 	for end := p.now + p.duration(d); ; {
 		due := p.core.Deadline()
-		if due == 0 || due > end {
+		if due == 0 || due > end || p.core.stopped {
 			p.now = end
 			p.step(&Tick{})
 			return
@@ -493,6 +512,8 @@ func (p *player) step(ev Event) {
 		case *Install:
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		case *Quarantine:
+			p.busy[a.Lane] = append(p.busy[a.Lane], a)
+		case *Respond:
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)
 		case *Beat:
 			p.busy[a.Lane] = append(p.busy[a.Lane], a)

@@ -1,6 +1,8 @@
 package replicator
 
 import (
+	"slices"
+
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -22,7 +24,11 @@ type poison struct {
 	cureAt     int64 // when the first of them is tried again; 0 is never
 	curedAt    int64 // when held versions were last tried because another was cured
 	unended    []End // quarantines that ended without a transaction
-	breaker    breaker
+	// skips are the requests to skip, by their versions; skipping are those of them that the queue has and
+	// that something is under way with.
+	skips    map[talos.Version]int64
+	skipping []*queue.Entry
+	breaker  breaker
 }
 
 // trouble is what is known of a version that failed and has not settled since.
@@ -33,6 +39,7 @@ type trouble struct {
 	asked     int32   // how often it went while the database refused everything
 	recorded  bool    // ichor.quarantine says that it is held
 	recording bool    // a row that says so is not durable yet
+	retry     bool    // an operator wants it to be tried
 }
 
 // heldVersion is an entry that is held, and when it is tried again by itself.
@@ -90,6 +97,7 @@ func convertible(e *queue.Entry) bool { return e.Generation != cohort.NoGenerati
 
 // convertAgain sends a held version back to its conversion.
 func (p *poison) convertAgain(e *queue.Entry) {
+	p.troubles[e.Version].retry = false
 	p.queue.Reconvert(e)
 	p.backlog.push(e)
 }
@@ -100,6 +108,9 @@ func (p *poison) release(due func(heldVersion) bool) {
 	held := p.held
 	p.held, p.cureAt = nil, 0
 	for _, h := range held {
+		if h.entry.State() != queue.Held { // it was skipped
+			continue
+		}
 		recording := p.troubles[h.entry.Version].recording
 		if !recording && due(h) {
 			p.convertAgain(h.entry)
@@ -144,7 +155,7 @@ func (p *poison) outdated(h heldVersion) bool {
 
 // due reports whether a held version is to be tried again now.
 func (p *poison) due(h heldVersion) bool {
-	return p.outdated(h) || (h.retryAt != 0 && h.retryAt <= p.now)
+	return p.outdated(h) || (h.retryAt != 0 && h.retryAt <= p.now) || p.troubles[h.entry.Version].retry
 }
 
 // refused takes the database's refusal of a version that went alone: the version is held, unless the
@@ -184,8 +195,45 @@ func (p *poison) settleSkipped(e *queue.Entry) {
 	p.stats.SkippedByGuest++
 	p.queue.Settle(e)
 	if t := p.troubles[e.Version]; t != nil && t.recorded {
-		p.unended = append(p.unended, End{e.Version, EndedSkipped, e.Generation})
+		p.unended = append(p.unended, End{Version: e.Version, How: EndedSkipped, Generation: e.Generation})
 	}
+	p.forget(e.Version)
+}
+
+// skip settles what operators skip, as soon as nothing is under way with it: not while a lane or a guest
+// has it, nor while a row is being written that says it is held. What settled meanwhile ends its request.
+func (p *poison) skip() (settled []talos.Version) {
+	p.skipping = slices.DeleteFunc(p.skipping, func(e *queue.Entry) bool {
+		switch e.State() {
+		case queue.Settled:
+			if p.skips[e.Version] != 0 { // else it was skipped as soon as it was decided
+				settled = append(settled, e.Version)
+			}
+			return true
+		case queue.Held, queue.Awaiting:
+			if t := p.troubles[e.Version]; t != nil && t.recording {
+				return false
+			}
+			p.settleByOperator(e)
+			return true
+		}
+		return false
+	})
+	return settled
+}
+
+// settleByOperator settles a version that an operator skips, without effects.
+func (p *poison) settleByOperator(e *queue.Entry) {
+	p.stats.SkippedByOperator++
+	if e.State() == queue.Awaiting {
+		p.queue.Hold(e)
+	}
+	if e.State() == queue.Held {
+		p.queue.Reconvert(e)
+	}
+	p.queue.Settle(e)
+	p.unended = append(p.unended, End{e.Version, EndedByOperator, cohort.NoGeneration, p.skips[e.Version]})
+	delete(p.skips, e.Version)
 	p.forget(e.Version)
 }
 

@@ -10,10 +10,10 @@ const standstill = 4e9
 // that works off a backlog makes progress. While the frontier has no decision the clock is that of
 // what goes ahead of it.
 func (ls *lanes) watchProgress() {
-	if f := ls.queue.Frontier(); f == nil || f.State() != queue.Undecided || ls.going() == nil {
+	if f := ls.queue.Frontier(); f == nil || f.State() != queue.Undecided || ls.going() == nil || ls.operator.pause.ID != 0 {
 		ls.aheadAtLast = ls.now
 	}
-	if !ls.reading.decidedAhead() {
+	if !ls.reading.decidedAhead() || ls.operator.pause.ID != 0 {
 		ls.committing.progressAt = ls.now
 	}
 }

@@ -41,7 +41,7 @@ func TestRandomWorlds(t *testing.T) {
 	if *onlySeed != 0 {
 		return
 	}
-	for _, what := range []string{"crash", "doubt, committed", "two in doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided", "full of statements"} {
+	for _, what := range []string{"crash", "doubt, committed", "two in doubt, committed", "doubt, not committed", "ahead", "poison", "split", "let go", "swap", "paused", "seek", "contention", "chained", "cured", "passed undecided", "full of statements", "skipped by operator", "skipped in vain", "abandoned", "abandoned in vain", "retried by operator", "resumed"} {
 		if met[what] == 0 {
 			t.Errorf("no seed met %q", what)
 		}
@@ -74,6 +74,8 @@ type world struct {
 	resume   talos.Position
 	ledger   map[talos.Version]bool
 	held     map[talos.Version]bool // the quarantine's rows that say so
+
+	requests []*asked // of operators, as the table has them
 
 	statements int // bytes of a version's statements, at most
 
@@ -219,6 +221,7 @@ func (w *world) boot() {
 	slices.Sort(start.Ledger)
 	start.Held = slices.Sorted(maps.Keys(w.held))
 	w.nextGen++
+	w.giveRequests(&start)
 	w.core = New(w.opts, start)
 	if *asScript != "" {
 		w.trace = NewTrace(w.opts, start)
@@ -246,6 +249,8 @@ func (w *world) step(ev Event) {
 			w.read, w.seek = a.To, true
 		case *Stop:
 			w.fail("stopped: %v %v", a.Reason, a.Failure)
+		case *Install:
+			w.begun(a)
 		case *Notice, *Finished, *Publish, *CutOver, *Retire, *Disconnect:
 		default:
 			w.asked = append(w.asked, a)
@@ -263,6 +268,8 @@ func (w *world) turn() {
 		w.met["swap"]++
 		w.step(&GuestArmed{Generation: w.nextGen})
 		w.nextGen++
+	case w.r.IntN(50) == 0:
+		w.operate()
 	case len(w.coming) > 0 && w.r.IntN(4) == 0:
 		ev := w.coming[0]
 		w.coming = w.coming[1:]
@@ -302,7 +309,7 @@ func (w *world) fetch() {
 		}
 		w.read++
 	}
-	w.step(&BatchRead{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}})
+	w.step(&BatchRead{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}, End: w.read})
 }
 
 func (w *world) answer(a Action) {
@@ -317,6 +324,8 @@ func (w *world) answer(a Action) {
 			w.held[r.Version] = w.held[r.Version] || r.Held
 		}
 		w.step(&Installed{Lane: a.Lane})
+	case *Respond:
+		w.respond(a)
 	case *Refetch:
 		w.met["let go"]++
 		for _, v := range a.Versions {
@@ -362,38 +371,6 @@ func (w *world) connect(a *Connect) {
 		return
 	}
 	w.step(ev)
-}
-
-// first returns the action that a lane would come to before the k-th: it takes its jobs in order.
-func (w *world) first(k int) int {
-	a, ok := w.asked[k].(*Install)
-	if !ok || !a.Group.Chained {
-		return k
-	}
-	for i, earlier := range w.asked[:k] {
-		if b, ok := earlier.(*Install); ok && b.Lane == a.Lane {
-			return i
-		}
-	}
-	return k
-}
-
-// chained returns the group of a lane that is chained to the one before, or nil.
-func (w *world) chained(lane cohort.Lane) *Install {
-	for _, a := range w.asked {
-		if i, ok := a.(*Install); ok && i.Lane == lane && i.Group.Chained {
-			return i
-		}
-	}
-	return nil
-}
-
-// drop lets a lane drop the group that is chained to one which failed.
-func (w *world) drop(lane cohort.Lane) {
-	w.asked = slices.DeleteFunc(w.asked, func(a Action) bool {
-		i, ok := a.(*Install)
-		return ok && i.Lane == lane && i.Group.Chained
-	})
 }
 
 func (w *world) install(a *Install) {
@@ -445,7 +422,7 @@ func (w *world) install(a *Install) {
 	if w.chance(4) {
 		w.met["doubt, committed"]++
 		lost.InDoubt = true
-		if next := w.chained(a.Lane); next != nil && w.r.IntN(2) == 0 { // it was on its way already
+		if next := w.chained(a.Lane); next != nil && w.takes(next.Group) && w.r.IntN(2) == 0 { // it was on its way already
 			w.met["two in doubt, committed"]++
 			w.commit(next)
 		}
@@ -465,6 +442,7 @@ func (w *world) commit(a *Install) {
 		}
 		delete(w.held, end.Version)
 		w.met["cured"]++
+		w.endSkip(end)
 	}
 	members := map[talos.Version]bool{}
 	for _, e := range g.Entries {
@@ -475,7 +453,7 @@ func (w *world) commit(a *Install) {
 			if u >= e.Version {
 				break
 			}
-			if w.installable[u] && w.applied[u] == 0 && !members[u] && (w.opts.Order == OrderVersion || conflict(w.keysOf[u], e.Keys)) {
+			if w.installable[u] && w.applied[u] == 0 && !members[u] && !w.skipAsked(u) && (w.opts.Order == OrderVersion || conflict(w.keysOf[u], e.Keys)) {
 				w.fail("version %d is installed before %d, which conflicts with it", e.Version, u)
 			}
 		}
@@ -546,7 +524,7 @@ func conflict(a, b []talos.Key) bool {
 // done reports whether nothing more can happen.
 func (w *world) done() bool {
 	s := w.core.Status()
-	if int(w.read) < len(w.log) && !(w.paused && s.Reason == HeldByPoison) || len(w.asked) > 0 || len(w.coming) > 0 || s.InFlight > 0 {
+	if int(w.read) < len(w.log) && !(w.paused && s.Reason == HeldByPoison) || len(w.asked) > 0 || len(w.coming) > 0 || s.InFlight > 0 || w.untaken() {
 		return false
 	}
 	return s.Reason == HeldByPoison && w.core.Deadline() == 0 || s.Reason == Progressing && w.core.Deadline() == 0 && s.QueueLen == 0
@@ -561,13 +539,13 @@ func (w *world) judge() {
 	poisonous := false
 	var blocked []talos.Version // poison, and what conflicts with it, transitively
 	for _, v := range w.versions {
-		bad := w.poison[v] && w.installable[v]
+		bad := w.poison[v] && w.installable[v] && !w.skipAsked(v)
 		poisonous = poisonous || bad
 		if bad && w.applied[v] > 0 {
 			w.fail("poison version %d is installed", v)
 		}
 		switch {
-		case !w.installable[v]:
+		case !w.installable[v], w.skipAsked(v):
 		case bad || slices.ContainsFunc(blocked, func(u talos.Version) bool { return w.opts.Order == OrderVersion || conflict(w.keysOf[u], w.keysOf[v]) }):
 			blocked = append(blocked, v)
 		case w.core.queue.Made() >= w.core.opts.queueHigh(): // what waits for the poison fills the memory

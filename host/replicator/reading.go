@@ -18,22 +18,25 @@ type reading struct {
 	*step
 	poison *poison
 
-	suffix   suffix.Suffix
-	passed   map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
-	late     []*suffix.Entry                 // of passed, those that are decided by now
-	next     talos.Position                  // where the log is read next
-	anchor   talos.Anchor                    // of the newest record below next
-	end      talos.Position                  // of what is readable
-	known    talos.Version                   // the highest candidate seen
-	skipFrom talos.Position                  // candidates from here on were not kept; 0 is none
-	skipped  talos.Anchor
-	seeking  bool // what arrives was read before the shell sought
-	refused  refusedVersions
-	holes    holes
-	lost     []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
-	settled  ring.Ring[settledDecision]
-	paused   bool
-	pausedAt int64 // ns
+	suffix suffix.Suffix
+	// abandoned are versions that an operator abandoned, also while that is being made durable: a decision
+	// about one is a later one.
+	abandoned map[talos.Version]bool
+	passed    map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
+	late      []*suffix.Entry                 // of passed, those that are decided by now
+	next      talos.Position                  // where the log is read next
+	anchor    talos.Anchor                    // of the newest record below next
+	end       talos.Position                  // of what is readable
+	known     talos.Version                   // the highest candidate seen
+	skipFrom  talos.Position                  // candidates from here on were not kept; 0 is none
+	skipped   talos.Anchor
+	seeking   bool // what arrives was read before the shell sought
+	refused   refusedVersions
+	holes     holes
+	lost      []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
+	settled   ring.Ring[settledDecision]
+	paused    bool
+	pausedAt  int64 // ns
 }
 
 // onRecord takes a record of the log; false when the event is none.
@@ -95,6 +98,9 @@ func (r *reading) onCandidate(ev *Candidate) {
 	}
 	r.stats.Candidates++
 	r.known = ev.Version
+	if r.abandoned[ev.Version] { // before this host began
+		r.suffix.Decide(e, abandonment(r.now))
+	}
 	// The newest payloads go first: decisions come for the oldest.
 	if r.suffix.Held() > r.opts.payloadMax() {
 		r.suffix.LetGo(e)
@@ -135,7 +141,12 @@ func (r *reading) onDecision(ev *Decision) {
 			Position: ev.Position, Received: r.now, Safepoint: ev.Safepoint,
 			Outcome: ev.Outcome, Duplicate: ev.Duplicate, Contradictory: ev.Contradictory,
 		}
-		if s.Decision.Outcome == talos.Undecided {
+		switch {
+		case s.Decision.Outcome != talos.Undecided:
+		case r.abandoned[s.Version]:
+			r.countRepeat(ev, talos.Aborted, false, 0, AtOperator)
+			return
+		default:
 			r.decide(s, d)
 			return
 		}
@@ -169,6 +180,46 @@ func (r *reading) decide(s *suffix.Entry, d suffix.Decision) {
 	}
 	s.Decision = d
 	r.late = append(r.late, s)
+}
+
+// AtOperator stands for the position of a decision that is an operator's: the version was abandoned.
+const AtOperator talos.Position = -1
+
+// abandonment is the decision about a version that an operator abandoned.
+func abandonment(now int64) suffix.Decision {
+	return suffix.Decision{Position: AtOperator, Received: now, Outcome: talos.Aborted}
+}
+
+// undecided returns a candidate that has no decision yet, or nil.
+func (r *reading) undecided(v talos.Version) *suffix.Entry {
+	s := r.suffix.Find(v)
+	if s == nil {
+		s = r.passed[v]
+	}
+	if s == nil || s.Decision.Outcome != talos.Undecided {
+		return nil
+	}
+	return s
+}
+
+// decisionOf returns the decision about a version, as far as it is remembered.
+func (r *reading) decisionOf(v talos.Version) settledDecision {
+	s := r.suffix.Find(v)
+	if s == nil {
+		s = r.passed[v]
+	}
+	if i := slices.IndexFunc(r.lost, func(l *suffix.Entry) bool { return l.Version == v }); i >= 0 {
+		s = r.lost[i]
+	}
+	if s != nil {
+		d := s.Decision
+		return settledDecision{v, d.Safepoint, d.Position, d.Outcome, d.Duplicate}
+	}
+	if e := r.queue.Find(v); e != nil {
+		return settledDecision{v, e.Safepoint, e.DecidedAt, e.Outcome, e.Duplicate}
+	}
+	d, _ := r.findSettled(v)
+	return d
 }
 
 // countRepeat counts a further decision about a version that is decided: nothing else follows from it.
@@ -344,6 +395,7 @@ type settledDecision struct {
 
 // remember keeps the decision of a version that the snapshot passed; the oldest are forgotten.
 func (r *reading) remember(d settledDecision) {
+	delete(r.abandoned, d.version)
 	r.settled.Push(d)
 	if r.settled.Len() > settledMax {
 		r.settled.Pop()

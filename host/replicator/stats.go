@@ -39,6 +39,10 @@ type Stats struct {
 	Converted uint64 `json:"converted"`
 	// Versions for which a guest has nothing to install.
 	SkippedByGuest uint64 `json:"skipped_by_guest"`
+	// Versions that an operator skipped.
+	SkippedByOperator uint64 `json:"skipped_by_operator"`
+	// Candidates that an operator abandoned.
+	Abandoned uint64 `json:"abandoned"`
 	// Times that another generation of a guest took over.
 	CutOvers uint64 `json:"cut_overs"`
 	// Versions whose transaction was committed.

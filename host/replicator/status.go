@@ -21,10 +21,11 @@ const (
 	Contended       Reason = "contention"
 	SlowStatement   Reason = "statement_timeout"
 	DatabaseRefuses Reason = "database_refuses"
+	Suspended       Reason = "paused"
 )
 
 // Reasons are all of them.
-var Reasons = []Reason{Progressing, Stopped, NoDatabase, HeldByPoison, Undecided, NotConverted, Installing, Contended, SlowStatement, DatabaseRefuses}
+var Reasons = []Reason{Progressing, Stopped, NoDatabase, HeldByPoison, Undecided, NotConverted, Installing, Contended, SlowStatement, DatabaseRefuses, Suspended}
 
 // Status is the core at one instant, for people and metrics.
 type Status struct {
@@ -48,6 +49,7 @@ type Status struct {
 	LanesUp    int
 	Lanes      int
 	Paused     bool
+	Pause      Request // an operator's that is in force; one without an ID is none
 
 	Reason Reason
 	// Blocker is the version that Reason is about, and Since when it was read, ns.
@@ -69,7 +71,7 @@ func (c *Core) Status() Status {
 		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
 		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
 		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.reading.suffixBytes(),
-		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Undecided: len(c.reading.passed), Stats: c.stats,
+		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Pause: c.operator.pause, Undecided: len(c.reading.passed), Stats: c.stats,
 	}
 	s.Stats.SafepointsTooLow = c.queue.TooLow()
 	for v, t := range c.poison.troubles { // the lowest is the same in any order
@@ -119,6 +121,8 @@ func (c *Core) explain(s *Status) {
 		s.Reason = Stopped
 	case s.LanesUp == 0:
 		s.Reason = NoDatabase
+	case s.Pause.ID != 0:
+		s.Reason = Suspended
 	case f == nil && head == nil:
 		s.Reason = Progressing
 	case f == nil:

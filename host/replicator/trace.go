@@ -30,7 +30,10 @@ func NewTrace(opts Options, start Start) *Trace {
 	if opts.overhead != suffixOverhead {
 		fmt.Fprintf(&b, " overhead=%d", opts.overhead)
 	}
-	b.WriteString(versionsText(" ledger=", start.Ledger) + versionsText(" held=", start.Held))
+	b.WriteString(versionsText(" ledger=", start.Ledger) + versionsText(" held=", start.Held) + versionsText(" abandoned=", start.Abandoned))
+	if len(start.Requests) > 0 {
+		b.WriteString(" asked=" + requestsText(start.Requests, ","))
+	}
 	for i, cuts := range start.Guests {
 		b.WriteString([...]string{" cuts=", "|"}[min(i, 1)])
 		for j, c := range cuts {
@@ -109,6 +112,8 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 		return fmt.Sprintf("alive %d", ev.Lane)
 	case *GuestArmed:
 		return fmt.Sprintf("armed %d %d", ev.Guest, ev.Generation)
+	case *Asked:
+		return "asked " + requestsText(ev.Requests, " ")
 	case *Tick:
 		return "tick"
 	case *Halt:
@@ -202,6 +207,15 @@ func (t *Trace) convertedText(ev *Converted) string {
 		s += fmt.Sprintf(" bytes=%d", bytes/converted)
 	}
 	return s + words
+}
+
+// requestsText writes requests as number:verb:version, without who asked and why.
+func requestsText(requests []Request, between string) string {
+	all := make([]string, len(requests))
+	for i, r := range requests {
+		all[i] = fmt.Sprintf("%d:%s:%d", r.ID, r.Verb, r.Version)
+	}
+	return strings.Join(all, between)
 }
 
 func codeText(f Failure) string {

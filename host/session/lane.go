@@ -83,6 +83,9 @@ func (s *Session) job(lane *installer.Lane, number cohort.Lane, job replicator.A
 	case *replicator.Beat:
 		err = lane.Beat(s.life)
 		ev = &replicator.Alive{Lane: number}
+	case *replicator.Respond:
+		err = lane.Respond(s.life, answersOf(job.Answers))
+		ev = &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: status.Now()}
 	case *replicator.Quarantine:
 		err = lane.Quarantine(s.life, s.rowsOf(job))
 		ev = &replicator.Installed{Lane: number, Received: received, Begin: received, Complete: status.Now()}
@@ -167,7 +170,7 @@ func (s *Session) groupOf(job *replicator.Install) *installer.Group {
 		g.Uses = append(g.Uses, installer.Use{Guest: l.Name, Digest: l.Digest, From: u.From, Only: u.Only})
 	}
 	for _, end := range job.Ends {
-		row := installer.QuarantineEnd{Version: end.Version, How: string(end.How)}
+		row := installer.QuarantineEnd{Version: end.Version, How: string(end.How), Request: end.Request}
 		if l := s.Guests.Get(end.Generation); l != nil {
 			row.Digest = l.Digest
 		}

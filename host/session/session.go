@@ -50,15 +50,15 @@ type Session struct {
 	detail  *telemetry.Detail
 	trace   *telemetry.Trace
 
-	batches  chan []replicator.Event // from follow; not received from while paused
-	answers  chan []replicator.Event // from everybody else
-	lanes    []chan replicator.Action
-	converts chan *replicator.Convert
-	refetch  chan *replicator.Refetch
-	publish  chan talos.Position
-	seek     chan talos.Position
-	armed    chan rollout.Armed
-	asked    chan question
+	batches   chan []replicator.Event // from follow; not received from while paused
+	answers   chan []replicator.Event // from everybody else
+	lanes     []chan replicator.Action
+	converts  chan *replicator.Convert
+	refetch   chan *replicator.Refetch
+	publish   chan talos.Position
+	seek      chan talos.Position
+	armed     chan rollout.Armed
+	questions chan question
 
 	stopFollowing atomic.Pointer[context.CancelCauseFunc] // ends the reading that goes on
 
@@ -79,15 +79,15 @@ type Session struct {
 func New(parts Parts, opts replicator.Options, start replicator.Start) *Session {
 	s := &Session{
 		Parts: parts, core: replicator.New(opts, start), from: start.Resume, anchor: start.Anchor, detail: telemetry.NewDetail(parts.Log),
-		batches:  make(chan []replicator.Event, 1),
-		answers:  make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+2),
-		lanes:    make([]chan replicator.Action, parts.Lanes),
-		converts: make(chan *replicator.Convert, parts.Conversions),
-		refetch:  make(chan *replicator.Refetch, 1),
-		publish:  make(chan talos.Position, 1),
-		seek:     make(chan talos.Position, 1),
-		armed:    make(chan rollout.Armed, 1),
-		asked:    make(chan question),
+		batches:   make(chan []replicator.Event, 1),
+		answers:   make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+3),
+		lanes:     make([]chan replicator.Action, parts.Lanes),
+		converts:  make(chan *replicator.Convert, parts.Conversions),
+		refetch:   make(chan *replicator.Refetch, 1),
+		publish:   make(chan talos.Position, 1),
+		seek:      make(chan talos.Position, 1),
+		armed:     make(chan rollout.Armed, 1),
+		questions: make(chan question),
 	}
 	s.trace = telemetry.NewTrace(parts.Trace, opts, start, parts.Log)
 	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit}
@@ -105,7 +105,7 @@ type question struct {
 func (s *Session) Explain(ctx context.Context, v talos.Version) (replicator.Explanation, error) {
 	q := question{v, make(chan replicator.Explanation, 1)}
 	select {
-	case s.asked <- q:
+	case s.questions <- q:
 		return <-q.answer, nil
 	case <-ctx.Done():
 		return replicator.Explanation{}, context.Cause(ctx)
@@ -131,6 +131,7 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	}
 	s.wg.Go(s.besides)
 	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
+	s.wg.Go(func() { s.Installer.FollowRequests(s.life, s.asked) })
 	s.loop(ctx)
 	if s.stop.Reason == replicator.StopDrained && s.offered > 0 {
 		s.publishOffset(s.offered) // BEFORE besides ends, which may not have come to it
@@ -156,7 +157,7 @@ func (s *Session) loop(ctx context.Context) {
 			s.steps(events)
 		case a := <-s.armed:
 			s.step(&replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation})
-		case q := <-s.asked:
+		case q := <-s.questions:
 			q.answer <- s.core.Explain(q.version)
 		case <-timer.C:
 			s.step(&replicator.Tick{})
@@ -224,6 +225,8 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.Disconnect:
 		s.lanes[a.Lane] <- a
 	case *replicator.Quarantine:
+		s.lanes[a.Lane] <- a
+	case *replicator.Respond:
 		s.lanes[a.Lane] <- a
 	case *replicator.Convert:
 		s.converts <- a

@@ -24,6 +24,7 @@ const (
 	Undecided           = Reason(replicator.Undecided)
 	PoisonHeld          = Reason(replicator.HeldByPoison)
 	Stopped             = Reason(replicator.Stopped)
+	Paused              = Reason(replicator.Suspended)
 )
 
 // Explanation is a reason as a person reads it.
@@ -49,6 +50,7 @@ var Explained = []Explanation{
 	{Reason(replicator.SlowStatement), "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
 	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "`ichor explain VERSION` and the table `ichor.quarantine` have the error and the statemap. Mend the guest and swap it, or mend the database (it is tried again by itself) or the routes."},
 	{Reason(replicator.DatabaseRefuses), "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
+	{Paused, "An operator paused it: nothing is installed, in this host or the next, until it is resumed.", "The detail says who and why. `ichor resume` when that is over."},
 	{Stopped, "The host has ended or is ending.", "Look at the last line of its log and at its exit code."},
 }
 

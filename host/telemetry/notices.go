@@ -31,7 +31,15 @@ func (s *Notices) Write(n *replicator.Notice) {
 		}
 	case replicator.BacklogTooLong:
 		s.Log.Warn("too many undecided candidates for limits.memory: those from here on are read again later", "version", n.Version)
+	case replicator.RequestAnswered:
+		s.Log.Info("an operator's request", "request", n.Answer.Request, "is", n.Answer.Reply, "because", n.Answer.Words)
 	case replicator.ConflictOutcome:
+		if n.First == replicator.AtOperator {
+			if s.Limit.Allow("abandoned") {
+				s.Log.Warn("a version that an operator abandoned is decided after all: it stays aborted", "version", n.Version, "at", n.Later)
+			}
+			return
+		}
 		if s.Limit.Allow("conflict") {
 			s.Log.Warn("two decisions contradict each other: the first binds", "version", n.Version, "first", n.First, "later", n.Later)
 		}

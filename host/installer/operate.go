@@ -1,0 +1,169 @@
+package installer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// RefusedError says why a request was not even written down.
+type RefusedError struct{ What string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.What }
+
+// Ask writes a request down for the host that owns the cohort, or the next that does. A pause while one is
+// in force, a resume without one and what is asked for already are a *RefusedError. Held versions are asked
+// about by AskHeld.
+func (in *Installer) Ask(ctx context.Context, r Request) (Request, error) {
+	err := in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
+		if err := check(ctx, conn); err != nil {
+			return err
+		}
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if err := objection(ctx, tx, &r); err != nil {
+				return err
+			}
+			var version *int64
+			if r.Version != 0 {
+				version = new(int64)
+				*version = int64(r.Version)
+			}
+			err := tx.QueryRow(ctx, "insert into ichor.request (verb, version, who, reason) values ($1, $2, $3, $4) returning id, asked_at",
+				r.Verb, version, printable(r.Who), printable(r.Reason)).Scan(&r.ID, &r.AskedAt)
+			return asked(err)
+		})
+	})
+	return r, err
+}
+
+// asked says of a request that there is one like it.
+func asked(err error) error {
+	var e *Error
+	if errors.As(failure(err, ""), &e) && e.Code == "23505" {
+		return &RefusedError{"the same is asked for already, and no host has taken it up yet: see the table ichor.request"}
+	}
+	if err != nil {
+		return failure(err, "write the request down")
+	}
+	return nil
+}
+
+// objection says what speaks against a request from the start, as far as the database knows.
+func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
+	if strings.TrimSpace(r.Reason) == "" {
+		return errNoReason()
+	}
+	if r.Verb != "pause" && r.Verb != "resume" {
+		return nil
+	}
+	var who, why string
+	var ending bool
+	err := tx.QueryRow(ctx, `select who, reason, exists (select from ichor.request where verb = 'resume' and ended_at is null)
+		from ichor.request where verb = 'pause' and ended_at is null`).Scan(&who, &why, &ending)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows) && r.Verb == "resume":
+		return &RefusedError{"it is not paused"}
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return failure(err, "look whether it is paused")
+	case r.Verb == "pause" && ending:
+		return &RefusedError{"a resume is asked for and no host has taken it up yet: pause again when one has"}
+	case r.Verb == "pause":
+		return &RefusedError{fmt.Sprintf("it is paused already, by %s: %s", who, why)}
+	}
+	return nil
+}
+
+func errNoReason() error {
+	return &RefusedError{"--reason is empty: who reads the audit later wants to know why"}
+}
+
+// AskHeld asks for the same, skip or retry, about held versions. A skip needs the hash of what is skipped:
+// of the version, or of all of them (HashOf); it is refused when that is another one by now, so that nobody
+// skips what they have not seen. It returns the requests, of which all or none are written down.
+func (in *Installer) AskHeld(ctx context.Context, r Request, filter Filter) (all []Request, err error) {
+	if strings.TrimSpace(r.Reason) == "" {
+		return nil, errNoReason()
+	}
+	err = in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
+		if err := check(ctx, conn); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, waitForFence); err != nil {
+			return failure(err, "prepare the request")
+		}
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			// No host can end them meanwhile.
+			held, err := list(ctx, tx, filter, " for update of q")
+			if err != nil {
+				return err
+			}
+			if err := mayAsk(held, &r, filter); err != nil {
+				return err
+			}
+			versions, hashes := make([]int64, len(held)), make([]*string, len(held))
+			for i := range held {
+				versions[i] = int64(held[i].Version)
+				if r.Hash != "" {
+					hashes[i] = &held[i].Hash
+				}
+			}
+			rows, err := tx.Query(ctx, `insert into ichor.request (verb, version, hash, who, reason)
+				select $1, v, h, $4, $5 from unnest($2::bigint[], $3::text[]) t(v, h)
+				where not exists (select from ichor.request o where o.verb = $1 and o.version = v and o.ended_at is null)
+				returning id, verb, version, coalesce(hash, ''), who, reason, asked_at, taken_at, ended_at, ''`,
+				r.Verb, versions, hashes, printable(r.Who), printable(r.Reason))
+			if err == nil {
+				all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+			}
+			if err := asked(err); err != nil || len(all) > 0 {
+				return err
+			}
+			return asked(&Error{Code: "23505", Err: errors.New("asked before")})
+		})
+	})
+	return all, err
+}
+
+// mayAsk says why what is held may not be skipped or retried.
+func mayAsk(held []Held, r *Request, filter Filter) error {
+	switch hash := HashOf(held); {
+	case len(held) == 0 && filter.Version != 0:
+		return &RefusedError{fmt.Sprintf("version %d is not held: see ichor quarantine list, and ichor explain %d", filter.Version, filter.Version)}
+	case len(held) == 0:
+		return &RefusedError{"no held version is like that: see ichor quarantine list"}
+	case r.Verb == "skip" && r.Hash != hash:
+		return &RefusedError{fmt.Sprintf("the hash of what would be skipped is %s, and %q was given: look at it again with ichor quarantine show or list", hash, r.Hash)}
+	}
+	return nil
+}
+
+// Requests returns requests as they are now.
+func (in *Installer) Requests(ctx context.Context, ids []int64) (all []Request, err error) {
+	err = in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, selectRequests+"where id = any($1) order by id", ids)
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+		}
+		if err != nil {
+			return failure(err, "read the requests")
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Filter says which rows of the quarantine are meant.
+type Filter struct {
+	Version talos.Version // 0 for any
+	Kind    string        // sql, guest_reject …; empty for any
+	Code    string        // the SQLSTATE or the guest's code; empty for any
+	Ended   bool          // also those that do not hold the snapshot, or no longer
+}

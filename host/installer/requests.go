@@ -1,0 +1,152 @@
+package installer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Request is a row of ichor.request: what an operator asks of the host that owns the cohort.
+type Request struct {
+	ID      int64         `json:"id"`
+	Verb    string        `json:"verb"`              // skip, retry, abandon, pause or resume
+	Version talos.Version `json:"version,omitempty"` // 0 for those about the cohort
+	Hash    string        `json:"hash,omitempty"`    // of a skip, see Held
+	Who     string        `json:"who"`
+	Reason  string        `json:"reason"`
+	AskedAt time.Time     `json:"asked_at"`
+	TakenAt *time.Time    `json:"taken_at,omitempty"` // when a host took it up
+	EndedAt *time.Time    `json:"ended_at,omitempty"`
+	Outcome string        `json:"outcome,omitempty"` // done, or refused and why
+}
+
+// Ended reports whether the request is over, and Done whether it was carried out.
+func (r *Request) Ended() bool { return r.EndedAt != nil }
+
+// Done reports whether the request was carried out.
+func (r *Request) Done() bool { return r.Ended() && r.Outcome == doneOutcome }
+
+const (
+	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), who, reason, asked_at, taken_at, ended_at, coalesce(outcome, '') from ichor.request `
+	doneOutcome    = "done"
+
+	// endRequest ends a request, and says so in the audit. What a pause did stands there from its beginning.
+	endRequest = `with ended as (update ichor.request set taken_at = coalesce(taken_at, now()), ended_at = now(), outcome = $2
+			where id = $1 and ended_at is null returning *)
+		insert into ichor.audit (who, deed, reason)
+		select who, verb || coalesce(' version ' || version, '') || coalesce(' ' || hash, '') || ': ' || outcome, reason from ended where verb <> 'pause' or outcome like 'refused%'`
+
+	// takeRequest notes that a host has taken a request up.
+	takeRequest = `with taken as (update ichor.request set taken_at = now() where id = $1 and taken_at is null and ended_at is null returning *)
+		insert into ichor.audit (who, deed, reason) select who, 'pause', reason from taken where verb = 'pause'`
+)
+
+// loadRequests reads what stands when a host takes over.
+func loadRequests(ctx context.Context, conn *pgx.Conn, s *State) error {
+	rows, err := conn.Query(ctx, selectRequests+"where ended_at is null order by id")
+	if err == nil {
+		s.Requests, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+	}
+	if err != nil {
+		return failure(err, "read the requests")
+	}
+	rows, err = conn.Query(ctx, "select version from ichor.request where verb = 'abandon' and outcome = $1 and version >= $2 order by version", doneOutcome, int64(s.Resume))
+	if err == nil {
+		s.Abandoned, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
+	}
+	if err != nil {
+		return failure(err, "read what was abandoned")
+	}
+	return nil
+}
+
+// Answer is what a host says to a request: it stands, or it is ended with an outcome.
+type Answer struct {
+	Request int64
+	Stands  bool
+	Refused bool
+	Words   string // why it is refused
+}
+
+// Respond writes answers to requests, fenced like a group. An answer to a request that is ended changes
+// nothing.
+func (l *Lane) Respond(ctx context.Context, answers []Answer) error {
+	return l.fenced(ctx, "answer requests", func(ctx context.Context, tx pgx.Tx) error {
+		for i := range answers {
+			a := &answers[i]
+			if a.Stands {
+				if _, err := tx.Exec(ctx, takeRequest, a.Request); err != nil {
+					return err
+				}
+				continue
+			}
+			outcome := doneOutcome
+			if a.Refused {
+				outcome = "refused: " + printable(a.Words)
+			}
+			if _, err := tx.Exec(ctx, endRequest, a.Request, outcome); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// The times of FollowRequests.
+const (
+	requestsEvery = 500 * time.Millisecond // looks for new ones
+	requestsAgain = 2 * time.Second        // after the connection failed
+	requestsMax   = 1000                   // told at once
+)
+
+// FollowRequests tells of requests that nobody has taken up, again and again until ctx ends; tell may be
+// told of one more than once. It has a connection of its own. While that cannot be had, lanes say what ails
+// the database, and what is asked for stands.
+func (in *Installer) FollowRequests(ctx context.Context, tell func([]Request)) {
+	for ctx.Err() == nil {
+		err := in.followRequests(ctx, tell)
+		if ctx.Err() == nil {
+			in.log.Debug("operators' requests cannot be read; it is tried again", "error", err)
+			sleep(ctx, requestsAgain)
+		}
+	}
+}
+
+func (in *Installer) followRequests(ctx context.Context, tell func([]Request)) error {
+	conn, err := in.connectWithin(ctx, "requests")
+	if err != nil {
+		return err
+	}
+	defer closeSoon(conn)
+	for ctx.Err() == nil {
+		var open []Request
+		err := in.within(ctx, func(ctx context.Context) error {
+			rows, err := conn.Query(ctx, selectRequests+"where taken_at is null and ended_at is null order by id limit $1", requestsMax)
+			if err == nil {
+				open, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read the requests: %w", err)
+		}
+		if len(open) > 0 {
+			tell(open)
+		}
+		sleep(ctx, requestsEvery)
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
