@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -20,26 +21,37 @@ type explainCommand struct {
 
 // Run implements the verb.
 func (c *explainCommand) Run(ctx context.Context) error {
-	text, err := ask(ctx, c.Address, c.Settings, fmt.Sprintf("/v1/versions/%d", c.Version))
-	if err != nil {
+	v, err := explain(ctx, c.Address, c.Settings, c.Version)
+	switch {
+	case err != nil:
 		return err
+	case c.JSON:
+		return printJSON(os.Stdout, v)
 	}
-	if c.JSON {
-		fmt.Println(strings.TrimSpace(string(text)))
-		return nil
-	}
-	var v status.Version
-	if err := json.Unmarshal(text, &v); err != nil {
-		return fmt.Errorf("the answer is none of a host: %w", err)
-	}
-	printVersion(&v)
+	printVersion(v)
 	return nil
+}
+
+// explain asks a running host where a version stands.
+func explain(ctx context.Context, address, file string, version talos.Version) (*status.Version, error) {
+	text, err := ask(ctx, address, file, fmt.Sprintf("/v1/versions/%d", version))
+	if err != nil {
+		return nil, err
+	}
+	v := new(status.Version)
+	if err := json.Unmarshal(text, v); err != nil {
+		return nil, fmt.Errorf("the answer is none of a host: %w", err)
+	}
+	return v, nil
 }
 
 func printVersion(v *status.Version) {
 	fmt.Printf("version %d  %s: %s\n", v.Version, strings.ReplaceAll(string(v.Stands), "_", " "), v.Sentence)
 	if v.Decided != 0 {
 		fmt.Printf("decision    %s at position %d, safepoint %d\n", v.Outcome, v.Decided, v.Safepoint)
+	}
+	if v.Abandoned {
+		fmt.Println("decision    abandoned by an operator: it counts as aborted")
 	}
 	if v.Guest != "" {
 		fmt.Printf("guest       %.12s\n", v.Guest)

@@ -44,7 +44,13 @@ type commands struct {
 	Guest   guestCommand   `cmd:"" help:"The guests."`
 	Status  statusCommand  `cmd:"" help:"What a running host is doing."`
 	Explain explainCommand `cmd:"" help:"Where a version stands in a running host, and what it waits for."`
-	Version versionFlag    `help:"Print the version."`
+
+	Quarantine quarantineCommand `cmd:"" help:"The versions that cannot be installed."`
+	Abandon    abandonCommand    `cmd:"" help:"Have a candidate that has no decision count as aborted, for ever."`
+	Pause      pauseCommand      `cmd:"" help:"Install nothing until a resume, in this host or the next."`
+	Resume     resumeCommand     `cmd:"" help:"End a pause."`
+
+	Version versionFlag `help:"Print the version."`
 }
 
 type versionFlag bool

@@ -38,6 +38,21 @@ func (in *Installer) LoadModule(ctx context.Context, name, digest string) ([]byt
 	return module, err
 }
 
+// ModuleOf returns the module of a digest, and the name of its guest.
+func (in *Installer) ModuleOf(ctx context.Context, digest string) (name string, module []byte, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, "select name, module from ichor.guest_module where digest = $1", digest).Scan(&name, &module)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return &NotReadyError{"ichor.guest_module does not have the module " + digest, "look for the file with that SHA-256"}
+		}
+		if err != nil {
+			return failure(err, "load the guest's module")
+		}
+		return nil
+	})
+	return name, module, err
+}
+
 // Passed reports whether a check of a guest's module was passed before; check names it by all
 // that its result depends on.
 func (in *Installer) Passed(ctx context.Context, check string) (known bool, err error) {

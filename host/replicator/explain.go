@@ -54,8 +54,11 @@ type Explanation struct {
 	Attempts   uint32 // installations that were begun
 	RetryAt    int64
 	Failure    Failure // the latest
-	Snapshot   talos.Version
-	Next       talos.Position
+	// Radius is what waits for a version that is held.
+	Radius   queue.Radius
+	Paused   bool // nothing is begun: an operator paused it
+	Snapshot talos.Version
+	Next     talos.Position
 }
 
 // WaitsFor is a version that another waits for.
@@ -69,7 +72,7 @@ type WaitsFor struct {
 // Explain says where a version stands and what it waits for. Like Step it is the owner's to call; it
 // changes nothing.
 func (c *Core) Explain(v talos.Version) Explanation {
-	x := Explanation{Version: v, Generation: cohort.NoGeneration, Snapshot: c.queue.Snapshot(), Next: c.reading.next}
+	x := Explanation{Version: v, Generation: cohort.NoGeneration, Snapshot: c.queue.Snapshot(), Next: c.reading.next, Paused: c.operator.pause.ID != 0}
 	if t := c.poison.troubles[v]; t != nil {
 		x.Failure = t.failure
 	}
@@ -115,6 +118,7 @@ func (c *Core) explainQueued(x *Explanation, e *queue.Entry) {
 	case InTransaction:
 		x.Lane = c.laneOf(e)
 	case HeldBack:
+		x.Radius = c.queue.Radius(e)
 		for _, h := range c.poison.held {
 			if h.entry == e {
 				x.RetryAt = h.retryAt

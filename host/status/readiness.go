@@ -76,9 +76,9 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	case core.Pause.ID != 0:
 		return no(Paused, "by %s since %s: %s", core.Pause.Who, time.Unix(0, core.Pause.At).UTC().Format(time.RFC3339), core.Pause.Why)
 	case core.Reason == replicator.DatabaseRefuses:
-		return no(Reason(core.Reason), "one version after another, so that it is asked again with pauses; %d are held, see ichor.quarantine%s", core.Held, because(core.Failure))
+		return no(Reason(core.Reason), "one version after another, so that it is asked again with pauses; %d are held, see ichor quarantine list%s", core.Held, because(core.Failure))
 	case core.Held > 0:
-		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor.quarantine",
+		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor quarantine list",
 			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
 	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing:
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))

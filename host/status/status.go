@@ -28,6 +28,8 @@ type Status struct {
 	Held      int  `json:"held"`      // versions that cannot be installed and hold the snapshot
 	Bytes     int  `json:"bytes"`     // of memory that counts against limits.memory
 	Paused    bool `json:"paused"`    // reading waits because the memory is full
+	// Pause is an operator's that is in force.
+	Pause *Pause `json:"pause,omitempty"`
 	// Waiting is why the snapshot does not move; empty while it does or has nothing to do. Blocker
 	// is the version that it is about, 0 for none.
 	Waiting Reason           `json:"waiting_for,omitempty"`
@@ -45,13 +47,24 @@ type Depth struct {
 // Of returns what a condition and its verdict say. Version and Guests are the caller's to add.
 func Of(c Condition, verdict Readiness, topic string) Status {
 	core := &c.Core
-	return Status{
+	s := Status{
 		Phase: c.Phase, Readiness: verdict, Topic: topic,
 		Snapshot: core.Snapshot, Resume: core.Resume, Next: core.Next, LogEnd: core.End,
 		Suffix: Depth{core.SuffixLen, core.SuffixHead}, Queue: Depth{core.QueueLen, core.QueueHead},
 		Undecided: core.Undecided, InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
 		Waiting: Reason(core.Reason), Blocker: core.Blocker, Counts: core.Stats,
 	}
+	if p := &core.Pause; p.ID != 0 {
+		s.Pause = &Pause{Who: p.Who, Why: p.Why, Since: p.At}
+	}
+	return s
+}
+
+// Pause says who paused a cohort, and why.
+type Pause struct {
+	Who   string `json:"who"`
+	Why   string `json:"reason"`
+	Since int64  `json:"since_ns"` // when it was asked for, nanoseconds since the Unix epoch
 }
 
 // Guest is one generation of a guest.

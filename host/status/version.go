@@ -28,9 +28,31 @@ type Version struct {
 	Attempts  uint32         `json:"attempts,omitempty"`       // installations that were begun
 	RetryAt   int64          `json:"retry_at_ns,omitempty"`    // when it is tried again by itself
 	Failure   string         `json:"failure,omitempty"`        // the latest, for people; never a user's row
-	Guest     string         `json:"guest,omitempty"`          // the digest of the module that converted it
+	// Abandoned says that an operator abandoned it: the outcome is his.
+	Abandoned bool `json:"abandoned,omitempty"`
+	// Radius is what waits for a version that is held.
+	Radius *Radius `json:"radius,omitempty"`
+	Guest  string  `json:"guest,omitempty"` // the digest of the module that converted it
 	// Journey is the timed events of a version that the snapshot has passed, while they are kept.
 	Journey *timing.Journey `json:"journey,omitempty"`
+}
+
+// Radius is what waits for a version, directly or through others, of those that are decided or passed.
+type Radius struct {
+	Versions int `json:"versions"`
+	Keys     int `json:"keys"` // that it and they touch
+	// Free is how many of Versions wait for nothing else that cannot go: they go once it settles.
+	Free    int  `json:"free"`
+	Partial bool `json:"partial,omitempty"` // there may be more: not all was looked at
+}
+
+// String says it for people.
+func (r *Radius) String() string {
+	least := ""
+	if r.Partial {
+		least = "at least "
+	}
+	return fmt.Sprintf("%s%d versions over %d keys wait for it, %d of them for nothing else that is stuck", least, r.Versions, r.Keys, r.Free)
 }
 
 // WaitsFor is a version that another must come after.
@@ -52,6 +74,12 @@ func VersionOf(x replicator.Explanation, at int64, keys map[uint64]string) Versi
 	}
 	if x.Failure.Kind != "" {
 		v.Failure = x.Failure.String()
+	}
+	if x.DecidedAt == replicator.AtOperator {
+		v.Decided, v.Abandoned = 0, true
+	}
+	if x.Stands == replicator.HeldBack {
+		v.Radius = &Radius{x.Radius.Versions, x.Radius.Keys, x.Radius.Free, x.Radius.Partial}
 	}
 	if x.Stands == replicator.InTransaction {
 		lane := int(x.Lane)
@@ -86,6 +114,9 @@ func (v *Version) sentence(x *replicator.Explanation, at int64) string {
 	case replicator.AwaitsRetry:
 		return fmt.Sprintf("it is tried again in %s: %s", time.Duration(x.RetryAt-at).Round(time.Millisecond), v.Failure)
 	case replicator.AwaitsLane:
+		if x.Paused {
+			return "converted: it goes when the pause is over, see ichor resume"
+		}
 		return "converted: it goes as soon as a lane is free"
 	case replicator.InTransaction:
 		return fmt.Sprintf("lane %d installs it, or finds out whether it did", x.Lane)
@@ -94,7 +125,7 @@ func (v *Version) sentence(x *replicator.Explanation, at int64) string {
 		if x.RetryAt != 0 {
 			again = "in " + time.Duration(max(x.RetryAt-at, 0)).Round(time.Second).String()
 		}
-		return fmt.Sprintf("it cannot be installed: %s; it is tried again %s, see ichor.quarantine", v.Failure, again)
+		return fmt.Sprintf("it cannot be installed: %s; it is tried again %s; %s; see ichor quarantine show %d", v.Failure, again, v.Radius, v.Version)
 	case replicator.InstalledAhead:
 		return fmt.Sprintf("installed, ahead of the snapshot, which is %d", x.Snapshot)
 	case replicator.SettledAbove:

@@ -59,6 +59,8 @@ var coreMetrics = []coreMetric{
 	counter("offset_zero", "Candidates at position 0.", func(s *replicator.Stats) uint64 { return s.OffsetZero }),
 	counter("forwarded", "Versions forwarded to conversion.", func(s *replicator.Stats) uint64 { return s.Forwarded }),
 	counter("converted", "Versions converted.", func(s *replicator.Stats) uint64 { return s.Converted }),
+	counter("skipped_by_operator", "Held versions that an operator skipped.", func(s *replicator.Stats) uint64 { return s.SkippedByOperator }),
+	counter("abandoned", "Candidates that an operator abandoned.", func(s *replicator.Stats) uint64 { return s.Abandoned }),
 	counter("skipped_by_guest", "Versions that a guest skipped.", func(s *replicator.Stats) uint64 { return s.SkippedByGuest }),
 	counter("installed", "Versions installed.", func(s *replicator.Stats) uint64 { return s.Installed }),
 	counter("groups", "Transactions.", func(s *replicator.Stats) uint64 { return s.Groups }),

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// asking is the part of the verbs that ask the host that owns the cohort for something. The request is a
+// row in the cohort's database, so they need no host that runs.
+type asking struct {
+	withFile
+	Reason string        `help:"Why, for ichor.audit." placeholder:"TEXT"`
+	Wait   time.Duration `help:"How long to wait for a host to take it up. It stands all the same." default:"10s"`
+	JSON   bool          `help:"Print the requests as JSON."`
+}
+
+type abandonCommand struct {
+	asking
+	Version talos.Version `arg:"" help:"The version: its position in the log."`
+}
+
+// Run implements the verb.
+func (c *abandonCommand) Run(ctx context.Context) error {
+	if c.Version == 0 {
+		return &failure{exitSettings, errors.New("version 0 is no version")}
+	}
+	return c.ask(ctx, installer.Request{Verb: "abandon", Version: c.Version})
+}
+
+type pauseCommand struct{ asking }
+
+// Run implements the verb.
+func (c *pauseCommand) Run(ctx context.Context) error {
+	return c.ask(ctx, installer.Request{Verb: "pause"})
+}
+
+type resumeCommand struct{ asking }
+
+// Run implements the verb.
+func (c *resumeCommand) Run(ctx context.Context) error {
+	return c.ask(ctx, installer.Request{Verb: "resume"})
+}
+
+// ask writes a request down and waits for what becomes of it.
+func (c *asking) ask(ctx context.Context, r installer.Request) error {
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	r.Who, r.Reason = operator(), c.Reason
+	r, err = in.Ask(ctx, r)
+	if err != nil {
+		return refusedOr(err)
+	}
+	return c.await(ctx, in, []installer.Request{r})
+}
+
+// refusedOr is how a verb ends that could not ask: exit code 1 where it was refused, 3 where the database
+// could not be asked.
+func refusedOr(err error) error {
+	var refused *installer.RefusedError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	return &failure{exitEnvironment, err}
+}
+
+// askEvery is how often the database is asked what became of a request.
+const askEvery = 200 * time.Millisecond
+
+// await waits until every request is over, or stands with a host that has taken it up, and says what became
+// of them. A refusal ends the verb with exit code 1.
+func (c *asking) await(ctx context.Context, in *installer.Installer, asked []installer.Request) error {
+	ids := make([]int64, len(asked))
+	for i := range asked {
+		ids[i] = asked[i].ID
+	}
+	until := time.Now().Add(c.Wait)
+	for time.Now().Before(until) && !settled(asked) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it stands, whether or not one waits for it: %w", ctx.Err())
+		case <-time.After(min(askEvery, time.Until(until))):
+		}
+		now, err := in.Requests(ctx, ids)
+		if err != nil {
+			return &failure{exitEnvironment, fmt.Errorf("it stands, and what became of it could not be asked: %w", err)}
+		}
+		asked = now
+	}
+	return c.report(asked)
+}
+
+// settled reports whether there is nothing to wait for.
+func settled(asked []installer.Request) bool {
+	for i := range asked {
+		if r := &asked[i]; !r.Ended() && !(r.Verb == "pause" && r.TakenAt != nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// shownMax is how many requests are told of one by one.
+const shownMax = 20
+
+func (c *asking) report(asked []installer.Request) error {
+	refused := 0
+	for i := range asked {
+		if asked[i].Ended() && !asked[i].Done() {
+			refused++
+		}
+	}
+	if c.JSON {
+		text, err := json.Marshal(asked)
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(text))
+	} else {
+		for i := range asked[:min(len(asked), shownMax)] {
+			fmt.Println(outcome(&asked[i], c.Wait))
+		}
+		if len(asked) > shownMax {
+			fmt.Printf("and %d more; see the table ichor.request, from id %d on\n", len(asked)-shownMax, asked[shownMax].ID)
+		}
+	}
+	if refused > 0 {
+		if len(asked) > 1 {
+			fmt.Fprintf(os.Stderr, "%d of %d were refused\n", refused, len(asked))
+		}
+		return &failure{exitRuntime, nil}
+	}
+	return nil
+}
+
+// outcome says what became of a request.
+func outcome(r *installer.Request, waited time.Duration) string {
+	what := r.Verb
+	if r.Version != 0 {
+		what += fmt.Sprintf(" version %d", r.Version)
+	}
+	switch {
+	case r.Ended():
+		return what + ": " + r.Outcome
+	case r.TakenAt == nil:
+		return fmt.Sprintf("%s: asked as request %d; no host has taken it up within %s: it stands, and the host that owns the cohort does, or the next one that starts", what, r.ID, waited)
+	case r.Verb == "skip":
+		return what + ": taken; what waits for it alone goes on, and it ends when the snapshot passes it"
+	case r.Verb == "pause":
+		return what + ": nothing is begun any more, until ichor resume"
+	}
+	return what + ": taken"
+}

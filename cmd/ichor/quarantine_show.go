@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+type quarantineShowCommand struct {
+	withFile
+	Version talos.Version `arg:"" help:"The version: its position in the log."`
+	Address string        `help:"Where the host listens, for what waits; else http.listen of the settings." placeholder:"HOST:PORT"`
+	NoSQL   bool          `name:"no-sql" help:"Do not convert the statemap, for which the guest is loaded here."`
+	JSON    bool          `help:"Print it as JSON."`
+}
+
+// shown is everything that is known of a version in the quarantine.
+type shown struct {
+	*installer.Held
+	Reads    []string        `json:"reads,omitempty"` // its keys
+	Writes   []string        `json:"writes,omitempty"`
+	Statemap json.RawMessage `json:"statemap,omitempty"`
+	// Converted is what the guest that converted it makes of it now, NotConverted why that is not known.
+	Converted    *converted      `json:"converted,omitempty"`
+	NotConverted string          `json:"not_converted,omitempty"`
+	Stands       *status.Version `json:"stands,omitempty"` // what the running host says
+	NoHost       string          `json:"no_host,omitempty"`
+	Retry        string          `json:"retry"` // what it would do
+	Skip         string          `json:"skip"`
+}
+
+// Run implements the verb.
+func (c *quarantineShowCommand) Run(ctx context.Context) error {
+	held, err := c.held(ctx, installer.Filter{Version: c.Version, Ended: true})
+	if err != nil {
+		return err
+	}
+	if c.Version == 0 || len(held) == 0 {
+		return fmt.Errorf("version %d is not in the quarantine: see ichor explain %d", c.Version, c.Version)
+	}
+	s := shown{Held: &held[0]}
+	if s.Held.Held {
+		if s.Stands, err = explain(ctx, c.Address, c.Settings, c.Version); err != nil {
+			s.NoHost = err.Error()
+		}
+	}
+	s.readCandidate()
+	if !c.NoSQL {
+		c.convert(ctx, &s)
+	}
+	s.Retry, s.Skip = would("retry", s.Held, s.Stands), would("skip", s.Held, s.Stands)
+	if c.JSON {
+		return printJSON(os.Stdout, &s)
+	}
+	s.print()
+	return nil
+}
+
+// readCandidate takes keys and statemap from the record.
+func (s *shown) readCandidate() {
+	var candidate talos.Candidate
+	if s.Candidate == nil || talos.DecodeCandidate(s.Version, s.Candidate, &candidate) != nil {
+		return
+	}
+	s.Writes = slices.Clone(candidate.WriteSet)
+	for _, key := range candidate.ReadSet {
+		if !slices.Contains(s.Writes, key) {
+			s.Reads = append(s.Reads, key)
+		}
+	}
+	var fields struct {
+		Statemap json.RawMessage `json:"statemap"`
+	}
+	if json.Unmarshal(s.Candidate, &fields) == nil {
+		s.Statemap = fields.Statemap
+	}
+}
+
+// convert has the guest that converted the version convert it once more, here.
+func (c *quarantineShowCommand) convert(ctx context.Context, s *shown) {
+	switch {
+	case s.Candidate == nil:
+		s.NotConverted = "the record is lost"
+	case s.Digest == "":
+		s.NotConverted = "no guest was given it"
+	default:
+		result, err := c.convertBy(ctx, s)
+		if err != nil {
+			s.NotConverted = err.Error()
+			return
+		}
+		s.Converted = result
+	}
+}
+
+func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*converted, error) {
+	in, err := c.database()
+	if err != nil {
+		return nil, err
+	}
+	name, binary, err := in.ModuleOf(ctx, s.Digest)
+	if err != nil {
+		return nil, err
+	}
+	set, err := readSettings(c.Settings)
+	if err != nil {
+		return nil, err
+	}
+	record, err := readRecord(s.Candidate, uint64(s.Version))
+	if err != nil {
+		return nil, err
+	}
+	record.Safepoint = s.Safepoint
+	m := &module{
+		name: name, bytes: binary, options: set.Guests.limits(), metrics: guest.NewMetrics(prometheus.NewRegistry()),
+		log: slog.New(slog.DiscardHandler),
+	}
+	m.options.Passes = passed{}
+	_ = equip(&m.options) // without a directory each look takes longer, and that is all
+	g, err := m.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close(g)
+	var into guest.Conversions
+	if err := g.Convert(ctx, []guest.Record{record}, &into); err != nil {
+		return nil, err
+	}
+	result := describeConversion(g, &into.Results[0])
+	return &result, nil
+}
+
+// would says what a verb would do with a held version, given what a running host says of it, if one does.
+func would(verb string, h *installer.Held, v *status.Version) string {
+	switch {
+	case !h.Held:
+		return "nothing: it holds nothing"
+	case h.Asked != "" && h.Asked != verb:
+		return "a " + h.Asked + " is asked for already"
+	case verb == "retry" && slices.Contains([]string{replicator.KindUnreadable, replicator.KindUnrouted, replicator.KindContradiction, replicator.KindMissing}, h.Kind):
+		return "is refused: no guest can be given it (" + h.Kind + ")"
+	case verb == "retry":
+		by := "the guest"
+		if h.Digest != "" {
+			by = fmt.Sprintf("the guest, %.12s or a newer one,", h.Digest)
+		}
+		return "its record is read again, " + by + " converts it, and it is tried at once"
+	case v == nil || v.Radius == nil:
+		return "it settles without effects, and what waits for it goes on over rows that lack them"
+	}
+	return fmt.Sprintf("it settles without effects, and %d versions go on over rows that lack them", v.Radius.Free)
+}
+
+func (s *shown) print() {
+	h := s.Held
+	since := h.FirstAt.UTC().Format(time.RFC3339)
+	fmt.Printf("version   %d, held %d times since %s\n", h.Version, h.Times, since)
+	if h.Resolution != "" && h.ResolvedAt != nil {
+		fmt.Printf("ended     %s, %s\n", h.ResolvedAt.UTC().Format(time.RFC3339), strings.ReplaceAll(h.Resolution, "_", " "))
+	}
+	fmt.Printf("why       %s: %s\n", because(h), h.Message)
+	fmt.Printf("hash      %s\n", h.Hash)
+	fmt.Printf("record    xid %s, cohort %s, agent %s, safepoint %d\n", orNone(h.XID), orNone(h.Cohort), orNone(h.Agent), h.Safepoint)
+	if h.Digest != "" {
+		fmt.Printf("guest     %s\n", h.Digest)
+	}
+	fmt.Printf("keys      writes %s; reads %s\n", orNone(strings.Join(s.Writes, ", ")), orNone(strings.Join(s.Reads, ", ")))
+	switch {
+	case s.Stands != nil && s.Stands.Radius != nil:
+		fmt.Printf("waits     %s\n", s.Stands.Radius)
+	case s.Stands != nil:
+		fmt.Printf("stands    %s\n", s.Stands.Sentence)
+	case s.NoHost != "":
+		fmt.Printf("waits     not known: %s\n", s.NoHost)
+	}
+	fmt.Printf("retry     %s\nskip      %s\n", s.Retry, s.Skip)
+	if s.Statemap != nil {
+		fmt.Printf("statemap  %s\n", s.Statemap)
+	}
+	if s.Converted != nil {
+		printConversions([]converted{*s.Converted})
+	} else if s.NotConverted != "" {
+		fmt.Printf("sql       not known: %s\n", s.NotConverted)
+	}
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}
