@@ -27,4 +27,8 @@ func TestAVersionExplainsItself(t *testing.T) {
 	r.shows(path(undecided), `"stands":"undecided"`)
 	r.shows(path(undecided+100), `"stands":"not_read"`)
 	r.shows(path(last-1), `"stands":"below_snapshot"`)
+	byXID := func(n int) string { return fmt.Sprintf("/v1/xids/00000000-0000-4000-8000-%012d", n) }
+	r.shows(byXID(90), fmt.Sprintf(`"versions":[{"version":%d,"stands":"held"`, held))
+	r.shows(byXID(93), fmt.Sprintf(`"versions":[{"version":%d,"stands":"undecided"`, undecided))
+	r.shows(byXID(999), "not in the log from the resume point")
 }

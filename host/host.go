@@ -60,11 +60,12 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	metrics := telemetry.NewMetrics(reg, health.Readiness)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
+	xids := new(session.XIDs)
 	h := &Host{
 		opts: opts, log: log, health: health, guests: guests, source: source, running: new(atomic.Pointer[session.Session]),
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
 		parts: session.Parts{
-			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace,
+			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids,
 			Observers: []timing.Observer{journal, metrics}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout,
 		},
@@ -73,7 +74,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running}
+		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids}
 		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
 		if err != nil {
 			source.Close()

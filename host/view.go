@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,12 @@ type view struct {
 	running *atomic.Pointer[session.Session] // nil while the host does not run
 	topic   string
 	version string // of the program
+	xids    *session.XIDs
+
+	scanning sync.Mutex // one search of the log at a time
 }
+
+var errNotRunning = errors.New("the host does not run yet, or no more: see /readyz")
 
 // Status implements admin.Host.
 func (v *view) Status() status.Status {
@@ -51,7 +57,7 @@ func (v *view) Journeys() (recent, slowest []*timing.Journey) {
 func (v *view) Version(ctx context.Context, number talos.Version) (status.Version, error) {
 	s := v.running.Load()
 	if s == nil {
-		return status.Version{}, errors.New("the host does not run yet, or no more: see /readyz")
+		return status.Version{}, errNotRunning
 	}
 	x, err := s.Explain(ctx, number)
 	if err != nil {

@@ -72,6 +72,7 @@ func (s shown) Journeys() (recent, slow []*timing.Journey) { return s.recent, ni
 func (shown) Version(context.Context, talos.Version) (status.Version, error) {
 	return status.Version{}, nil
 }
+func (shown) XID(context.Context, talos.XID) ([]status.Version, error) { return nil, nil }
 
 func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	var s shown

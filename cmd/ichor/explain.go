@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,22 +16,53 @@ import (
 
 type explainCommand struct {
 	withFile
-	Version talos.Version `arg:"" help:"The version: its position in the log."`
-	Address string        `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
-	JSON    bool          `help:"Print the answer as JSON."`
+	Version string `arg:"" help:"The version, which is its position in the log, or the candidate's xid." placeholder:"VERSION|XID"`
+	Address string `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
+	JSON    bool   `help:"Print the answer as JSON."`
 }
 
 // Run implements the verb.
 func (c *explainCommand) Run(ctx context.Context) error {
-	v, err := explain(ctx, c.Address, c.Settings, c.Version)
-	switch {
-	case err != nil:
+	versions, err := c.versions(ctx)
+	if err != nil {
 		return err
-	case c.JSON:
-		return printJSON(os.Stdout, v)
 	}
-	printVersion(v)
-	return nil
+	for i := range versions {
+		if c.JSON {
+			err = printJSON(os.Stdout, &versions[i])
+		} else {
+			printVersion(&versions[i])
+		}
+	}
+	return err
+}
+
+// xidTime is how long an xid is asked for: the host may have to look for it in the log.
+const xidTime = 30 * time.Second
+
+// versions asks for a version, or for those of an xid: a candidate that was sent again has several.
+func (c *explainCommand) versions(ctx context.Context) ([]status.Version, error) {
+	if number, err := strconv.ParseUint(c.Version, 10, 63); err == nil && len(c.Version) < 32 {
+		v, err := explain(ctx, c.Address, c.Settings, talos.Version(number))
+		if err != nil {
+			return nil, err
+		}
+		return []status.Version{*v}, nil
+	}
+	if _, ok := talos.ParseXID(c.Version); !ok {
+		return nil, &failure{exitSettings, fmt.Errorf("%q is neither a version, a number, nor an xid, a UUID", c.Version)}
+	}
+	text, err := askWithin(ctx, xidTime, c.Address, c.Settings, "/v1/xids/"+url.PathEscape(c.Version))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Versions []status.Version `json:"versions"`
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, fmt.Errorf("the answer is none of a host: %w", err)
+	}
+	return answer.Versions, nil
 }
 
 // explain asks a running host where a version stands.

@@ -43,7 +43,7 @@ type commands struct {
 	Db      dbCommand      `cmd:"" help:"The schema in the cohort's database."`
 	Guest   guestCommand   `cmd:"" help:"The guests."`
 	Status  statusCommand  `cmd:"" help:"What a running host is doing."`
-	Explain explainCommand `cmd:"" help:"Where a version stands in a running host, and what it waits for."`
+	Explain explainCommand `cmd:"" help:"Where a version stands in a running host, by its number or its xid, and what it waits for."`
 
 	Quarantine quarantineCommand `cmd:"" help:"The versions that cannot be installed."`
 	Abandon    abandonCommand    `cmd:"" help:"Have a candidate that has no decision count as aborted, for ever."`

@@ -297,7 +297,7 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitOK, "version 228  below snapshot: settled: the snapshot is 228\ndecision", "explain", "228", "-c", d.settings)
 	expect(exitOK, "no candidate that the certifier accepts", "explain", "229", "-c", d.settings)
 	expect(exitOK, `"stands":"not_read"`, "explain", "999999", "--json", "-c", d.settings)
-	expect(exitSettings, "expected a valid", "explain", "many", "-c", d.settings)
+	expect(exitSettings, "is neither a version", "explain", "many", "-c", d.settings)
 	expect(exitOK, "epoch 1, snapshot 228", "db", "check", "-c", d.settings)
 
 	bad := filepath.Join(t.TempDir(), "bad.wasm")

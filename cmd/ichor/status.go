@@ -42,6 +42,10 @@ func (c *statusCommand) Run(ctx context.Context) error {
 
 // ask returns what a running host answers: the one at the address, or else that of the settings.
 func ask(ctx context.Context, address, file, path string) ([]byte, error) {
+	return askWithin(ctx, 5*time.Second, address, file, path)
+}
+
+func askWithin(ctx context.Context, timeout time.Duration, address, file, path string) ([]byte, error) {
 	if address == "" {
 		s, err := readSettings(file)
 		if err != nil {
@@ -49,7 +53,7 @@ func ask(ctx context.Context, address, file, path string) ([]byte, error) {
 		}
 		address = s.HTTP.Listen
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {

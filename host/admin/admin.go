@@ -29,6 +29,9 @@ type Host interface {
 	Journeys() (recent, slowest []*timing.Journey)
 	// Version fails when the host does not run.
 	Version(context.Context, talos.Version) (status.Version, error)
+	// XID returns the versions of the candidates with an xid, in their order: one that was sent again has
+	// several. The error is a *status.UnknownError when none is known.
+	XID(context.Context, talos.XID) ([]status.Version, error)
 }
 
 // Server is a listener. Listen makes one, Serve answers, Close ends it.
@@ -101,6 +104,7 @@ func Handler(metrics prometheus.Gatherer, host Host) http.Handler {
 	mux.HandleFunc("GET /v1/status", showStatus)
 	mux.HandleFunc("GET /v1/journeys", func(w http.ResponseWriter, r *http.Request) { journeys(w, r, host) })
 	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { version(w, r, host) })
+	mux.HandleFunc("GET /v1/xids/{xid}", func(w http.ResponseWriter, r *http.Request) { xid(w, r, host) })
 	return mux
 }
 
@@ -133,6 +137,24 @@ func version(w http.ResponseWriter, r *http.Request, host Host) {
 		return
 	}
 	write(w, http.StatusOK, answer)
+}
+
+func xid(w http.ResponseWriter, r *http.Request, host Host) {
+	id, ok := talos.ParseXID(r.PathValue("xid"))
+	if !ok {
+		write(w, http.StatusBadRequest, map[string]string{"error": "an xid is a UUID"})
+		return
+	}
+	answer, err := host.XID(r.Context(), id)
+	var unknown *status.UnknownError
+	switch {
+	case errors.As(err, &unknown):
+		write(w, http.StatusNotFound, map[string]string{"error": err.Error()})
+	case err != nil:
+		write(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
+	default:
+		write(w, http.StatusOK, map[string]any{"xid": r.PathValue("xid"), "versions": answer})
+	}
 }
 
 func write(w http.ResponseWriter, code int, value any) {

@@ -39,6 +39,17 @@ func (s staller) Version(_ context.Context, v talos.Version) (status.Version, er
 	return status.Version{Version: v, Stands: replicator.BelowSnapshot, Sentence: "settled", Outcome: "committed", Journey: s.Journey(v)}, nil
 }
 
+func (s staller) XID(ctx context.Context, id talos.XID) ([]status.Version, error) {
+	switch id[15] {
+	case 7:
+		v, err := s.Version(ctx, 7)
+		return []status.Version{v}, err
+	case 9:
+		return nil, errors.New("the host does not run")
+	}
+	return nil, &status.UnknownError{What: "it is not known"}
+}
+
 func (staller) Journey(v talos.Version) *timing.Journey {
 	j := &timing.Journey{Version: v, Attempts: 1, Guest: "ab"}
 	j.Record(timing.SnapshotPersisted, 5)
@@ -79,6 +90,10 @@ func TestAnswers(t *testing.T) {
 		{"/v1/versions/9223372036854775808", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/-1", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/seven", 400, `{"error":"a version is a number"}`},
+		{"/v1/xids/00000000-0000-0000-0000-000000000007", 200, `{"versions":[{"version":7,"stands":"below_snapshot","sentence":"settled","outcome":"committed","journey":` + seven + `}],"xid":"00000000-0000-0000-0000-000000000007"}`},
+		{"/v1/xids/00000000000000000000000000000008", 404, `{"error":"it is not known"}`},
+		{"/v1/xids/00000000000000000000000000000009", 503, `{"error":"the host does not run"}`},
+		{"/v1/xids/7", 400, `{"error":"an xid is a UUID"}`},
 	} {
 		answer, body := answered(staller{}, http.MethodGet, c.path)
 		if answer.StatusCode != c.code || body != c.body+"\n" {
@@ -112,7 +127,7 @@ func TestMetricsAreThoseOfTheRegistry(t *testing.T) {
 
 // TestNothingIsChanged: no path takes another method than GET and HEAD.
 func TestNothingIsChanged(t *testing.T) {
-	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/status", "/v1/status", "/v1/journeys", "/v1/versions/7"} {
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/status", "/v1/status", "/v1/journeys", "/v1/versions/7", "/v1/xids/7"} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			if answer, _ := answered(staller{}, method, path); answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: %d, allowed are %q", method, path, answer.StatusCode, answer.Header.Get("Allow"))

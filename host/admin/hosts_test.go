@@ -24,7 +24,8 @@ func (nobody) Readiness() status.Readiness { return status.Readiness{Ready: true
 func (nobody) Version(context.Context, talos.Version) (status.Version, error) {
 	return status.Version{}, nil
 }
-func (nobody) Journeys() (recent, slowest []*timing.Journey) { return nil, nil }
+func (nobody) Journeys() (recent, slowest []*timing.Journey)            { return nil, nil }
+func (nobody) XID(context.Context, talos.XID) ([]status.Version, error) { return nil, nil }
 
 // asked sends a request with that header Host to a listener, and returns the status.
 func asked(t *testing.T, s *Server, path, host string) int {

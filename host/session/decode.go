@@ -17,6 +17,7 @@ type decoder struct {
 	guests   *rollout.Guests
 	unrouted rollout.UnroutedPolicy
 	metrics  *telemetry.Metrics
+	xids     *XIDs
 	limit    *telemetry.Limiter
 	log      *slog.Logger
 	last     talos.Anchor // of the newest record that was decoded
@@ -94,6 +95,7 @@ func (d *decoder) candidate(r *kafka.Record) replicator.Event {
 		return &replicator.Refused{Version: v}
 	}
 	d.metrics.Record(talos.CandidateKind.String(), "")
+	d.xids.add(c.XID, v)
 	ev := &replicator.Candidate{Version: v, Before: d.last, Payload: c, Keys: talos.Keys(c.ReadSet, c.WriteSet)}
 	guest, routed := d.guests.Route(c.Cohort)
 	ev.Guest = guest

@@ -31,6 +31,7 @@ type Parts struct {
 	Metrics   *telemetry.Metrics
 	Trace     io.Writer         // of the core's events and actions; nil for none
 	Observers []timing.Observer // receive each finished journey, on the core's goroutine
+	XIDs      *XIDs             // of the candidates that are read
 	Log       *slog.Logger
 
 	Unrouted        rollout.UnroutedPolicy

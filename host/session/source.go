@@ -15,7 +15,7 @@ import (
 // seeks.
 func (s *Session) follow() {
 	from, sought := s.from, false
-	d := &decoder{guests: s.Guests, unrouted: s.Unrouted, metrics: s.Metrics, limit: &s.limit, log: s.Log}
+	d := &decoder{guests: s.Guests, unrouted: s.Unrouted, metrics: s.Metrics, xids: s.XIDs, limit: &s.limit, log: s.Log}
 	anchor := s.anchor
 	for s.life.Err() == nil {
 		d.last = talos.NoAnchor

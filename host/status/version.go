@@ -37,6 +37,12 @@ type Version struct {
 	Journey *timing.Journey `json:"journey,omitempty"`
 }
 
+// UnknownError says why nothing is known of what was asked for.
+type UnknownError struct{ What string }
+
+// Error implements error.
+func (e *UnknownError) Error() string { return e.What }
+
 // Radius is what waits for a version, directly or through others, of those that are decided or passed.
 type Radius struct {
 	Versions int `json:"versions"`
