@@ -20,7 +20,7 @@ QUICK   := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy fixtures guests clean-tree bench image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -109,6 +109,10 @@ clean-tree:
 	$(call say,clean tree)
 	@git rev-parse --git-dir >/dev/null || { echo "ichor: no git checkout, so nobody can say whether it is clean" >&2; exit 3; }
 	@changes=$$(git status --porcelain); test -z "$$changes" || { printf 'the tree is not clean:\n%s\n' "$$changes" >&2; exit 1; }
+
+chaos: go ## what a host stands on is broken KILLS times (100: 4 minutes), and all is installed once; SEED=n GUARD=1 ONLY="kill -9"
+	@.ci/moving "compiling the driver; the first time this takes some minutes" go build -o .build/chaos ./cmd/chaos
+	@.build/chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(GUARD),--guard) $(if $(ONLY),--only "$(ONLY)")
 
 bench: go ## the benchmark ladder; JSON=1 QUICK=1
 	@go run ./cmd/bench $(if $(JSON),--json) $(if $(QUICK),--quick)

@@ -58,10 +58,11 @@ func PeakMiB(state *os.ProcessState) float64 {
 // Start starts a host with its settings. What it writes is added to the file log. The kernel
 // ends the process when the thread that started it ends, so a goroutine keeps that thread.
 func Start(binary, settings, log string) (*Process, error) {
-	return start(log, binary, "run", "-c", settings)
+	return Launch(log, binary, "run", "-c", settings)
 }
 
-func start(log, name string, args ...string) (*Process, error) {
+// Launch starts any program as Start starts a host.
+func Launch(log, name string, args ...string) (*Process, error) {
 	file, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -101,6 +102,9 @@ func environment(environ []string) []string {
 		return false
 	})
 }
+
+// Signal sends a signal to the process; it may have ended by itself.
+func (p *Process) Signal(s syscall.Signal) { _ = p.command.Process.Signal(s) }
 
 // ID returns the number that the kernel gave the process.
 func (p *Process) ID() int { return p.command.Process.Pid }
@@ -183,7 +187,7 @@ func (p *Process) Stop() error {
 }
 
 func (p *Process) stop(within time.Duration) error {
-	_ = p.command.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	p.Signal(syscall.SIGTERM)
 	var err error
 	select {
 	case <-p.done:

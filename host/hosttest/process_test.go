@@ -20,7 +20,7 @@ func TestEnvironmentLeavesOutSettings(t *testing.T) {
 
 func TestProcessThatWillNotEndIsKilled(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	p, err := start(log, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+	p, err := Launch(log, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,14 +28,14 @@ func TestProcessThatWillNotEndIsKilled(t *testing.T) {
 	if err := p.stop(10 * time.Millisecond); err == nil || p.Running() {
 		t.Errorf("stop: %v, running: %v", err, p.Running())
 	}
-	if _, err := start(log, "/nowhere/ichor"); err == nil {
+	if _, err := Launch(log, "/nowhere/ichor"); err == nil {
 		t.Error("a program that is not there was started")
 	}
 }
 
 func TestProcessThatEndsByItselfIsToldOnce(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	p, err := start(log, "/bin/sh", "-c", "echo its last words; exit 7")
+	p, err := Launch(log, "/bin/sh", "-c", "echo its last words; exit 7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestProcessThatEndsByItselfIsToldOnce(t *testing.T) {
 	if err := p.Stop(); err != nil {
 		t.Errorf("it is told again: %v", err)
 	}
-	if p, err = start(log, "/bin/true"); err != nil {
+	if p, err = Launch(log, "/bin/true"); err != nil {
 		t.Fatal(err)
 	}
 	<-p.done
@@ -56,7 +56,7 @@ func TestProcessThatEndsByItselfIsToldOnce(t *testing.T) {
 }
 
 func TestProcessThatIsNotReady(t *testing.T) {
-	p, err := start(filepath.Join(t.TempDir(), "log"), "/bin/sh", "-c", "sleep 60")
+	p, err := Launch(filepath.Join(t.TempDir(), "log"), "/bin/sh", "-c", "sleep 60")
 	if err != nil {
 		t.Fatal(err)
 	}

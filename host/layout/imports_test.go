@@ -88,6 +88,8 @@ var imports = map[string][]string{
 	"cmd/sim": {"cmd/internal/program", "host/sim"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/hosttest", "host/talos", "host/timing"},
+	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
+		"host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 }
@@ -117,7 +119,7 @@ var doors = map[string][]string{
 	"github.com/tetratelabs/wazero":  {"host/guest"},
 	"github.com/wasilibs/go-pgquery": {"host/guest/sqlpolicy"},
 	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict",
-		"cmd/internal/stage", "cmd/demo", "cmd/bench"},
+		"cmd/internal/stage", "cmd/demo", "cmd/bench", "cmd/chaos"},
 	"github.com/fsnotify/fsnotify":               {"host/rollout"},
 	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/telemetry", "cmd/ichor"},
 	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/internal/program", "cmd/demo"},

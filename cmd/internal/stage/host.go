@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/hosttest"
@@ -109,6 +110,15 @@ func (h *Host) ID() int {
 		return 0
 	}
 	return p.ID()
+}
+
+// Signal sends the process a signal.
+func (h *Host) Signal(signal syscall.Signal) error {
+	p, err := h.running()
+	if err == nil {
+		p.Signal(signal)
+	}
+	return err
 }
 
 // Check returns an error when the host has ended by itself.

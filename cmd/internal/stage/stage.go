@@ -19,16 +19,18 @@ import (
 type Options struct {
 	Name  string // of the program, for the name of the directory
 	Ichor string // a binary of the host; Build builds one when it is empty
-	Guest string // a guest's module; Build builds the banking example's when it is empty
-	Keep  bool   // Close leaves the directory, with the database in it
+	// Brokers are addresses of a broker that runs by itself; without any the stage starts one in this process.
+	Brokers []string
+	Guest   string // a guest's module; Build builds the banking example's when it is empty
+	Keep    bool   // Close leaves the directory, with the database in it
 }
 
 // Stage is a directory, a broker, a database server and guests. Its methods are for one goroutine
 // at a time; what its fields point to says so itself.
 type Stage struct {
 	Dir      string
-	Root     string // of the repository
-	Broker   *kafkatest.Broker
+	Root     string            // of the repository
+	Broker   *kafkatest.Broker // nil when Options.Brokers says where one is
 	Postgres *pgtest.Server
 	Guests   *Guests // nil before Build
 
@@ -59,8 +61,10 @@ func (s *Stage) open(ctx context.Context) (err error) {
 	if err = os.Mkdir(s.guests(), 0o755); err != nil {
 		return err
 	}
-	if s.Broker, err = kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{DataDir: s.Path("log")}); err != nil {
-		return err
+	if len(s.options.Brokers) == 0 {
+		if s.Broker, err = kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{DataDir: s.Path("log")}); err != nil {
+			return err
+		}
 	}
 	s.Postgres, err = pgtest.Start(ctx, pgtest.Options{Dir: s.Path("db"), Keep: s.options.Keep})
 	return err
@@ -97,7 +101,12 @@ func (s *Stage) Path(name string) string { return filepath.Join(s.Dir, name) }
 func (s *Stage) guests() string { return s.Path("guests") }
 
 // Brokers returns the addresses at which the broker listens without encryption.
-func (s *Stage) Brokers() []string { return []string{s.Broker.Addr(kafkatest.Plain)} }
+func (s *Stage) Brokers() []string {
+	if s.Broker == nil {
+		return s.options.Brokers
+	}
+	return []string{s.Broker.Addr(kafkatest.Plain)}
+}
 
 // Close stops what runs and removes the directory, unless it is to be kept. Hosts are stopped
 // before by who started them.

@@ -65,14 +65,23 @@ const commitStatement = "ichor_commit"
 // NewProxy starts a proxy in front of a database. It ends with the test.
 func NewProxy(tb testing.TB, database Database) *Proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := StartProxy(database.Server, database.Name)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{name: database.Name, server: database.Server, listener: listener, sessions: map[*session]bool{}}
-	p.wait.Go(p.accept)
 	tb.Cleanup(p.Close)
 	return p
+}
+
+// StartProxy starts a proxy in front of the database of a name. Close ends it.
+func StartProxy(server *Server, name string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{name: name, server: server, listener: listener, sessions: map[*session]bool{}}
+	p.wait.Go(p.accept)
+	return p, nil
 }
 
 // URL returns the address of the database by way of the proxy.

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
+)
+
+var kills = flag.Int("kills", 12, "faults of TestEverythingIsInstalledOnce")
+
+// TestMain lets the test's binary be the broker that the driver starts.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == brokerVerb {
+		os.Exit(begin(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// built returns a host's binary and the guest.
+func built(t *testing.T) (ichor, guest string) {
+	t.Helper()
+	root, err := hosttest.Repository(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ichor, guest = filepath.Join(dir, "ichor"), filepath.Join(dir, "guest.wasm")
+	if err := hosttest.Build(t.Context(), root, ichor); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(guest, guesttest.Banking(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return ichor, guest
+}
+
+// A short run of what make chaos does for longer.
+func TestEverythingIsInstalledOnce(t *testing.T) {
+	ichor, guest := built(t)
+	var out bytes.Buffer
+	code := begin([]string{"--kills", fmt.Sprint(*kills), "--ichor", ichor, "--guest", guest}, &out, &out)
+	if code != 0 || !strings.Contains(out.String(), fmt.Sprintf("%d faults, 0 violations", *kills)) {
+		t.Errorf("exit code %d:\n%s", code, out.String())
+	}
+}
+
+// What is wrong with a database is found: an effect twice, one left out, something left over, a standstill.
+func TestWhatIsWrongIsFound(t *testing.T) {
+	ichor, guest := built(t)
+	w, err := open(t.Context(), &options{Kills: 1, Seed: 1, Accounts: 8, Batch: 20, Lanes: 2, Patience: 20 * time.Second, Ichor: ichor, Guest: guest}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := w.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.options.Patience = 200 * time.Millisecond
+	for _, c := range []struct {
+		spoil, mend, want string
+		check             func(context.Context) error
+	}{
+		{"update bank_accounts set amount = amount + 7 where number = '0001'", "update bank_accounts set amount = amount - 7 where number = '0001'", "differs from the serial replay in 1 of 8", w.once},
+		{"update bank_accounts set version = version + 1 where number = '0002'", "update bank_accounts set version = version - 1 where number = '0002'", "differs from the serial replay in 1 of 8", w.once},
+		{"insert into ichor.ledger values (999999)", "delete from ichor.ledger", "it does not get on: {snapshot:", w.settles},
+		{"insert into ichor.request (verb, who, reason, taken_at) values ('pause', 'x', 'x', now())", "delete from ichor.request", "asked:1", w.settles},
+	} {
+		if err := w.exec(t.Context(), c.spoil); err != nil {
+			t.Fatal(err)
+		}
+		var v *violation
+		if err := c.check(t.Context()); !errors.As(err, &v) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("after %q: %v, want %q", c.spoil, err, c.want)
+		}
+		if err := w.exec(t.Context(), c.mend); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.settles(t.Context()), w.once(t.Context())); err != nil {
+			t.Errorf("after %q: %v", c.mend, err)
+		}
+	}
+	w.host.Signal(syscall.SIGKILL)
+	if err := w.traffic.batch(t.Context(), 10, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settles(t.Context()); err == nil || !strings.Contains(err.Error(), "the host ended by itself") && !strings.Contains(err.Error(), "it does not get on") {
+		t.Errorf("without a host: %v", err)
+	}
+	w.host.Check() // it was killed, so that it ended is no news
+}
+
+// Each fault comes as often as it weighs before all come again.
+func TestTheDeckHasEveryFault(t *testing.T) {
+	total := 0
+	for _, f := range faults {
+		total += f.weight
+	}
+	met := map[string]int{}
+	for _, f := range deck(&options{Kills: 2 * total}, rand.New(rand.NewPCG(1, 1))) {
+		met[f.name]++
+	}
+	for _, f := range faults {
+		if met[f.name] != 2*f.weight {
+			t.Errorf("%s: %d times, want %d", f.name, met[f.name], 2*f.weight)
+		}
+	}
+	for _, f := range deck(&options{Kills: 3, Only: "kill -9"}, rand.New(rand.NewPCG(1, 1))) {
+		if f.name != "kill -9" {
+			t.Errorf("--only gives %s", f.name)
+		}
+	}
+}
+
+func TestFlagsThatAreWrong(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--kills 0", "--kills is below 1"}, {"--accounts 3", "--accounts must be at least 4"}, {"--only rain", "there is no such fault"}, {"--guest /nowhere", "no such file"},
+	} {
+		var out bytes.Buffer
+		if code := begin(strings.Fields(c.args), &out, &out); code != 2 || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: exit code %d, %s", c.args, code, out.String())
+		}
+	}
+	var out bytes.Buffer
+	if code := begin([]string{"--help"}, &out, &out); code != 0 || !strings.Contains(out.String(), "--kills") {
+		t.Errorf("--help: exit code %d, %s", code, out.String())
+	}
+}

@@ -1,0 +1,46 @@
+// Command chaos breaks what a host stands on, again and again, and checks after each fault that
+// everything is installed exactly once: the real binary, a PostgreSQL behind a proxy that cuts, a broker in
+// a process of its own, a guest whose SQL has no guard against a second install, and another writer on
+// the same rows. It prints what it broke, what the host said meanwhile, and how long it took to install
+// again.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/program"
+)
+
+// brokerVerb makes the program be a broker.
+const brokerVerb = "broker"
+
+func main() { os.Exit(begin(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// begin is the driver, or the broker that one started.
+func begin(args []string, out, problems io.Writer) int {
+	if len(args) == 3 && args[0] == brokerVerb {
+		return program.Run("chaos broker", problems, func(ctx context.Context) (bool, error) { return true, beBroker(ctx, args[1], args[2]) })
+	}
+	var o options
+	more, err := program.Parse("chaos", "Breaks what a host stands on, and checks that everything is installed exactly once.", &o, args, out)
+	if err == nil && more {
+		err = o.validate()
+	}
+	switch {
+	case err != nil:
+		fmt.Fprintln(problems, "chaos:", err)
+		return program.ExitUsage
+	case !more:
+		return program.ExitOK
+	}
+	return program.Run("chaos", problems, func(ctx context.Context) (bool, error) {
+		r, err := breakAll(ctx, &o, out)
+		if r != nil {
+			r.print(out)
+		}
+		return err == nil, err
+	})
+}

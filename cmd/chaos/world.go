@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/examples/banking/initiator"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+)
+
+const (
+	topic    = "cohort.certification"
+	database = "cohort"
+)
+
+// world is everything that stands around a host, and the host.
+type world struct {
+	options *options
+	out     io.Writer
+	random  *rand.Rand
+	dir     string
+	broker  *brokerProcess
+	stage   *stage.Stage
+	bank    *stage.Bank
+	server  *pgtest.Server // that the proxy points at
+	proxy   *pgtest.Proxy
+	host    *stage.Host
+	hosts   int // that were made
+	traffic *traffic
+	ready   *readiness
+
+	copies  []*pgtest.Server // servers that took over
+	standby *pgtest.Server   // a copy that will
+}
+
+// open starts all but the host and the other writer.
+func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) {
+	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1))}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	if w.dir, err = os.MkdirTemp("", "ichor-chaos-"); err != nil {
+		return w, err
+	}
+	if w.broker, err = startBroker(ctx, w.dir); err != nil {
+		return w, err
+	}
+	module, err := w.module(ctx)
+	if err != nil {
+		return w, err
+	}
+	w.stage, err = stage.Open(ctx, stage.Options{Name: "chaos", Ichor: o.Ichor, Guest: module, Brokers: []string{w.broker.addr}, Keep: o.Leave})
+	if err != nil {
+		return w, err
+	}
+	if err := w.stage.Build(ctx); err != nil {
+		return w, err
+	}
+	broker := kafkatest.Elsewhere(w.broker.addr)
+	if err := broker.CreateTopic(ctx, topic, 1, nil); err != nil {
+		return w, err
+	}
+	if w.bank, err = w.stage.OpenBank(ctx, database, o.Accounts); err != nil {
+		return w, err
+	}
+	w.server = w.stage.Postgres
+	if err := w.exec(ctx, "alter table bank_accounts add column touched bigint not null default 0"); err != nil {
+		return w, err
+	}
+	if w.proxy, err = pgtest.StartProxy(w.server, database); err != nil {
+		return w, err
+	}
+	w.traffic = &traffic{broker: broker, random: rand.New(rand.NewPCG(o.Seed, 2)), accounts: w.bank.Opening.Accounts, touched: map[string]int{}}
+	w.host, err = w.newHost(ctx)
+	return w, err
+}
+
+// guards are what the banking guest's SQL says against a second install, and a condition of the same length
+// that always holds.
+var guards = [][2]string{
+	{"version < $4::bigint", "version >-$4::bigint"},
+	{"version < $3::bigint", "version >-$3::bigint"},
+}
+
+// module returns the guest: the banking example's, whose statements change their rows as often as they
+// are executed.
+func (w *world) module(ctx context.Context) (file string, err error) {
+	file = w.options.Guest
+	if file == "" {
+		root, err := hosttest.Repository(ctx)
+		if err != nil {
+			return "", err
+		}
+		file = filepath.Join(w.dir, "guest.wasm")
+		if err := guesttest.BuildBanking(ctx, root, file); err != nil {
+			return "", err
+		}
+	}
+	if w.options.Guard {
+		return file, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for _, g := range guards {
+		if !bytes.Contains(text, []byte(g[0])) {
+			return "", fmt.Errorf("%s has no %q that could be taken away: give --guard", file, g[0])
+		}
+		text = bytes.ReplaceAll(text, []byte(g[0]), []byte(g[1]))
+	}
+	file = filepath.Join(w.dir, "unguarded.wasm")
+	return file, os.WriteFile(file, text, 0o644)
+}
+
+// newHost writes the settings of a host that reaches the database by the proxy.
+func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
+	bank := *w.bank
+	bank.Name = fmt.Sprintf("host%d", w.hosts)
+	w.hosts++
+	return w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
+		s.Database.URL = w.proxy.URL()
+		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
+	})
+}
+
+// beside runs the other writer. The function that it returns ends it.
+func (w *world) beside(ctx context.Context) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	group.Go(func() {
+		if w.options.Guard {
+			initiate(ctx, initiator.Options{Brokers: []string{w.broker.addr}, Topic: topic, Database: w.proxy.URL(), Every: 4})
+			return
+		}
+		rival(ctx, w.proxy.URL(), w.bank.Opening.Accounts, w.options.Seed)
+	})
+	return func() {
+		cancel()
+		group.Wait()
+	}
+}
+
+// exec runs a statement on the server, past the proxy.
+func (w *world) exec(ctx context.Context, sql string) error {
+	conn, err := pgx.Connect(ctx, w.server.URL(database))
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(ctx))
+}
+
+// settings is the file of the host's settings.
+func (w *world) settings() string { return w.host.Settings }
+
+func (w *world) close() error {
+	var errs []error
+	if w.host != nil && w.host.ID() != 0 {
+		errs = append(errs, w.host.Stop())
+	}
+	if w.proxy != nil {
+		w.proxy.Close()
+	}
+	if w.standby != nil {
+		errs = append(errs, w.standby.Close())
+	}
+	for _, server := range w.copies {
+		errs = append(errs, server.Close())
+	}
+	if w.stage != nil {
+		errs = append(errs, w.stage.Close())
+	}
+	if w.broker != nil {
+		w.broker.Kill()
+	}
+	if w.dir != "" && !w.options.Leave {
+		errs = append(errs, os.RemoveAll(w.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// say prints a line with the time since the beginning.
+func (w *world) say(begun time.Time, format string, args ...any) {
+	fmt.Fprintf(w.out, "%7.1f s  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
+}
