@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,32 +20,47 @@ import (
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
-var kills = flag.Int("kills", 12, "faults of TestEverythingIsInstalledOnce")
+var kills = flag.Int("kills", 8, "faults of TestEverythingIsInstalledOnce")
 
 // TestMain lets the test's binary be the broker that the driver starts.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == brokerVerb {
 		os.Exit(begin(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if binaries.dir != "" {
+		_ = os.RemoveAll(binaries.dir) // it is temporary anyway
+	}
+	os.Exit(code)
 }
 
-// built returns a host's binary and the guest.
+// binaries are a host's and the guest's, built once.
+var binaries struct {
+	once       sync.Once
+	dir        string
+	host, file string
+	err        error
+}
+
+// built returns a host's binary and the guest's file.
 func built(t *testing.T) (ichor, guest string) {
 	t.Helper()
-	root, err := hosttest.Repository(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	b := &binaries
+	b.once.Do(func() {
+		var root string
+		if b.dir, b.err = os.MkdirTemp("", "chaos-test-"); b.err != nil {
+			return
+		}
+		b.host, b.file = filepath.Join(b.dir, "ichor"), filepath.Join(b.dir, "guest.wasm")
+		if root, b.err = hosttest.Repository(context.Background()); b.err != nil {
+			return
+		}
+		b.err = errors.Join(hosttest.Build(context.Background(), root, b.host), os.WriteFile(b.file, guesttest.Banking(t), 0o644))
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
 	}
-	dir := t.TempDir()
-	ichor, guest = filepath.Join(dir, "ichor"), filepath.Join(dir, "guest.wasm")
-	if err := hosttest.Build(t.Context(), root, ichor); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(guest, guesttest.Banking(t), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return ichor, guest
+	return b.host, b.file
 }
 
 // A short run of what make chaos does for longer.

@@ -38,6 +38,7 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	for i, f := range deck(o, w.random) {
 		met, err := w.meet(ctx, &f)
 		r.add(f.name, met, err)
+		r.positions = w.traffic.last.Load()
 		if err != nil {
 			w.say(r.begun, "fault %d, %s: %v", i+1, f.name, err)
 			var v *violation
@@ -48,7 +49,6 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 		}
 		w.say(r.begun, "fault %d of %d, %s: installing again after %v%s", i+1, o.Kills, f.name, met.recovery.Round(time.Millisecond), met.words())
 	}
-	r.positions = w.traffic.last.Load()
 	return r, r.verdict()
 }
 

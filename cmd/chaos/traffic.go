@@ -25,11 +25,25 @@ type traffic struct {
 // chunk is how many candidates are sent before decisions come between.
 const chunk = 10
 
-// decided is a candidate that was sent.
+// decided is a candidate that was sent, and what became of it, in the order of versions.
 type decided struct {
-	version  int
-	accounts []string
-	abort    bool
+	version   int
+	accounts  []string
+	abort     bool
+	safepoint int // the highest committed version below that touches one of the accounts
+}
+
+// certify decides a candidate as the certifier does, which goes by versions.
+func (t *traffic) certify(d *decided) {
+	for _, a := range d.accounts {
+		d.safepoint = max(d.safepoint, t.touched[a])
+	}
+	if d.abort {
+		return
+	}
+	for _, a := range d.accounts {
+		t.touched[a] = d.version
+	}
 }
 
 // begin takes position 0, which is never a version, and sends a first few.
@@ -53,6 +67,7 @@ func (t *traffic) batch(ctx context.Context, candidates int, over time.Duration)
 		}
 		for i := range sent {
 			sent[i].version = first + i
+			t.certify(&sent[i])
 			t.last.Store(int64(sent[i].version))
 		}
 		open = append(open, sent...)
@@ -101,19 +116,12 @@ func (t *traffic) decide(ctx context.Context, open []decided, keep int) ([]decid
 		i := t.random.IntN(min(len(open), 4))
 		d := open[i]
 		open = append(open[:i:i], open[i+1:]...)
-		safepoint := 0
-		for _, a := range d.accounts {
-			safepoint = max(safepoint, min(t.touched[a], d.version-1))
-			if !d.abort {
-				t.touched[a] = max(t.touched[a], d.version)
-			}
-		}
-		messages = append(messages, decisionMessage(d.version, safepoint, d.abort))
+		messages = append(messages, decisionMessage(d.version, d.safepoint, d.abort))
 		switch t.random.IntN(30) {
 		case 0:
-			messages = append(messages, decisionMessage(d.version, safepoint, d.abort))
+			messages = append(messages, decisionMessage(d.version, d.safepoint, d.abort))
 		case 1:
-			messages = append(messages, decisionMessage(d.version, safepoint, !d.abort))
+			messages = append(messages, decisionMessage(d.version, d.safepoint, !d.abort))
 		}
 	}
 	if len(messages) == 0 {
