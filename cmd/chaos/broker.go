@@ -52,8 +52,8 @@ func startBroker(ctx context.Context, dir string) (*brokerProcess, error) {
 		return nil, err
 	}
 	b := &brokerProcess{p, addr}
-	for {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+	for dialer := (&net.Dialer{Timeout: time.Second}); ; {
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
 		if err == nil {
 			return b, conn.Close()
 		}

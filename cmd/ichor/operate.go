@@ -154,6 +154,8 @@ func outcome(r *installer.Request, waited time.Duration) string {
 		return fmt.Sprintf("%s: asked as request %d; no host has taken it up within %s: it stands, and the host that owns the cohort does, or the next one that starts", what, r.ID, waited)
 	case r.Verb == "skip":
 		return what + ": taken; what waits for it alone goes on, and it ends when the snapshot passes it"
+	case r.Verb == "abandon":
+		return what + ": taken; it counts as aborted when the log was read to its end and has no decision about it"
 	case r.Verb == "pause":
 		return what + ": nothing is begun any more, until ichor resume"
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,7 +48,11 @@ func (h *handwritten) commit(versions ...int) {
 // says runs a verb with the settings and compares exit code and output; it returns the output.
 func (h *handwritten) says(code int, want string, args ...string) string {
 	h.t.Helper()
-	got, out := h.ichor(append(args, "-c", h.settings)...)
+	args = append(args, "-c", h.settings)
+	if slices.Contains(args, "--reason") && !slices.Contains(args, "--wait") {
+		args = append(args, "--wait", "50s") // a busy machine may take long
+	}
+	got, out := h.ichor(args...)
 	if got != code || !strings.Contains(out, want) {
 		h.t.Errorf("ichor %s: exit code %d, want %d with %q:\n%s", strings.Join(args, " "), got, code, want, out)
 	}

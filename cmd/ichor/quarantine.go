@@ -215,7 +215,7 @@ type exported struct {
 // Run implements the verb.
 func (c *quarantineExportCommand) Run(ctx context.Context) (err error) {
 	filter := c.filter()
-	filter.Version, filter.Ended = c.Version, c.All || c.Version != 0
+	filter.Version, filter.Ended, filter.Records = c.Version, c.All || c.Version != 0, true
 	held, err := c.held(ctx, filter)
 	if err != nil {
 		return err

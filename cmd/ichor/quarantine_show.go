@@ -44,7 +44,7 @@ type shown struct {
 
 // Run implements the verb.
 func (c *quarantineShowCommand) Run(ctx context.Context) error {
-	held, err := c.held(ctx, installer.Filter{Version: c.Version, Ended: true})
+	held, err := c.held(ctx, installer.Filter{Version: c.Version, Ended: true, Records: true})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type Held struct {
 	XID       string        `json:"xid,omitempty"`
 	Cohort    string        `json:"cohort,omitempty"`
 	Agent     string        `json:"agent,omitempty"`
-	Candidate []byte        `json:"-"` // the record's value as on the topic; nil where the log does not have it
+	Candidate []byte        `json:"-"` // the record's value as on the topic; nil where the log does not have it, or nobody asked
 	Times     int           `json:"times"`
 	FirstAt   time.Time     `json:"first_at"`
 	LastAt    time.Time     `json:"last_at"`
@@ -72,12 +72,12 @@ type queryer interface {
 
 func list(ctx context.Context, conn queryer, filter Filter, lock string) ([]Held, error) {
 	rows, err := conn.Query(ctx, `select version, held, kind, code, message, safepoint, coalesce(digest, ''), coalesce(xid, ''), coalesce(cohort, ''), coalesce(agent, ''),
-			candidate, times, first_at, last_at, resolved_at, coalesce(resolution, ''), coalesce(resolved_digest, ''),
+			case when $5 then candidate end, times, first_at, last_at, resolved_at, coalesce(resolution, ''), coalesce(resolved_digest, ''),
 			left(encode(sha256(convert_to(version || '/' || kind || '/' || code || '/', 'UTF8') || coalesce(candidate, '')), 'hex'), `+strconv.Itoa(hashDigits)+`),
 			coalesce((select verb from ichor.request r where r.version = q.version and r.ended_at is null and verb in ('skip', 'retry') order by verb desc limit 1), '')
 		from ichor.quarantine q
 		where ($1 = 0 or version = $1) and ($2 = '' or kind = $2) and ($3 = '' or code = $3) and (held or $4) order by version`+lock,
-		int64(filter.Version), filter.Kind, filter.Code, filter.Ended)
+		int64(filter.Version), filter.Kind, filter.Code, filter.Ended, filter.Records)
 	if err != nil {
 		return nil, failure(err, "read the quarantine")
 	}

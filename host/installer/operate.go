@@ -166,4 +166,5 @@ type Filter struct {
 	Kind    string        // sql, guest_reject …; empty for any
 	Code    string        // the SQLSTATE or the guest's code; empty for any
 	Ended   bool          // also those that do not hold the snapshot, or no longer
+	Records bool          // with Held.Candidate, which may be large
 }

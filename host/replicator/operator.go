@@ -39,6 +39,7 @@ func (o *operator) onAsked(requests []Request) {
 			o.retry(r)
 		case Abandon:
 			o.abandons = append(o.abandons, *r)
+			o.answer(r, ReplyTaken, "")
 		case Pause:
 			o.pauseBy(r)
 		case Resume:
@@ -199,7 +200,7 @@ func (o *operator) answered(answers []Answer) {
 		a := &answers[i]
 		o.do(&Notice{Kind: RequestAnswered, Answer: *a})
 		v, deciding := o.deciding[a.Request]
-		if !deciding {
+		if !deciding || a.Reply != ReplyDone { // it may have been taken alone
 			continue
 		}
 		delete(o.deciding, a.Request)

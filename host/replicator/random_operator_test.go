@@ -10,7 +10,7 @@ import (
 // asked is a row of the table of requests.
 type asked struct {
 	Request
-	taken, ended bool
+	taken, ended, refused bool
 }
 
 // ask adds a request to the table.
@@ -43,7 +43,7 @@ func (w *world) operate() {
 			}
 		}
 	case 2:
-		if v := talos.Version(w.r.IntN(len(w.log))); w.chance(20) && w.open(Abandon, v) == nil {
+		if v := talos.Version(w.r.IntN(len(w.log))); w.chance(70) && w.open(Abandon, v) == nil {
 			if head := w.core.reading.suffix.Head(); head != nil && w.r.IntN(2) == 0 {
 				v = head.Version
 			}
@@ -79,7 +79,7 @@ func (w *world) giveRequests(start *Start) {
 		switch {
 		case !r.ended:
 			start.Requests = append(start.Requests, r.Request)
-		case r.Verb == Abandon && !r.taken && talos.Position(r.Version) >= w.resume:
+		case r.Verb == Abandon && !r.refused && talos.Position(r.Version) >= w.resume:
 			start.Abandoned = append(start.Abandoned, r.Version)
 		}
 	}
@@ -140,7 +140,7 @@ func (w *world) doneBy(r *asked) {
 }
 
 func (w *world) refusedBy(r *asked) {
-	r.ended, r.taken = true, true
+	r.ended, r.refused = true, true
 	switch r.Verb {
 	case Skip:
 		w.met["skipped in vain"]++

@@ -38,7 +38,7 @@ type Reply uint8
 // The replies.
 const (
 	// ReplyTaken lets it stand: a skip until the snapshot passes the version, in whose transaction it
-	// ends, a pause until it is resumed.
+	// ends, an abandon until the log was read to its end, a pause until it is resumed.
 	ReplyTaken   Reply = iota
 	ReplyDone          // it is ended
 	ReplyRefused       // it is ended, and nothing was changed
