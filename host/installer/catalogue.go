@@ -25,13 +25,17 @@ type catalogue struct {
 	operators map[oid]oid
 	types     map[oid]*dataType
 	relations map[oid]*relation
-	equal     map[oid]bool     // operators
+	equal     map[oid][]oid    // the families of operators that compare for equality
+	compares  map[oid]bool     // operators
+	exact     map[oid]bool     // collations
+	unique    map[oid][]key    // of relations
 	granted   map[oid]*lacking // what the role may do with relations
 	rights    *rights
 }
 
 func newCatalogue(role string) *catalogue {
-	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{}, map[oid]bool{}, map[oid]*lacking{}, newRights(role)}
+	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{},
+		map[oid][]oid{}, map[oid]bool{}, map[oid]bool{}, map[oid][]key{}, map[oid]*lacking{}, newRights(role)}
 }
 
 // asking lets f ask the catalogue. The cohort may have functions and operators of the same names as
@@ -100,9 +104,11 @@ type dataType struct {
 	Kind         string // b, c, d, e, p, r or m
 	Element      oid    // of an array, or the subtype of a range
 	Base         oid    // of a domain
+	Typmod       int    // that a domain declares
 	Input        oid    // its functions
 	Output       oid
 	Columns      []oid    // the types of a composite type's columns
+	Loose        bool     // it has parts that are compared by a collation to which different texts are equal
 	Checks       []string // of a domain, as trees
 	Default      string   // of a domain, as a tree
 	RangeParts   []oid    // the functions of a range type
@@ -116,14 +122,16 @@ func (c *catalogue) dataType(ctx context.Context, number oid) (*dataType, error)
 	}
 	t := &dataType{Number: number}
 	err := c.tx.QueryRow(ctx, `select n.nspname::text, t.typname::text, t.typtype::text,
-		coalesce(r.rngsubtype, case when t.typcategory = 'A' then t.typelem else 0 end), t.typbasetype, t.typinput::oid, t.typoutput::oid,
+		coalesce(r.rngsubtype, case when t.typcategory = 'A' then t.typelem else 0 end), t.typbasetype, t.typtypmod, t.typinput::oid, t.typoutput::oid,
 		array(select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and t.typrelid <> 0 and a.attnum > 0 and not a.attisdropped),
+		exists (select 1 from pg_collation l where not l.collisdeterministic and (l.oid = r.rngcollation
+			or l.oid in (select a.attcollation from pg_attribute a where a.attrelid = t.typrelid and t.typrelid <> 0))),
 		array(select k.conbin::text from pg_constraint k where k.contypid = t.oid and k.conbin is not null),
 		coalesce(t.typdefaultbin::text, ''),
 		array_remove(array[coalesce(r.rngcanonical::oid, 0), coalesce(r.rngsubdiff::oid, 0)], 0::oid)
 		from pg_type t join pg_namespace n on n.oid = t.typnamespace
 		left join pg_range r on t.oid in (r.rngtypid, r.rngmultitypid) where t.oid = $1`, number).
-		Scan(&t.Schema, &t.Name, &t.Kind, &t.Element, &t.Base, &t.Input, &t.Output, &t.Columns, &t.Checks, &t.Default, &t.RangeParts)
+		Scan(&t.Schema, &t.Name, &t.Kind, &t.Element, &t.Base, &t.Typmod, &t.Input, &t.Output, &t.Columns, &t.Loose, &t.Checks, &t.Default, &t.RangeParts)
 	if err != nil {
 		return nil, fmt.Errorf("look up type %d: %w", number, err)
 	}
@@ -209,34 +217,6 @@ func (c *catalogue) owns(ctx context.Context, relation oid, column int, sequence
 		return false, fmt.Errorf("look up the owner of sequence %d: %w", sequence, err)
 	}
 	return owned, nil
-}
-
-// uniqueKeys returns the columns of each unique index of a relation that holds for all its rows.
-func (c *catalogue) uniqueKeys(ctx context.Context, relation oid) ([][]int, error) {
-	rows, err := c.tx.Query(ctx, `select (i.indkey::int[])[0:i.indnkeyatts - 1] from pg_index i
-		where i.indrelid = $1 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null order by i.indexrelid`, relation)
-	if err == nil {
-		var all [][]int
-		if all, err = pgx.CollectRows(rows, pgx.RowTo[[]int]); err == nil {
-			return all, nil
-		}
-	}
-	return nil, fmt.Errorf("look up the unique indexes of relation %d: %w", relation, err)
-}
-
-// isEquality reports whether an operator is one by which an index tells values apart.
-func (c *catalogue) isEquality(ctx context.Context, operator oid) (bool, error) {
-	if known, found := c.equal[operator]; found {
-		return known, nil
-	}
-	const btree, equal = 403, 3
-	var is bool
-	err := c.tx.QueryRow(ctx, "select exists (select 1 from pg_amop where amopopr = $1 and amopmethod = $2 and amopstrategy = $3)", operator, btree, equal).Scan(&is)
-	if err != nil {
-		return false, fmt.Errorf("look up operator %d: %w", operator, err)
-	}
-	c.equal[operator] = is
-	return is, nil
 }
 
 // attached is what stands beside a relation and runs when it is written: a trigger, a rule, a

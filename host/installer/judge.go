@@ -34,6 +34,8 @@ type judge struct {
 	now      int64 // of the server, in microseconds since 2000
 	offset   int   // of the template in the text that was parsed
 
+	identity *identity // of the tree that is judged
+
 	near    []*querytree.Node // constants that are times near the clock
 	lacks   bool              // the role lacks a right that the plan needs
 	refused []error
@@ -85,7 +87,22 @@ func (j *judge) within(ctx context.Context, owner, text string) error {
 	before := j.owner
 	j.owner = owner
 	defer func() { j.owner = before }()
-	return j.all(ctx, j.parse(text))
+	return j.tree(ctx, text)
+}
+
+// tree judges a tree and all in it.
+func (j *judge) tree(ctx context.Context, text string) error {
+	before := j.identity
+	defer func() { j.identity = before }()
+	nodes := j.parse(text)
+	var err error
+	if j.identity, err = j.identities(ctx, nodes); err != nil {
+		return err
+	}
+	if err = j.all(ctx, nodes); err == nil {
+		j.picked(nodes)
+	}
+	return err
 }
 
 // parse reads a tree; one that cannot be read refuses the template.

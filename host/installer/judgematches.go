@@ -27,19 +27,20 @@ type columnOf struct{ entry, number int }
 // matches finds out what UPDATE … FROM takes where a row of the target has several matches: which
 // of them it is, PostgreSQL does not say. What is taken must be the same in all of them. A source
 // has one match if the condition gives all columns of a unique key of it; a column is the same in all
-// if the condition gives it. Of sources of which no key can be known, as functions of the statemap's
+// if the condition gives it, by an equality that tells apart what is not the same. Of sources of which no key can be known, as functions of the statemap's
 // arrays and unions are, it is left to the author.
 type matches struct {
 	j          *judge
 	query      *querytree.Node
 	target     int // the entry that is changed; 0 in a subquery
 	equalities []equality
-	keys       map[int][][]int             // the columns that tell the rows of an entry apart, each set of them
+	keys       map[int][]key               // the columns that tell the rows of an entry apart, each set of them
 	rows       map[int][][]*querytree.Node // of VALUES of constants
 	inner      map[int]*matches            // of queries whose rows are those of their FROM clause
 
-	given   map[columnOf]bool // columns that are the same in all matches
-	settled map[int]bool      // entries that have one match, or are nobody's business
+	given   map[columnOf]bool            // columns that are the same in all matches
+	alike   map[columnOf][]equalityClass // columns that are equal in all matches, in these senses
+	settled map[int]bool                 // entries that have one match, or are nobody's business
 }
 
 // equality is a comparison that holds in every match, of which one side gives the other if that
@@ -47,6 +48,8 @@ type matches struct {
 type equality struct {
 	left, right *querytree.Node
 	within      map[int]bool // nil for all
+	classes     []equalityClass
+	own         bool // somebody's own operator, of which nobody knows what it calls equal
 }
 
 // matched refuses an UPDATE that takes values of one of several rows.
@@ -57,7 +60,7 @@ func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 	}
 	for _, list := range []string{"targetList", "returningList"} {
 		for _, taken := range n.Nodes(list) {
-			if source := m.undecided(taken, 0); source != 0 {
+			if source := m.undecided(taken, 0, false); source != 0 {
 				name := n.Nodes("rtable")[source-1].Node("eref").Text("aliasname")
 				j.refuse(taken, "compare all columns of a unique index of "+name+", or take the value from a query with GROUP BY, or with ORDER BY and LIMIT 1",
 					"a row may match several rows of %s, and which of them it takes differs from run to run", name)
@@ -70,13 +73,11 @@ func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 
 func (j *judge) newMatches(ctx context.Context, query *querytree.Node, target int) (*matches, error) {
 	m := &matches{
-		j: j, query: query, target: target, keys: map[int][][]int{}, rows: map[int][][]*querytree.Node{}, inner: map[int]*matches{},
-		given: map[columnOf]bool{}, settled: map[int]bool{},
+		j: j, query: query, target: target, keys: map[int][]key{}, rows: map[int][][]*querytree.Node{}, inner: map[int]*matches{},
+		given: map[columnOf]bool{}, alike: map[columnOf][]equalityClass{}, settled: map[int]bool{},
 	}
 	for _, from := range query.Nodes("jointree") {
-		if err := m.collect(ctx, from); err != nil {
-			return nil, err
-		}
+		m.collect(from)
 	}
 	for i, entry := range query.Nodes("rtable") {
 		known, err := m.look(ctx, i+1, entry)
@@ -94,8 +95,8 @@ func (m *matches) spread() {
 	for changed := true; changed; {
 		changed = false
 		for _, e := range m.equalities {
-			changed = m.give(e.left, e.right, e.within) || changed
-			changed = m.give(e.right, e.left, e.within) || changed
+			changed = m.give(e.left, e.right, e) || changed
+			changed = m.give(e.right, e.left, e) || changed
 		}
 		for entry := range m.query.Nodes("rtable") {
 			if entry++; !m.settled[entry] && m.tellsApart(entry) {
@@ -110,7 +111,7 @@ func (m *matches) tellsApart(entry int) bool {
 	if rows := m.rows[entry]; rows != nil {
 		return m.differ(entry, rows)
 	}
-	return slices.ContainsFunc(m.keys[entry], func(key []int) bool { return m.covers(entry, key) })
+	return slices.ContainsFunc(m.keys[entry], func(k key) bool { return m.covers(entry, k) })
 }
 
 // differ reports whether rows of constants differ in the columns that are given.
@@ -131,22 +132,60 @@ func (m *matches) differ(entry int, rows [][]*querytree.Node) bool {
 	return true
 }
 
-// give notes that a column is given by what it equals; by the query around this one if that is nil.
-func (m *matches) give(column, by *querytree.Node, within map[int]bool) bool {
-	for column.Kind == "RELABELTYPE" {
-		column = column.Node("arg")
-	}
-	c := columnOf{column.Int("varno"), column.Int("varattno")}
-	if column.Kind != "VAR" || column.Int("varlevelsup") != 0 || m.given[c] || within != nil && !within[c.entry] || by != nil && m.undecided(by, 0) != 0 {
+// give notes that a column is given by what it equals.
+func (m *matches) give(column, by *querytree.Node, e equality) bool {
+	identical, classes := !m.j.identity.blurred[column] && !e.own, e.classes
+	column = unlabelled(column)
+	if e.within != nil && !e.within[column.Int("varno")] {
 		return false
 	}
-	m.given[c] = true
+	if m.undecided(by, 0, false) != 0 {
+		if classes = m.shared(by, classes); classes == nil {
+			return false
+		}
+		identical = false
+	}
+	return m.note(column, classes, identical)
+}
+
+// note is give, and for the columns of queries below.
+func (m *matches) note(column *querytree.Node, classes []equalityClass, identical bool) bool {
+	column = unlabelled(column)
+	c := columnOf{column.Int("varno"), column.Int("varattno")}
+	fresh := slices.DeleteFunc(slices.Clone(classes), func(class equalityClass) bool { return slices.Contains(m.alike[c], class) })
+	if column.Kind != "VAR" || column.Int("varlevelsup") != 0 || m.given[c] || !identical && len(fresh) == 0 {
+		return false
+	}
+	m.given[c] = identical
+	m.alike[c] = append(m.alike[c], fresh...)
 	if inner := m.inner[c.entry]; inner != nil {
-		if below := inner.selected(c.number); below != nil && inner.give(below, nil, nil) {
+		if below := inner.selected(c.number); below != nil && inner.note(below, classes, identical) {
 			inner.spread()
 		}
 	}
 	return true
+}
+
+// unlabelled returns an expression without casts that leave its bytes as they are.
+func unlabelled(n *querytree.Node) *querytree.Node {
+	for n.Kind == "RELABELTYPE" {
+		n = n.Node("arg")
+	}
+	return n
+}
+
+// shared returns in which of some senses a column is equal in all matches.
+func (m *matches) shared(n *querytree.Node, classes []equalityClass) []equalityClass {
+	if n = unlabelled(n); n.Kind != "VAR" || n.Int("varlevelsup") != 0 {
+		return nil
+	}
+	var both []equalityClass
+	for _, class := range m.alike[columnOf{n.Int("varno"), n.Int("varattno")}] {
+		if slices.Contains(classes, class) {
+			both = append(both, class)
+		}
+	}
+	return both
 }
 
 // selected returns what a query selects as one of its columns; nil if there is none.
@@ -159,31 +198,39 @@ func (m *matches) selected(number int) *querytree.Node {
 	return nil
 }
 
-// covers reports whether all columns of a key of an entry are given, and what a lateral query of
-// one row looks at too.
-func (m *matches) covers(entry int, key []int) bool {
+// covers reports whether all columns of a key of an entry are given, at least in the sense in which the
+// key tells rows apart, and what a lateral query of one row looks at too.
+func (m *matches) covers(entry int, k key) bool {
 	e := m.query.Nodes("rtable")[entry-1]
-	if e.Has("lateral") && m.undecided(e, 0) != 0 {
+	if e.Has("lateral") && m.undecided(e, 0, false) != 0 {
 		return false
 	}
-	return !slices.ContainsFunc(key, func(number int) bool { return !m.given[columnOf{entry, number}] })
+	return !slices.ContainsFunc(k, func(by keyColumn) bool {
+		c := columnOf{entry, by.number}
+		return !m.given[c] && !slices.Contains(m.alike[c], by.class)
+	})
 }
 
 // undecided returns an entry of which a column stands in an expression that is not the same in all
-// matches; 0 if there is none.
-func (m *matches) undecided(n *querytree.Node, level int) int {
+// matches; 0 if there is none. Of a hidden expression it is enough that it is equal in all.
+func (m *matches) undecided(n *querytree.Node, level int, hidden bool) int {
 	if n.Kind == "VAR" {
 		if n.Int("varlevelsup") != level {
 			return 0
 		}
-		return m.undecidedColumn(columnOf{n.Int("varno"), n.Int("varattno")})
+		c := columnOf{n.Int("varno"), n.Int("varattno")}
+		if hidden && len(m.alike[c]) > 0 {
+			return 0
+		}
+		return m.undecidedColumn(c)
 	}
-	for _, below := range n.Children() {
+	for i, below := range n.Children() {
 		inner := level
 		if below.Kind == "QUERY" {
 			inner++
 		}
-		if entry := m.undecided(below, inner); entry != 0 {
+		hides := m.j.identity.hides[n] && (n.Kind != "FUNCEXPR" || i == 0) || hidden && n.Kind == "RELABELTYPE"
+		if entry := m.undecided(below, inner, hides); entry != 0 {
 			return entry
 		}
 	}
@@ -196,9 +243,9 @@ func (m *matches) undecidedColumn(c columnOf) int {
 		return 0
 	}
 	entry := entries[c.entry-1]
-	if inner := m.inner[c.entry]; inner != nil && !(entry.Has("lateral") && m.undecided(entry, 0) != 0) {
+	if inner := m.inner[c.entry]; inner != nil && !(entry.Has("lateral") && m.undecided(entry, 0, false) != 0) {
 		for _, n := range inner.query.Nodes("targetList") {
-			if (c.number == wholeRow || c.number == n.Int("resno")) && inner.undecided(n, 0) != 0 {
+			if (c.number == wholeRow || c.number == n.Int("resno")) && inner.undecided(n, 0, false) != 0 {
 				return c.entry
 			}
 		}
@@ -209,75 +256,12 @@ func (m *matches) undecidedColumn(c columnOf) int {
 	}
 	for i, alias := range entry.Nodes("joinaliasvars") {
 		if c.number == i+1 || c.number == wholeRow {
-			if undecided := m.undecided(alias, 0); undecided != 0 {
+			if undecided := m.undecided(alias, 0, false); undecided != 0 {
 				return undecided
 			}
 		}
 	}
 	return 0
-}
-
-// collect finds the comparisons that hold in every match: those of the condition and of joins. That
-// of an outer join says nothing of the side whose rows all stay.
-func (m *matches) collect(ctx context.Context, from *querytree.Node) error {
-	var within map[int]bool
-	if from.Kind == "JOINEXPR" {
-		switch from.Int("jointype") {
-		case joinInner:
-		case joinLeft:
-			within = entriesOf(from.Nodes("rarg"))
-		case joinRight:
-			within = entriesOf(from.Nodes("larg"))
-		default:
-			within = map[int]bool{}
-		}
-	}
-	if err := m.compared(ctx, from.Nodes("quals"), within); err != nil {
-		return err
-	}
-	for _, part := range []string{"fromlist", "larg", "rarg"} {
-		for _, item := range from.Nodes(part) {
-			if err := m.collect(ctx, item); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// entriesOf returns the entries of a part of a FROM clause.
-func entriesOf(from []*querytree.Node) map[int]bool {
-	all := map[int]bool{}
-	for _, n := range from {
-		all[n.Int("rtindex")] = true
-		for entry := range entriesOf(append(n.Nodes("larg"), n.Nodes("rarg")...)) {
-			all[entry] = true
-		}
-	}
-	return all
-}
-
-// compared finds the comparisons in conditions that all must hold.
-func (m *matches) compared(ctx context.Context, quals []*querytree.Node, within map[int]bool) error {
-	for _, q := range quals {
-		if q.Kind == "BOOLEXPR" && q.Text("boolop") == "and" {
-			if err := m.compared(ctx, q.Nodes("args"), within); err != nil {
-				return err
-			}
-		}
-		args := q.Nodes("args")
-		if q.Kind != "OPEXPR" || len(args) != 2 {
-			continue
-		}
-		same, err := m.j.cat.isEquality(ctx, q.OID("opno"))
-		if err != nil {
-			return err
-		}
-		if same {
-			m.equalities = append(m.equalities, equality{args[0], args[1], within})
-		}
-	}
-	return nil
 }
 
 // look finds out what tells the rows of an entry apart; known is false where it cannot be seen. Of a
@@ -291,8 +275,8 @@ func (m *matches) look(ctx context.Context, number int, entry *querytree.Node) (
 		if err != nil || r.Kind == "v" {
 			return false, err
 		}
-		m.keys[number], err = m.j.cat.uniqueKeys(ctx, r.Number)
-		return true, err
+		m.keys[number] = m.j.identity.keys[entry]
+		return true, nil
 	case entryValues:
 		for _, row := range entry.Lists("values_lists") {
 			if slices.ContainsFunc(row, func(n *querytree.Node) bool { return n.Kind != "CONST" }) {
@@ -321,11 +305,11 @@ func (m *matches) lookInto(ctx context.Context, number int, query *querytree.Nod
 	case query.Int("commandType") != commandSelect, query.Has("setOperations"), query.Has("hasTargetSRFs"), query.Has("groupingSets"), from == nil:
 		return false, nil
 	case len(from.Nodes("fromlist")) == 0, isOne(query.Node("limitCount")), query.Has("hasAggs") && !query.Has("groupClause"):
-		m.keys[number] = [][]int{{}} // one row
+		m.keys[number] = []key{{}} // one row
 	case grouped:
 		for _, clause := range []string{"groupClause", "distinctClause"} {
-			if key, found := selectedBy(query, query.Nodes(clause)); found && query.Has(clause) {
-				m.keys[number] = append(m.keys[number], key)
+			if k, found := m.j.selectedBy(query, query.Nodes(clause)); found && query.Has(clause) {
+				m.keys[number] = append(m.keys[number], k)
 			}
 		}
 	default:
@@ -335,17 +319,17 @@ func (m *matches) lookInto(ctx context.Context, number int, query *querytree.Nod
 }
 
 // selectedBy returns the columns of a query by which it groups, if they are all selected.
-func selectedBy(query *querytree.Node, clause []*querytree.Node) (key []int, found bool) {
+func (j *judge) selectedBy(query *querytree.Node, clause []*querytree.Node) (k key, found bool) {
 	for _, by := range clause {
 		at := slices.IndexFunc(query.Nodes("targetList"), func(n *querytree.Node) bool {
 			return n.Int("ressortgroupref") == by.Int("tleSortGroupRef") && !n.Has("resjunk")
 		})
-		if at < 0 {
+		if at < 0 || len(j.identity.classes[by]) == 0 {
 			return nil, false
 		}
-		key = append(key, query.Nodes("targetList")[at].Int("resno"))
+		k = append(k, keyColumn{query.Nodes("targetList")[at].Int("resno"), j.identity.classes[by][0]})
 	}
-	return key, true
+	return k, true
 }
 
 // isOne reports whether an expression is the number 1, which LIMIT makes a bigint.

@@ -66,7 +66,7 @@ func (j *judge) readAs(ctx context.Context, tx pgx.Tx, words []literal) (changed
 		return nil, false, err
 	}
 	again := &judge{allowed: j.allowed, cat: j.cat, template: &other, now: j.now, visited: map[string]bool{}}
-	err = j.cat.asking(ctx, tx, func() error { return again.all(ctx, again.parse(body)) })
+	err = j.cat.asking(ctx, tx, func() error { return again.tree(ctx, body) })
 	if len(again.near) < len(j.near) { // they stand in the same order
 		for i, n := range j.near {
 			if i == len(again.near) || n.OID("consttype") != again.near[i].OID("consttype") {

@@ -312,7 +312,7 @@ func (in *Installer) judge(ctx context.Context, tx pgx.Tx, cat *catalogue, t *Te
 		if err != nil {
 			return err
 		}
-		return j.all(ctx, j.parse(body))
+		return j.tree(ctx, body)
 	})
 	if err == nil {
 		err = j.saysPresent(ctx, tx)

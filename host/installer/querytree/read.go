@@ -239,6 +239,21 @@ func (n *Node) OIDs(field string) []OID {
 	return all
 }
 
+// Ints returns a field that is a list of numbers, which may be negative.
+func (n *Node) Ints(field string) []int {
+	var all []int
+	for _, v := range n.fields[field] {
+		list, _ := v.([]any)
+		for _, item := range list {
+			word, _ := item.(string)
+			if i, err := strconv.Atoi(word); err == nil { // the first says what list it is
+				all = append(all, i)
+			}
+		}
+	}
+	return all
+}
+
 // Has reports whether a field is there and true, or is not null.
 func (n *Node) Has(field string) bool {
 	v := n.fields[field]

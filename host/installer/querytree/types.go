@@ -50,3 +50,57 @@ func (n *Node) Type() OID {
 	}
 	return Bool
 }
+
+// collationFields says which field of an expression is its collation.
+var collationFields = map[string]string{
+	"VAR": "varcollid", "CONST": "constcollid", "PARAM": "paramcollid", "AGGREF": "aggcollid", "WINDOWFUNC": "wincollid",
+	"SUBSCRIPTINGREF": "refcollid", "FUNCEXPR": "funccollid", "OPEXPR": "opcollid", "NULLIFEXPR": "opcollid",
+	"FIELDSELECT": "resultcollid", "RELABELTYPE": "resultcollid", "COERCEVIAIO": "resultcollid", "ARRAYCOERCEEXPR": "resultcollid",
+	"COERCETODOMAIN": "resultcollid", "CASEEXPR": "casecollid", "CASE": "casecollid", "CASETESTEXPR": "collation",
+	"ARRAYEXPR": "array_collid", "ARRAY": "array_collid", "COALESCEEXPR": "coalescecollid", "COALESCE": "coalescecollid",
+	"MINMAXEXPR": "minmaxcollid", "MINMAX": "minmaxcollid", "COLLATEEXPR": "collOid", "COLLATE": "collOid",
+	"COERCETODOMAINVALUE": "collation", "SETTODEFAULT": "collation",
+}
+
+// Collation returns the collation of an expression, as Type returns its type; 0 if it has none.
+func (n *Node) Collation() OID {
+	if n == nil {
+		return 0
+	}
+	if field, found := collationFields[n.Kind]; found {
+		return n.OID(field)
+	}
+	switch n.Kind {
+	case "TARGETENTRY":
+		return n.Node("expr").Collation()
+	case "NAMEDARGEXPR":
+		return n.Node("arg").Collation()
+	case "SUBLINK":
+		if query := n.Node("subselect"); query != nil && len(query.Nodes("targetList")) > 0 {
+			return query.Nodes("targetList")[0].Collation()
+		}
+	}
+	return 0
+}
+
+// NoTypmod says that nothing is known of an expression's length, precision and scale.
+const NoTypmod = -1
+
+// Typmod returns what a column or a cast declares beside the type, as length or scale; NoTypmod if
+// it declares nothing, or the expression is not one of those that can.
+func (n *Node) Typmod() int {
+	if n == nil {
+		return NoTypmod
+	}
+	switch n.Kind {
+	case "VAR":
+		return n.Int("vartypmod")
+	case "CONST":
+		return n.Int("consttypmod")
+	case "FIELDSELECT", "RELABELTYPE", "COERCETODOMAIN":
+		return n.Int("resulttypmod")
+	case "TARGETENTRY":
+		return n.Node("expr").Typmod()
+	}
+	return NoTypmod
+}
