@@ -47,7 +47,7 @@ func (v *view) XID(ctx context.Context, id talos.XID) ([]status.Version, error) 
 func (v *view) confirm(ctx context.Context, id talos.XID, versions []talos.Version) (found []talos.Version, err error) {
 	for _, version := range versions {
 		at, is := talos.Position(version), false
-		err := v.source.FetchRange(ctx, at, at+1, func(r kafka.Record) error {
+		err := v.source.FetchRange(ctx, at, at+1, 1, func(r kafka.Record) error {
 			is = hasXID(r, id)
 			return nil
 		})
@@ -77,7 +77,7 @@ func (v *view) scan(ctx context.Context, id talos.XID) (found []talos.Version, e
 	defer cancel()
 	at := from
 	if from < to {
-		err = v.source.FetchRange(ctx, from, to, func(r kafka.Record) error {
+		err = v.source.FetchRange(ctx, from, to, scanBytes, func(r kafka.Record) error {
 			at = r.Position
 			if hasXID(r, id) {
 				found = append(found, talos.Version(r.Position))
@@ -97,6 +97,9 @@ func (v *view) scan(ctx context.Context, id talos.XID) (found []talos.Version, e
 	return nil, &status.UnknownError{What: fmt.Sprintf("it is none of the latest %d candidates that this host has read, and not in the log from the resume point %d to %d: "+
 		"if there is such a candidate it is settled, or not read yet; ask by its version", session.XIDsKept, from, to)}
 }
+
+// scanBytes is what a search asks the brokers for at once.
+const scanBytes = 4 << 20
 
 func hasXID(r kafka.Record, id talos.XID) bool {
 	kind, _ := talos.Classify(func(name string) []byte {

@@ -50,7 +50,8 @@ type commands struct {
 	Pause      pauseCommand      `cmd:"" help:"Install nothing until a resume, in this host or the next."`
 	Resume     resumeCommand     `cmd:"" help:"End a pause."`
 
-	Version versionFlag `help:"Print the version."`
+	Verify  verifyCommand `cmd:"" help:"Hold the database against the log: the books of the host, and the rows against a serial replay."`
+	Version versionFlag   `help:"Print the version."`
 }
 
 type versionFlag bool

@@ -53,25 +53,35 @@ func (in *Installer) Read(ctx context.Context) (State, error) {
 }
 
 func load(ctx context.Context, conn *pgx.Conn, s *State) error {
+	var cohort talos.Version
+	if err := loadState(ctx, conn, s, &cohort); err != nil {
+		return err
+	}
+	if s.Snapshot != cohort {
+		return &Error{Class: Broken, Err: fmt.Errorf(
+			"ichor.state has snapshot %d and cohort_snapshot has %d: something else writes cohort_snapshot; find out which is true and set both", s.Snapshot, cohort)}
+	}
+	return nil
+}
+
+// loadState reads the state, and what cohort_snapshot says.
+func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Version) error {
 	var resume *int64
-	var snapshot, cohort, hash int64
+	var snapshot, hash int64
 	err := conn.QueryRow(ctx, `select epoch, snapshot, resume, anchor_position, anchor_hash, cluster, topic,
 		(select version from public.cohort_snapshot where id = 'SINGLETON') from ichor.state`).
-		Scan(&s.Epoch, &snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, &cohort)
+		Scan(&s.Epoch, &snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, cohort)
 	if errors.Is(err, pgx.ErrNoRows) { // no host has run on it yet
 		s.Anchor = talos.NoAnchor
 		err = conn.QueryRow(ctx, "select version from public.cohort_snapshot where id = 'SINGLETON'").Scan(&s.Snapshot)
 		if err != nil {
 			return failure(err, "read cohort_snapshot")
 		}
+		*cohort = s.Snapshot
 		return nil
 	}
 	if err != nil {
 		return failure(err, "read ichor.state")
-	}
-	if snapshot != cohort {
-		return &Error{Class: Broken, Err: fmt.Errorf(
-			"ichor.state has snapshot %d and cohort_snapshot has %d: something else writes cohort_snapshot; find out which is true and set both", snapshot, cohort)}
 	}
 	s.Snapshot, s.Anchor.Hash = talos.Version(snapshot), uint64(hash)
 	if resume != nil {

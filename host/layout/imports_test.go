@@ -38,6 +38,7 @@ var imports = map[string][]string{
 	"host/ring":             {},
 	"host/cohort":           {},
 	"host/talos":            {},
+	"host/talos/recording":  {"host/talos"},
 
 	"host/timing":     {"host/talos"},
 	"host/suffix":     {"host/cohort", "host/ring", "host/talos"},
@@ -52,7 +53,8 @@ var imports = map[string][]string{
 	"host/rollout":   {"abi", "host/cohort", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
-	"host/admin": {"host/status", "host/talos", "host/timing"},
+	"host/verify": {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
+	"host/admin":  {"host/status", "host/talos", "host/timing"},
 	"host": {"host/admin", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
 		"host/status", "host/talos", "host/telemetry", "host/timing"},
 
@@ -65,7 +67,7 @@ var imports = map[string][]string{
 	"host/guest/fuel":       {"host/guest/fuel/proof", "host/guest/wasm"},
 	"host/guest/sqlpolicy":  {"abi"},
 
-	"host/talos/talostest":             {"host/talos"},
+	"host/talos/talostest":             {"host/talos", "host/talos/recording"},
 	"host/kafka/kafkatest":             {},
 	"host/installer/pgtest":            {},
 	"host/guest/guesttest":             {"guests"},
@@ -81,7 +83,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer/pgtest", "host/kafka/kafkatest", "host/talos", "host/timing"},
@@ -138,7 +140,7 @@ var doors = map[string][]string{
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
-	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/sim", "examples/banking/workload", "cmd/ichor"},
+	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
 	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},

@@ -23,33 +23,6 @@ func TestRecordedTopicsAreWhole(t *testing.T) {
 	}
 }
 
-func TestParseReadsEveryFormOfBytes(t *testing.T) {
-	r, err := parse([]byte(`{"offset":7,"timestamp_ms":5,"key":null,"headers":[["a",null],["a",{"base64":"/w=="}],["b",""],["b",null]],"value":"\u00e9","txn_aborted":true,"control":true}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Position != 7 || r.TimeMillis != 5 || r.Key != nil || string(r.Value) != "é" || !r.Aborted || !r.Control {
-		t.Errorf("got %+v", r)
-	}
-	if got := r.Header("a"); string(got) != "\xff" {
-		t.Errorf("header a is %q", got)
-	}
-	if got := r.Header("b"); got == nil || len(got) != 0 {
-		t.Errorf("the last header that has a value is %v, want the empty one", got)
-	}
-	if got := r.Header("c"); got != nil {
-		t.Errorf("header c is %q, want none", got)
-	}
-}
-
-func TestParseRefusesOtherForms(t *testing.T) {
-	for _, text := range []string{``, `{"value":3}`, `{"value":{}}`, `{"value":{"base64":"?"}}`, `{"value":{"hex":"00"}}`, `{"offset":"1"}`} {
-		if r, err := parse([]byte(text)); err == nil {
-			t.Errorf("%s was read as %+v", text, r)
-		}
-	}
-}
-
 func TestBankDigestSortsItsLines(t *testing.T) {
 	one := BankDigest([]BankRow{{"0002", "1.50000", 9}, {"0001", "-2.00000", 8}})
 	two := BankDigest([]BankRow{{"0001", "-2.00000", 8}, {"0002", "1.50000", 9}})

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/examples/banking"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+// scratch makes a bank as it is before anything was installed.
+func scratch(t *testing.T, accounts int) string {
+	t.Helper()
+	db := pgtest.New(t)
+	conn, err := pgx.Connect(t.Context(), db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if err := banking.Open(t.Context(), conn, banking.AccountNumbers(accounts), 100_000); err != nil {
+		t.Fatal(err)
+	}
+	return db.DSN
+}
+
+func (d *deployment) sql(text string) {
+	d.t.Helper()
+	if _, err := d.conn.PgConn().Exec(d.t.Context(), text).ReadAll(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// verified runs ichor verify and compares how it ends and what it says.
+func (d *deployment) verified(code int, says []string, args ...string) {
+	d.t.Helper()
+	is, out := d.ichor(append([]string{"verify", "-c", d.settings}, args...)...)
+	if is != code {
+		d.t.Errorf("verify %v ends with %d, want %d", args, is, code)
+	}
+	for _, want := range says {
+		if !strings.Contains(out, want) {
+			d.t.Errorf("verify %v does not say %q", args, want)
+		}
+	}
+	if d.t.Failed() {
+		d.t.Fatal(out)
+	}
+}
+
+// installed is a deployment whose host has installed a recorded topic and was stopped.
+func installed(t *testing.T, accounts, last int, records func() ([]talostest.Record, error)) *deployment {
+	t.Helper()
+	d := deploy(t, accounts)
+	d.play(records())
+	p := d.begin("run", "-c", d.settings)
+	d.until(last, p)
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK {
+		t.Fatalf("the host ends with %d\n%s", code, out)
+	}
+	return d
+}
+
+// TestVerifyFindsWhatIsBroken breaks one thing each time on a database that a host has installed.
+func TestVerifyFindsWhatIsBroken(t *testing.T) {
+	d := installed(t, 40, 228, talostest.Small)
+	beside := scratch(t, 40)
+	d.sql("create table kept as table bank_accounts; create table kept_history as table ichor.guest_history")
+	for _, c := range []struct {
+		name, breaks string
+		code         int
+		says         []string
+		args         []string
+	}{
+		{"nothing", "", exitOK, []string{"ok      the books agree with the log", "66 installable", "replay  versions 1 to 228: 66 installed", "ok      table public.bank_accounts: 40 rows, 0 differ"}, []string{"--rest", "--scratch", beside}},
+		{"nothing, and no scratch database", "", exitOK, []string{"no replay: no scratch database is named"}, nil},
+		{"a row changed by hand", "update bank_accounts set amount = amount + 0.00001 where number = (select max(number) from bank_accounts where version > 0)", exitRuntime, []string{"40 rows, 1 differ", "last written by version"}, []string{"--scratch", beside}},
+		{"a row that names a decision", "update bank_accounts set version = version + 1 where number = (select max(number) from bank_accounts where version > 0)", exitRuntime, []string{"failed  row_claim, 1 times: row {"}, nil},
+		{"a ledger below the snapshot", "insert into ichor.ledger values (3)", exitRuntime, []string{"failed  ledger_below, 1 times: the ledger has version 3"}, nil},
+		{"two snapshots", "update cohort_snapshot set version = 226", exitRuntime, []string{"failed  snapshot_differs"}, nil},
+		{"a wrong digest in the history", "update ichor.guest_history set digest = repeat('0', 64)", exitRuntime, []string{"failed  module_missing, 1 times: the history names guest banking of digest 000000000000", "no replay: not every module"}, []string{"--scratch", beside}},
+		{"another module under a digest", "update ichor.guest_module set module = 'x'", exitRuntime, []string{"failed  module_wrong"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d.t = t
+			d.sql("begin; truncate bank_accounts, ichor.ledger, ichor.guest_history; insert into bank_accounts table kept; insert into ichor.guest_history table kept_history; update cohort_snapshot set version = 228; commit; " + c.breaks)
+			d.verified(c.code, c.says, c.args...)
+		})
+	}
+}
+
+// TestVerifySaysWhatItCannotRead is about the exit codes.
+func TestVerifySaysWhatItCannotRead(t *testing.T) {
+	d := deploy(t, 1)
+	d.verified(exitEnvironment, []string{"the database has no table ichor.state"})
+	d.sql(installer.Schema())
+	d.verified(exitOK, []string{"no replay: the history names no guest"})
+	d.verified(exitEnvironment, []string{"--log: stat", "no such file"}, "--log", filepath.Join(t.TempDir(), "none"))
+	broken := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(broken, []byte("{}\n{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.verified(exitEnvironment, []string{"line 2: position 0 follows 0"}, "--log", broken)
+	d.verified(exitSettings, []string{"--scratch: database.url is neither a URL"}, "--scratch", "http://nowhere")
+	d.verified(exitSettings, []string{"unknown flag"}, "--skratch", "x")
+}

@@ -1,0 +1,152 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Archive converts versions as they were converted: by the guests that a history names. Nothing is
+// written: modules come from what is given, and checks that they passed are not kept.
+type Archive struct {
+	opts    Options
+	names   []string
+	routes  map[string]string // of cohorts, to guests
+	history []installer.Use
+	module  func(ctx context.Context, digest string) ([]byte, error)
+	metrics *guest.Metrics
+	log     *slog.Logger
+
+	loaded    map[string]*Loaded // by digest
+	templates templates
+}
+
+// NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
+func NewArchive(opts Options, history []installer.Use, module func(context.Context, string) ([]byte, error), log *slog.Logger) *Archive {
+	opts.Limits.Passes = nil
+	names, index := opts.routes()
+	a := &Archive{
+		opts: opts, names: names, routes: map[string]string{}, history: history, module: module, metrics: guest.NoMetrics(), log: log,
+		loaded: map[string]*Loaded{}, templates: templates{},
+	}
+	for cohort, i := range index {
+		a.routes[cohort] = names[i]
+	}
+	return a
+}
+
+// Converter is who converts a version.
+type Converter struct {
+	Guest  string // "" where the cohort has no route
+	Digest string // "" where the history does not say
+}
+
+// Of returns who converts a version of a cohort.
+func (a *Archive) Of(v talos.Version, cohort string) Converter {
+	name, routed := a.routes[cohort]
+	if !routed {
+		name = a.routes["*"]
+	}
+	return Converter{name, DigestFor(a.history, name, v)}
+}
+
+// DigestFor returns the digest of the module that a history names for a version of a guest; "" if it
+// names none. A row for the version alone goes before.
+func DigestFor(history []installer.Use, name string, v talos.Version) (digest string) {
+	from := talos.Version(0)
+	for _, u := range history {
+		switch {
+		case u.Guest != name:
+		case u.Only && u.From == v:
+			return u.Digest
+		case !u.Only && u.From <= v && u.From >= from:
+			digest, from = u.Digest, u.From
+		}
+	}
+	return digest
+}
+
+// Digests returns the modules that the history names, each once.
+func (a *Archive) Digests() []string {
+	var all []string
+	for _, u := range a.history {
+		if !slices.Contains(all, u.Digest) {
+			all = append(all, u.Digest)
+		}
+	}
+	return all
+}
+
+// Load loads a module of the history.
+func (a *Archive) Load(ctx context.Context, digest string) (*Loaded, error) {
+	if l := a.loaded[digest]; l != nil {
+		return l, nil
+	}
+	at := slices.IndexFunc(a.history, func(u installer.Use) bool { return u.Digest == digest })
+	if at < 0 {
+		return nil, fmt.Errorf("the history does not name a module %s", digest)
+	}
+	module, err := a.module(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	if is := guest.DigestOf(module).String(); is != digest {
+		return nil, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, is)
+	}
+	name := a.history[at].Guest
+	generation, err := guest.Load(ctx, name, module, a.opts.Limits, a.log, a.metrics)
+	if err != nil {
+		return nil, fmt.Errorf("load guest %s of digest %.12s: %w", name, digest, err)
+	}
+	l := &Loaded{Name: name, Digest: digest, Version: generation.Manifest().Version, Generation: generation, Templates: a.templates.of(generation)}
+	a.loaded[digest] = l
+	return l, nil
+}
+
+// Convert converts versions by one module of the history. The results are in the order of the records,
+// and their statements are those that a host would have installed.
+func (a *Archive) Convert(ctx context.Context, digest string, records []guest.Record) ([]Converted, error) {
+	l, err := a.Load(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	var out guest.Conversions
+	if err := l.Generation.Convert(ctx, records, &out); err != nil {
+		return nil, err
+	}
+	all := make([]Converted, len(out.Results))
+	for i := range out.Results {
+		c := &out.Results[i]
+		all[i] = Converted{Version: c.Version, Status: c.Status}
+		if c.Reject != nil {
+			all[i].Reason = c.Reject.Message
+		}
+		for _, st := range c.Statements {
+			all[i].Statements = append(all[i].Statements, installer.Statement{Template: l.Templates[st.Template], Args: st.Args})
+		}
+	}
+	return all, nil
+}
+
+// Converted is what a version became.
+type Converted struct {
+	Version    talos.Version
+	Status     guest.Status
+	Reason     string // why it was rejected
+	Statements []installer.Statement
+}
+
+// Close closes every guest.
+func (a *Archive) Close() error {
+	var errs []error
+	for _, l := range a.loaded {
+		errs = append(errs, l.Generation.Close(context.Background()))
+	}
+	return errors.Join(errs...)
+}

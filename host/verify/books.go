@@ -1,0 +1,286 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Kind is what a finding is about, in one stable word.
+type Kind string
+
+// The kinds of findings of the books, and the invariants that they break.
+const (
+	SnapshotTwice       Kind = "snapshot_differs"    // ichor.state and cohort_snapshot say different things
+	SnapshotNoVersion   Kind = "snapshot_no_version" // it is no version of the log
+	SnapshotPassed      Kind = "snapshot_passed"     // it lies above a version that is not settled (I6)
+	SnapshotBehind      Kind = "snapshot_behind"     // it is not as high as it must be at rest (L1)
+	ResumePassed        Kind = "resume_passed"       // the resume point lies above a version that is not settled (I8)
+	LedgerBelow         Kind = "ledger_below"        // the ledger has a version that the snapshot has passed
+	LedgerNotCommitted  Kind = "ledger_not_committed"
+	QuarantineWrong     Kind = "quarantine_wrong" // a version is held that was installed, or was never to be
+	SkippedWithoutAudit Kind = "skipped_without_audit"
+	HistoryGap          Kind = "history_gap"    // no module is named for an installed version (I14)
+	ModuleMissing       Kind = "module_missing" // a module of the history is not kept
+	ModuleWrong         Kind = "module_wrong"   // another module is kept under its digest
+	NotSettled          Kind = "not_settled"    // versions wait that at rest must not (L1)
+)
+
+// Finding is what is wrong about one kind of thing.
+type Finding struct {
+	Kind     Kind            `json:"kind"`
+	Count    int             `json:"count"`
+	Versions []talos.Version `json:"versions,omitempty"` // the first of them
+	What     string          `json:"what"`               // of the first
+}
+
+// shownMax is how many versions, and how many rows, a finding quotes.
+const shownMax = 10
+
+// findings are gathered by kind, in the order in which they were found.
+type findings []Finding
+
+func (f *findings) add(kind Kind, v talos.Version, format string, args ...any) {
+	at := slices.IndexFunc(*f, func(is Finding) bool { return is.Kind == kind })
+	if at < 0 {
+		at = len(*f)
+		*f = append(*f, Finding{Kind: kind, What: fmt.Sprintf(format, args...)})
+	}
+	is := &(*f)[at]
+	is.Count++
+	if v != 0 && len(is.Versions) < shownMax {
+		is.Versions = append(is.Versions, v)
+	}
+}
+
+// Books is what a host wrote down, held against the log.
+type Books struct {
+	Snapshot talos.Version  `json:"snapshot"`
+	Resume   talos.Position `json:"resume"`
+	// Reachable is the snapshot that the log allows: the highest version below the first that is
+	// neither settled nor installed.
+	Reachable talos.Version `json:"reachable"`
+
+	Counts  map[Class]int `json:"versions"`
+	Ahead   int           `json:"ahead"`   // installed above the snapshot: versions of the ledger
+	Held    int           `json:"held"`    // in quarantine
+	Skipped int           `json:"skipped"` // by an operator
+	Pending int           `json:"pending"` // committed, and neither installed nor held
+
+	// Below is the first position that was looked at: what came before is not in the log any more, and
+	// nothing is said of it.
+	Below    talos.Position `json:"from"`
+	Findings []Finding      `json:"findings,omitempty"`
+}
+
+// OK reports whether nothing is wrong.
+func (b *Books) OK() bool { return len(b.Findings) == 0 }
+
+// Rest says that the host has been given all the time that it needs: what can be installed must be.
+type Rest bool
+
+// bookkeeper holds one against the other.
+type bookkeeper struct {
+	log    *Log
+	e      *installer.Evidence
+	books  *Books
+	found  findings
+	ledger map[talos.Version]bool
+	rows   map[talos.Version]*installer.QuarantineRow
+	// open is the lowest version that is neither settled nor installed; 0 if there is none.
+	open talos.Version
+}
+
+// Check holds what a host wrote down against the log. The log must have been read AFTER the
+// evidence, so that it has everything that the host knew.
+func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
+	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*installer.QuarantineRow{}, books: &Books{
+		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start,
+	}}
+	for _, v := range e.Ledger {
+		k.ledger[v] = true
+	}
+	for i := range e.Quarantine {
+		k.rows[e.Quarantine[i].Version] = &e.Quarantine[i]
+	}
+	k.snapshot()
+	for v, class := range log.All {
+		k.version(v, class)
+	}
+	k.ledgerRows()
+	k.quarantine()
+	k.guests()
+	k.atRest(rest)
+	k.books.Findings = k.found
+	return k.books
+}
+
+func (k *bookkeeper) snapshot() {
+	e := k.e
+	if e.Snapshot != e.Cohort {
+		k.found.add(SnapshotTwice, e.Cohort, "ichor.state has snapshot %d and cohort_snapshot has %d", e.Snapshot, e.Cohort)
+	}
+	if class := k.log.Class(e.Snapshot); e.Snapshot > 0 && k.log.Has(e.Snapshot) && (class == "" || class == Refused) {
+		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, where the log has no candidate that the certifier takes", e.Snapshot)
+	}
+	if e.Snapshot > 0 && talos.Position(e.Snapshot) >= k.log.End {
+		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, and the log ends at %d", e.Snapshot, k.log.End)
+	}
+}
+
+// version looks at one version of the log.
+func (k *bookkeeper) version(v talos.Version, class Class) {
+	row := k.rows[v]
+	skipped := row != nil && row.Resolution == skippedByOperator
+	switch {
+	case class.settled(), k.ledger[v], skipped:
+	case v > k.e.Snapshot:
+		k.unsettled(v, class, row)
+	case class == Installable && (row == nil || !row.Held):
+	case class == Missing && row != nil: // only the fact could be recorded
+	case row != nil && row.Held:
+		k.found.add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is held", k.e.Snapshot, v)
+	default:
+		k.found.add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is %s", k.e.Snapshot, v, class)
+	}
+	if class != Refused && k.open == 0 {
+		k.books.Reachable = v
+	}
+}
+
+// unsettled looks at a version above the snapshot that has no effects yet.
+func (k *bookkeeper) unsettled(v talos.Version, class Class, row *installer.QuarantineRow) {
+	if k.open == 0 && (class == Undecided || class == Poison || class == Missing || row != nil && row.Held) {
+		k.open = v
+	}
+	if class != Undecided && (row == nil || !row.Held) {
+		k.books.Pending++
+	}
+	if k.e.HasResume && talos.Position(v) < k.e.Resume {
+		k.found.add(ResumePassed, v, "the resume point %d lies above version %d, which is %s and not installed", k.e.Resume, v, class)
+	}
+}
+
+func (k *bookkeeper) ledgerRows() {
+	for _, v := range k.e.Ledger {
+		class := k.log.Class(v)
+		switch {
+		case v <= k.e.Snapshot:
+			k.found.add(LedgerBelow, v, "the ledger has version %d, which the snapshot %d has passed", v, k.e.Snapshot)
+		case !k.log.Has(v) && talos.Position(v) < k.log.Start: // not in the log any more
+		case class != Installable && class != Empty:
+			k.found.add(LedgerNotCommitted, v, "the ledger has version %d, which is %s in the log", v, named(class))
+		}
+	}
+}
+
+func named(c Class) string {
+	if c == "" {
+		return "no version"
+	}
+	return string(c)
+}
+
+// skippedByOperator is the resolution of a version that a person had passed over.
+const skippedByOperator = "skipped_by_operator"
+
+func (k *bookkeeper) quarantine() {
+	for _, row := range k.e.Quarantine {
+		class := k.log.Class(row.Version)
+		if row.Held {
+			k.books.Held++
+			switch {
+			case k.ledger[row.Version]:
+				k.found.add(QuarantineWrong, row.Version, "version %d is held, and the ledger says that it is installed", row.Version)
+			case class == Aborted, class == Duplicate, class == "" && k.log.Has(row.Version):
+				k.found.add(QuarantineWrong, row.Version, "version %d is held, and it is %s in the log", row.Version, named(class))
+			}
+		}
+		if row.Resolution == skippedByOperator {
+			k.books.Skipped++
+			if !k.audited("skip", row.Version) {
+				k.found.add(SkippedWithoutAudit, row.Version, "version %d was skipped by an operator, and ichor.audit does not say by whom", row.Version)
+			}
+		}
+	}
+}
+
+// audited reports whether the audit has a deed of a verb about a version.
+func (k *bookkeeper) audited(verb string, v talos.Version) bool {
+	return slices.ContainsFunc(k.e.Audit, func(a installer.AuditRow) bool {
+		words := strings.FieldsFunc(a.Deed, func(r rune) bool { return r == ' ' || r == ':' || r == ',' })
+		return strings.Contains(a.Deed, verb) && slices.Contains(words, v.String())
+	})
+}
+
+// guests looks at the history: a version that is installed was converted by a module that is named and kept.
+func (k *bookkeeper) guests() {
+	for _, u := range k.e.History {
+		switch is := k.e.Modules[u.Digest]; is {
+		case u.Digest:
+		case "":
+			k.found.add(ModuleMissing, u.From, "the history names guest %s of digest %.12s from version %d on, and ichor.guest_module does not have it", u.Guest, u.Digest, u.From)
+		default:
+			k.found.add(ModuleWrong, u.From, "ichor.guest_module has under digest %.12s a module of digest %.12s", u.Digest, is)
+		}
+	}
+	if len(k.e.History) == 0 {
+		return // nothing was installed by this host; a replay says which versions lack a module
+	}
+	first := make(map[string]talos.Version)
+	for _, u := range k.e.History {
+		if from, known := first[u.Guest]; !u.Only && (!known || u.From < from) {
+			first[u.Guest] = u.From
+		}
+	}
+	for v, class := range k.log.All {
+		if class != Installable || !k.installed(v) || talos.Position(v) < k.adopted() {
+			continue
+		}
+		named := false
+		for name := range first {
+			named = named || rollout.DigestFor(k.e.History, name, v) != ""
+		}
+		if !named {
+			k.found.add(HistoryGap, v, "version %d is installed, and the history names no module for it", v)
+		}
+	}
+}
+
+// installed reports whether the books say that a version took effect.
+func (k *bookkeeper) installed(v talos.Version) bool {
+	row := k.rows[v]
+	return (v <= k.e.Snapshot || k.ledger[v]) && (row == nil || row.Resolution != skippedByOperator && row.Resolution != "skipped")
+}
+
+// adopted is the position from which on this host installed: what came before was another replicator's.
+func (k *bookkeeper) adopted() talos.Position {
+	if len(k.e.History) == 0 {
+		return 0
+	}
+	from := k.e.History[0].From
+	for _, u := range k.e.History {
+		from = min(from, u.From)
+	}
+	return talos.Position(from)
+}
+
+// atRest looks at what must be done when nothing more is to come.
+func (k *bookkeeper) atRest(rest Rest) {
+	if !rest {
+		return
+	}
+	if k.e.Snapshot < k.books.Reachable {
+		k.found.add(SnapshotBehind, k.books.Reachable, "the snapshot is %d, and the log allows %d", k.e.Snapshot, k.books.Reachable)
+	}
+	if n := k.books.Ahead; n > 0 && k.open == 0 {
+		k.found.add(NotSettled, k.e.Ledger[0], "%d versions are still in the ledger, and nothing holds the snapshot", n)
+	}
+	if k.books.Pending > 0 && k.open == 0 {
+		k.found.add(NotSettled, 0, "%d committed versions are not installed, and nothing holds them", k.books.Pending)
+	}
+}

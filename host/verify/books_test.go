@@ -1,0 +1,235 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/talos/recording"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+)
+
+const decided = `"xid":"x","agent":"a","cohort":"c","suffixStart":1,"metrics":{"candidatePublished":1,"candidateReceived":1,"candidateProcessingStarted":1,"decisionCreatedAt":1,"dbSaveStarted":1,"dbSaveEnded":1}`
+
+// logOf reads a log of lines as a person writes them: "candidate STATEMAP", "commit V", "abort V",
+// "duplicate V OF", "refused", "other", "hole", each at the next position from 1 on.
+func logOf(t *testing.T, lines ...string) *Log {
+	t.Helper()
+	l, err := ReadLog(t.Context(), sourceOf(lines...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+type lines []recording.Record
+
+func (l lines) Start() talos.Position { return 1 }
+
+func (l lines) Holes() (holes []Hole) {
+	next := talos.Position(1)
+	for _, r := range l {
+		if r.Position > next {
+			holes = append(holes, Hole{next, r.Position})
+		}
+		next = r.Position + 1
+	}
+	return holes
+}
+
+func sourceOf(text ...string) *memory {
+	var all lines
+	for i, line := range text {
+		word, rest, _ := strings.Cut(line, " ")
+		kind, value := "Decision", "x"
+		switch word {
+		case "candidate":
+			kind = "Candidate"
+			value = fmt.Sprintf(`{"xid":"00000000-0000-4000-8000-%012d","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"statemap":%s,"publishedAt":1}`, i+1, rest)
+		case "refused":
+			kind, value = "Candidate", `{}`
+		case "commit":
+			value = `{"decision":"committed","safepoint":0,"version":` + rest + `,` + decided + `}`
+		case "abort":
+			value = `{"decision":"aborted","version":` + rest + `,` + decided + `}`
+		case "duplicate":
+			v, of, _ := strings.Cut(rest, " ")
+			value = `{"decision":"committed","safepoint":0,"version":` + of + `,"duplicateVersion":` + v + `,` + decided + `}`
+		case "contradiction":
+			value = `{"decision":"committed","version":` + rest + `,` + decided + `}`
+		case "hole":
+			continue
+		default:
+			kind = "Other"
+		}
+		all = append(all, recording.Record{Position: talos.Position(i + 1), Value: []byte(value), Headers: []recording.Header{{Name: "messageType", Value: []byte(kind)}}})
+	}
+	return &memory{all}
+}
+
+const item = `[{"PAY":{}}]`
+
+// everything is a log with a version of each class.
+func everything(t *testing.T) *Log {
+	t.Helper()
+	return logOf(t,
+		"candidate "+item, // 1
+		"commit 1",
+		"candidate "+item, // 3
+		"abort 3",
+		"abort 1",         // decided already
+		"candidate []",    // 6
+		"commit 6",        //
+		"refused",         // 8
+		"candidate [{}]",  // 9
+		"commit 9",        //
+		"candidate "+item, // 11
+		"duplicate 11 1",  //
+		"hole",            // 13
+		"commit 13",       //
+		"candidate "+item, // 15
+		"contradiction 15",
+		"commit 18",       // comes before its candidate
+		"candidate "+item, // 18
+		"other",
+		"commit 19", // is no candidate
+	)
+}
+
+func TestEveryVersionHasItsClass(t *testing.T) {
+	l := everything(t)
+	for v, want := range map[talos.Version]Class{
+		0: "", 1: Installable, 2: "", 3: Aborted, 6: Empty, 8: Refused, 9: Poison, 11: Duplicate, 13: Missing, 15: Poison, 18: Undecided, 19: "", 20: "", 99: "",
+	} {
+		if got := l.Class(v); got != want {
+			t.Errorf("version %d is %q, want %q", v, got, want)
+		}
+	}
+	var order []talos.Version
+	for v := range l.All {
+		order = append(order, v)
+	}
+	if want := []talos.Version{1, 3, 6, 8, 9, 11, 13, 15, 18}; !slices.Equal(order, want) {
+		t.Errorf("versions %v, want %v", order, want)
+	}
+	if l.Repeated != 1 || l.Different != 1 || l.Other != 2 || l.Start != 1 || l.End != 21 {
+		t.Errorf("got %+v", l)
+	}
+}
+
+func TestRecordedTopicsHaveTheCountsOfAnIndependentReader(t *testing.T) {
+	for _, c := range []struct {
+		open                   func() ([]talostest.Record, error)
+		installable, abortions int
+	}{{talostest.Small, 66, 49}, {talostest.Contention, 7584, 5215}} {
+		records, err := c.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := ReadLog(t.Context(), &memory{records})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Offset 0 is a candidate that is no version.
+		if n := l.Counts(); n[Installable]+n[Empty] != c.installable || n[Aborted] < c.abortions-1 || n[Undecided]+n[Poison]+n[Missing] > 0 {
+			t.Errorf("counts %v, want %d and %d", n, c.installable, c.abortions)
+		}
+	}
+}
+
+// good is what a host wrote down that has installed all that it can of a log of four versions, of which
+// the third is undecided.
+func good() *installer.Evidence {
+	e := &installer.Evidence{Cohort: 3, Modules: map[string]string{"d": "d"}}
+	e.Snapshot, e.Resume, e.HasResume, e.Ledger = 3, 5, true, []talos.Version{7}
+	e.History = []installer.Use{{Guest: "g", Digest: "d", From: 1}}
+	return e
+}
+
+func goodLog(t *testing.T) *Log {
+	t.Helper()
+	return logOf(t, "candidate "+item, "commit 1", "candidate "+item, "commit 3", "candidate "+item, "other", "candidate "+item, "commit 7", "candidate "+item, "abort 9")
+}
+
+func TestBooksThatAgreeHaveNoFindings(t *testing.T) {
+	b := Check(goodLog(t), good(), true)
+	if !b.OK() || b.Reachable != 3 || b.Ahead != 1 || b.Pending != 0 {
+		t.Errorf("got %+v", b)
+	}
+}
+
+// TestBooksThatAreBrokenAreFound breaks one thing each time.
+func TestBooksThatAreBrokenAreFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		breaks  func(*installer.Evidence)
+		kind    Kind
+		version talos.Version // that is named
+	}{
+		"a hole below the snapshot":            {func(e *installer.Evidence) { e.Snapshot, e.Cohort, e.Resume, e.Ledger = 7, 7, 9, nil }, SnapshotPassed, 5},
+		"two snapshots":                        {func(e *installer.Evidence) { e.Cohort = 1 }, SnapshotTwice, 1},
+		"a snapshot on a decision":             {func(e *installer.Evidence) { e.Snapshot, e.Cohort = 4, 4 }, SnapshotNoVersion, 4},
+		"a snapshot above the log":             {func(e *installer.Evidence) { e.Snapshot, e.Cohort, e.Ledger = 400, 400, nil }, SnapshotNoVersion, 400},
+		"a snapshot that stays behind":         {func(e *installer.Evidence) { e.Snapshot, e.Cohort, e.Resume = 1, 1, 3 }, SnapshotBehind, 3},
+		"a resume point above an open version": {func(e *installer.Evidence) { e.Resume = 6 }, ResumePassed, 5},
+		"a ledger below the snapshot":          {func(e *installer.Evidence) { e.Ledger = []talos.Version{3, 7} }, LedgerBelow, 3},
+		"a ledger with an aborted version":     {func(e *installer.Evidence) { e.Ledger = []talos.Version{7, 9} }, LedgerNotCommitted, 9},
+		"a ledger with an undecided version":   {func(e *installer.Evidence) { e.Ledger = []talos.Version{5, 7} }, LedgerNotCommitted, 5},
+		"a held version that is installed":     {func(e *installer.Evidence) { e.Quarantine = []installer.QuarantineRow{{Version: 7, Held: true}} }, QuarantineWrong, 7},
+		"a held version that was aborted":      {func(e *installer.Evidence) { e.Quarantine = []installer.QuarantineRow{{Version: 9, Held: true}} }, QuarantineWrong, 9},
+		"a held version below the snapshot":    {func(e *installer.Evidence) { e.Quarantine = []installer.QuarantineRow{{Version: 3, Held: true}} }, SnapshotPassed, 3},
+		"a skipped version that nobody skipped": {func(e *installer.Evidence) {
+			e.Quarantine = []installer.QuarantineRow{{Version: 3, Resolution: skippedByOperator}}
+		}, SkippedWithoutAudit, 3},
+		"a wrong digest in the history": {func(e *installer.Evidence) { e.History[0].Digest = "x" }, ModuleMissing, 1},
+		"another module under a digest": {func(e *installer.Evidence) { e.Modules["d"] = "x" }, ModuleWrong, 1},
+		"a history that begins too late": {func(e *installer.Evidence) {
+			e.History = []installer.Use{{Guest: "g", Digest: "d", From: 2, Only: true}}
+		}, HistoryGap, 3},
+		"what could go and does not": {func(e *installer.Evidence) { e.Ledger = nil }, "", 0}, // behind the undecided one it may wait
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := good()
+			c.breaks(e)
+			b := Check(goodLog(t), e, true)
+			if c.kind == "" {
+				if !b.OK() {
+					t.Errorf("got %+v", b.Findings)
+				}
+				return
+			}
+			at := slices.IndexFunc(b.Findings, func(f Finding) bool { return f.Kind == c.kind })
+			if at < 0 || !slices.Contains(b.Findings[at].Versions, c.version) || b.OK() {
+				t.Errorf("got %+v, want %s about version %d", b.Findings, c.kind, c.version)
+			}
+		})
+	}
+}
+
+func TestSkippedVersionsHaveAnAuditRow(t *testing.T) {
+	e := good()
+	e.Quarantine = []installer.QuarantineRow{{Version: 3, Resolution: skippedByOperator}}
+	e.Audit = []installer.AuditRow{{ID: 1, At: time.Unix(0, 0), Who: "ann", Deed: "skip 3 of hash 12ab", Reason: "it is a test"}}
+	if b := Check(goodLog(t), e, true); !b.OK() || b.Skipped != 1 {
+		t.Errorf("got %+v", b)
+	}
+	e.Audit[0].Deed = "skip 33"
+	if b := Check(goodLog(t), e, true); b.OK() {
+		t.Error("the audit of another version counts")
+	}
+}
+
+func TestAtRestNothingWaits(t *testing.T) {
+	l := logOf(t, "candidate "+item, "commit 1", "candidate "+item, "commit 3")
+	e := good()
+	e.Snapshot, e.Cohort, e.Resume, e.Ledger = 1, 1, 3, nil
+	if b := Check(l, e, false); !b.OK() || b.Pending != 1 {
+		t.Errorf("a host that is under way: %+v", b)
+	}
+	if b := Check(l, e, true); len(b.Findings) != 2 || b.Findings[0].Kind != SnapshotBehind || b.Findings[1].Kind != NotSettled {
+		t.Errorf("got %+v", b.Findings)
+	}
+}

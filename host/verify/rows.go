@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"cmp"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+)
+
+// TableReport is what a table's comparison came to.
+type TableReport struct {
+	Table     string `json:"table"`
+	Rows      int    `json:"rows"` // that were compared, of the cohort's
+	Different int    `json:"different"`
+	// Ahead are rows that differ and that a version wrote which the books do not have yet: an initiator of
+	// the cohort installed it itself.
+	Ahead   int             `json:"ahead"`
+	LeftOut []string        `json:"left_out,omitempty"` // columns that draw from a sequence of their own
+	First   []RowDifference `json:"first,omitempty"`
+}
+
+// RowDifference is a row that is not as it should be.
+type RowDifference struct {
+	Key  string `json:"key"`
+	Want string `json:"want"` // "" if there is to be none
+	Got  string `json:"got"`  // "" if there is none
+	// Version is the one that wrote it last in the replay; "" if none did since its start.
+	Version string `json:"version"`
+	// Guard is the version that the row itself names, where it has a column for that.
+	Guard string `json:"guard,omitempty"`
+}
+
+// rowReader gives the rows of a table in the order of their keys; nil after the last.
+type rowReader interface {
+	Next() (*installer.Row, error)
+}
+
+// compareRows walks over two tables at once, in the order of their keys, and reports what is in one of
+// them alone or differs. Rows that are in a table several times are counted so. ahead says whether a
+// version is one that the books do not have yet.
+func compareRows(want, got rowReader, ahead func(guard string) bool) (*TableReport, error) {
+	r := &TableReport{}
+	w, err := want.Next()
+	if err != nil {
+		return nil, err
+	}
+	g, err := got.Next()
+	var last installer.Row // that is wanted, and was passed
+	for err == nil && (w != nil || g != nil) {
+		switch order := compareKeys(w, g); {
+		case order < 0:
+			r.differ(RowDifference{Key: w.Key, Want: w.Text, Version: w.Version}, false)
+			last = *w
+			w, err = want.Next()
+			continue
+		case order > 0:
+			r.Rows++
+			d := RowDifference{Key: g.Key, Got: g.Text, Guard: g.Guard}
+			if g.Key == last.Key { // it is there more often than it should be
+				d.Version = last.Version
+			}
+			r.differ(d, ahead(g.Guard))
+			g, err = got.Next()
+			continue
+		}
+		r.Rows++
+		if w.Text != g.Text {
+			r.differ(RowDifference{g.Key, w.Text, g.Text, w.Version, g.Guard}, ahead(g.Guard))
+		}
+		last = *w
+		if w, err = want.Next(); err == nil {
+			g, err = got.Next()
+		}
+	}
+	return r, err
+}
+
+func compareKeys(w, g *installer.Row) int {
+	switch {
+	case w == nil:
+		return 1
+	case g == nil:
+		return -1
+	}
+	return cmp.Compare(w.Key, g.Key)
+}
+
+func (r *TableReport) differ(d RowDifference, ahead bool) {
+	if ahead {
+		r.Ahead++
+		return
+	}
+	r.Different++
+	if len(r.First) < shownMax {
+		r.First = append(r.First, d)
+	}
+}

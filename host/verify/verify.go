@@ -1,0 +1,284 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Options say what is verified, and against what.
+type Options struct {
+	Database *installer.Installer // the cohort's
+	Source   Source
+	Guests   rollout.Options
+	Rest     Rest
+	// Scratch is a database with the cohort's tables as they were at the snapshot that its
+	// cohort_snapshot has, 0 where it has none: what came after is replayed into it. Nil is none, and
+	// then no row is compared.
+	Scratch *installer.Installer
+	// Keep leaves the replay in the scratch database. It takes less time where few rows are written often,
+	// and what differs is not looked into.
+	Keep bool
+	// Tables are compared beside those that the guests' manifests say they write.
+	Tables []string
+	// Say tells of each step; nil is nobody.
+	Say func(format string, args ...any)
+	Log *slog.Logger
+}
+
+// Report is what was found out.
+type Report struct {
+	Log   string `json:"log"`
+	Books *Books `json:"books"`
+	// Claims are rows that name a version which cannot have written them.
+	Claims []Finding `json:"claims,omitempty"`
+	// Replay is nil where none was made, and NoReplay says why.
+	Replay   *Replayed      `json:"replay,omitempty"`
+	NoReplay string         `json:"no_replay,omitempty"`
+	Tables   []*TableReport `json:"tables,omitempty"`
+	// Diagnosis says which version it is that the rows lack, or have twice; nil where that is not known.
+	Diagnosis []Diagnosis `json:"diagnosis,omitempty"`
+}
+
+// OK reports whether nothing is wrong.
+func (r *Report) OK() bool {
+	if !r.Books.OK() || len(r.Claims) > 0 || r.Replay != nil && r.Replay.Refusals > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(r.Tables, func(t *TableReport) bool { return t.Different > 0 })
+}
+
+// Run reads the database and then the log, and holds one against the other. What is wrong stands in
+// the report; the error is of what could not be read.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	v := &verification{Options: o, report: &Report{}}
+	if v.Say == nil {
+		v.Say = func(string, ...any) {}
+	}
+	var err error
+	if v.reader, err = o.Database.OpenReader(ctx); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	defer v.reader.Close()
+	if v.e, err = v.reader.Evidence(ctx); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	v.books = newInstalled(v.e)
+	v.Say("reading the log")
+	if v.log, err = ReadLog(ctx, o.Source); err != nil {
+		return nil, err
+	}
+	v.report.Log = v.log.String()
+	v.report.Books = Check(v.log, v.e, o.Rest)
+	return v.report, v.rows(ctx)
+}
+
+type verification struct {
+	Options
+	report  *Report
+	reader  *installer.Reader
+	e       *installer.Evidence
+	books   *installed
+	log     *Log
+	archive *rollout.Archive
+	guests  Guests // the archive
+	serial  *installer.Serial
+	replay  *Replay
+	tables  []*installer.Table
+}
+
+// rows looks at the tables that the guests write.
+func (v *verification) rows(ctx context.Context) (err error) {
+	if why := v.unreplayable(); why != "" {
+		v.report.NoReplay = why
+		return nil
+	}
+	v.open()
+	defer func() { err = errors.Join(err, v.archive.Close()) }()
+	v.Say("loading the guests that the history names")
+	if v.tables, err = v.findTables(ctx); err != nil {
+		return err
+	}
+	v.Say("reading the versions that rows name")
+	if err := v.claims(ctx); err != nil {
+		return err
+	}
+	if v.Scratch == nil {
+		v.report.NoReplay = "no scratch database is named: the rows themselves are not compared"
+		return nil
+	}
+	is, err := v.reader.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	if v.serial, err = v.Scratch.OpenSerial(ctx, is, v.Keep); err != nil {
+		return err
+	}
+	defer v.serial.Close()
+	return v.replayed(ctx)
+}
+
+// unreplayable says why no guest of the history can convert anything, "" if they can.
+func (v *verification) unreplayable() string {
+	switch {
+	case len(v.e.History) == 0:
+		return "the history names no guest: no host has installed anything into this database"
+	case slices.ContainsFunc(v.report.Books.Findings, func(f Finding) bool { return f.Kind == ModuleMissing || f.Kind == ModuleWrong }):
+		return "not every module that the history names is kept: see the findings"
+	}
+	return ""
+}
+
+// open makes the archive of the guests that the history names.
+func (v *verification) open() {
+	v.archive = rollout.NewArchive(v.Options.Guests, v.e.History, v.reader.Module, v.Log)
+	v.guests = v.archive
+}
+
+// tablesOfHistory is findTables with guests that are loaded for it alone.
+func (v *verification) tablesOfHistory(ctx context.Context) (tables []*installer.Table, err error) {
+	v.open()
+	defer func() { err = errors.Join(err, v.archive.Close()) }()
+	return v.findTables(ctx)
+}
+
+// findTables looks up what the guests say that they write.
+func (v *verification) findTables(ctx context.Context) (tables []*installer.Table, err error) {
+	guards := map[string]string{}
+	names := slices.Clone(v.Tables)
+	for _, digest := range v.archive.Digests() {
+		l, err := v.archive.Load(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range l.Generation.Templates() {
+			for _, name := range t.Writes {
+				names = append(names, name)
+				if t.Guard != "" {
+					guards[name] = t.Guard
+				}
+			}
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		t, err := v.reader.Table(ctx, name, guards[name])
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(tables, func(is *installer.Table) bool { return is.Name == t.Name }) {
+			tables = append(tables, t)
+		}
+	}
+	return tables, nil
+}
+
+// replayed makes the replay and compares.
+func (v *verification) replayed(ctx context.Context) error {
+	from, err := v.serial.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	had, err := v.serial.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case from > v.e.Snapshot:
+		v.report.NoReplay = fmt.Sprintf("the scratch database has everything up to version %d, and the cohort's only up to %d: restore an earlier copy", from, v.e.Snapshot)
+	case v.log.Start > talos.Position(from)+1:
+		v.report.NoReplay = fmt.Sprintf("the log begins at position %d, and the scratch database has everything up to version %d: what lies between is gone; "+
+			"restore a copy of the cohort's database from when its resume point was %d or later into it, and replay from there", v.log.Start, from, v.log.Start)
+	}
+	if v.report.NoReplay != "" {
+		return nil
+	}
+	v.Say("replaying versions %d to %d", from+1, v.e.Snapshot)
+	v.replay = &Replay{
+		Log: v.log, Source: v.Source, Guests: v.guests, Into: v.serial, Unrouted: v.Options.Guests.Unrouted == rollout.UnroutedIgnore,
+		Wanted: func(version talos.Version) bool {
+			return version > from && v.books.has(version) && !slices.Contains(had, version)
+		},
+	}
+	v.report.Replay, err = v.replay.Run(ctx)
+	if err != nil {
+		return err
+	}
+	v.report.Replay.From, v.report.Replay.To = from, v.e.Snapshot
+	v.Say("comparing")
+	for _, t := range v.tables {
+		r, err := compareTable(ctx, t, v.serial, v.reader, v.ahead)
+		if err != nil {
+			return err
+		}
+		v.report.Tables = append(v.report.Tables, r)
+	}
+	if v.Keep {
+		return nil
+	}
+	return v.diagnose(ctx)
+}
+
+// installed says which versions the books have as installed.
+type installed struct {
+	snapshot talos.Version
+	ledger   map[talos.Version]bool
+	passed   map[talos.Version]bool // by an operator
+}
+
+func newInstalled(e *installer.Evidence) *installed {
+	i := &installed{e.Snapshot, map[talos.Version]bool{}, map[talos.Version]bool{}}
+	for _, v := range e.Ledger {
+		i.ledger[v] = true
+	}
+	for _, row := range e.Quarantine {
+		if row.Resolution == skippedByOperator {
+			i.passed[row.Version] = true
+		}
+	}
+	return i
+}
+
+func (i *installed) has(v talos.Version) bool {
+	return (v <= i.snapshot || i.ledger[v]) && !i.passed[v]
+}
+
+// tableReader is a database whose tables are compared.
+type tableReader interface {
+	Table(ctx context.Context, name, guard string) (*installer.Table, error)
+	Rows(ctx context.Context, t *installer.Table) (*installer.Rows, error)
+}
+
+// compareTable compares a table of the database that is right with that of another.
+func compareTable(ctx context.Context, t *installer.Table, right, other tableReader, ahead func(guard string) bool) (*TableReport, error) {
+	is, err := right.Table(ctx, t.Name, t.Guard)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(is.Columns, t.Columns) || !slices.Equal(is.Key, t.Key) {
+		return nil, fmt.Errorf("table %s has the columns %v and the key %v in the database that is verified, and %v and %v in the one beside: make it as it is there",
+			t.Name, t.Columns, t.Key, is.Columns, is.Key)
+	}
+	want, err := right.Rows(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer want.Close()
+	got, err := other.Rows(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer got.Close()
+	r, err := compareRows(want, got, ahead)
+	if err != nil {
+		return nil, err
+	}
+	r.Table, r.LeftOut = t.Name, t.LeftOut
+	return r, nil
+}
