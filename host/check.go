@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -22,8 +20,9 @@ import (
 // anything. Each part is asked once and gets the timeout for itself; what does not answer within
 // it is a finding. A guest that is loaded for the first time is compiled for seconds, on a busy
 // machine for many, so its load has only the deadline that every load has (see guest.Child); the
-// timeout is for its trial in the database.
-func Check(ctx context.Context, opts Options, timeout time.Duration) []status.Finding {
+// timeout is for its trial in the database. lookBack is how many versions below the snapshot of another
+// replicator are looked at, 0 for none.
+func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack int) []status.Finding {
 	opts.Fill()
 	if err := opts.Validate(); err != nil {
 		return []status.Finding{{What: "settings", Err: err}}
@@ -39,9 +38,12 @@ func Check(ctx context.Context, opts Options, timeout time.Duration) []status.Fi
 	})
 	topic := status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkTopic(ctx, opts, quiet, state) })
 	findings := []status.Finding{{What: "settings"}, topic, database}
-	guests := rollout.New(opts.Guests, store, guest.NewMetrics(prometheus.NewRegistry()), quiet)
+	guests := rollout.New(opts.Guests, store, guest.NoMetrics(), quiet)
 	for _, name := range guests.Names() {
 		findings = append(findings, guests.Check(ctx, name, timeout))
+	}
+	if state != nil && Foreign(state) && lookBack > 0 {
+		findings = append(findings, checkHoles(ctx, opts, state, lookBack))
 	}
 	if opts.HTTP.Listen == "" {
 		return findings

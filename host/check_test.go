@@ -38,7 +38,7 @@ func TestCheckTellsTimes(t *testing.T) {
 	dsn := b.options.Database.URL
 	b.options.Database.URL = "postgres://u@" + silent(t) + "/d?sslmode=disable"
 	const timeout = time.Second
-	findings := host.Check(t.Context(), b.options, timeout)
+	findings := host.Check(t.Context(), b.options, timeout, 0)
 	if len(findings) != 5 {
 		t.Fatalf("%d findings: %+v", len(findings), findings)
 	}
@@ -52,7 +52,7 @@ func TestCheckTellsTimes(t *testing.T) {
 		}
 	}
 	b.options.Database.URL = dsn
-	for _, f := range host.Check(t.Context(), b.options, time.Minute) {
+	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if f.What != "settings" && f.Took <= 0 {
 			t.Errorf("%s took %v", f.What, f.Took)
 		}
@@ -63,7 +63,7 @@ func TestCheckTellsTimes(t *testing.T) {
 // guest, which only has to be compiled, is loaded all the same.
 func TestCheckLoadsAGuestWhateverTheTimeout(t *testing.T) {
 	b := newBank(t, 1)
-	for _, f := range host.Check(t.Context(), b.options, 1) {
+	for _, f := range host.Check(t.Context(), b.options, 1, 0) {
 		switch {
 		case strings.HasPrefix(f.What, "guest"):
 			if f.Err != nil || !strings.Contains(f.Note, "version") {
@@ -81,7 +81,7 @@ func TestCheckSaysWhatTheDatabaseDoes(t *testing.T) {
 	b := newBank(t, 1)
 	b.exec("begin")
 	b.exec("lock table bank_accounts in access exclusive mode")
-	for _, f := range host.Check(t.Context(), b.options, time.Minute) {
+	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if strings.HasPrefix(f.What, "guest") && (f.Err == nil || !strings.HasPrefix(f.Err.Error(), "the trial of its templates in the database: ")) {
 			t.Errorf("%s says %v", f.What, f.Err)
 		}

@@ -12,7 +12,8 @@ import (
 
 type checkCommand struct {
 	withFile
-	Timeout time.Duration `help:"How long each part may take to answer; loading a guest does not count." default:"15s"`
+	Timeout  time.Duration `help:"How long each part may take to answer; loading a guest does not count." default:"15s"`
+	LookBack int           `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at, once, before a host serves its database: a version that is not wholly installed there would never be. Their rows are locked meanwhile. 0 for none."`
 }
 
 // Run implements the verb.
@@ -23,7 +24,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	}
 	lacking := equip(&o.Guests.Limits)
 	wrong := 0
-	for _, f := range host.Check(ctx, o, c.Timeout) {
+	for _, f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
 		if f.Err != nil {
 			wrong++
 			fmt.Printf("failed  %s: %v (%s)\n", f.What, f.Err, took(f.Took))

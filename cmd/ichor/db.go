@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 
+	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -66,6 +67,9 @@ type dbAdoptCommand struct {
 	Snapshot *int64 `placeholder:"N" help:"What the cohort's snapshot becomes, to begin on another log; it must be below --resume. Rows that carry versions of the old log are not changed."`
 	Reason   string `required:"" help:"Why, for ichor.audit."`
 	DryRun   bool   `help:"Say what would change and change nothing."`
+
+	LookBack    int  `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at; 0 for none. See ichor check."`
+	AcceptHoles bool `help:"Go on although some of them are not wholly installed: they never will be."`
 }
 
 // Run implements the verb.
@@ -82,6 +86,9 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 		v := talos.Version(*c.Snapshot)
 		a.Snapshot = &v
 	}
+	if a.Accepted, err = c.holes(ctx, in); err != nil {
+		return err
+	}
 	done, err := in.Adopt(ctx, a)
 	var wrong *installer.AdoptError
 	if errors.As(err, &wrong) {
@@ -94,6 +101,38 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 	fmt.Printf("resume point %d %s %d, snapshot %d %s %d\n", done.FromResume, will, a.Resume, done.FromSnapshot, will, done.Snapshot)
 	fmt.Printf("forgotten: %d versions ahead of the snapshot, %d held versions, %d rows of the guest history\n", done.LedgerDropped, done.HeldEnded, done.HistoryEnded)
 	return nil
+}
+
+// holes looks for versions that another replicator left behind, and refuses them unless they are accepted.
+// On another log there is nothing to look at.
+func (c *dbAdoptCommand) holes(ctx context.Context, in *installer.Installer) (accepted string, err error) {
+	if c.LookBack <= 0 || c.Snapshot != nil {
+		return "", nil
+	}
+	state, err := in.Read(ctx)
+	if err != nil {
+		return "", &failure{exitEnvironment, err}
+	}
+	if !host.Foreign(&state) {
+		return "", nil // and the rest of the settings is not asked
+	}
+	o, _, err := c.options()
+	if err != nil {
+		return "", err
+	}
+	_ = equip(&o.Guests.Limits) // without a directory for compiled guests it takes seconds longer
+	holes, err := host.FindHoles(ctx, o, state.Snapshot, c.LookBack)
+	switch {
+	case err != nil:
+		return "", &failure{exitEnvironment, fmt.Errorf("look below the snapshot of the replicator that served the cohort (--look-back 0 leaves it out): %w", err)}
+	case holes.OK():
+		fmt.Println(holes)
+		return "", nil
+	case !c.AcceptHoles:
+		return "", &failure{exitEnvironment, &host.HolesError{Holes: holes}}
+	}
+	fmt.Println("accepted:", holes)
+	return fmt.Sprintf("%d versions up to the snapshot are not wholly installed, the first are %v", holes.Count, holes.Versions), nil
 }
 
 // operator names who gives a command, for the audit.

@@ -216,14 +216,8 @@ func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 			if d.Guard != "" {
 				last += ", and the row says version " + d.Guard
 			}
-			fmt.Fprintf(w, "        %s is %s, %s %s; last written by %s\n", d.Key, orNone(d.Got), wanted, orNone(d.Want), last)
+			got, want := d.Sides()
+			fmt.Fprintf(w, "        %s is %s, %s %s; last written by %s\n", d.Key, got, wanted, want, last)
 		}
 	}
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "not there"
-	}
-	return text
 }

@@ -19,6 +19,8 @@ type Adoption struct {
 	// Snapshot is what the cohort's snapshot becomes; nil keeps it. It is set to begin on another
 	// log, whose positions say nothing of the versions before.
 	Snapshot *talos.Version
+	// Accepted says, for the audit, what the operator was told is wrong and accepts; "" is nothing.
+	Accepted string
 	Who      string // for the audit
 	Reason   string
 	DryRun   bool
@@ -100,6 +102,9 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 		forgotten = 1<<63 - 1
 	}
 	deed := fmt.Sprintf("adopt: resume %d to %d, snapshot %d to %d", done.FromResume, a.Resume, done.FromSnapshot, done.Snapshot)
+	if a.Accepted != "" {
+		deed += "; accepted: " + printable(a.Accepted)
+	}
 	for _, step := range []struct {
 		sql   string
 		args  []any

@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -223,6 +224,14 @@ func (t *Table) at() string {
 	return strings.Join(all, " and ")
 }
 
+// rowKey is the primary key, or all columns where there is none.
+func (t *Table) rowKey() []string {
+	if len(t.Key) == 0 {
+		return t.Columns
+	}
+	return t.Key
+}
+
 // texts is an array of columns' texts in SQL: they tell 1.0 from 1.00, and every type has one.
 func texts(names []string) string {
 	var all []string
@@ -232,16 +241,30 @@ func texts(names []string) string {
 	return "array[" + strings.Join(all, ", ") + "]::text[]::text"
 }
 
-func readRows(ctx context.Context, conn *pgx.Conn, t *Table, version, join string) (*Rows, error) {
-	key, guard := t.Key, "''"
-	if len(key) == 0 {
-		key = t.Columns
+// Find returns the text of the row with a primary key, as Row has both; "" if there is none.
+func (r *Reader) Find(ctx context.Context, t *Table, key string) (string, error) {
+	return findRow(ctx, r.conn, t, key)
+}
+
+func findRow(ctx context.Context, conn *pgx.Conn, t *Table, key string) (text string, err error) {
+	err = conn.QueryRow(ctx, "select "+texts(t.Columns)+" from "+t.sql()+" t where "+t.at(), key).Scan(&text)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
 	}
+	if err != nil {
+		return "", failure(err, "look up a row of "+t.Name)
+	}
+	return text, nil
+}
+
+// readRows reads a table; version is what tells, with the join, who wrote a row.
+func readRows(ctx context.Context, conn *pgx.Conn, t *Table, version, join string) (*Rows, error) {
+	guard := "''"
 	if t.Guard != "" {
 		guard = "coalesce(t." + pgx.Identifier{t.Guard}.Sanitize() + "::text, '')"
 	}
 	rows, err := conn.Query(ctx, fmt.Sprintf(`select %s collate "C" as key, %s, %s, %s from %s t %s order by 1`,
-		texts(key), texts(t.Columns), guard, version, t.sql(), join))
+		texts(t.rowKey()), texts(t.Columns), guard, version, t.sql(), join))
 	if err != nil {
 		return nil, failure(err, "read "+t.Name)
 	}

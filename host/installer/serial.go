@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,7 +21,8 @@ type Serial struct {
 	conn     *pgx.Conn
 	keep     bool
 	prepared map[*Template]string
-	changed  int64 // rows that were there, by the version that was installed last
+	affected int64 // rows, by the version that was installed last
+	changed  int64 // those of them that were there
 }
 
 // OpenSerial opens the scratch database. It refuses the database that has the identity of the one that is
@@ -38,6 +40,28 @@ func (in *Installer) OpenSerial(ctx context.Context, compared string, keep bool)
 	return s, nil
 }
 
+// OpenTrial begins a trial in the cohort's own database: what versions would change now. Nothing of it
+// stays, but until the trial is closed its rows are locked, so it gives way to others: it waits for no lock
+// longer than trialLockWait, and must not last.
+func (in *Installer) OpenTrial(ctx context.Context) (*Serial, error) {
+	conn, err := in.connectWithin(ctx, "trial")
+	if err != nil {
+		return nil, failure(err, "begin a trial")
+	}
+	s := &Serial{conn: conn, prepared: map[*Template]string{}}
+	if _, err = conn.Exec(ctx, "select set_config('lock_timeout', $1, false)", once, milliseconds(trialLockWait)); err == nil {
+		err = s.start(ctx)
+	}
+	if err != nil {
+		closeSoon(conn)
+		return nil, failure(err, "begin a trial")
+	}
+	return s, nil
+}
+
+// trialLockWait is how long a trial waits for a lock.
+const trialLockWait = time.Second
+
 func (s *Serial) begin(ctx context.Context, compared string) error {
 	is, err := identityOf(ctx, s.conn)
 	if err != nil {
@@ -50,6 +74,11 @@ func (s *Serial) begin(ctx context.Context, compared string) error {
 	if _, err := s.conn.Exec(ctx, patient+", set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false)"); err != nil {
 		return err
 	}
+	return s.start(ctx)
+}
+
+// start prepares what stands around a version, and begins.
+func (s *Serial) start(ctx context.Context) error {
 	if _, err := s.conn.Exec(ctx, "create temporary table ichor_replayed (version bigint)"); err != nil {
 		return err
 	}
@@ -67,7 +96,7 @@ func (s *Serial) begin(ctx context.Context, compared string) error {
 	if s.keep {
 		return nil
 	}
-	_, err = s.conn.Exec(ctx, "begin; savepoint start")
+	_, err := s.conn.Exec(ctx, "begin; savepoint start")
 	return err
 }
 
@@ -129,15 +158,23 @@ func (s *Serial) Ledger(ctx context.Context) (all []talos.Version, err error) {
 }
 
 // Find returns the text of the row with a primary key, as Row has both; "" if there is none.
-func (s *Serial) Find(ctx context.Context, t *Table, key string) (text string, err error) {
-	err = s.conn.QueryRow(ctx, "select "+texts(t.Columns)+" from "+t.sql()+" t where "+t.at(), key).Scan(&text)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
-	}
+func (s *Serial) Find(ctx context.Context, t *Table, key string) (string, error) {
+	return findRow(ctx, s.conn, t, key)
+}
+
+// Written returns the first rows of a table that were written, in the order of the versions that wrote
+// them last.
+func (s *Serial) Written(ctx context.Context, t *Table, limit int) ([]Row, error) {
+	rows, err := s.conn.Query(ctx, fmt.Sprintf("select %s, %s, '', r.version::text from %s t join pg_temp.ichor_replayed r on r.xmin = t.xmin order by r.version limit %d",
+		texts(t.rowKey()), texts(t.Columns), t.sql(), limit))
 	if err != nil {
-		return "", failure(err, "look up a row of "+t.Name)
+		return nil, failure(err, "read "+t.Name)
 	}
-	return text, nil
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Row])
+	if err != nil {
+		return nil, failure(err, "read "+t.Name)
+	}
+	return all, nil
 }
 
 // Unguard makes a row forget that a version wrote it, so that its guard lets the version write it again.
@@ -213,12 +250,13 @@ func (s *Serial) prepare(ctx context.Context, w *Work) error {
 func (s *Serial) run(ctx context.Context, batch *pgconn.Batch, w *Work) error {
 	results := s.conn.PgConn().ExecBatch(ctx, batch)
 	var wrong error
-	s.changed = 0
+	s.affected, s.changed = 0, 0
 	for done := 0; results.NextResult(); done++ {
 		tag, err := results.ResultReader().Close()
 		if err != nil || done == 0 || done > len(w.Statements) {
 			continue
 		}
+		s.affected += tag.RowsAffected()
 		if !tag.Insert() {
 			s.changed += tag.RowsAffected()
 		}
@@ -228,6 +266,9 @@ func (s *Serial) run(ctx context.Context, batch *pgconn.Batch, w *Work) error {
 	}
 	return errors.Join(results.Close(), wrong)
 }
+
+// Affected returns how many rows the version that was installed last wrote or deleted.
+func (s *Serial) Affected() int { return int(s.affected) }
 
 // Changed returns how many rows that were there the version that was installed last changed, one that it
 // changed twice counted twice.

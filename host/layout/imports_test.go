@@ -56,7 +56,7 @@ var imports = map[string][]string{
 	"host/verify": {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
 	"host/admin":  {"host/status", "host/talos", "host/timing"},
 	"host": {"host/admin", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
-		"host/status", "host/talos", "host/telemetry", "host/timing"},
+		"host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
 
 	"host/installer/querytree": {},
 

@@ -41,6 +41,24 @@ func NewArchive(opts Options, history []installer.Use, module func(context.Conte
 	return a
 }
 
+// NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
+// database that no host has installed anything into.
+func NewCurrent(opts Options, log *slog.Logger) (*Archive, error) {
+	modules := map[string][]byte{}
+	var history []installer.Use
+	names, _ := opts.routes()
+	for _, name := range names {
+		module, err := guest.ReadFile(opts.path(name))
+		if err != nil {
+			return nil, fmt.Errorf("guest %s: %w", name, err)
+		}
+		digest := guest.DigestOf(module).String()
+		modules[digest] = module
+		history = append(history, installer.Use{Guest: name, Digest: digest})
+	}
+	return NewArchive(opts, history, func(_ context.Context, digest string) ([]byte, error) { return modules[digest], nil }, log), nil
+}
+
 // Converter is who converts a version.
 type Converter struct {
 	Guest  string // "" where the cohort has no route
@@ -128,7 +146,11 @@ func (a *Archive) Convert(ctx context.Context, digest string, records []guest.Re
 			all[i].Reason = c.Reject.Message
 		}
 		for _, st := range c.Statements {
-			all[i].Statements = append(all[i].Statements, installer.Statement{Template: l.Templates[st.Template], Args: st.Args})
+			s := installer.Statement{Template: l.Templates[st.Template], Args: st.Args}
+			all[i].Statements = append(all[i].Statements, s)
+			if l.guarded(st.Template) {
+				all[i].Guarded = append(all[i].Guarded, s)
+			}
 		}
 	}
 	return all, nil
@@ -140,6 +162,7 @@ type Converted struct {
 	Status     guest.Status
 	Reason     string // why it was rejected
 	Statements []installer.Statement
+	Guarded    []installer.Statement // those of them that a column guards against a second install
 }
 
 // Close closes every guest.

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/ichor-replicator/ichor/abi"
@@ -26,6 +27,11 @@ type Loaded struct {
 
 // Short returns the beginning of the digest, for logs.
 func (l *Loaded) Short() string { return l.Digest[:min(12, len(l.Digest))] }
+
+// guarded reports whether a template names a column that guards against a second install.
+func (l *Loaded) guarded(id uint32) bool {
+	return slices.ContainsFunc(l.Generation.Templates(), func(t abi.Template) bool { return t.ID == id && t.Guard != "" })
+}
 
 // templateKey is what makes two templates of different generations the same statement, so
 // that a lane prepares it once.

@@ -9,7 +9,7 @@ import (
 
 // Finding is one thing that a check of a deployment looked at: Err is nil when it is well.
 type Finding struct {
-	What string // settings, topic, database, guest NAME or http
+	What string // settings, topic, database, guest NAME, adoption or http
 	Note string // what was found, for people
 	Err  error
 	Took time.Duration

@@ -29,6 +29,16 @@ type RowDifference struct {
 	Guard string `json:"guard,omitempty"`
 }
 
+// Sides are what is there and what should be, for people.
+func (d *RowDifference) Sides() (got, want string) { return orNone(d.Got), orNone(d.Want) }
+
+func orNone(text string) string {
+	if text == "" {
+		return "not there"
+	}
+	return text
+}
+
 // rowReader gives the rows of a table in the order of their keys; nil after the last.
 type rowReader interface {
 	Next() (*installer.Row, error)

@@ -39,10 +39,14 @@ func ReadLog(ctx context.Context, from Source) (*Log, error) {
 // topic is a log on a broker.
 type topic struct {
 	log        *kafka.Log
+	from       talos.Position // where to begin, if the log begins below it
 	start, end talos.Position
 	known      bool
 	holes      []Hole
 }
+
+// TopicFrom returns a topic as a source that begins at a position, or where the log begins above it.
+func TopicFrom(log *kafka.Log, from talos.Position) Source { return &topic{log: log, from: from} }
 
 // Topic returns a topic as a source. Nothing is asked before the first Read.
 func Topic(log *kafka.Log) Source { return &topic{log: log} }
@@ -60,7 +64,7 @@ func (t *topic) Read(ctx context.Context, yield func(*Record) error) error {
 		if err != nil {
 			return fmt.Errorf("source: %w", err)
 		}
-		t.start, t.end, t.known = facts.Start, facts.StableEnd, true
+		t.start, t.end, t.known = max(facts.Start, t.from), facts.StableEnd, true
 	}
 	t.holes = nil
 	for next := t.start; next < t.end; {
