@@ -22,7 +22,7 @@ type verifyCommand struct {
 	Scratch string   `placeholder:"URL" help:"A database with the cohort's tables as they were at the snapshot that its own cohort_snapshot says: an empty cohort, or a restored copy. The log is replayed into it from there, and undone. Never the cohort's own."`
 	Against string   `placeholder:"URL" help:"The database of another cohort of the same log, to be compared with."`
 	Rest    bool     `help:"The host has been given all the time that it needs: what can be installed must be."`
-	Keep    bool     `help:"Leave the replay in the scratch database. Faster where few rows are written often; what differs is not looked into."`
+	Keep    bool     `help:"Leave the replay in the scratch database: for logs in which one row is written many thousand times, which one transaction is slow with. What differs is not looked into."`
 	Tables  []string `placeholder:"NAME" help:"Compare these tables too, beside those that the guests say they write."`
 	JSON    bool     `help:"Print the report as JSON."`
 }

@@ -111,3 +111,38 @@ func TestVerifySaysWhatItCannotRead(t *testing.T) {
 	d.verified(exitSettings, []string{"--scratch: database.url is neither a URL"}, "--scratch", "http://nowhere")
 	d.verified(exitSettings, []string{"unknown flag"}, "--skratch", "x")
 }
+
+// TestVerifyComparesTwoCohorts has two hosts follow one log, and breaks a row of the second.
+func TestVerifyComparesTwoCohorts(t *testing.T) {
+	d := installed(t, 40, 228, talostest.Small)
+	text, err := os.ReadFile(d.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := d.conn.Config().ConnString()
+	other, beside := scratch(t, 40), scratch(t, 40)
+	settings := filepath.Join(t.TempDir(), "other.yaml")
+	if err := os.WriteFile(settings, []byte(strings.Replace(string(text), first, other, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	second := *d
+	if second.conn, err = pgx.Connect(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	defer second.conn.Close(t.Context())
+	p := d.begin("run", "-c", settings)
+	second.until(200, p)
+	second.until(228, p)
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK {
+		t.Fatalf("the second host ends with %d\n%s", code, out)
+	}
+	d.verified(exitOK, []string{"ONE AGAINST THE OTHER", "the log allows 228"}, "--against", other)
+
+	second.sql("update bank_accounts set amount = amount + 1 where number = '0001'")
+	d.verified(exitRuntime, []string{"{0001} is {", "the other has {"}, "--against", other)
+	d.verified(exitRuntime, []string{"THIS COHORT", "40 rows, 0 differ", "THE OTHER COHORT", "40 rows, 1 differ", "the replay has {"}, "--against", other, "--scratch", beside)
+
+	second.sql("update bank_accounts set amount = amount - 1 where number = '0001'; update cohort_snapshot set version = 227; update ichor.state set snapshot = 227")
+	d.verified(exitRuntime, []string{"not compared: they stand at snapshots 228 and 227"}, "--against", other)
+}

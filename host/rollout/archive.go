@@ -13,7 +13,7 @@ import (
 )
 
 // Archive converts versions as they were converted: by the guests that a history names. Nothing is
-// written: modules come from what is given, and checks that they passed are not kept.
+// written: modules come from what is given, and the store is asked what passed its checks, and not told.
 type Archive struct {
 	opts    Options
 	names   []string
@@ -28,8 +28,8 @@ type Archive struct {
 }
 
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
-func NewArchive(opts Options, history []installer.Use, module func(context.Context, string) ([]byte, error), log *slog.Logger) *Archive {
-	opts.Limits.Passes = nil
+func NewArchive(opts Options, store *installer.Installer, history []installer.Use, module func(context.Context, string) ([]byte, error), log *slog.Logger) *Archive {
+	opts.Limits.Passes = lookUp{store}
 	names, index := opts.routes()
 	a := &Archive{
 		opts: opts, names: names, routes: map[string]string{}, history: history, module: module, metrics: guest.NoMetrics(), log: log,
@@ -43,7 +43,7 @@ func NewArchive(opts Options, history []installer.Use, module func(context.Conte
 
 // NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
 // database that no host has installed anything into.
-func NewCurrent(opts Options, log *slog.Logger) (*Archive, error) {
+func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Archive, error) {
 	modules := map[string][]byte{}
 	var history []installer.Use
 	names, _ := opts.routes()
@@ -56,7 +56,7 @@ func NewCurrent(opts Options, log *slog.Logger) (*Archive, error) {
 		modules[digest] = module
 		history = append(history, installer.Use{Guest: name, Digest: digest})
 	}
-	return NewArchive(opts, history, func(_ context.Context, digest string) ([]byte, error) { return modules[digest], nil }, log), nil
+	return NewArchive(opts, store, history, func(_ context.Context, digest string) ([]byte, error) { return modules[digest], nil }, log), nil
 }
 
 // Converter is who converts a version.

@@ -31,7 +31,7 @@ const (
 // The bounds of looking into it: rows that are watched, and versions that are installed again.
 const (
 	watchedMax = 10
-	againMax   = 50_000
+	againMax   = 20_000
 )
 
 // watched is a row that differs, and what became of it in a replay.

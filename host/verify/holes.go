@@ -83,7 +83,7 @@ func FindHoles(ctx context.Context, b Below) (h *Holes, err error) {
 		return h, nil
 	}
 	h.From, h.To = wanted[0], wanted[len(wanted)-1]
-	archive, err := rollout.NewCurrent(b.Guests, b.Log)
+	archive, err := rollout.NewCurrent(b.Guests, b.Database, b.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,8 @@ func (r *Replay) Run(ctx context.Context) (*Replayed, error) {
 	if err == nil {
 		err = r.flush(ctx)
 	}
-	return &r.done, err
+	done := r.done
+	return &done, err
 }
 
 // take puts a version to those that are converted together.

@@ -22,7 +22,8 @@ type Options struct {
 	// cohort_snapshot has, 0 where it has none: what came after is replayed into it. Nil is none, and
 	// then no row is compared.
 	Scratch *installer.Installer
-	// Keep leaves the replay in the scratch database. It takes less time where few rows are written often,
+	// Keep leaves the replay in the scratch database. One transaction takes long with a row that is written ten
+	// thousand times, for it keeps every state of it; with Keep each version has its own,
 	// and what differs is not looked into.
 	Keep bool
 	// Tables are compared beside those that the guests' manifests say they write.
@@ -137,7 +138,7 @@ func (v *verification) unreplayable() string {
 
 // open makes the archive of the guests that the history names.
 func (v *verification) open() {
-	v.archive = rollout.NewArchive(v.Options.Guests, v.e.History, v.reader.Module, v.Log)
+	v.archive = rollout.NewArchive(v.Options.Guests, v.Database, v.e.History, v.reader.Module, v.Log)
 	v.guests = v.archive
 }
 
