@@ -81,11 +81,11 @@ func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.
 		rate: float64(b.between(first, b.last)) / took.Seconds(), start: since.Sub(begun),
 		group: float64(len(b.transfers)) / float64(groups), peakMiB: after.peakMiB, cpu: (after.cpu - before.cpu).Seconds() / took.Seconds(),
 	}
-	return run, judge(ctx, b, bank)
+	return run, m.judge(ctx, b, bank)
 }
 
-// judge compares the database with a serial replay of the log.
-func judge(ctx context.Context, b *backlog, bank *stage.Bank) error {
+// judge compares the database with a serial replay of the log, and the host's books with the log.
+func (m *benchmark) judge(ctx context.Context, b *backlog, bank *stage.Bank) error {
 	v, err := verdict.Check(ctx, b.log, bank.Opening, bank.URL)
 	if err != nil {
 		return err
@@ -94,7 +94,11 @@ func judge(ctx context.Context, b *backlog, bank *stage.Bank) error {
 		return fmt.Errorf("what the host installed differs from a serial replay in %d accounts, snapshot %v of %v: %v",
 			v.Different, v.Snapshot, v.WantSnapshot, v.Differences)
 	}
-	return nil
+	books, _, err := m.Books(ctx, b.topic(), bank, false) // the host may still be about to publish
+	if err != nil {
+		return err
+	}
+	return stage.BooksError(books)
 }
 
 // await returns the first snapshot that is seen at or above one, and when.

@@ -170,10 +170,11 @@ func (d *show) judge(ctx context.Context, r *report, log *verdict.Log, took time
 	if r.Check, err = verdict.Check(ctx, log, d.bank.Opening, d.bank.URL); err != nil {
 		return err
 	}
-	uses, err := readHistory(ctx, d.bank.URL)
+	books, evidence, err := d.stage.Books(ctx, topic, d.bank, true)
 	if err != nil {
 		return err
 	}
+	r.Books = books
 	var installed []talos.Version
 	for _, v := range log.Versions() {
 		if log.Class(v) == verdict.Installable {
@@ -181,7 +182,7 @@ func (d *show) judge(ctx context.Context, r *report, log *verdict.Log, took time
 		}
 	}
 	seen := d.watch.journeys.all()
-	r.Conversions = prove(uses, d.stage.Guests.Placed(), installed, seen)
+	r.Conversions = prove(evidence.History, d.stage.Guests.Placed(), installed, seen)
 	r.Kills = d.host.Restarts()
 	r.conclude(took, summarise(seen))
 	return nil

@@ -24,6 +24,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -72,10 +73,7 @@ func runFakeHost(args []string) error {
 	}
 	defer h.conn.Close(context.Background())
 	if args[0] == "db" {
-		_, err := h.conn.Exec(ctx, `create schema ichor;
-			create table ichor.guest_history (name text, from_version bigint, only_version boolean, digest text);
-			create table cohort_snapshot (id char(9), version bigint);
-			insert into cohort_snapshot values ('SINGLETON', 0)`, pgx.QueryExecModeSimpleProtocol)
+		_, err := h.conn.Exec(ctx, installer.Schema()+"insert into ichor.state (snapshot, resume) values (0, 0)", pgx.QueryExecModeSimpleProtocol)
 		return err
 	}
 	go func() { _ = http.ListenAndServe(h.settings.HTTP.Listen, h) }()
@@ -162,6 +160,9 @@ func (h *fakeHost) useGuest(ctx context.Context, tx pgx.Tx) error {
 	}
 	_, err = tx.Exec(ctx, `insert into ichor.guest_history select $1, $2, false, $3
 		where not exists (select from ichor.guest_history where digest = $3)`, stage.GuestName, int64(h.snapshot)+1, h.digest)
+	if err == nil {
+		_, err = tx.Exec(ctx, "insert into ichor.guest_module (digest, name, module) values ($1, $2, $3) on conflict do nothing", h.digest, stage.GuestName, module)
+	}
 	return err
 }
 
@@ -189,5 +190,8 @@ func (h *fakeHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, wan
 	h.journeys = slices.Clone(h.journeys[max(0, len(h.journeys)-journeysAsked):])
 	h.snapshot = want
 	_, err := tx.Exec(ctx, "update cohort_snapshot set version = $1", int64(want))
+	if err == nil {
+		_, err = tx.Exec(ctx, "update ichor.state set snapshot = $1::bigint, resume = $1::bigint + 1", int64(want))
+	}
 	return err
 }

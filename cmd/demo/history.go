@@ -1,48 +1,14 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sort"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
-
-// use is a row of ichor.guest_history: the guest's module converts from a version on, or that
-// version alone.
-type use struct {
-	from   talos.Version
-	only   bool
-	digest string
-}
-
-// readHistory returns the history of the guest in the order of versions.
-func readHistory(ctx context.Context, dsn string) ([]use, error) {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return nil, fmt.Errorf("read the guests' history: %w", err)
-	}
-	rows, err := conn.Query(ctx, "select from_version, only_version, digest from ichor.guest_history where name = $1 order by 1, 2", stage.GuestName)
-	var uses []use
-	if err == nil {
-		uses, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (u use, err error) {
-			var from int64
-			err = row.Scan(&from, &u.only, &u.digest)
-			u.from = talos.Version(from)
-			return u, err
-		})
-	}
-	if err := errors.Join(err, conn.Close(ctx)); err != nil {
-		return nil, fmt.Errorf("read the guests' history: %w", err)
-	}
-	return uses, nil
-}
 
 // conversions is what the history proves about the guests.
 type conversions struct {
@@ -69,23 +35,23 @@ func (c *conversions) problem(format string, args ...any) {
 // prove checks that the guests that were placed are those of the history, in their order, that
 // the history names exactly one of them for each installed version, and that the host's
 // journeys name the same.
-func prove(uses []use, placed []string, installed []talos.Version, seen map[talos.Version]journey) conversions {
+func prove(uses []installer.Use, placed []string, installed []talos.Version, seen map[talos.Version]journey) conversions {
 	var c conversions
-	var ranges []use
+	var ranges []installer.Use
 	alone := map[talos.Version]string{}
 	for _, u := range uses {
-		if u.only {
-			alone[u.from] = u.digest
+		if u.Only {
+			alone[u.From] = u.Digest
 			continue
 		}
 		ranges = append(ranges, u)
-		c.Guests = append(c.Guests, conversion{Digest: u.digest, From: u.from})
+		c.Guests = append(c.Guests, conversion{Digest: u.Digest, From: u.From})
 	}
 	if names := digests(ranges); !slices.Equal(names, placed) {
 		c.problem("the history names the guests %s, placed were %s", short(names), short(placed))
 	}
 	for _, v := range installed {
-		i := sort.Search(len(ranges), func(i int) bool { return ranges[i].from > v }) - 1
+		i := sort.Search(len(ranges), func(i int) bool { return ranges[i].From > v }) - 1
 		digest, exception := alone[v]
 		switch {
 		case exception && !slices.Contains(placed, digest):
@@ -94,7 +60,7 @@ func prove(uses []use, placed []string, installed []talos.Version, seen map[talo
 			c.problem("the history names no guest for version %v", v)
 			continue
 		case !exception:
-			digest = ranges[i].digest
+			digest = ranges[i].Digest
 			c.Guests[i].Versions++
 		}
 		if j, ok := seen[v]; ok && j.guest != "" {
@@ -107,10 +73,10 @@ func prove(uses []use, placed []string, installed []talos.Version, seen map[talo
 	return c
 }
 
-func digests(uses []use) []string {
+func digests(uses []installer.Use) []string {
 	var all []string
 	for _, u := range uses {
-		all = append(all, u.digest)
+		all = append(all, u.Digest)
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/verify"
 )
 
 // report is the verdict of a demonstration.
@@ -36,6 +37,7 @@ type report struct {
 	Swaps int `json:"swaps"`
 
 	Conversions conversions      `json:"conversions"`
+	Books       *verify.Books    `json:"books"` // of the host, against the log
 	Check       *verdict.Verdict `json:"check"`
 	Problems    []string         `json:"problems,omitempty"`
 	Kept        string           `json:"kept,omitempty"` // the directory that was left behind
@@ -53,7 +55,7 @@ func (s spread) milliseconds() milliseconds {
 
 // OK reports whether everything is as it should be.
 func (r *report) OK() bool {
-	return r.Check.OK() && len(r.Conversions.Problems) == 0 && len(r.Problems) == 0
+	return r.Check.OK() && r.Books.OK() && len(r.Conversions.Problems) == 0 && len(r.Problems) == 0
 }
 
 // conclude fills in what follows from the rest.
@@ -87,6 +89,10 @@ func (r *report) print(out io.Writer) {
 	line("serial replay", "%s", word(c.Equal, fmt.Sprintf("equal in all %d accounts", c.Accounts), fmt.Sprintf("DIFFERS in %d of %d accounts", c.Different, c.Accounts)))
 	for _, d := range c.Differences {
 		fmt.Fprintf(out, "    account %s: %s, should be %s\n", d.Account, d.Got, d.Want)
+	}
+	line("the host's books", "%s", word(r.Books.OK(), "agree with the log", "DO NOT AGREE with the log"))
+	for _, f := range r.Books.Findings {
+		fmt.Fprintf(out, "    %s, %d times: %s\n", f.Kind, f.Count, f.What)
 	}
 	line("money", "%s", word(c.Conserved, c.Total+", all there", c.Total+", SHOULD BE "+c.WantTotal))
 	line("rate", "%.0f versions/s over %.1f s", r.Rate, r.Seconds)

@@ -173,13 +173,13 @@ func (t *traffic) swap(ctx context.Context) error {
 // inUse waits until the history names a guest, and returns the version it begins with.
 func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, error) {
 	for begun := time.Now(); ; {
-		uses, err := readHistory(ctx, t.bank.URL)
+		uses, err := t.bank.History(ctx)
 		if err != nil {
 			return 0, err
 		}
 		for _, u := range uses {
-			if u.digest == digest && !u.only {
-				return u.from, nil
+			if u.Digest == digest && !u.Only {
+				return u.From, nil
 			}
 		}
 		if err := t.host.Check(); err != nil {

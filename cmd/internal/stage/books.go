@@ -1,0 +1,67 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/verify"
+)
+
+// Books holds what the host wrote down in the bank's database against the topic. rest says that it has
+// been given all the time that it needs.
+func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest verify.Rest) (*verify.Books, *installer.Evidence, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	evidence, err := evidenceOf(ctx, bank, quiet)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the host's books: %w", err)
+	}
+	source, err := kafka.New(kafka.Options{Brokers: s.Brokers(), Topic: topic}, quiet, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the topic: %w", err)
+	}
+	defer source.Close()
+	log, err := verify.ReadLog(ctx, verify.Topic(source)) // AFTER the books, so that it has what they speak of
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the topic: %w", err)
+	}
+	return verify.Check(log, evidence, rest), evidence, nil
+}
+
+// History returns which guest converts what, as the bank's database has it.
+func (b *Bank) History(ctx context.Context) ([]installer.Use, error) {
+	in, err := installer.New(installer.Options{URL: b.URL}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	state, err := in.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the guests' history: %w", err)
+	}
+	return state.History, nil
+}
+
+func evidenceOf(ctx context.Context, bank *Bank, quiet *slog.Logger) (*installer.Evidence, error) {
+	in, err := installer.New(installer.Options{URL: bank.URL}, quiet)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := in.OpenReader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	return reader.Evidence(ctx)
+}
+
+// BooksError says what is wrong with a host's books.
+func BooksError(books *verify.Books) error {
+	var errs []error
+	for _, f := range books.Findings {
+		errs = append(errs, fmt.Errorf("the host's books: %s, %d times: %s", f.Kind, f.Count, f.What))
+	}
+	return errors.Join(errs...)
+}
