@@ -165,6 +165,12 @@ func (r *running) ended() error {
 	}
 }
 
+// standsBy waits until the host says that another owns the cohort.
+func (r *running) standsBy() {
+	r.b.t.Helper()
+	r.shows("/readyz", `"ready":true,"reason":"standby"`)
+}
+
 // eventually asks until the query answers want.
 func (b *bank) eventually(want, sql string, args ...any) {
 	b.t.Helper()

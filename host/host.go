@@ -63,11 +63,11 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	xids := new(session.XIDs)
 	h := &Host{
 		opts: opts, log: log, health: health, guests: guests, source: source, running: new(atomic.Pointer[session.Session]),
-		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests},
+		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests, lease: lease{span: opts.Database.Lease}},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids,
 			Observers: []timing.Observer{journal, metrics}, Unrouted: opts.Guests.Unrouted,
-			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout,
+			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
 		},
 	}
 	if opts.Observer != nil {
@@ -94,8 +94,8 @@ func (h *Host) Address() string {
 
 // Run replicates until ctx ends, then drains: it finishes what is in flight, makes the
 // snapshot durable, publishes the offset and returns nil, also when ctx ends before the host has
-// begun, and when draining takes longer than it may. Every other return is an error: a *StopError
-// (ErrFenced is in its chain when another host took over), or what a start was refused for. What
+// begun, and when draining takes longer than it may. While another host owns the cohort, from the start or
+// later, it stands by. Every other return is an error: a *StopError, or what a start was refused for. What
 // may mend itself is waited for. Run may be called once.
 func (h *Host) Run(ctx context.Context) error {
 	defer h.source.Close()
@@ -106,12 +106,18 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	for {
 		err := h.session(ctx)
-		if !errors.Is(err, errDatabaseRegressed) {
+		switch {
+		case errors.Is(err, errDatabaseRegressed):
+			h.health.Enter(status.PhaseReloading, err.Error())
+			h.log.Warn("everything is loaded again", "because", err)
+		case errors.Is(err, errSuperseded):
+			h.log.Warn("superseded: standing by", "because", err)
+		case errors.Is(err, errHandedOver):
+			h.log.Info("the cohort is given away: standing by")
+		default:
 			h.health.Enter(status.PhaseStopped, errorText(err))
 			return err
 		}
-		h.health.Enter(status.PhaseReloading, err.Error())
-		h.log.Warn("everything is loaded again", "because", err)
 	}
 }
 
@@ -139,6 +145,9 @@ func (h *Host) session(ctx context.Context) error {
 	h.running.Store(s)
 	stop := s.Run(ctx)
 	h.running.Store(nil)
+	if stop.Reason == replicator.StopDrained || stop.Reason == replicator.StopHandedOver {
+		h.takeover.release(stop.Reason == replicator.StopHandedOver)
+	}
 	if stop.Reason == replicator.StopDrainOverdue {
 		h.log.Warn("not everything that was in flight was answered in time: the next start finds out", "timeout", h.opts.ShutdownTimeout)
 	}

@@ -64,6 +64,8 @@ type DatabaseOptions struct {
 	installer.Options
 	// Init creates what is missing of the schema at start.
 	Init bool
+	// Lease is how long the owner may be silent before a host that stands by takes the cohort over.
+	Lease time.Duration
 }
 
 // HTTPOptions say where the host listens.
@@ -90,6 +92,7 @@ const (
 	DefaultShutdownTimeout = 8 * time.Second
 	DefaultDecisionOverdue = 2 * time.Minute
 	DefaultListen          = "127.0.0.1:9464"
+	DefaultLease           = 5 * time.Second
 )
 
 // Fill sets every field that is zero to its default.
@@ -97,6 +100,7 @@ func (o *Options) Fill() {
 	o.ShutdownTimeout = cmp.Or(o.ShutdownTimeout, DefaultShutdownTimeout)
 	o.Source.Start = cmp.Or(o.Source.Start, StartBeginning)
 	o.Source.DecisionOverdue = cmp.Or(o.Source.DecisionOverdue, DefaultDecisionOverdue)
+	o.Database.Lease = cmp.Or(o.Database.Lease, DefaultLease)
 	o.Source.Options.Fill()
 	o.Guests.Fill()
 	o.Core.Fill()
@@ -130,6 +134,9 @@ func (o Options) Validate() error {
 	}
 	if d, s := o.Database.Options.Times(); d <= s {
 		wrong("installer.deadline is %v and database.statement_timeout is %v: a group must be given longer than one statement", d, s)
+	}
+	if o.Database.Lease < time.Second || o.Database.Lease > time.Hour {
+		wrong("database.lease is %v: choose between 1s and 1h", o.Database.Lease)
 	}
 	if o.HTTP.Listen != "" {
 		if _, _, err := net.SplitHostPort(o.HTTP.Listen); err != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -15,8 +16,9 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// takeover takes the cohort over. Everything that can refuse is asked BEFORE the epoch is taken: a
-// host with a wrong topic, a bad guest or a missing right must not end the one that works.
+// takeover takes the cohort over, once nobody else owns it. Everything that can refuse is asked BEFORE the
+// epoch is taken: a host with a wrong topic, a bad guest or a missing right must not end the one that works,
+// nor wait for its turn.
 type takeover struct {
 	opts   *Options
 	log    *slog.Logger
@@ -24,21 +26,14 @@ type takeover struct {
 	source *kafka.Log
 	store  *installer.Installer
 	guests *rollout.Guests
+	lease  lease
 }
 
 // run returns what a core begins with, once the cohort is this host's.
 func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
-	facts, err := t.prepare(ctx)
+	state, err := t.own(ctx)
 	if err != nil {
 		return replicator.Start{}, err
-	}
-	var state installer.State
-	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
-		state, err = t.store.Take(ctx, facts.ClusterID, t.opts.Source.Topic)
-		return err
-	})
-	if err != nil {
-		return replicator.Start{}, fmt.Errorf("database: %w", err)
 	}
 	t.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", t.opts.Database.Owner)
 	resume, _, err := t.checkLog(ctx, &state) // the owner before may have gone on meanwhile
@@ -57,6 +52,70 @@ func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
 		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
 		Requests: session.RequestsOf(state.Requests), Abandoned: state.Abandoned,
 	}, nil
+}
+
+// own makes this host the owner, after whoever owns the cohort.
+func (t *takeover) own(ctx context.Context) (state installer.State, err error) {
+	for {
+		facts, err := t.prepare(ctx)
+		if err != nil {
+			return state, err
+		}
+		from, waited, err := t.standBy(ctx, &t.lease)
+		if err == nil && waited { // what was found good may be so no more
+			facts, err = t.prepare(ctx)
+		}
+		if err != nil {
+			return state, fmt.Errorf("database: %w", err)
+		}
+		err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
+			state, err = t.store.Take(ctx, from, facts.ClusterID, t.opts.Source.Topic)
+			return err
+		})
+		switch {
+		case errors.Is(err, installer.ErrOvertaken):
+			continue
+		case err != nil:
+			return state, fmt.Errorf("database: %w", err)
+		}
+		t.lease = lease{span: t.lease.span, own: t.store.Own()}
+		return state, nil
+	}
+}
+
+// releaseTime bounds the giving away: a host that waits goes after the lease all the same.
+const releaseTime = 2 * time.Second
+
+// release gives the cohort away, after everything of this host is durable.
+func (t *takeover) release(handedOver bool) {
+	t.lease.gave = handedOver
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	if err := t.store.Release(ctx); err != nil {
+		t.log.Warn("another host takes the cohort over only after the lease", "lease", t.lease.span, "because", err)
+	}
+}
+
+// standBy waits until the cohort may be taken over, and returns from whom. waited says that another host
+// owned it meanwhile.
+func (t *takeover) standBy(ctx context.Context, l *lease) (from installer.Owner, waited bool, err error) {
+	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
+		// While the database could not be asked the owner could not beat either.
+		l.since, l.gone = time.Time{}, time.Time{}
+		from, err = t.store.WatchOwner(ctx, installer.StandbySession, l.span/lookShare, func(o installer.Owner) bool {
+			if l.free(o, time.Now()) {
+				return true
+			}
+			if !waited {
+				t.log.Info("standing by", "owner", o.Name, "epoch", o.Epoch, "lease", l.span)
+			}
+			waited = true
+			t.health.Enter(status.PhaseStandby, fmt.Sprintf("%s owns the cohort, with epoch %d", o.Name, o.Epoch))
+			return false
+		})
+		return err
+	})
+	return from, waited, err
 }
 
 // prepare waits for the log and the database, and makes sure that the log is the one that the

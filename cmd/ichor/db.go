@@ -16,7 +16,7 @@ import (
 type dbCommand struct {
 	Init  dbInitCommand  `cmd:"" help:"Create what is missing: schema ichor and cohort_snapshot. It may be run again."`
 	Check dbCheckCommand `cmd:"" help:"Say whether the schema is there and whole."`
-	Adopt dbAdoptCommand `cmd:"" help:"Decide where the log goes on: after a gap, or on another log. It ends every host that runs."`
+	Adopt dbAdoptCommand `cmd:"" help:"Decide where the log goes on: after a gap, or on another log. Every host that runs begins anew with it."`
 }
 
 type dbInitCommand struct {

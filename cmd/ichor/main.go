@@ -49,6 +49,7 @@ type commands struct {
 	Abandon    abandonCommand    `cmd:"" help:"Have a candidate that has no decision count as aborted, for ever."`
 	Pause      pauseCommand      `cmd:"" help:"Install nothing until a resume, in this host or the next."`
 	Resume     resumeCommand     `cmd:"" help:"End a pause."`
+	Handover   handoverCommand   `cmd:"" help:"Have the host that owns the cohort give it to one that stands by."`
 
 	Verify  verifyCommand `cmd:"" help:"Hold the database against the log: the books of the host, and the rows against a serial replay."`
 	Version versionFlag   `help:"Print the version."`

@@ -192,34 +192,56 @@ func TestAHostThatIsKilledAgainAndAgainInstallsEverythingOnce(t *testing.T) {
 	}
 }
 
-func TestASecondHostTakesOverAndTheFirstEnds(t *testing.T) {
+// A second host stands by. It takes the cohort over when that is handed to it, and the first takes it back
+// when the second is killed; both say who they are, and nothing is installed twice.
+func TestASecondHostStandsBy(t *testing.T) {
 	d := deploy(t, 40)
 	d.play(talostest.Small())
 	first := d.begin("run", "-c", d.settings)
 	d.until(228, first)
+	if code, out := d.ichor("handover", "-c", d.settings, "--reason", "upgrade"); code != exitRuntime || !strings.Contains(out, "no host stands by") {
+		t.Errorf("a handover to nobody: %d, %s", code, out)
+	}
 	text, err := os.ReadFile(d.settings)
 	if err != nil {
 		t.Fatal(err)
 	}
+	listen, err := hosttest.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	other := d.settings + ".other"
-	if err := os.WriteFile(other, bytes.Replace(text, []byte(d.listen), []byte("127.0.0.1:0"), 1), 0o600); err != nil {
+	if err := os.WriteFile(other, bytes.Replace(text, []byte(d.listen), []byte(listen), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	second := d.begin("run", "-c", other)
+	waits := func(settings string) {
+		t.Helper()
+		out := ""
+		hosttest.Until(t, func() bool { _, out = d.ichor("status", "-c", settings); return strings.Contains(out, "standby") }, func() string { return "it does not stand by: " + out })
+		if code, out := d.ichor("status", "-c", settings); code != exitOK || !strings.Contains(out, "owns the cohort") {
+			t.Errorf("status of a host that stands by: exit code %d, %s", code, out)
+		}
+	}
+	waits(other)
+	if code, out := d.ichor("handover", "-c", d.settings, "--reason", "upgrade", "--wait", "50s"); code != exitOK || !strings.Contains(out, "owns the cohort, after") {
+		t.Errorf("handover: %d, %s", code, out)
+	}
+	waits(d.settings)
 	d.play1(`{"xid":"00000000-0000-4000-8000-000000000001","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
-	hosttest.Until(t, func() bool {
-		var epoch int
-		err := d.conn.QueryRow(t.Context(), "select epoch from ichor.state").Scan(&epoch)
-		return err == nil && epoch == 2
-	}, func() string { return "nobody takes over" })
 	d.decide(230)
 	d.until(230, second)
-	if code, out := first.wait(); code != exitRuntime || !strings.Contains(out, "another host owns the cohort") {
-		t.Errorf("the first ends with %d:\n%s", code, out)
-	}
-	var amount string
-	if err := d.conn.QueryRow(t.Context(), "select sum(amount)::text from bank_accounts").Scan(&amount); err != nil || amount != "4000001.00000" {
-		t.Errorf("%s, %v", amount, err)
+	second.signal(syscall.SIGKILL)
+	second.wait()
+	d.play1(`{"xid":"00000000-0000-4000-8000-000000000002","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
+	d.decide(232)
+	d.until(232, first)
+	var epoch int
+	var amount, deed string
+	err = d.conn.QueryRow(t.Context(), `select epoch, (select sum(amount)::text from bank_accounts), (select deed || ': ' || reason from ichor.audit where deed like 'handover%')
+		from ichor.state`).Scan(&epoch, &amount, &deed)
+	if err != nil || epoch != 3 || amount != "4000002.00000" || deed != "handover: done: upgrade" {
+		t.Errorf("epoch %d, %s, audit %q, %v", epoch, amount, deed, err)
 	}
 }
 

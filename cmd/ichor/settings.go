@@ -63,6 +63,7 @@ type databaseSettings struct {
 	SearchPath       string   `yaml:"search_path"`
 	StatementTimeout duration `yaml:"statement_timeout"`
 	LockTimeout      duration `yaml:"lock_timeout"`
+	Lease            duration `yaml:"lease"`
 }
 
 type guestSettings struct {
@@ -184,7 +185,7 @@ func defaultSettings() settings {
 		Source: sourceSettings{ClientID: kafka.DefaultClientID, Start: string(host.StartBeginning), DecisionOverdue: duration(host.DefaultDecisionOverdue)},
 		Database: databaseSettings{
 			SearchPath: installer.DefaultSearchPath, StatementTimeout: duration(installer.DefaultStatementTimeout),
-			LockTimeout: duration(replicator.DefaultLockWait),
+			LockTimeout: duration(replicator.DefaultLockWait), Lease: duration(host.DefaultLease),
 		},
 		Guests: guestSettings{
 			Unrouted: string(rollout.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
@@ -282,7 +283,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
 	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
 	o.Core.PoisonBreaker, o.Core.Order, o.Core.AheadAfter = s.Installer.PoisonBreaker, replicator.Order(s.Installer.Order), int64(s.Installer.AheadAfter)
-	o.Database.Deadline = time.Duration(s.Installer.Deadline)
+	o.Database.Deadline, o.Database.Lease = time.Duration(s.Installer.Deadline), time.Duration(s.Database.Lease)
 	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted)}
 	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)

@@ -78,13 +78,16 @@ func printStatus(s *status.Status) {
 	ready := "ready"
 	if !s.Readiness.Ready {
 		ready = "not ready: " + string(s.Readiness.Reason)
-		if s.Readiness.Detail != "" {
-			ready += " (" + s.Readiness.Detail + ")"
-		}
+	}
+	if s.Readiness.Detail != "" {
+		ready += " (" + s.Readiness.Detail + ")"
 	}
 	fmt.Printf("%s, %s\n", s.Phase, ready)
 	if s.Readiness.Degraded != "" {
 		fmt.Printf("degraded   %s\n", s.Readiness.Degraded)
+	}
+	if s.Phase == status.PhaseStandby {
+		return
 	}
 	if s.Snapshot == 0 && s.Next == 0 && s.Phase != status.PhaseRunning {
 		fmt.Printf("snapshot   not read yet, on %s\n", s.Topic)

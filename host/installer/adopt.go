@@ -37,7 +37,7 @@ type Adopted struct {
 	RequestsEnded int64 // of operators, about versions that are passed or of another log
 }
 
-// Adopt sets where the log is read from, ends every host that runs, and leaves an audit row, in one
+// Adopt sets where the log is read from, makes every host that runs begin anew, and leaves an audit row, in one
 // transaction. It returns a *AdoptError when the numbers contradict each other.
 func (in *Installer) Adopt(ctx context.Context, a Adoption) (Adopted, error) {
 	var done Adopted
@@ -112,6 +112,8 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 	}{
 		{"update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = 'nobody since db adopt', snapshot = $2, resume = $3, anchor_position = -1, anchor_hash = 0, changed_at = now()",
 			[]any{rand.Int64(), int64(done.Snapshot), int64(a.Resume)}, nil},
+		{`insert into ichor.beat (epoch, token, released) select epoch, token, true from ichor.state
+			on conflict (id) do update set epoch = excluded.epoch, token = excluded.token, beats = 0, backend = null, backend_since = null, released = true, at = now()`, nil, nil},
 		{"update ichor.lane set epoch = epoch + 1, token = 0, claim = claim + 1", nil, nil},
 		{"update public.cohort_snapshot set version = $1 where id = 'SINGLETON' and version <> $1", []any{int64(done.Snapshot)}, nil},
 		{"delete from ichor.ledger where version < $1", []any{forgotten}, &done.LedgerDropped},

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Take makes this host the owner: whatever an earlier owner has open cannot commit any more.
-// It returns the state as it is from then on. cluster and topic are kept for people.
-func (in *Installer) Take(ctx context.Context, cluster, topic string) (State, error) {
+// Take makes this host the owner in place of another: whatever that has open cannot commit any more.
+// It returns the state as it is from then on, or ErrOvertaken. cluster and topic are kept for people.
+func (in *Installer) Take(ctx context.Context, from Owner, cluster, topic string) (State, error) {
 	var s State
 	err := in.with(ctx, "take-over", func(ctx context.Context, conn *pgx.Conn) error {
 		if err := check(ctx, conn); err != nil {
@@ -21,7 +21,7 @@ func (in *Installer) Take(ctx context.Context, cluster, topic string) (State, er
 			return failure(err, "prepare the take-over")
 		}
 		for attempt := 0; ; attempt++ {
-			err := in.takeEpoch(ctx, conn, cluster, topic)
+			err := in.takeEpoch(ctx, conn, from, cluster, topic)
 			if isLocked(err) && attempt < 3 {
 				in.evict(ctx, conn)
 				continue
@@ -44,7 +44,7 @@ func isLocked(err error) bool {
 	return errors.As(err, &e) && e.Code == "55P03"
 }
 
-func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, topic string) error {
+func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, cluster, topic string) error {
 	own := ownership{token: rand.Int64()}
 	var stateToken int64
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -54,9 +54,17 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, top
 			return err
 		}
 		err = tx.QueryRow(ctx, `update ichor.state set epoch = epoch + 1, token = $1, claim = claim + 1, owner = $2,
-			cluster = $3, topic = $4, changed_at = now() returning epoch, claim, `+timeline,
-			own.token, in.opts.Owner, cluster, topic).Scan(&own.epoch, &stateToken, &own.timeline)
+			cluster = $3, topic = $4, changed_at = now() where epoch = $5 and token = $6 returning epoch, claim, `+timeline,
+			own.token, in.opts.Owner, cluster, topic, from.Epoch, from.Token).Scan(&own.epoch, &stateToken, &own.timeline)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrOvertaken
+		}
 		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `insert into ichor.beat (epoch, token) values ($1, $2) on conflict (id) do update
+			set epoch = excluded.epoch, token = excluded.token, beats = 0, backend = null, backend_since = null, released = false, at = now()`,
+			own.epoch, own.token); err != nil {
 			return err
 		}
 		// Every lane row, also those of an owner with more lanes.
@@ -67,6 +75,9 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, cluster, top
 			on conflict (lane) do nothing`, own.epoch, own.token, in.opts.Lanes)
 		return err
 	})
+	if errors.Is(err, ErrOvertaken) {
+		return err
+	}
 	if err != nil {
 		return failure(err, "take the epoch")
 	}

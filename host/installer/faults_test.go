@@ -29,7 +29,7 @@ func (b *base) through(lanes int) (*installer.Installer, *pgtest.Proxy) {
 	if err := in.Init(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := in.Take(b.t.Context(), "", ""); err != nil {
+	if _, err := take(in, "", ""); err != nil {
 		b.t.Fatal(err)
 	}
 	return in, proxy
@@ -460,7 +460,7 @@ func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.Take(t.Context(), "", ""); err != nil {
+	if _, err := take(in, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	l := b.lane(in, 0)

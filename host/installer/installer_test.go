@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -76,6 +77,17 @@ func (b *base) installer(lanes int) *installer.Installer {
 	return in
 }
 
+// take takes the cohort over from whoever owns it.
+func take(in *installer.Installer, cluster, topic string) (installer.State, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	from, err := in.WatchOwner(ctx, "take", time.Second, func(installer.Owner) bool { return true })
+	if err != nil {
+		return installer.State{}, err
+	}
+	return in.Take(ctx, from, cluster, topic)
+}
+
 // take initialises the database and takes it over.
 func (b *base) take(lanes int) (*installer.Installer, installer.State) {
 	b.t.Helper()
@@ -83,7 +95,7 @@ func (b *base) take(lanes int) (*installer.Installer, installer.State) {
 	if err := in.Init(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
-	s, err := in.Take(b.t.Context(), "cluster", "topic")
+	s, err := take(in, "cluster", "topic")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -218,7 +230,7 @@ func TestTheSnapshotIsComparedAndSet(t *testing.T) {
 	b.exec("update cohort_snapshot set version = 99")
 	wantClass(t, install(l, frontier(0, 6, work(6, add, 1, 1))), installer.Broken, "IC002", 0)
 	b.want("select sum(amount) from account", "(0)")
-	if _, err := in.Take(t.Context(), "", ""); err == nil || !strings.Contains(err.Error(), "cohort_snapshot has 99") {
+	if _, err := take(in, "", ""); err == nil || !strings.Contains(err.Error(), "cohort_snapshot has 99") {
 		t.Errorf("taking over a database whose snapshots differ: %v", err)
 	}
 }
@@ -375,7 +387,7 @@ func TestTheDatabaseThatIsNotReadySaysWhatToDo(t *testing.T) {
 	b := newBase(t)
 	in := b.installer(1)
 	var missing *installer.NotReadyError
-	if _, err := in.Take(t.Context(), "", ""); !errors.As(err, &missing) || !strings.Contains(err.Error(), "run ichor db init") {
+	if _, err := in.Take(t.Context(), installer.Owner{}, "", ""); !errors.As(err, &missing) || !strings.Contains(err.Error(), "run ichor db init") {
 		t.Errorf("without a schema: %v", err)
 	}
 	if err := in.Init(t.Context()); err != nil {
@@ -385,7 +397,7 @@ func TestTheDatabaseThatIsNotReadySaysWhatToDo(t *testing.T) {
 		t.Errorf("a second init: %v", err)
 	}
 	b.exec("delete from cohort_snapshot")
-	if _, err := in.Take(t.Context(), "", ""); !errors.As(err, &missing) || !strings.Contains(err.Error(), "no row SINGLETON") {
+	if _, err := take(in, "", ""); !errors.As(err, &missing) || !strings.Contains(err.Error(), "no row SINGLETON") {
 		t.Errorf("without the snapshot row: %v", err)
 	}
 }
@@ -413,7 +425,7 @@ func TestAReadOnlyDatabaseIsTransient(t *testing.T) {
 	b := newBase(t)
 	b.take(1)
 	b.exec("do $$ begin execute format('alter database %I set default_transaction_read_only = on', current_database()); end $$")
-	_, err := b.installer(1).Take(t.Context(), "", "")
+	_, err := take(b.installer(1), "", "")
 	if !errors.Is(err, installer.ErrStandby) || !installer.IsTransient(err) {
 		t.Errorf("%v", err)
 	}

@@ -30,7 +30,7 @@ func TestAPoolerOfSessionsIsUsed(t *testing.T) {
 	if _, err := in.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := in.Take(t.Context(), "", ""); err != nil {
+	if _, err := take(in, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: add.SQL, Params: []string{"integer", "numeric"}}}); err != nil {

@@ -35,6 +35,7 @@ func (e *NotReadyError) Error() string { return e.What + ": " + e.Hint }
 var needed = []struct{ table, privileges string }{
 	{"ichor.state", "select, insert, update"},
 	{"ichor.lane", "select, insert, update"},
+	{"ichor.beat", "select, insert, update"},
 	{"ichor.ledger", "select"},
 	{"ichor.guest_module", "select, insert"},
 	{"ichor.guest_check", "select, insert"},

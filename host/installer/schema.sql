@@ -25,6 +25,18 @@ create table if not exists ichor.lane (
 	claim bigint not null default 0            -- rises with each connection: an earlier one cannot commit any more
 ) with (fillfactor = 50);
 
+-- Whether the owner lives. It has a row of its own, so that no transaction of a group holds a beat up.
+create table if not exists ichor.beat (
+	id boolean primary key default true check (id),
+	epoch bigint not null,
+	token bigint not null,
+	beats bigint not null default 0,           -- rises while the owner lives
+	backend integer,                           -- the session that beats, by its process and its start
+	backend_since bigint,                      -- us since the Unix epoch
+	released boolean not null default false,   -- the owner gave the cohort away
+	at timestamptz not null default now()
+) with (fillfactor = 50);
+
 -- Versions above the snapshot whose effects are durable.
 create table if not exists ichor.ledger (version bigint primary key);
 

@@ -188,11 +188,12 @@ const (
 	StopBrokenPromise                       // a promise is broken
 	StopHalted                              // something outside cannot go on
 	StopDrainOverdue                        // said by the shell: draining took longer than it may
+	StopHandedOver                          // drained, for another host
 )
 
 // String returns the reason's word in logs.
 func (r StopReason) String() string {
-	return [...]string{"drained", "fenced", "database regressed", "broken promise", "halted", "draining took too long"}[r]
+	return [...]string{"drained", "fenced", "database regressed", "broken promise", "halted", "draining took too long", "handed over"}[r]
 }
 
 func (*Connect) action()     {}

@@ -78,6 +78,7 @@ func (c *Core) restore(start Start) {
 	for _, v := range start.Abandoned {
 		c.reading.abandoned[v] = true
 	}
+	c.operator.refuseHandovers(start.Requests)
 	c.operator.onAsked(start.Requests)
 }
 
@@ -205,5 +206,9 @@ func (c *Core) finish() {
 	if c.committing.resume > c.committing.published {
 		c.do(&Publish{Resume: c.committing.resume})
 	}
-	c.stop(StopDrained, Failure{})
+	reason := StopDrained
+	if c.handingOver {
+		reason = StopHandedOver
+	}
+	c.stop(reason, Failure{})
 }

@@ -22,6 +22,7 @@ type operator struct {
 	deciding map[int64]talos.Version // abandons that are being made durable
 	answers  []Answer                // that are to be written
 	pause    Request                 // that is in force; one without an ID is none
+	handover int64                   // the request to give the cohort away; 0 is none
 }
 
 // onAsked takes requests up.
@@ -44,6 +45,8 @@ func (o *operator) onAsked(requests []Request) {
 			o.pauseBy(r)
 		case Resume:
 			o.resume(r)
+		case Handover:
+			o.handOver(r)
 		default:
 			o.refuse(r, "this host does not know the verb")
 		}
@@ -136,6 +139,26 @@ func (o *operator) resume(r *Request) {
 	o.pause = Request{}
 }
 
+// handOver drains once it is written down that the cohort is given away.
+func (o *operator) handOver(r *Request) {
+	if o.handover != 0 {
+		o.refuse(r, "it is being handed over")
+		return
+	}
+	o.handover = r.ID
+	o.answer(r, ReplyDone, "")
+}
+
+// refuseHandovers answers those that an earlier host had not taken up.
+func (o *operator) refuseHandovers(requests []Request) {
+	for i := range requests {
+		if r := &requests[i]; r.Verb == Handover {
+			o.seen[r.ID] = true
+			o.refuse(r, "the host that it was meant for owns the cohort no more")
+		}
+	}
+}
+
 // abandon looks into the abandons that were asked for. It is called when the log was read to its end, so
 // that a decision which is there already binds.
 func (o *operator) abandon() {
@@ -199,6 +222,9 @@ func (o *operator) answered(answers []Answer) {
 	for i := range answers {
 		a := &answers[i]
 		o.do(&Notice{Kind: RequestAnswered, Answer: *a})
+		if a.Request == o.handover && a.Reply == ReplyDone {
+			o.draining, o.handingOver = true, true
+		}
 		v, deciding := o.deciding[a.Request]
 		if !deciding || a.Reply != ReplyDone { // it may have been taken alone
 			continue

@@ -23,6 +23,9 @@ const (
 	Abandon Verb = "abandon" // a candidate without a decision counts as aborted
 	Pause   Verb = "pause"   // nothing is installed until a resume
 	Resume  Verb = "resume"
+	// Handover: this host gives the cohort away. It is meant for the host that owns the cohort when it is
+	// asked for, and for no later one.
+	Handover Verb = "handover"
 )
 
 // Answer is what the core says to a request.

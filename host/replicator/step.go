@@ -17,7 +17,9 @@ type step struct {
 	stats    Stats
 	out      []Action
 	draining bool
-	stopped  bool
+	// handingOver says that it drains for another host.
+	handingOver bool
+	stopped     bool
 }
 
 func (s *step) do(a Action) {

@@ -38,6 +38,7 @@ type Parts struct {
 	Lanes           int
 	Conversions     int           // conversion tasks under way at once
 	ShutdownTimeout time.Duration // bounds the draining
+	Beat            time.Duration // between two signs of life to hosts that stand by
 }
 
 // Session is one run of a core with the goroutines around it. Only the core's goroutine
@@ -132,6 +133,7 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	}
 	s.wg.Go(s.besides)
 	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
+	s.wg.Go(func() { s.Installer.Beat(s.life, s.Parts.Beat) })
 	s.wg.Go(func() { s.Installer.FollowRequests(s.life, s.asked) })
 	s.loop(ctx)
 	if s.stop.Reason == replicator.StopDrained && s.offered > 0 {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -163,7 +164,11 @@ func (p *pair) take(i int) {
 	h.takeOver()
 	h.taking.conn.cut(0, false)
 	h.taking = nil
-	s, err := p.real[i].Take(p.t.Context(), "cluster", "topic")
+	from, err := p.real[i].WatchOwner(p.t.Context(), "take", time.Second, func(installer.Owner) bool { return true })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s, err := p.real[i].Take(p.t.Context(), from, "cluster", "topic")
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ func (h *Health) Enter(p Phase, detail string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.c.Phase, h.c.Detail = p, detail
+	if p == PhaseStandby { // what the core knew is another host's by now
+		h.c.Core = replicator.Status{}
+	}
 	if p == PhaseRunning {
 		h.c.Answered, h.c.StableAt, h.c.Trouble = Now(), Now(), ""
 	}

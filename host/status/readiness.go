@@ -11,8 +11,8 @@ import (
 // Readiness is whether the host makes progress, and the typed reason when it does not.
 type Readiness struct {
 	Ready bool `json:"ready"` // true: /readyz answers 200; false: 503
-	// Reason is one of the words of Explained; of a host that is ready it is empty, or undecided
-	// while it waits for a decision that is not overdue.
+	// Reason is one of the words of Explained; of a host that is ready it is empty, standby while another
+	// owns the cohort, or undecided while it waits for a decision that is not overdue.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"` // for people; it never holds a user's row
 	// Degraded says what is not as the operator wants it, whether or not there is progress.
@@ -29,6 +29,7 @@ const (
 	PhaseDatabase  = Phase(DatabaseUnavailable)
 	PhaseGuests    = Phase(LoadingGuests)
 	PhaseReloading = Phase(Reloading)
+	PhaseStandby   = Phase(Standby)
 	PhaseStopped   = Phase(Stopped)
 	PhaseRunning   = Phase("running")
 )
@@ -69,6 +70,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	core := &c.Core
 	stalled := c.since(core.ProgressAt)
 	switch {
+	case c.Phase == PhaseStandby: // it does all that it is there for
+		return Readiness{Ready: true, Reason: Standby, Detail: c.Detail}
 	case c.Phase != PhaseRunning:
 		return no(Reason(c.Phase), "%s", c.Detail)
 	case core.LanesUp == 0 && c.since(core.DownSince) > databaseAfter:

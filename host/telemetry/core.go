@@ -81,6 +81,7 @@ var (
 	descEnd      = prometheus.NewDesc("ichor_log_end", "One above the last record of the log.", nil, nil)
 	descFailures = prometheus.NewDesc("ichor_install_failures_total", "Failed transactions and connections, by class.", []string{"class"}, nil)
 	descReady    = prometheus.NewDesc("ichor_ready", "1 when /readyz says 200, 0 when 503.", nil, nil)
+	descOwner    = prometheus.NewDesc("ichor_owner", "1 while this host owns the cohort, 0 while it starts, ends or stands by.", nil, nil)
 	descWaiting  = prometheus.NewDesc("ichor_not_progressing", "1 for the reason why the host is not ready, the same as in /readyz.", []string{"reason"}, nil)
 )
 
@@ -89,7 +90,7 @@ func (c *core) Describe(ch chan<- *prometheus.Desc) {
 	for _, f := range coreMetrics {
 		ch <- f.desc
 	}
-	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descReady, descWaiting} {
+	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descReady, descOwner, descWaiting} {
 		ch <- d
 	}
 }
@@ -97,15 +98,15 @@ func (c *core) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *core) Collect(ch chan<- prometheus.Metric) {
 	readiness, condition := c.health()
-	status := &condition.Core
+	core := &condition.Core
 	for _, f := range coreMetrics {
-		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(status))
+		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(core))
 	}
-	lag := max(int64(condition.Log.HighWatermark)-int64(status.Next), 0)
+	lag := max(int64(condition.Log.HighWatermark)-int64(core.Next), 0)
 	ch <- prometheus.MustNewConstMetric(descLag, prometheus.GaugeValue, float64(lag))
 	ch <- prometheus.MustNewConstMetric(descEnd, prometheus.GaugeValue, float64(condition.Log.HighWatermark))
 	for class := range replicator.Class(replicator.Classes) {
-		ch <- prometheus.MustNewConstMetric(descFailures, prometheus.CounterValue, float64(status.Stats.Failures[class]), class.String())
+		ch <- prometheus.MustNewConstMetric(descFailures, prometheus.CounterValue, float64(core.Stats.Failures[class]), class.String())
 	}
 	ready := 1.0
 	if !readiness.Ready {
@@ -113,4 +114,9 @@ func (c *core) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, 1, string(readiness.Reason))
 	}
 	ch <- prometheus.MustNewConstMetric(descReady, prometheus.GaugeValue, ready)
+	owner := 0.0
+	if condition.Phase == status.PhaseRunning {
+		owner = 1
+	}
+	ch <- prometheus.MustNewConstMetric(descOwner, prometheus.GaugeValue, owner)
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+)
+
+type handoverCommand struct {
+	asking
+	Force bool `help:"Also when no host stands by: then nothing is installed until the lease is over, or another host starts."`
+}
+
+// Run implements the verb.
+func (c *handoverCommand) Run(ctx context.Context) error {
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	before, waiting, err := in.Standbys(ctx)
+	switch {
+	case err != nil:
+		return &failure{exitEnvironment, err}
+	case before.Epoch == 0 || before.Released || !before.Connected:
+		return errors.New("nothing was changed: no host owns the cohort now; see ichor check")
+	case waiting == 0 && !c.Force:
+		return fmt.Errorf("nothing was changed: %s owns the cohort and no host stands by, so that nothing would be installed for a while; start another one first, or say --force", before.Name)
+	}
+	if err := c.ask(ctx, installer.Request{Verb: "handover"}); err != nil {
+		return err
+	}
+	return c.awaitOwner(ctx, in, before)
+}
+
+// awaitOwner says who owns the cohort next.
+func (c *handoverCommand) awaitOwner(ctx context.Context, in *installer.Installer, before installer.Owner) error {
+	ctx, cancel := context.WithTimeout(ctx, c.Wait)
+	defer cancel()
+	begun := time.Now()
+	after, err := in.WatchOwner(ctx, "handover", askEvery, func(o installer.Owner) bool { return !o.Is(before) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s has given the cohort away, and after %s no host has taken it: see ichor status of those that stand by", before.Name, c.Wait)
+	}
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	if !c.JSON {
+		fmt.Printf("%s owns the cohort, after %s had it; taken over within %s\n", after.Name, before.Name, time.Since(begun).Round(10*time.Millisecond))
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package host_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+)
+
+// standbys are several hosts of one bank.
+type standbys struct {
+	*bank
+	hosts []*running
+	last  int
+}
+
+func startTogether(t *testing.T, hosts int) *standbys {
+	s := &standbys{bank: newBank(t, 10)}
+	s.options.Database.Lease = time.Second
+	var starting sync.WaitGroup
+	s.hosts = make([]*running, hosts)
+	for i := range hosts {
+		starting.Go(func() { s.hosts[i] = s.start() })
+	}
+	starting.Wait()
+	return s
+}
+
+// owner returns the host that runs, once the others stand by.
+func (s *standbys) owner() (owner *running) {
+	s.t.Helper()
+	waiting := 0
+	until := time.Now().Add(time.Minute)
+	for owner == nil || waiting != len(s.hosts)-1 {
+		if time.Now().After(until) {
+			s.t.Fatalf("no host owns the cohort while the others stand by\n%s", s.log.text())
+		}
+		owner, waiting = nil, 0
+		for _, r := range s.hosts {
+			switch text := r.get("/v1/status"); {
+			case strings.Contains(text, `"phase":"running"`):
+				owner = r
+			case strings.Contains(text, `"phase":"standby"`):
+				waiting++
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return owner
+}
+
+func (s *standbys) without(r *running) {
+	for i, other := range s.hosts {
+		if other == r {
+			s.hosts = append(s.hosts[:i:i], s.hosts[i+1:]...)
+			return
+		}
+	}
+}
+
+func (s *standbys) pays(times int) {
+	s.t.Helper()
+	s.last = s.traffic(10*times, 10)
+	s.eventually(fmt.Sprintf("(%d)", s.last), "select version from cohort_snapshot")
+}
+
+// Of hosts that are started at once one takes the cohort over, once, and the others are ready to; when it
+// ends the next goes on at once.
+func TestHostsThatAreStartedAtOnceDoNotFight(t *testing.T) {
+	s := startTogether(t, 3)
+	first := s.owner()
+	s.pays(20)
+	s.eventually("(1)", "select epoch from ichor.state")
+	if err := first.drain(); err != nil {
+		t.Fatal(err)
+	}
+	s.without(first)
+	s.owner()
+	s.pays(20)
+	s.eventually("(2)", "select epoch from ichor.state")
+	for _, r := range s.hosts {
+		r.shows("/readyz", `"ready":true`)
+	}
+	if got := s.text("select min(amount)::bigint, max(amount)::bigint from bank_accounts"); got != "(100040,100040)" {
+		t.Errorf("balances %s, want 40 on each", got)
+	}
+}
+
+// An owner that cannot reach the database any more is taken over from after the lease, and stands by when
+// it can again.
+func TestAnOwnerThatIsCutOffIsSuperseded(t *testing.T) {
+	s := startTogether(t, 0)
+	direct := s.options.Database.URL
+	proxy := s.behind()
+	cutOff := s.start()
+	cutOff.shows("/readyz", `"ready":true`)
+	s.pays(10)
+	s.options.Database.URL = direct
+	other := s.start()
+	other.standsBy()
+	proxy.Turn(pgtest.Silent)
+	s.pays(10)
+	s.eventually("(2)", "select epoch from ichor.state")
+	proxy.Turn(pgtest.Fair)
+	cutOff.standsBy()
+	s.pays(10)
+	s.eventually("(2)", "select epoch from ichor.state")
+}
+
+// A database that is restarted does not make hosts take turns: the owner's beat comes back before anybody
+// takes it for gone.
+func TestARestartedDatabaseKeepsItsOwner(t *testing.T) {
+	s := startTogether(t, 0)
+	proxy := s.behind()
+	s.options.Database.Lease = 5 * time.Second
+	s.hosts = []*running{s.start()}
+	s.hosts[0].shows("/readyz", `"ready":true`)
+	other := s.start()
+	other.standsBy()
+	proxy.Turn(pgtest.Refused)
+	other.shows("/readyz", `"reason":"database_unavailable"`)
+	proxy.Turn(pgtest.Fair)
+	other.standsBy()
+	s.pays(10)
+	s.eventually("(1)", "select epoch from ichor.state")
+}
+
+// A handover drains the owner, and the host that waits goes on without a gap; the one that gave the cohort
+// away stands by. It is not taken up by a host that it was not meant for.
+func TestHandover(t *testing.T) {
+	s := startTogether(t, 2)
+	first := s.owner()
+	s.pays(10)
+	s.exec("insert into ichor.request (verb, who, reason) values ('handover', 'test', 'upgrade')")
+	first.standsBy()
+	second := s.owner()
+	if second == first {
+		t.Fatal("the host that gave the cohort away has it")
+	}
+	s.pays(10)
+	s.eventually("(2,done)", "select epoch, outcome from ichor.state, ichor.request")
+	for _, r := range s.hosts {
+		if err := r.drain(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec("insert into ichor.request (verb, who, reason) values ('handover', 'test', 'too late')")
+	late := s.start()
+	late.shows("/readyz", `"ready":true`)
+	s.eventually("(3,t)", "select epoch, (select outcome like 'refused: the host that it was meant for%' from ichor.request where reason = 'too late') from ichor.state")
+	s.pays(10)
+}
