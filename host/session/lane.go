@@ -50,7 +50,7 @@ func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
 				continue
 			}
 			s.Metrics.Unchanged(r.Unchanged)
-			ev := &replicator.Installed{Lane: number, Received: u.received, Begin: r.Begin.UnixNano(), Complete: status.Now()}
+			ev := &replicator.Installed{Lane: number, Received: u.received, Begin: status.At(r.Begin), Complete: status.Now()}
 			s.sayInstalled(u.job.Group, u.group, ev)
 			s.answer(ev)
 		}

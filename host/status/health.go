@@ -118,5 +118,13 @@ func (h *Health) Readiness() (Readiness, Condition) {
 	return r, h.c
 }
 
-// Now is the clock of instants: nanoseconds since the Unix epoch.
-func Now() int64 { return time.Now().UnixNano() }
+// began is when the process was, by its wall clock.
+var began = time.Now()
+
+// Now is the clock of instants: nanoseconds since the Unix epoch by the wall clock as it was when the
+// process began. From there on it goes on evenly: a wall clock that is set back by an hour must not put
+// off the core's deadlines by an hour.
+func Now() int64 { return At(time.Now()) }
+
+// At returns an instant that time.Now gave, as Now would have returned it then.
+func At(t time.Time) int64 { return began.UnixNano() + int64(t.Sub(began)) }
