@@ -3,6 +3,7 @@
 MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 MODULES   ?= 100000
+SEEDS     ?= 20000
 
 # The version is stamped by hand, so that a checkout whose owner is another user builds too.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -20,7 +21,7 @@ QUICK   := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak check build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak sim seeds explore mutants check check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,7 +68,23 @@ test-arm64: go ## what is computed differently on arm64, built for it and run by
 		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$directory/fuel.test" ./host/guest/fuel && \
 		cd host/guest/fuel && qemu-aarch64 "$$directory/fuel.test" -test.v -test.run 'Integers|Remainders'
 
-check: build cross vet format lint tidy fixtures guests race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+sim: seeds explore ## the real core above models of log, database and hosts: SEEDS=n seeds (20000: a minute), and every turn of small systems
+
+seeds: go
+	$(call say,seeds)
+	@go build -o .build/sim ./cmd/sim
+	@.build/sim --seeds $(SEEDS)
+
+explore: go
+	$(call say,explore)
+	@go build -o .build/sim ./cmd/sim
+	@.build/sim --explore
+
+mutants: go ## build bugs of one line into the protocol and have the seeds kill them; writes host/sim/MUTANTS.md (2 minutes)
+	@go build -o .build/sim ./cmd/sim
+	@.build/sim --mutants
+
+check: build cross vet format lint tidy fixtures guests check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -104,6 +121,9 @@ fixtures: ## the modules of the tests are what their texts give, by a pinned ass
 guests: go ## the modules of the examples are what their sources give, for the compilers that are there
 	$(call say,guests)
 	@go test ./guests -run Examples
+
+check-seeds:
+	@$(MAKE) seeds SEEDS=2000
 
 clean-tree:
 	$(call say,clean tree)

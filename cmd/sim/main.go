@@ -86,13 +86,18 @@ func (o *options) one(out io.Writer) (ok bool) {
 // explore takes every turn of small systems.
 func (o *options) explore(out io.Writer) (ok bool) {
 	ok = true
-	for _, e := range sim.ExploreLong() {
+	fmt.Fprintln(out, "A host does at once what it does by itself; a transaction is two steps, all up to its COMMIT and the COMMIT; a deadline\n"+
+		"comes when its host waits for nothing else. Each fault comes once at most, at any moment. Whole: every turn was taken.")
+	states := 0
+	for _, e := range sim.ExploreLong(o.Processors) {
+		states += e.States
 		fmt.Fprintf(out, "%8d states, %9d steps, %6d endings, whole %-5v %8s  %s\n", e.States, e.Steps, e.Endings, e.Whole, e.Took.Round(time.Millisecond), e.Scenario)
 		if e.Violation != "" {
 			ok = false
 			fmt.Fprintf(out, "%s\n  %s\n", e.Violation, strings.Join(e.Path, "\n  "))
 		}
 	}
+	fmt.Fprintf(out, "%d states\n", states)
 	return ok
 }
 

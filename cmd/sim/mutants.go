@@ -70,7 +70,6 @@ func (o *options) mutants(ctx context.Context, out io.Writer) (ok bool, err erro
 			places <- struct{}{}
 			defer func() { <-places }()
 			hunts[i], errs[i] = o.huntFor(ctx, root, filepath.Join(work, strconv.Itoa(i)), &sim.Mutants[i])
-			fmt.Fprintf(os.Stderr, "%s: %+v %v\n", sim.Mutants[i].Name, hunts[i], errs[i])
 		})
 	}
 	group.Wait()

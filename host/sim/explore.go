@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,33 +51,48 @@ var short = []exploration{
 	{"first undecided", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
 }
 
-// long is every scenario with each fault, and with several; the largest of them end early.
+// long is every scenario with each fault and with pairs of them, and one with all; the last ones of each
+// scenario are so large that they end before every turn is taken.
 func long() (all []exploration) {
 	for _, s := range scenarios {
-		for _, faults := range [][exploreKinds]int{
-			{exploreStart: 1}, {exploreCut: 1}, {exploreFailOver: 1}, {exploreCrash: 1, exploreStart: 1}, {exploreCut: 1, exploreFailOver: 1},
-			{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1},
-		} {
-			all = append(all, exploration{s.name, 2, faults, 60_000})
-		}
+		all = append(all,
+			exploration{s.name, 2, [exploreKinds]int{exploreCut: 1}, 60_000},
+			exploration{s.name, 2, [exploreKinds]int{exploreFailOver: 1}, 60_000},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1}, 60_000},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, 60_000},
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1}, 60_000},
+		)
 	}
-	return all
+	return append(all, exploration{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 150_000},
+		exploration{"five versions", 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 150_000})
 }
 
-// ExploreShort explores for some seconds, one system after the other, and ends with the first violation.
-func ExploreShort() []Exploration { return exploreAll(short) }
+// ExploreShort explores some very small systems, in seconds, until a violation.
+func ExploreShort() []Exploration { return exploreAll(short, 1) }
 
-// ExploreLong does so for minutes.
-func ExploreLong() []Exploration { return exploreAll(long()) }
+// ExploreLong explores more of them, in minutes, on so many processors.
+func ExploreLong(processors int) []Exploration { return exploreAll(long(), processors) }
 
-func exploreAll(which []exploration) (all []Exploration) {
-	for i := range which {
-		r := which[i].explore()
-		if all = append(all, r); r.Violation != "" {
-			break
-		}
+// exploreAll returns what came of those that were explored before the first violation, and of it.
+func exploreAll(which []exploration, processors int) []Exploration {
+	var (
+		all      = make([]Exploration, len(which))
+		next     atomic.Int64
+		violated atomic.Bool
+		group    sync.WaitGroup
+	)
+	for range processors {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(which)) && !violated.Load(); i = next.Add(1) - 1 {
+				all[i] = which[i].explore()
+				if all[i].Violation != "" {
+					violated.Store(true)
+				}
+			}
+		})
 	}
-	return all
+	group.Wait()
+	return slices.DeleteFunc(all, func(e Exploration) bool { return e.States == 0 && e.Violation == "" })
 }
 
 // name says what is explored.

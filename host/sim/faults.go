@@ -191,7 +191,6 @@ func (w *world) failOver(lost int, stale, restored bool) {
 		w.crashServer(old)
 	}
 	w.servers = append(w.servers, s)
-	w.checker.copied(s, old)
 	w.met("failed over")
 	if lost > 0 {
 		w.met("failed over and lost commits")

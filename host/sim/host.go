@@ -33,7 +33,6 @@ type host struct {
 
 	published talos.Position
 	took      *server // the one whose epoch it took
-	taken     int     // how many take-overs
 	history   uint64
 }
 
@@ -58,9 +57,6 @@ const years = 1e17 // ns
 
 // alive reports whether there is a process.
 func (h *host) alive() bool { return h.core != nil || h.taking != nil }
-
-// runs reports whether the process can do something at the moment.
-func (h *host) runs() bool { return h.alive() && h.frozen <= h.world.now }
 
 // start begins a process.
 func (h *host) start() {

@@ -112,7 +112,7 @@ func (l *lane) begin() {
 		l.close()
 	case *replicator.Connect:
 		l.job = job
-		l.connect(job)
+		l.connect()
 	case *replicator.Beat:
 		if l.connected() {
 			l.job, l.answer = job, l.conn.send(1e9, ask(l.owner()))
@@ -171,7 +171,7 @@ func (l *lane) lost(f replicator.Failure, inDoubt bool) {
 }
 
 // connect opens a connection and renews the fence.
-func (l *lane) connect(job *replicator.Connect) {
+func (l *lane) connect() {
 	l.close()
 	w := l.host.world
 	s := w.primary()

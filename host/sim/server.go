@@ -32,12 +32,12 @@ type server struct {
 
 // commit is what a transaction changed, so that it can be taken back.
 type commit struct {
-	before  []written1
+	before  []change
 	effects []effect
 }
 
-// written1 is a row before it was written; nil is none.
-type written1 struct {
+// change is a row before or after it was written; nil is none.
+type change struct {
 	key rowKey
 	row any
 }
@@ -45,7 +45,7 @@ type written1 struct {
 // transaction is one that is open.
 type transaction struct {
 	backend    *backend
-	writes     []written1 // the rows as it leaves them
+	writes     []change // the rows as it leaves them
 	locks      []rowKey
 	effects    []effect
 	work       *work // on whose behalf; nil for what installs nothing
@@ -138,7 +138,7 @@ func (t *transaction) put(key rowKey, row any) {
 			return
 		}
 	}
-	t.writes = append(t.writes, written1{key, row})
+	t.writes = append(t.writes, change{key, row})
 }
 
 // lock takes a row's lock, or says what the statement must do: wait, or fail.
@@ -171,7 +171,7 @@ func (t *transaction) commit() {
 	s := t.backend.server
 	c := commit{effects: t.effects}
 	for _, w := range t.writes {
-		c.before = append(c.before, written1{w.key, s.set(w.key, w.row)})
+		c.before = append(c.before, change{w.key, s.set(w.key, w.row)})
 		s.changed[w.key] = len(s.commits) + 1
 	}
 	for _, e := range t.effects {

@@ -26,8 +26,6 @@ const (
 	turnBeside                  // the initiator goes on
 )
 
-var turnNames = [...]string{"show", "start", "tick", "answer", "read", "deliver", "convert", "refetch", "arm", "lane", "backend", "beside"}
-
 // turns returns all that can happen now, in an order that depends on nothing else.
 func (w *world) turns() []turn {
 	all := w.buffer[:0]

@@ -58,9 +58,8 @@ func newWorld(seed uint64, s setup) *world {
 
 // populate makes the server, the hosts and the initiator.
 func (w *world) populate() {
-	w.checker = newChecker(w)
+	w.checker = &checker{world: w}
 	w.servers = []*server{newServer(w, 0)}
-	w.checker.copied(w.servers[0], nil)
 	for n := range w.setup.hosts {
 		w.hosts = append(w.hosts, &host{world: w, number: n})
 	}
