@@ -60,11 +60,11 @@ func long() (all []exploration) {
 			exploration{s.name, 2, [exploreKinds]int{exploreFailOver: 1}, 60_000},
 			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1}, 60_000},
 			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, 60_000},
-			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1}, 60_000},
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1}, 30_000},
 		)
 	}
-	return append(all, exploration{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 150_000},
-		exploration{"five versions", 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 150_000})
+	return append(all, exploration{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 100_000},
+		exploration{"five versions", 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 100_000})
 }
 
 // ExploreShort explores some very small systems, in seconds, until a violation.
