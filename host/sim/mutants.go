@@ -102,7 +102,7 @@ var Mutants = []Mutant{
 
 	// The log.
 	{"first decision does not bind", "a later decision changes what an earlier one said", fileReading,
-		"if s.Decision.Outcome == talos.Undecided {", "if s.Decision.Outcome != talos.Undecided || true {"},
+		"		case s.Decision.Outcome != talos.Undecided:\n", "		case false:\n"},
 	{"undecided versions are forwarded", "the snapshot passes an undecided version", fileSuffix,
 		"if e := s.Head(); e == nil || e.Decision.Outcome == talos.Undecided {", "if e := s.Head(); e == nil {"},
 	{"late decision forgotten", "a version that was passed is never installed", fileReading,
@@ -126,7 +126,7 @@ var Mutants = []Mutant{
 	{"tried again before its row is durable", "the quarantine holds what is installed", filePoison,
 		"if !recording && due(h) {", "if due(h) {"},
 	{"end of a quarantine forgotten", "the quarantine holds what is installed", "host/replicator/endings.go",
-		"			ends = append(ends, End{e.Version, EndedInstalled, e.Generation})\n", "			_ = t\n"},
+		"			ends = append(ends, End{Version: e.Version, How: EndedInstalled, Generation: e.Generation})\n", "			_ = t\n"},
 	{"cure forgotten", "a held version that could go stays", filePoison,
 		"return p.outdated(h) || (h.retryAt != 0 && h.retryAt <= p.now)", "return p.outdated(h)"},
 	{"culprit not set apart", "a poison version keeps its group for ever", fileAnswers,
