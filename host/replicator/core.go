@@ -73,6 +73,7 @@ func (c *Core) restore(start Start) {
 			c.poison.unended = append(c.poison.unended, End{Version: v, How: EndedPassed, Generation: cohort.NoGeneration})
 		} else {
 			c.poison.troubles[v] = &trouble{recorded: true}
+			c.reading.wasHeld(v, start)
 		}
 	}
 	for _, v := range start.Abandoned {

@@ -34,6 +34,7 @@ type reading struct {
 	refused   refusedVersions
 	holes     holes
 	lost      []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
+	held      []talos.Version // by an earlier host, above what was read since; ascending
 	settled   ring.Ring[settledDecision]
 	paused    bool
 	pausedAt  int64 // ns
@@ -245,8 +246,36 @@ func (r *reading) lateCommit(ev *Decision) {
 }
 
 func (r *reading) onHole(ev *Hole) {
-	if r.skipFrom == 0 || ev.From < r.skipFrom {
-		r.holes.add(*ev)
+	if r.skipFrom != 0 && ev.From >= r.skipFrom {
+		return
+	}
+	r.holes.add(*ev)
+	for len(r.held) > 0 && talos.Position(r.held[0]) < ev.To {
+		if v := r.held[0]; talos.Position(v) >= ev.From && v > r.queue.Last() {
+			r.lose(v, ev.Before, suffix.Decision{Outcome: talos.Committed})
+		}
+		r.held = r.held[1:]
+	}
+}
+
+// wasHeld takes a version that an earlier host held. One that the log lacks has no record which would
+// bring it back: below the resume point, which passes a hole as long as no decision is known, it takes its
+// place at once, and above it when the hole is read.
+func (r *reading) wasHeld(v talos.Version, start Start) {
+	if talos.Position(v) < start.Resume {
+		r.lose(v, start.Anchor, suffix.Decision{Outcome: talos.Committed})
+		return
+	}
+	r.held = append(r.held, v)
+}
+
+// lose gives a committed version that the log lacks its place in the order.
+func (r *reading) lose(v talos.Version, before talos.Anchor, d suffix.Decision) {
+	d.Received = r.now
+	s := &suffix.Entry{Version: v, Received: r.now, Before: before, Kind: suffix.Missing, Decision: d}
+	i, found := slices.BinarySearchFunc(r.lost, s, func(a, b *suffix.Entry) int { return int(int64(a.Version) - int64(b.Version)) })
+	if !found {
+		r.lost = slices.Insert(r.lost, i, s)
 	}
 }
 
@@ -262,12 +291,7 @@ func (r *reading) missing(ev *Decision, h Hole) {
 	}
 	r.stats.MissingCandidates++
 	if ev.Version > r.queue.Last() {
-		s := &suffix.Entry{
-			Version: ev.Version, Received: r.now, Before: h.Before, Kind: suffix.Missing,
-			Decision: suffix.Decision{Position: ev.Position, Received: r.now, Safepoint: ev.Safepoint, Outcome: ev.Outcome, Contradictory: ev.Contradictory},
-		}
-		i, _ := slices.BinarySearchFunc(r.lost, s, func(a, b *suffix.Entry) int { return int(int64(a.Version) - int64(b.Version)) })
-		r.lost = slices.Insert(r.lost, i, s)
+		r.lose(ev.Version, h.Before, suffix.Decision{Position: ev.Position, Safepoint: ev.Safepoint, Outcome: ev.Outcome, Contradictory: ev.Contradictory})
 		return
 	}
 	f := Failure{Class: Poison, Kind: KindMissing, Message: missingMessage(ev.Position) + "; later versions were installed before"}
@@ -275,7 +299,12 @@ func (r *reading) missing(ev *Decision, h Hole) {
 	r.do(&Notice{Kind: CandidateMissing, Version: ev.Version, Failure: f})
 }
 
+// missingMessage says what is known of a version that the log lacks; of one that an earlier host held the
+// decision is not.
 func missingMessage(decided talos.Position) string {
+	if decided == 0 {
+		return "an earlier host read that it is committed, and the log has nothing at its position: was the topic compacted?"
+	}
 	return fmt.Sprintf("the decision at position %d commits it, and the log had nothing at its position when it was read: was the topic compacted?", decided)
 }
 

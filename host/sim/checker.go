@@ -251,7 +251,7 @@ func (c *checker) stopped(h *host, stop *replicator.Stop) {
 	case replicator.StopBrokenPromise, replicator.StopHalted:
 		w.violated("host %d stopped: %s: %s", h.number, stop.Reason, stop.Failure)
 	case replicator.StopFenced:
-		if h.owns(w.primary()) && h.owns(h.took) {
+		if !slices.ContainsFunc(w.servers, func(s *server) bool { return !h.owns(s) }) {
 			w.violated("L5: host %d says that it is fenced, and nobody took the cohort since", h.number)
 		}
 		w.met("fenced")
