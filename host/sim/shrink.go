@@ -3,10 +3,13 @@ package sim
 // Shrink looks for a smaller play that fails too: with fewer candidates, fewer kinds of faults and fewer
 // turns. The violation may be another one.
 func Shrink(p Play) (smallest Play, violation string) {
-	fails := func(p Play) string {
+	return shrink(p, func(p Play) string {
 		p.Trace = nil
 		return p.Run().Violation
-	}
+	})
+}
+
+func shrink(p Play, fails func(Play) string) (smallest Play, violation string) {
 	violation = fails(p)
 	if violation == "" {
 		return p, ""
