@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -28,8 +29,8 @@ type abandonCommand struct {
 
 // Run implements the verb.
 func (c *abandonCommand) Run(ctx context.Context) error {
-	if c.Version == 0 {
-		return &failure{exitSettings, errors.New("version 0 is no version")}
+	if c.Version == 0 || c.Version > math.MaxInt64 {
+		return &failure{exitSettings, fmt.Errorf("%d is no version: the first is 1, and they are positions of the log", c.Version)}
 	}
 	return c.ask(ctx, installer.Request{Verb: "abandon", Version: c.Version})
 }

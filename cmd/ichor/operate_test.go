@@ -246,6 +246,7 @@ func TestACandidateIsAbandoned(t *testing.T) {
 	h.says(exitRuntime, "refused: the log ends before it", "abandon", "99", "--reason", "x")
 	h.says(exitRuntime, "refused: at this position stands no candidate", "abandon", fmt.Sprint(decided+1), "--reason", "x")
 	h.says(exitSettings, "no version", "abandon", "0", "--reason", "x")
+	h.says(exitSettings, "no version", "abandon", "18446744073709551615", "--reason", "x")
 	h.says(exitOK, fmt.Sprintf("abandon version %d: done", first), "abandon", fmt.Sprint(first), "--reason", "its agent is gone")
 	h.commit(first) // after all
 	h.says(exitRuntime, "refused: it was abandoned before", "abandon", fmt.Sprint(first), "--reason", "x")

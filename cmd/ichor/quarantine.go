@@ -106,6 +106,9 @@ func printHeld(w io.Writer, held []installer.Held) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	if len(holds) == 0 {
+		return nil
+	}
 	_, err := fmt.Fprintf(w, "%d held, the hash of these is %s\n", len(holds), installer.HashOf(holds))
 	return err
 }

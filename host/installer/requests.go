@@ -24,7 +24,7 @@ type Request struct {
 	Outcome string        `json:"outcome,omitempty"` // done, or refused and why
 }
 
-// Ended reports whether the request is over, and Done whether it was carried out.
+// Ended reports whether the request is over, carried out or refused.
 func (r *Request) Ended() bool { return r.EndedAt != nil }
 
 // Done reports whether the request was carried out.

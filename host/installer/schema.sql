@@ -104,7 +104,7 @@ create table if not exists ichor.audit (
 create table if not exists ichor.request (
 	id bigint generated always as identity primary key,
 	verb text not null,                        -- skip, retry, abandon, pause, resume
-	version bigint,                            -- of skip, retry and abandon
+	version bigint check (version > 0),        -- of skip, retry and abandon
 	hash text,                                 -- of skip: of the record and of why it was held
 	who text not null,
 	reason text not null,

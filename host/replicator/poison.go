@@ -222,6 +222,13 @@ func (p *poison) skip() (settled []talos.Version) {
 	return settled
 }
 
+// refuseSkip has the request to skip a version refused, if there is one: it has settled by itself.
+func (p *poison) refuseSkip(e *queue.Entry) {
+	if p.skips[e.Version] != 0 {
+		p.skipping = append(p.skipping, e)
+	}
+}
+
 // settleByOperator settles a version that an operator skips, without effects.
 func (p *poison) settleByOperator(e *queue.Entry) {
 	p.stats.SkippedByOperator++
