@@ -13,11 +13,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// scanTime bounds the search for an xid in the log, which reads so many bytes at once.
-const (
-	scanTime  = 20 * time.Second
-	scanBytes = 4 << 20
-)
+// scanTime bounds the search for an xid in the log.
+const scanTime = 20 * time.Second
 
 // errEnough ends a search.
 var errEnough = errors.New("enough was found")
