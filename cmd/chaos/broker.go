@@ -30,39 +30,44 @@ func beBroker(ctx context.Context, port, dir string) error {
 // brokerProcess is a broker in a process of its own, which can be frozen.
 type brokerProcess struct {
 	*hosttest.Process
-	addr string
+	dir, addr string
 }
 
-// startBroker starts this program once more, as a broker, and waits until it listens.
+// startBroker starts this program once more, as a broker.
 func startBroker(ctx context.Context, dir string) (*brokerProcess, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	addr, err := hosttest.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(addr)
+	b := &brokerProcess{dir: dir, addr: addr}
+	return b, b.again(ctx)
+}
+
+// again starts the broker, at its address and on its data, and waits until it listens.
+func (b *brokerProcess) again(ctx context.Context) error {
+	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p, err := hosttest.Launch(filepath.Join(dir, "broker.log"), self, brokerVerb, port, filepath.Join(dir, "log"))
+	_, port, err := net.SplitHostPort(b.addr)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	b := &brokerProcess{p, addr}
+	b.Process, err = hosttest.Launch(filepath.Join(b.dir, "broker.log"), self, brokerVerb, port, filepath.Join(b.dir, "log"))
+	if err != nil {
+		return err
+	}
 	for dialer := (&net.Dialer{Timeout: time.Second}); ; {
-		conn, err := dialer.DialContext(ctx, "tcp", addr)
+		conn, err := dialer.DialContext(ctx, "tcp", b.addr)
 		if err == nil {
-			return b, conn.Close()
+			return conn.Close()
 		}
-		if err := p.Check(); err != nil {
-			return nil, fmt.Errorf("start a broker: %w", err)
+		if err := b.Check(); err != nil {
+			return fmt.Errorf("start a broker: %w", err)
 		}
 		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
-			p.Kill()
-			return nil, err
+			b.Kill()
+			return err
 		}
 	}
 }

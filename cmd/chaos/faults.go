@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
@@ -36,10 +38,14 @@ var faults = []fault{
 	{"cut before COMMIT", 2, next(pgtest.CutBeforeCommit)},
 	{"cut after COMMIT", 3, next(pgtest.CutAfterCommit)},
 	{"FATAL after COMMIT", 2, next(pgtest.FatalAfterCommit)},
+	{"half a transaction, then silence", 1, next(pgtest.SilenceBeforeCommit)},
 	{"every connection is cut", 2, func(_ context.Context, w *world) error { w.proxy.Cut(); return nil }},
 	{"the database is away", 2, weather(pgtest.Refused)},
 	{"the network is silent", 1, weather(pgtest.Silent)},
+	{"a stranger holds a row", 1, holdRow},
+	{"a column is gone, and comes back", 1, renameColumn},
 	{"the broker is frozen", 2, freezeBroker},
+	{"the broker is killed", 1, killBroker},
 	{"failover to a copy that lacks commits", 2, failOver},
 }
 
@@ -199,6 +205,42 @@ func freezeBroker(ctx context.Context, w *world) error {
 	w.broker.Signal(syscall.SIGSTOP)
 	defer w.broker.Signal(syscall.SIGCONT)
 	return w.some(ctx, 2*time.Second)
+}
+
+// killBroker kills the broker and starts it again on its data.
+func killBroker(ctx context.Context, w *world) error {
+	w.broker.Kill()
+	return errors.Join(w.some(ctx, time.Second), w.broker.again(ctx))
+}
+
+// holdRow locks a hot row for a while.
+func holdRow(ctx context.Context, w *world) error {
+	conn, err := pgx.Connect(ctx, w.server.URL(database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.Background())
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "select from bank_accounts where number = $1 for update", w.bank.Opening.Accounts[0]); err != nil {
+			return err
+		}
+		return w.some(ctx, 3*time.Second)
+	})
+}
+
+// renameColumn takes a column away that every statement names, gives it back, and has what is held by then
+// tried at once, as an operator would.
+func renameColumn(ctx context.Context, w *world) error {
+	if err := w.exec(ctx, "alter table bank_accounts rename column amount to gone"); err != nil {
+		return err
+	}
+	err := errors.Join(w.some(ctx, time.Second), w.exec(ctx, "alter table bank_accounts rename column gone to amount"))
+	if err != nil {
+		return err
+	}
+	// Nothing may be held, or some settle by themselves meanwhile: then it says so, and that is well.
+	_, _ = w.stage.Ichor(ctx, "quarantine", "retry", "--kind", "sql", "-c", w.settings(), "--reason", "chaos", "--wait", "30s")
+	return nil
 }
 
 // failOver copies the database, lets the host commit more, and has the copy take the place of the original.

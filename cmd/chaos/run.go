@@ -101,6 +101,9 @@ type encounter struct {
 	reasons  []string      // that the host said from its beginning until all was installed
 }
 
+// silentMost is how long a host may install nothing without saying why: five seconds are promised.
+const silentMost = 6 * time.Second
+
 // meet lets a fault happen under traffic and checks what the host makes of it.
 func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	w.ready.forget()
@@ -115,7 +118,9 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	if err == nil {
 		err = w.settles(ctx)
 	}
-	e.reasons = w.ready.said()
+	if e.reasons = w.ready.said(); err == nil && e.recovery > silentMost && len(e.reasons) == 0 {
+		err = violated("it installed nothing for %v and said nothing about it", e.recovery)
+	}
 	if err == nil {
 		err = w.once(ctx)
 	}
