@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
@@ -86,7 +87,7 @@ func (w *world) settles(ctx context.Context) error {
 	return w.reaches(ctx, func(s state) bool { return s == state{snapshot: w.traffic.last.Load()} })
 }
 
-// once compares the database with a serial replay of the log: safety.
+// once compares the database with a serial replay of the log, and what the host wrote down with both: safety.
 func (w *world) once(ctx context.Context) error {
 	log, err := verdict.Read(ctx, []string{w.broker.addr}, topic)
 	if err != nil {
@@ -100,5 +101,13 @@ func (w *world) once(ctx context.Context) error {
 		return violated("the database differs from the serial replay in %d of %d accounts, %v; snapshot %d, should be %d; money %s, should be %s",
 			v.Different, v.Accounts, v.Differences, v.Snapshot, v.WantSnapshot, v.Total, v.WantTotal)
 	}
-	return nil
+	bank := *w.bank
+	bank.URL = w.server.URL(database)
+	books, _, err := w.stage.Books(ctx, topic, &bank, true)
+	if err == nil {
+		if wrong := stage.BooksError(books); wrong != nil {
+			err = violated("%v", wrong)
+		}
+	}
+	return err
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Evidence is everything that a host wrote down about itself, as it is at one moment.
+// Evidence is everything that a host wrote down about itself, as it is at one moment. Of its State, Abandoned
+// has all versions that were, also below the resume point.
 type Evidence struct {
 	State
 	// Cohort is what cohort_snapshot says, which is the snapshot unless somebody else moved it.
@@ -76,6 +77,9 @@ func (r *Reader) Evidence(ctx context.Context) (*Evidence, error) {
 	}
 	e := &Evidence{Modules: map[string]string{}}
 	if err := loadState(ctx, r.conn, &e.State, &e.Cohort); err != nil {
+		return nil, err
+	}
+	if err := loadAbandoned(ctx, r.conn, &e.State, 0); err != nil {
 		return nil, err
 	}
 	rows, err := r.conn.Query(ctx, `select version, held, kind, coalesce(resolution, ''), coalesce(resolved_digest, '') from ichor.quarantine order by version`)

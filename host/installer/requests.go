@@ -54,7 +54,12 @@ func loadRequests(ctx context.Context, conn *pgx.Conn, s *State) error {
 	if err != nil {
 		return failure(err, "read the requests")
 	}
-	rows, err = conn.Query(ctx, "select version from ichor.request where verb = 'abandon' and outcome = $1 and version >= $2 order by version", doneOutcome, int64(s.Resume))
+	return loadAbandoned(ctx, conn, s, s.Resume)
+}
+
+// loadAbandoned reads which versions from a position on were abandoned.
+func loadAbandoned(ctx context.Context, conn *pgx.Conn, s *State, from talos.Position) error {
+	rows, err := conn.Query(ctx, "select version from ichor.request where verb = 'abandon' and outcome = $1 and version >= $2 order by version", doneOutcome, int64(from))
 	if err == nil {
 		s.Abandoned, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
 	}

@@ -24,6 +24,7 @@ const (
 	LedgerNotCommitted  Kind = "ledger_not_committed"
 	QuarantineWrong     Kind = "quarantine_wrong" // a version is held that was installed, or was never to be
 	SkippedWithoutAudit Kind = "skipped_without_audit"
+	AbandonedUnaudited  Kind = "abandoned_without_audit"
 	HistoryGap          Kind = "history_gap"    // no module is named for an installed version (I14)
 	ModuleMissing       Kind = "module_missing" // a module of the history is not kept
 	ModuleWrong         Kind = "module_wrong"   // another module is kept under its digest
@@ -70,6 +71,8 @@ type Books struct {
 	Held    int           `json:"held"`    // in quarantine
 	Skipped int           `json:"skipped"` // by an operator
 	Pending int           `json:"pending"` // committed, and neither installed nor held
+	// Abandoned are candidates that an operator had count as aborted; they are among the aborted in Counts.
+	Abandoned int `json:"abandoned"`
 
 	// Below is the first position that was looked at: what came before is not in the log any more, and
 	// nothing is said of it.
@@ -96,10 +99,11 @@ type bookkeeper struct {
 }
 
 // Check holds what a host wrote down against the log. The log must have been read AFTER the
-// evidence, so that it has everything that the host knew.
+// evidence, so that it has everything that the host knew. What operators abandoned counts as aborted in it from then on.
 func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
+	log.abandon(e.Abandoned)
 	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*installer.QuarantineRow{}, books: &Books{
-		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start,
+		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned),
 	}}
 	for _, v := range e.Ledger {
 		k.ledger[v] = true
@@ -113,6 +117,7 @@ func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
 	}
 	k.ledgerRows()
 	k.quarantine()
+	k.abandoned()
 	k.guests()
 	k.atRest(rest)
 	k.books.Findings = k.found
@@ -205,6 +210,15 @@ func (k *bookkeeper) quarantine() {
 			if !k.audited("skip", row.Version) {
 				k.found.add(SkippedWithoutAudit, row.Version, "version %d was skipped by an operator, and ichor.audit does not say by whom", row.Version)
 			}
+		}
+	}
+}
+
+// abandoned looks for who had candidates count as aborted.
+func (k *bookkeeper) abandoned() {
+	for _, v := range k.e.Abandoned {
+		if !k.audited("abandon", v) {
+			k.found.add(AbandonedUnaudited, v, "version %d was abandoned, and ichor.audit does not say by whom", v)
 		}
 	}
 }

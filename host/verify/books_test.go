@@ -222,6 +222,28 @@ func TestSkippedVersionsHaveAnAuditRow(t *testing.T) {
 	}
 }
 
+// A candidate that an operator abandoned holds nothing, whatever is decided of it later; and it says who did that.
+func TestAbandonedVersionsCountAsAborted(t *testing.T) {
+	e := good()
+	e.Snapshot, e.Cohort, e.Resume, e.Ledger, e.Abandoned = 9, 9, 12, nil, []talos.Version{5}
+	e.Audit = []installer.AuditRow{{ID: 1, At: time.Unix(0, 0), Who: "ann", Deed: "abandon version 5: done", Reason: "it is a test"}}
+	log := func() *Log {
+		return logOf(t, "candidate "+item, "commit 1", "candidate "+item, "commit 3", "candidate "+item, "other", "candidate "+item, "commit 7", "candidate "+item, "abort 9", "commit 5")
+	}
+	l := log()
+	if b := Check(l, e, true); !b.OK() || b.Abandoned != 1 || l.Class(5) != Aborted || b.Counts[Aborted] != 2 {
+		t.Errorf("got %+v, version 5 is %s", b, l.Class(5))
+	}
+	e.Ledger = []talos.Version{5}
+	if b := Check(log(), e, true); b.OK() {
+		t.Error("an abandoned version that is installed is well")
+	}
+	e.Ledger, e.Audit = nil, nil
+	if b := Check(log(), e, true); len(b.Findings) != 1 || b.Findings[0].Kind != AbandonedUnaudited {
+		t.Errorf("got %+v", b.Findings)
+	}
+}
+
 func TestAtRestNothingWaits(t *testing.T) {
 	l := logOf(t, "candidate "+item, "commit 1", "candidate "+item, "commit 3")
 	e := good()

@@ -124,6 +124,14 @@ func (l *Log) decide(at talos.Position, value []byte) {
 	}
 }
 
+// abandon takes what an operator decided of candidates that had no decision: they count as aborted, whatever
+// the log says of them later.
+func (l *Log) abandon(versions []talos.Version) {
+	for _, v := range versions {
+		l.decisions[v] = decision{outcome: talos.Aborted}
+	}
+}
+
 // find returns the entry of a version.
 func (l *Log) find(v talos.Version) (entry, bool) {
 	at, found := slices.BinarySearchFunc(l.versions, v, func(e entry, v talos.Version) int { return cmp.Compare(e.version, v) })
