@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
@@ -27,7 +26,9 @@ var faults = []fault{
 	{"kill -9", 6, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"kill -9, and again while it starts", 3, killTwice},
 	{"frozen and woken", 3, freeze},
-	{"frozen, another takes over, woken", 3, takeOver},
+	{"frozen, another takes over, woken", 2, takeOver},
+	{"killed, and one that stands by goes on", 2, killOwner},
+	{"handed over to one that stands by", 2, handOver},
 	{"drained by SIGTERM", 1, drain},
 	{"paused, killed, resumed", 2, pauseAndKill},
 	{"its backends are terminated", 2, func(ctx context.Context, w *world) error {
@@ -87,43 +88,6 @@ func freeze(ctx context.Context, w *world) error {
 		return err
 	}
 	return errors.Join(w.some(ctx, 3*time.Second), w.host.Signal(syscall.SIGCONT))
-}
-
-// takeOver lets another host take the cohort from one that is frozen; when that wakes it must end, and
-// commit nothing.
-func takeOver(ctx context.Context, w *world) error {
-	frozen := w.host
-	if err := frozen.Signal(syscall.SIGSTOP); err != nil {
-		return err
-	}
-	other, err := w.newHost(ctx)
-	if err == nil {
-		err = other.Start()
-	}
-	if err == nil {
-		w.use(other)
-		err = other.Ready(ctx, w.options.Patience)
-	}
-	if err := errors.Join(err, w.some(ctx, time.Second), frozen.Signal(syscall.SIGCONT)); err != nil {
-		return err
-	}
-	return w.ends(ctx, frozen)
-}
-
-// ends waits until a host that was superseded has ended by itself.
-func (w *world) ends(ctx context.Context, h *stage.Host) error {
-	for begun := time.Now(); time.Since(begun) < w.options.Patience; {
-		if err := h.Check(); err != nil {
-			if !strings.Contains(err.Error(), "another host owns the cohort") {
-				return fmt.Errorf("a host that another took over from ended otherwise: %w", err)
-			}
-			return h.Stop()
-		}
-		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return errors.Join(errors.New("a host that another took over from does not end"), h.Stop())
 }
 
 func drain(_ context.Context, w *world) error {

@@ -127,9 +127,14 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	return e, err
 }
 
-// recovers waits until the host installs again, and returns how long that takes from now on.
+// recovers waits until the host installs again, and returns how long that takes from now on, or from
+// when the fault says that it was over.
 func (w *world) recovers(ctx context.Context) (time.Duration, error) {
-	over := time.Now()
+	over := w.over
+	if over.IsZero() {
+		over = time.Now()
+	}
+	w.over = time.Time{}
 	before, err := w.state(ctx)
 	if err == nil {
 		err = w.reaches(ctx, func(s state) bool { return s.snapshot > before.snapshot || s.snapshot == w.traffic.last.Load() })

@@ -41,6 +41,7 @@ type world struct {
 	host    *stage.Host
 	hosts   int // that were made
 	traffic *traffic
+	over    time.Time // when the fault was over; zero is when it returned
 	ready   *readiness
 
 	copies  []*pgtest.Server // servers that took over
@@ -135,7 +136,7 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	bank.Name = fmt.Sprintf("host%d", w.hosts)
 	w.hosts++
 	return w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
-		s.Database.URL = w.proxy.URL()
+		s.Database.URL, s.Database.Lease = w.proxy.URL(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
 	})
 }

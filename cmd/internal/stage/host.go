@@ -96,6 +96,16 @@ func (h *Host) KillAndStart() error {
 	return h.Start()
 }
 
+// Kill kills the host at whatever it does.
+func (h *Host) Kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.process != nil {
+		h.process.Kill()
+		h.process = nil
+	}
+}
+
 // Restarts returns how often the host was killed and started again.
 func (h *Host) Restarts() int {
 	h.mu.Lock()

@@ -16,7 +16,8 @@ type Settings struct {
 		Group   string   `yaml:"group"`
 	} `yaml:"source"`
 	Database struct {
-		URL string `yaml:"url"`
+		URL   string `yaml:"url"`
+		Lease string `yaml:"lease,omitempty"`
 	} `yaml:"database"`
 	Guests struct {
 		Directory string  `yaml:"directory"`

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/hosttest"
+)
+
+// The phases of a host that chaos waits for, as /v1/status says them.
+const (
+	standsBy = "standby"
+	owns     = "running"
+)
+
+// second starts another host, which stands by.
+func (w *world) second(ctx context.Context) (*stage.Host, error) {
+	other, err := w.newHost(ctx)
+	if err == nil {
+		err = other.Start()
+	}
+	if err == nil {
+		err = w.becomes(ctx, other, standsBy)
+	}
+	return other, err
+}
+
+// becomes waits until a host says that it is in a phase.
+func (w *world) becomes(ctx context.Context, h *stage.Host, phase string) error {
+	var said struct{ Phase string }
+	for begun := time.Now(); time.Since(begun) < w.options.Patience; {
+		if err := h.Check(); err != nil {
+			return fmt.Errorf("a host ends by itself: %w", err)
+		}
+		if h.Ask(ctx, "/v1/status", &said) == nil && said.Phase == phase { // it may not listen yet
+			return nil
+		}
+		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("a host is %s for %v and does not become %s; its log ends:\n%s", said.Phase, w.options.Patience, phase, h.Tail())
+}
+
+// takeOver lets another host take the cohort from one that is frozen; when that wakes it must stand by, and
+// commit nothing.
+func takeOver(ctx context.Context, w *world) error {
+	frozen := w.host
+	other, err := w.second(ctx)
+	if err != nil {
+		return errors.Join(err, other.Stop())
+	}
+	w.use(other)
+	err = errors.Join(frozen.Signal(syscall.SIGSTOP), w.becomes(ctx, other, owns), w.some(ctx, time.Second), frozen.Signal(syscall.SIGCONT))
+	if err == nil {
+		err = w.becomes(ctx, frozen, standsBy)
+	}
+	return errors.Join(err, frozen.Stop())
+}
+
+// killOwner kills the host that owns the cohort while another stands by.
+func killOwner(ctx context.Context, w *world) error {
+	killed := w.host
+	other, err := w.second(ctx)
+	if err != nil {
+		return errors.Join(err, other.Stop())
+	}
+	w.use(other)
+	w.over = time.Now()
+	killed.Kill()
+	return w.becomes(ctx, other, owns)
+}
+
+// handOver has the host give the cohort to another.
+func handOver(ctx context.Context, w *world) error {
+	before := w.host
+	settings := w.settings()
+	other, err := w.second(ctx)
+	if err != nil {
+		return errors.Join(err, other.Stop())
+	}
+	w.use(other)
+	w.over = time.Now()
+	_, err = w.stage.Ichor(ctx, "handover", "-c", settings, "--reason", "chaos", "--wait", w.options.Patience.String())
+	if err == nil {
+		err = errors.Join(w.becomes(ctx, other, owns), w.becomes(ctx, before, standsBy))
+	}
+	return errors.Join(err, before.Stop())
+}
