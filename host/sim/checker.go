@@ -32,6 +32,14 @@ func (s *server) applied(n *node) bool {
 	return true
 }
 
+// settled reports whether a version has taken effect, or need not.
+func (s *server) settled(n *node) bool {
+	if n.class == installable {
+		return s.applied(n)
+	}
+	return s.excused(n.version)
+}
+
 // committed checks a server after each commit.
 func (c *checker) committed(s *server, t *transaction, done *commit) {
 	touched := false
@@ -103,11 +111,11 @@ func (c *checker) passes(s *server, from, to talos.Version) {
 	all := w.log.candidates
 	for i := w.log.firstAbove(from); i < len(all) && all[i].version <= to; i++ {
 		v := all[i].version
-		if all[i].binding == nil || all[i].binding.Position >= w.end {
+		if (all[i].binding == nil || all[i].binding.Position >= w.end) && !s.excused(v) {
 			w.violated("I6: the snapshot %d passes version %d, which is not decided", to, v)
 			return
 		}
-		if n := w.truth.byPlace[v]; n != nil && (n.class != installable || !s.applied(n)) {
+		if n := w.truth.byPlace[v]; n != nil && !s.settled(n) {
 			w.violated("I6: the snapshot goes to %d and passes version %d, which is not settled", to, v)
 			return
 		}
@@ -161,7 +169,7 @@ func (c *checker) group(s *server, t *transaction) {
 // order checks I10: all below a version that conflict with it have taken effect.
 func (c *checker) order(s *server, n *node) {
 	for _, b := range n.below {
-		if b.class != installable || !s.applied(b) {
+		if !s.settled(b) {
 			c.world.violated("I10: version %d is installed before %d, which conflicts with it", n.version, b.version)
 			return
 		}

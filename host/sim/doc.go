@@ -1,6 +1,6 @@
 // Package sim plays the whole system by a seed, in one goroutine: the real core (host/replicator with
 // its queue and suffix) on one to four hosts, above a model of the log, of PostgreSQL, of guests and of
-// a cohort's initiator that installs by itself. Everything that can be otherwise is drawn from the seed:
+// a cohort's initiator that installs by itself, and operators. Everything that can be otherwise is drawn from the seed:
 // the sizes, the options of the core, which faults there are, and what happens next. So a seed that
 // fails is a report of a bug that can be played again.
 //

@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -15,13 +16,18 @@ type ending struct {
 }
 
 // endingOf says how a log must end, when a version that the log lacks is held.
-func (w *world) endingOf(missing talos.Version) ending {
+func (w *world) endingOf(s *server, missing talos.Version) ending {
 	e := ending{resume: w.log.records[len(w.log.records)-1].next, all: true}
 	lowest := talos.Version(1 << 62)
-	for _, c := range w.log.candidates {
-		n := w.truth.byPlace[c.version]
-		if w.truth.classes[c.version] == undecided || n != nil && n.stops {
-			lowest = min(lowest, c.version)
+	stops := map[*node]bool{} // they wait for ever, or what conflicts with them may do so
+	for _, n := range w.truth.nodes {
+		excused := n.class != installable && s.excused(n.version)
+		stops[n] = n.class != installable && !excused
+		for _, b := range n.below {
+			stops[n] = stops[n] || stops[b]
+		}
+		if stops[n] && !excused {
+			lowest = min(lowest, n.version)
 		}
 	}
 	lowest = min(lowest, missing)
@@ -34,7 +40,7 @@ func (w *world) endingOf(missing talos.Version) ending {
 		}
 	}
 	for _, n := range w.truth.nodes {
-		if !n.stops && n.version < missing {
+		if n.class == installable && !stops[n] && n.version < missing {
 			e.must = append(e.must, n)
 		}
 	}
@@ -60,7 +66,7 @@ func (w *world) unsettled() string {
 	s := w.primary()
 	state := read[stateRow](s, stateKey)
 	missing := append(w.missing(s), 1<<62)
-	e := w.endingOf(missing[0])
+	e := w.endingOf(s, missing[0])
 	switch {
 	case state.snapshot < e.snapshot:
 		return "L1: the snapshot does not reach the last version that is settled"
@@ -74,6 +80,11 @@ func (w *world) unsettled() string {
 	for _, n := range e.must {
 		if !s.applied(n) {
 			return "L2: version " + n.version.String() + " could be installed and is not"
+		}
+	}
+	for _, r := range s.standing() {
+		if row := read[requestRow](s, requestKey(r.ID)); !row.taken || r.Verb == replicator.Skip && r.Version <= state.snapshot {
+			return "L4: a request to " + string(r.Verb) + " has no answer"
 		}
 	}
 	if v := w.curable(s, missing[0]); v != 0 {

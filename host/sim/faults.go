@@ -35,6 +35,8 @@ func (w *world) strike(f fault) {
 		w.primary().full = w.now + w.faultDice.span(2e9)
 	case strangeLock:
 		w.strangerLocks()
+	case operate:
+		w.operate()
 	default:
 		w.strikeBackend(f)
 	}
@@ -226,6 +228,7 @@ func (w *world) heal() {
 		}
 	}
 	w.leaveOne(s)
+	w.cares = w.setup.faults[operate] > 0 && w.faultDice.chance(500)
 }
 
 // leaveOne has the owner go on alone, or one start where there is none.

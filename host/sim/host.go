@@ -32,6 +32,7 @@ type host struct {
 	newest     int   // the digest that was armed last
 
 	published talos.Position
+	asks      int64   // when it looks for requests next, ns
 	took      *server // the one whose epoch it took
 	history   uint64
 }
@@ -132,6 +133,7 @@ func (h *host) begin(s *server, state stateRow) {
 	default:
 		start.Resume = w.log.records[0].at
 	}
+	start.Requests, start.Abandoned = s.standing(), s.abandoned(start.Resume)
 	for _, v := range s.rowsOf(tableQuarantine) {
 		if read[quarantineRow](s, quarantined(talos.Version(v))).held {
 			start.Held = append(start.Held, talos.Version(v))
@@ -198,6 +200,8 @@ func (h *host) perform(a replicator.Action) {
 	case *replicator.Beat:
 		h.give(a.Lane, a)
 	case *replicator.Disconnect:
+		h.give(a.Lane, a)
+	case *replicator.Respond:
 		h.give(a.Lane, a)
 	case *replicator.Quarantine:
 		h.world.met("poison")

@@ -117,6 +117,14 @@ func (l *lane) begin() {
 		if l.connected() {
 			l.job, l.answer = job, l.conn.send(1e9, ask(l.owner()))
 		}
+	case *replicator.Respond:
+		if l.connected() {
+			batch := []statement{sqlBegin(false), fenceQuarantine(l.owner(), l.number, l.claim)}
+			for _, a := range job.Answers {
+				batch = append(batch, answerRequest(a))
+			}
+			l.job, l.answer = job, l.conn.send(1e9, append(batch, sqlCommit())...)
+		}
 	case *replicator.Quarantine:
 		if l.connected() {
 			batch := []statement{sqlBegin(false), fenceQuarantine(l.owner(), l.number, l.claim)}
@@ -358,6 +366,9 @@ func (l *lane) write(u *underWay) {
 	}
 	for _, e := range a.Ends {
 		all = append(all, endQuarantine(e.Version, string(e.How)))
+		if e.Request != 0 {
+			all = append(all, answerRequest(replicator.Answer{Request: e.Request, Reply: replicator.ReplyDone}))
+		}
 	}
 	for _, e := range g.Entries {
 		c, ok := e.Conversion.(*conversion)

@@ -131,4 +131,10 @@ var Mutants = []Mutant{
 		"return p.outdated(h) || (h.retryAt != 0 && h.retryAt <= p.now)", "return p.outdated(h)"},
 	{"culprit not set apart", "a poison version keeps its group for ever", fileAnswers,
 		"			ls.queue.Limit(e, 1)\n		case ev.Culprit == 0:", "		case ev.Culprit == 0:"},
+
+	// Operators.
+	{"abandoned before it is durable", "what conflicts with a candidate goes on, and after a start it is waited for", "host/replicator/operator.go",
+		"		o.deciding[r.ID] = v\n", "		o.reading.decide(s, abandonment(o.now))\n"},
+	{"end of a skip forgotten", "a skip never ends, and is done again after a start", filePoison,
+		"	p.unended = append(p.unended, End{e.Version, EndedByOperator, cohort.NoGeneration, p.skips[e.Version]})\n", "	_ = cohort.NoGeneration\n"},
 }

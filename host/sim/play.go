@@ -68,8 +68,11 @@ func (w *world) play() {
 	}
 	w.heal()
 	for turns := 0; w.violation == ""; turns++ {
-		if turns%64 == 0 && w.settled() {
-			break
+		if turns%64 == 0 {
+			w.restore()
+			if w.settled() {
+				break
+			}
 		}
 		if turns == turnsMost {
 			w.violated("%s after %d turns without faults", w.unsettled(), turns)

@@ -13,13 +13,20 @@ type reader struct {
 	last    talos.Anchor   // the newest record that was decoded since the start or the seek
 	batches [][]replicator.Event
 	paused  bool
+	asks    int64 // when it asks a log that has not grown again, ns
 }
 
 // batchesMost is how many may be read ahead: one in the channel, and one that waits for room.
 const batchesMost = 2
 
 // canRead reports whether there is something to read, and room for it.
-func (r *reader) canRead() bool { return len(r.batches) < batchesMost && r.from < r.host.world.end }
+func (r *reader) canRead() bool {
+	w := r.host.world
+	return len(r.batches) < batchesMost && (r.from < w.end || len(r.batches) == 0 && w.lastRequest > 0 && r.asks <= w.now)
+}
+
+// askEvery is how long the log lets a reader wait for what is not there, ns.
+const askEvery = 500e6
 
 // canDeliver reports whether the core takes a batch: a lane that waits goes before the log.
 func (r *reader) canDeliver() bool {
@@ -40,6 +47,7 @@ func (r *reader) read() {
 		r.from = w.log.records[i].next
 		i++
 	}
+	r.asks = w.now + askEvery
 	r.batches = append(r.batches, append(batch, &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end}))
 }
 

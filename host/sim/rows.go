@@ -16,6 +16,7 @@ const (
 	tableHistory
 	tableQuarantine
 	tableAccount
+	tableRequest
 )
 
 // rowKey names a row: its table, and a number that is unique in it.

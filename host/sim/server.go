@@ -17,6 +17,7 @@ type server struct {
 	changed  map[rowKey]int // after how many commits a row was last changed
 	locks    map[rowKey]*transaction
 	ledger   []talos.Version // the versions in it, ascending
+	requests []int64         // their numbers, ascending
 	effects  map[talos.Version]int
 	digests  map[talos.Version]int
 	commits  []commit
@@ -71,7 +72,7 @@ func newServer(w *world, number int) *server {
 func (s *server) promote(number, lost int) *server {
 	c := &server{
 		world: s.world, number: number, timeline: int64(number) + 1,
-		rows: maps.Clone(s.rows), changed: map[rowKey]int{}, locks: map[rowKey]*transaction{}, ledger: slices.Clone(s.ledger),
+		rows: maps.Clone(s.rows), changed: map[rowKey]int{}, locks: map[rowKey]*transaction{}, ledger: slices.Clone(s.ledger), requests: slices.Clone(s.requests),
 		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits), sum: s.sum, past: s.past,
 	}
 	for range lost {
@@ -107,6 +108,15 @@ func (s *server) set(key rowKey, row any) (before any) {
 			s.ledger = slices.Delete(s.ledger, i, i+1)
 		case row != nil && !found:
 			s.ledger = slices.Insert(s.ledger, i, v)
+		}
+	}
+	if key.table == tableRequest {
+		i, found := slices.BinarySearch(s.requests, key.id)
+		switch {
+		case row == nil && found:
+			s.requests = slices.Delete(s.requests, i, i+1)
+		case row != nil && !found:
+			s.requests = slices.Insert(s.requests, i, key.id)
 		}
 	}
 	return before

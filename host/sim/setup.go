@@ -25,12 +25,13 @@ const (
 	losePayload     // a payload cannot be read again for once
 	strangeLock     // a transaction of somebody else's holds a row
 	startSecondHost // although another works
+	operate         // somebody asks for something: no fault, but as unforeseen
 	faults
 )
 
 var faultNames = [faults]string{
 	"crash of a host", "freeze of a host", "clock jump", "drain", "guest swap", "cut connection", "lost client", "terminated backend", "stall",
-	"crash of the server", "fail-over", "everything refused", "connections refused", "contention", "time-out", "payload lost", "a stranger's lock", "second host",
+	"crash of the server", "fail-over", "everything refused", "connections refused", "contention", "time-out", "payload lost", "a stranger's lock", "second host", "operator",
 }
 
 // setup is the sizes and the faults of a world. A seed picks them.
@@ -111,7 +112,7 @@ func newSetup(seed uint64) setup {
 // faultRates is how often each fault comes in 10,000 turns, where it comes at all.
 var faultRates = [faults]int{
 	crashHost: 6, freezeHost: 8, jumpClock: 6, stopHost: 3, swapGuest: 12, cutConnection: 25, loseClient: 12, terminate: 15, stall: 40,
-	crashServer: 4, failOver: 4, refuseAll: 3, refuseConnects: 5, contend: 30, timeOut: 12, losePayload: 100, strangeLock: 20, startSecondHost: 14,
+	crashServer: 4, failOver: 4, refuseAll: 3, refuseConnects: 5, contend: 30, timeOut: 12, losePayload: 100, strangeLock: 20, startSecondHost: 14, operate: 30,
 }
 
 func coreOptions(d *dice) replicator.Options {

@@ -6,7 +6,7 @@ import "slices"
 // does, nobody knows whether the invariants hold when it does.
 var expected = []string{
 	"a quarantine ended", "a stale primary commits", "a zombie commits late", "another connection of the host renewed the fence late",
-	"chained", "crash", "deadlock", "decided again", "decided again, differently", "decided before it was read", "drained", "evicted at a take-over",
+	"asked: abandon", "asked: pause", "asked: resume", "asked: retry", "asked: skip", "chained", "crash", "deadlock", "decided again", "decided again, differently", "decided before it was read", "drained", "evicted at a take-over",
 	"failed over", "failed over and lost commits", "failed over to a copy from before the take-over", "fenced", "fenced by the token alone",
 	"fenced in the middle of a transaction", "frozen and woken", "groups halved", "guest swapped", "held: candidate_missing", "held: contradiction",
 	"held: guest_reject", "held: payload_lost", "held: sql", "held: unreadable", "held: unrouted", "in doubt, then committed", "in doubt, then not",

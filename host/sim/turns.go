@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/ichor-replicator/ichor/host/replicator"
+
 // turn is something that can happen now.
 type turn struct {
 	kind  turnKind
@@ -21,6 +23,7 @@ const (
 	turnConvert                 // a task is answered
 	turnRefetch                 // payloads are answered
 	turnArm                     // a module is loaded
+	turnAsk                     // the core is told of requests
 	turnLane                    // a lane begins a job or takes its answer
 	turnBackend                 // a statement is executed
 	turnBeside                  // the initiator goes on
@@ -87,6 +90,9 @@ func (h *host) turns(all []turn) []turn {
 	if h.newest != w.module {
 		all = append(all, turn{kind: turnArm, host: h})
 	}
+	if h.asks <= w.now && h.took == w.primary() && len(h.took.requests) > 0 && len(h.took.standing()) > 0 {
+		all = append(all, turn{kind: turnAsk, host: h})
+	}
 	for _, l := range h.lanes {
 		if l.ready(w.now) {
 			all = append(all, turn{kind: turnLane, host: h, lane: l})
@@ -126,6 +132,9 @@ func (w *world) take(t turn) {
 		h.refetch()
 	case turnArm:
 		h.arm()
+	case turnAsk:
+		h.asks = w.now + w.hostDice.span(1e9)
+		h.step(&replicator.Asked{Requests: w.primary().standing()})
 	case turnLane:
 		t.lane.step()
 	case turnBackend:
@@ -176,6 +185,12 @@ func (w *world) due() int64 {
 		at(h.frozen)
 		if h.frozen <= w.now {
 			at(h.tickAt())
+			if w.lastRequest > 0 {
+				at(h.reader.asks)
+			}
+			if w.lastRequest > 0 && h.took == w.primary() && len(h.took.standing()) > 0 {
+				at(h.asks)
+			}
 		}
 		for _, l := range h.lanes {
 			at(l.sleeps)

@@ -23,13 +23,15 @@ type world struct {
 	batch  int            // records of a batch at most
 	module int            // the newest digest
 
-	servers   []*server
-	hosts     []*host
-	beside    *initiator // nil for none
-	checker   *checker
-	failOvers int // that lost commits or not
-	takeovers int
-	lastToken int64
+	servers     []*server
+	hosts       []*host
+	beside      *initiator // nil for none
+	checker     *checker
+	failOvers   int // that lost commits or not
+	takeovers   int
+	lastToken   int64
+	lastRequest int64
+	cares       bool // somebody ends in the end what waits for ever
 
 	turnDice, faultDice, network, guestDice, hostDice dice
 
