@@ -74,7 +74,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids}
+		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids, store: store}
 		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
 		if err != nil {
 			source.Close()

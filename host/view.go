@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
@@ -26,6 +27,7 @@ type view struct {
 	topic   string
 	version string // of the program
 	xids    *session.XIDs
+	store   *installer.Installer
 
 	scanning sync.Mutex // one search of the log at a time
 }
@@ -68,6 +70,9 @@ func (v *view) Version(ctx context.Context, number talos.Version) (status.Versio
 	if l := v.guests.Get(x.Generation); l != nil {
 		answer.Guest = l.Digest
 	}
+	if x.Stands == replicator.BelowSnapshot || x.Stands == replicator.SettledAbove {
+		v.past(ctx, &answer)
+	}
 	return answer, nil
 }
 
@@ -95,4 +100,45 @@ func (v *view) keys(ctx context.Context, x *replicator.Explanation) map[uint64]s
 		return nil
 	})
 	return texts
+}
+
+// pastTime bounds the questions about a version that has settled.
+const pastTime = 2 * time.Second
+
+// past adds what the database says of a version that has settled: how its quarantine ended, and which guest
+// made its statements. What cannot be asked now is left out.
+func (v *view) past(ctx context.Context, answer *status.Version) {
+	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	defer cancel()
+	rows, err := v.store.List(ctx, installer.Filter{Version: answer.Version, Ended: true})
+	if err == nil && len(rows) == 1 && rows[0].ResolvedAt != nil {
+		answer.HeldUntil, answer.HeldEnded = rows[0].ResolvedAt.UnixNano(), rows[0].Resolution
+		answer.Guest = rows[0].ResolvedDigest
+		return
+	}
+	if answer.Outcome != talos.Committed.String() || answer.Duplicate {
+		return
+	}
+	if name, routed := v.guestOf(ctx, answer.Version); routed {
+		if history, err := v.store.History(ctx); err == nil {
+			answer.Guest = rollout.DigestFor(history, name, answer.Version)
+		}
+	}
+}
+
+// guestOf returns the name of the guest to which a candidate of the log is routed; false where there is none,
+// or nothing to convert.
+func (v *view) guestOf(ctx context.Context, version talos.Version) (name string, routed bool) {
+	at := talos.Position(version)
+	_ = v.source.FetchRange(ctx, at, at+1, 1, func(r kafka.Record) error {
+		var c talos.Candidate
+		if err := talos.DecodeCandidate(version, r.Value, &c); err != nil || len(c.Items) == 0 {
+			return err
+		}
+		if guest, found := v.guests.Route(c.Cohort); found {
+			name, routed = v.guests.Names()[guest], true
+		}
+		return nil
+	})
+	return name, routed
 }

@@ -86,6 +86,9 @@ func printVersion(v *status.Version) {
 	if v.Abandoned {
 		fmt.Println("decision    abandoned by an operator: it counts as aborted")
 	}
+	if v.HeldEnded != "" {
+		fmt.Printf("was held    until %s: %s\n", time.Unix(0, v.HeldUntil).UTC().Format(time.RFC3339), strings.ReplaceAll(v.HeldEnded, "_", " "))
+	}
 	if v.Guest != "" {
 		fmt.Printf("guest       %.12s\n", v.Guest)
 	}

@@ -147,6 +147,7 @@ func TestAHeldVersionIsLookedAtAndSkipped(t *testing.T) {
 	}
 	h.says(exitOK, "running, ready", "status")
 	h.says(exitOK, "ended ", "quarantine", "show", number, "--no-sql")
+	h.says(exitOK, ": skipped by operator", "explain", number)
 	h.says(exitRuntime, "is not held", "quarantine", "skip", number, "--hash", hash, "--reason", "again")
 	p.signal(syscall.SIGTERM)
 	p.wait()

@@ -53,6 +53,15 @@ func (in *Installer) ModuleOf(ctx context.Context, digest string) (name string, 
 	return name, module, err
 }
 
+// History returns which guest converts what, as it was recorded.
+func (in *Installer) History(ctx context.Context) (history []Use, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		history, err = loadHistory(ctx, conn)
+		return err
+	})
+	return history, err
+}
+
 // Passed reports whether a check of a guest's module was passed before; check names it by all
 // that its result depends on.
 func (in *Installer) Passed(ctx context.Context, check string) (known bool, err error) {

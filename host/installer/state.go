@@ -101,12 +101,19 @@ func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Vers
 	if err != nil {
 		return failure(err, "read the quarantine")
 	}
-	rows, err = conn.Query(ctx, "select name, digest, from_version, only_version from ichor.guest_history order by from_version, only_version, name")
-	if err == nil {
-		s.History, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Use])
-	}
-	if err != nil {
-		return failure(err, "read the guest history")
+	if s.History, err = loadHistory(ctx, conn); err != nil {
+		return err
 	}
 	return loadRequests(ctx, conn, s)
+}
+
+func loadHistory(ctx context.Context, conn *pgx.Conn) (history []Use, err error) {
+	rows, err := conn.Query(ctx, "select name, digest, from_version, only_version from ichor.guest_history order by from_version, only_version, name")
+	if err == nil {
+		history, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Use])
+	}
+	if err != nil {
+		return nil, failure(err, "read the guest history")
+	}
+	return history, nil
 }

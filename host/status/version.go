@@ -28,6 +28,10 @@ type Version struct {
 	Attempts  uint32         `json:"attempts,omitempty"`       // installations that were begun
 	RetryAt   int64          `json:"retry_at_ns,omitempty"`    // when it is tried again by itself
 	Failure   string         `json:"failure,omitempty"`        // the latest, for people; never a user's row
+	// HeldEnded is how its quarantine ended, HeldUntil when, of a version that has settled: installed,
+	// skipped (by its guest), skipped_by_operator, passed or adopted.
+	HeldEnded string `json:"held_ended,omitempty"`
+	HeldUntil int64  `json:"held_until_ns,omitempty"`
 	// Abandoned says that an operator abandoned it: the outcome is his.
 	Abandoned bool `json:"abandoned,omitempty"`
 	// Radius is what waits for a version that is held.
