@@ -159,6 +159,9 @@ func printReport(w io.Writer, r *verify.Report) {
 	}
 	fmt.Fprintf(w, "\nbooks   snapshot %d, the log allows %d; resume point %d; %d installed ahead, %d held, %d skipped by an operator, %d pending\n",
 		b.Snapshot, b.Reachable, b.Resume, b.Ahead, b.Held, b.Skipped, b.Pending)
+	if g := b.Going; g != nil {
+		fmt.Fprintf(w, "going   past what holds the snapshot %d versions may go, and %d are installed\n", g.Allowed, g.Installed)
+	}
 	if b.Abandoned > 0 {
 		fmt.Fprintf(w, "note    %d of the aborted were abandoned by an operator\n", b.Abandoned)
 	}

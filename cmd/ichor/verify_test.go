@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
 )
 
@@ -68,10 +71,39 @@ func installed(t *testing.T, accounts, last int, records func() ([]talostest.Rec
 	return d
 }
 
+// recorded writes a recorded topic to a file, without the decision that commits one of the versions, which
+// it returns.
+func recorded(t *testing.T, records []talostest.Record, err error) (file string, undecided talos.Version) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, r := range records {
+		var d talos.Decision
+		if string(r.Header("messageType")) == "Decision" && undecided == 0 && talos.DecodeDecision(r.Value, &d) == nil && d.Outcome == talos.Committed {
+			undecided = d.Version
+			continue
+		}
+		line, err := json.Marshal(map[string]any{"offset": r.Position, "headers": [][2]string{{"messageType", string(r.Header("messageType"))}}, "value": string(r.Value)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "%s\n", line)
+	}
+	file = filepath.Join(t.TempDir(), "log.jsonl")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file, undecided
+}
+
 // TestVerifyFindsWhatIsBroken breaks one thing each time on a database that a host has installed.
 func TestVerifyFindsWhatIsBroken(t *testing.T) {
 	d := installed(t, 40, 228, talostest.Small)
 	beside := scratch(t, 40)
+	records, err := talostest.Small()
+	log, hole := recorded(t, records, err)
 	d.sql("create table kept as table bank_accounts; create table kept_history as table ichor.guest_history")
 	for _, c := range []struct {
 		name, breaks string
@@ -86,6 +118,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"a ledger below the snapshot", "insert into ichor.ledger values (3)", exitRuntime, []string{"failed  ledger_below, 1 times: the ledger has version 3"}, nil},
 		{"two snapshots", "update cohort_snapshot set version = 226", exitRuntime, []string{"failed  snapshot_differs"}, nil},
 		{"a wrong digest in the history", "update ichor.guest_history set digest = repeat('0', 64)", exitRuntime, []string{"failed  module_missing, 1 times: the history names guest banking of digest 000000000000", "no replay: not every module"}, []string{"--scratch", beside}},
+		{"a hole below the snapshot", "", exitRuntime, []string{fmt.Sprintf("failed  snapshot_passed, 1 times: the snapshot 228 lies above version %d, which is undecided", hole)}, []string{"--log", log}},
 		{"another module under a digest", "update ichor.guest_module set module = 'x'", exitRuntime, []string{"failed  module_wrong"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

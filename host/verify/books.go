@@ -73,6 +73,8 @@ type Books struct {
 	Pending int           `json:"pending"` // committed, and neither installed nor held
 	// Abandoned are candidates that an operator had count as aborted; they are among the aborted in Counts.
 	Abandoned int `json:"abandoned"`
+	// Going is what went on past those that hold the snapshot; nil where that was not looked at.
+	Going *Going `json:"going,omitempty"`
 
 	// Below is the first position that was looked at: what came before is not in the log any more, and
 	// nothing is said of it.

@@ -15,7 +15,7 @@ import (
 
 const decided = `"xid":"x","agent":"a","cohort":"c","suffixStart":1,"metrics":{"candidatePublished":1,"candidateReceived":1,"candidateProcessingStarted":1,"decisionCreatedAt":1,"dbSaveStarted":1,"dbSaveEnded":1}`
 
-// logOf reads a log of lines as a person writes them: "candidate STATEMAP", "commit V", "abort V",
+// logOf reads a log of lines as a person writes them: "candidate STATEMAP", "keys [READ] [WRITTEN]", "commit V", "abort V",
 // "duplicate V OF", "refused", "other", "hole", each at the next position from 1 on.
 func logOf(t *testing.T, lines ...string) *Log {
 	t.Helper()
@@ -50,6 +50,10 @@ func sourceOf(text ...string) *memory {
 		case "candidate":
 			kind = "Candidate"
 			value = fmt.Sprintf(`{"xid":"00000000-0000-4000-8000-%012d","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"statemap":%s,"publishedAt":1}`, i+1, rest)
+		case "keys":
+			reads, writes, _ := strings.Cut(rest, " [")
+			kind = "Candidate"
+			value = fmt.Sprintf(`{"xid":"00000000-0000-4000-8000-%012d","agent":"a","cohort":"c","readset":%s,"readvers":[],"snapshot":0,"writeset":[%s,"statemap":%s,"publishedAt":1}`, i+1, reads, writes, item)
 		case "refused":
 			kind, value = "Candidate", `{}`
 		case "commit":

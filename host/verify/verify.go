@@ -77,7 +77,25 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	v.report.Log = v.log.String()
 	v.report.Books = Check(v.log, v.e, o.Rest)
+	if err := v.going(ctx); err != nil {
+		return nil, err
+	}
 	return v.report, v.rows(ctx)
+}
+
+// going looks at what went on past versions that hold the snapshot, when there was time for it.
+func (v *verification) going(ctx context.Context) (err error) {
+	b := v.report.Books
+	if !v.Rest || b.Reachable == b.Snapshot && b.Pending == 0 {
+		return nil
+	}
+	if b.Going, err = ReadGoing(ctx, v.Source, v.log, v.e); err == nil && !b.Going.OK() {
+		b.Findings = append(b.Findings, Finding{
+			Kind: HeldBack, Count: b.Going.Allowed - b.Going.Installed, Versions: b.Going.Waiting,
+			What: fmt.Sprintf("of %d versions that conflict with nothing that waits %d are installed", b.Going.Allowed, b.Going.Installed),
+		})
+	}
+	return err
 }
 
 type verification struct {
@@ -230,7 +248,7 @@ func (v *verification) replayed(ctx context.Context) error {
 type installed struct {
 	snapshot talos.Version
 	ledger   map[talos.Version]bool
-	passed   map[talos.Version]bool // by an operator
+	passed   map[talos.Version]bool // over by an operator
 }
 
 func newInstalled(e *installer.Evidence) *installed {
