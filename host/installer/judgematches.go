@@ -24,7 +24,7 @@ const (
 // columnOf is a column of an entry of a query's range table.
 type columnOf struct{ entry, number int }
 
-// matches finds out what UPDATE … FROM takes where a row of the target has several matches: which
+// matches finds out what UPDATE … FROM takes, and DELETE … USING returns, where a row of the target has several matches: which
 // of them it is, PostgreSQL does not say. What is taken must be the same in all of them. A source
 // has one match if the condition gives all columns of a unique key of it; a column is the same in all
 // if the condition gives it, by an equality that tells apart what is not the same. Of sources of which no key can be known, as functions of the statemap's
@@ -52,7 +52,7 @@ type equality struct {
 	own         bool // somebody's own operator, of which nobody knows what it calls equal
 }
 
-// matched refuses an UPDATE that takes values of one of several rows.
+// matched refuses an UPDATE or a DELETE that takes values of one of several rows.
 func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 	m, err := j.newMatches(ctx, n, n.Int("resultRelation"))
 	if err != nil {

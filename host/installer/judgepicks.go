@@ -250,11 +250,23 @@ func (p *picks) selected(q *querytree.Node, outer []level, number int) *querytre
 		if merged(p.id, q.Node("setOperations"), target.Int("resno")) || p.id.blurred[value] && q.Has("distinctClause") && !q.Has("hasDistinctOn") && !p.keyed(q, "distinctClause", ungrouped(q, value)) {
 			return value
 		}
+		if q.Has("limitCount") && p.tied(q, target) {
+			return value
+		}
 		if found := p.shown(value, append(slices.Clip(outer), level{q, false}), false); found != nil {
 			return found
 		}
 	}
 	return nil
+}
+
+// tied reports whether a query orders its rows by an expression alone whose equal values may differ: which of
+// them is the first is open.
+func (p *picks) tied(q, target *querytree.Node) bool {
+	sort := q.Nodes("sortClause")
+	value := target.Node("expr")
+	return len(sort) == 1 && target.Int("ressortgroupref") != 0 && sort[0].Int("tleSortGroupRef") == target.Int("ressortgroupref") &&
+		p.id.blurred[value] && !p.keyed(q, "sortClause", ungrouped(q, value))
 }
 
 // merged reports whether a column of a set operation is one of several equal ones.
@@ -282,9 +294,31 @@ func (p *picks) aggregate(n *querytree.Node, within []level, hidden bool) *query
 	if !hidden && name != "count" && len(args) > 0 && p.id.blurred[args[0]] && (takesOne[name] || n.Has("aggdistinct")) {
 		return n
 	}
+	if !hidden && len(n.Nodes("aggorder")) == 1 && p.ownOrder(n, args) {
+		return n
+	}
 	return p.first(
 		p.anyOf(args, inside, name == "count" || hidden && takesOne[name]),
 		p.anyOf(slices.Concat(n.Nodes("aggdirectargs"), n.Nodes("aggfilter")), inside, false))
+}
+
+// ownOrder reports whether an aggregate takes values in the order of what they are made of alone, whose equal
+// values may differ: 1.0 and 1.00 may come in either order.
+func (p *picks) ownOrder(n *querytree.Node, args []*querytree.Node) bool {
+	by := n.Nodes("aggorder")[0].Int("tleSortGroupRef")
+	at := slices.IndexFunc(args, func(a *querytree.Node) bool { return a.Int("ressortgroupref") == by })
+	if at < 0 || !p.id.blurred[args[at]] || len(args) == 0 {
+		return false
+	}
+	return !otherColumns(args[0].Node("expr"), args[at].Node("expr"))
+}
+
+// otherColumns reports whether an expression has a column that another one has not.
+func otherColumns(n, other *querytree.Node) bool {
+	if n.Kind == "VAR" {
+		return !mentions(other, n)
+	}
+	return slices.ContainsFunc(n.Children(), func(below *querytree.Node) bool { return otherColumns(below, other) })
 }
 
 // subLink looks at a query in an expression.

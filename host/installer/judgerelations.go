@@ -71,7 +71,7 @@ func (j *judge) change(ctx context.Context, n *querytree.Node, r *relation) erro
 			j.refuse(nil, "compare a column of it, or set guests.sql.unbounded", "a condition that is not about the rows of %s changes every one of them", r)
 		}
 	}
-	if j.owner == "" && n.Int("commandType") == commandUpdate {
+	if command := n.Int("commandType"); j.owner == "" && (command == commandUpdate || command == commandDelete) {
 		if err := j.matched(ctx, n); err != nil {
 			return err
 		}
