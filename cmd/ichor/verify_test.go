@@ -179,3 +179,28 @@ func TestVerifyComparesTwoCohorts(t *testing.T) {
 	second.sql("update bank_accounts set amount = amount - 1 where number = '0001'; update cohort_snapshot set version = 227; update ichor.state set snapshot = 227")
 	d.verified(exitRuntime, []string{"not compared: they stand at snapshots 228 and 227"}, "--against", other)
 }
+
+// TestVerifyRunsBesideAHost verifies again and again while the host installs.
+func TestVerifyRunsBesideAHost(t *testing.T) {
+	d := deploy(t, 100)
+	beside := scratch(t, 100)
+	text, err := os.ReadFile(d.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Small groups, so that it takes its time.
+	if err := os.WriteFile(d.settings, []byte(strings.Replace(string(text), "group_max: 16", "group_max: 2", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.play(talostest.Contention())
+	p := d.begin("run", "-c", d.settings)
+	for from := range 2 {
+		d.until(1+6000*from, p)
+		d.verified(exitOK, []string{"ok      the books agree with the log", "ok      table public.bank_accounts: 100 rows, 0 differ"}, "--scratch", beside)
+	}
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK {
+		t.Errorf("the host ends with %d\n%s", code, out)
+	}
+	d.verified(exitOK, []string{"0 differ"}, "--scratch", beside)
+}

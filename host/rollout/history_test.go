@@ -52,3 +52,17 @@ func TestNewestOfTheHistory(t *testing.T) {
 		t.Errorf("%q of a guest that the history does not know", got)
 	}
 }
+
+func TestDigestForPrefersTheRowOfTheVersionAlone(t *testing.T) {
+	history := []installer.Use{
+		{Guest: "a", Digest: "1", From: 3}, {Guest: "a", Digest: "2", From: 9}, {Guest: "a", Digest: "3", From: 5, Only: true}, {Guest: "b", Digest: "4", From: 1},
+	}
+	for v, want := range map[talos.Version]string{2: "", 3: "1", 5: "3", 6: "1", 8: "1", 9: "2", 900: "2"} {
+		if got := DigestFor(history, "a", v); got != want {
+			t.Errorf("version %d is converted by %q, want %q", v, got, want)
+		}
+	}
+	if got := DigestFor(history, "c", 5); got != "" {
+		t.Errorf("a guest that the history does not have: %q", got)
+	}
+}

@@ -30,8 +30,9 @@ type Below struct {
 // Holes are versions below a snapshot that are not wholly installed: a replicator that took the highest
 // installed version for the snapshot leaves them behind, and nobody would ever install them.
 type Holes struct {
-	Looked   int           `json:"looked"` // versions whose guarded statements were tried
-	From, To talos.Version // the first and the last of those
+	Looked int           `json:"looked"` // versions whose guarded statements were tried
+	From   talos.Version `json:"from"`   // the first of those
+	To     talos.Version `json:"to"`     // the last
 	// Unguarded are those of them that have statements without a guard: of these nobody can say whether they
 	// took effect.
 	Unguarded int `json:"unguarded"`
