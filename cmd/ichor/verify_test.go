@@ -204,3 +204,29 @@ func TestVerifyRunsBesideAHost(t *testing.T) {
 	}
 	d.verified(exitOK, []string{"0 differ"}, "--scratch", beside)
 }
+
+// TestVerifyKnowsWhatOperatorsDid holds a version and leaves another undecided; then one is skipped and the
+// other abandoned.
+func TestVerifyKnowsWhatOperatorsDid(t *testing.T) {
+	h := byHand(t)
+	h.says(exitOK, "the schema is there", "db", "init")
+	beside := scratch(t, 9)
+	p := h.start()
+	held := h.candidate("0001", `[{"NOTHING":{}}]`)
+	waits := h.deposit("0001")
+	undecided := h.deposit("0003")
+	free := h.deposit("0002")
+	h.commit(held, waits, free)
+	h.eventually(fmt.Sprintf("(%d)", free), "select version from ichor.ledger")
+	h.says(exitOK, "going   past what holds the snapshot 1 versions may go, and 1 are installed", "verify", "--rest", "--scratch", beside)
+
+	hash := lastHash(t, h.says(exitOK, "unknown_action", "quarantine", "list"))
+	h.says(exitOK, "done", "quarantine", "skip", fmt.Sprint(held), "--hash", hash, "--reason", "the client was wrong")
+	h.says(exitOK, "done", "abandon", fmt.Sprint(undecided), "--reason", "the certifier lost it")
+	h.eventually(fmt.Sprintf("(%d)", free), "select version from cohort_snapshot")
+	p.signal(syscall.SIGTERM)
+	p.wait()
+	h.verified(exitOK, []string{"2 skipped by an operator", "ok      the books agree with the log", "9 rows, 0 differ"}, "--rest", "--scratch", beside)
+	h.sql("truncate ichor.audit")
+	h.says(exitRuntime, "failed  skipped_without_audit, 2 times", "verify")
+}
