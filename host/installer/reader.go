@@ -115,13 +115,12 @@ func (r *Reader) Module(ctx context.Context, digest string) (module []byte, err 
 	return module, nil
 }
 
-// Identity names a database on a server, so that two ways to one are found out. It is empty where the
-// role may not ask.
+// Identity names a database of a running server, so that two ways to one are found out; a copy of it that
+// another server runs is another one.
 func (r *Reader) Identity(ctx context.Context) (string, error) { return identityOf(ctx, r.conn) }
 
 func identityOf(ctx context.Context, conn *pgx.Conn) (name string, err error) {
-	err = conn.QueryRow(ctx, `select case when has_function_privilege('pg_control_system()', 'execute')
-		then (select system_identifier::text from pg_control_system()) || '/' || (select oid::text from pg_database where datname = current_database()) else '' end`).Scan(&name)
+	err = conn.QueryRow(ctx, "select extract(epoch from pg_postmaster_start_time()) || '/' || oid from pg_database where datname = current_database()").Scan(&name)
 	if err != nil {
 		return "", failure(err, "ask which database it is")
 	}

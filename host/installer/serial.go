@@ -67,8 +67,8 @@ func (s *Serial) begin(ctx context.Context, compared string) error {
 	if err != nil {
 		return err
 	}
-	if is == "" || is == compared {
-		return &ScratchError{Unknown: is == ""}
+	if is == compared {
+		return &ScratchError{}
 	}
 	// What is not kept need not be durable, and what is can be made again.
 	if _, err := s.conn.Exec(ctx, patient+", set_config('synchronous_commit', 'off', false), set_config('enable_seqscan', 'off', false)"); err != nil {
@@ -103,16 +103,11 @@ func (s *Serial) start(ctx context.Context) error {
 // The statements around those of a version.
 const replayOpen, replayClose, replayNote = "ichor_replay_open", "ichor_replay_close", "ichor_replay_note"
 
-// ScratchError says that a database cannot be the scratch database.
-type ScratchError struct {
-	Unknown bool // the role may not ask which database it is
-}
+// ScratchError says that a database cannot be the scratch database: it is the cohort's own.
+type ScratchError struct{}
 
 // Error implements error.
-func (e *ScratchError) Error() string {
-	if e.Unknown {
-		return "nobody knows whether the scratch database is another one than the cohort's: grant execute on function pg_control_system() to its role"
-	}
+func (*ScratchError) Error() string {
 	return "the scratch database is the cohort's own: a replay would write the cohort's tables; make another database for it"
 }
 
