@@ -226,7 +226,7 @@ func TestVerifyKnowsWhatOperatorsDid(t *testing.T) {
 	h.eventually(fmt.Sprintf("(%d)", free), "select version from cohort_snapshot")
 	p.signal(syscall.SIGTERM)
 	p.wait()
-	h.verified(exitOK, []string{"2 skipped by an operator", "ok      the books agree with the log", "9 rows, 0 differ"}, "--rest", "--scratch", beside)
+	h.verified(exitOK, []string{"1 skipped by an operator", "1 of the aborted were abandoned by an operator", "ok      the books agree with the log", "9 rows, 0 differ"}, "--rest", "--scratch", beside)
 	h.sql("truncate ichor.audit")
-	h.says(exitRuntime, "failed  skipped_without_audit, 2 times", "verify")
+	h.says(exitRuntime, "failed  abandoned_without_audit, 1 times", "verify")
 }
