@@ -13,7 +13,7 @@ import (
 type checkCommand struct {
 	withFile
 	Timeout  time.Duration `help:"How long each part may take to answer; loading a guest does not count." default:"15s"`
-	LookBack int           `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at, once, before a host serves its database: a version that is not wholly installed there would never be. Their rows are locked meanwhile. 0 for none."`
+	LookBack int           `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at, 1000 unless it is given, before a host serves its database: a version that is not wholly installed there would never be. Their rows are locked meanwhile. 0 for none."`
 }
 
 // Run implements the verb.

@@ -68,7 +68,7 @@ type dbAdoptCommand struct {
 	Reason   string `required:"" help:"Why, for ichor.audit."`
 	DryRun   bool   `help:"Say what would change and change nothing."`
 
-	LookBack    int  `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at; 0 for none. See ichor check."`
+	LookBack    int  `placeholder:"N" default:"1000" help:"How many versions below the snapshot of another replicator are looked at, 1000 unless it is given; 0 for none. See ichor check."`
 	AcceptHoles bool `help:"Go on although some of them are not wholly installed: they never will be."`
 }
 

@@ -175,7 +175,11 @@ func printReport(w io.Writer, r *verify.Report) {
 		fmt.Fprintln(w, "ok      the books agree with the log")
 	}
 	if r.NoReplay != "" {
-		fmt.Fprintln(w, "note    no replay:", r.NoReplay)
+		word := "note  "
+		if r.Unverified {
+			word = "failed"
+		}
+		fmt.Fprintf(w, "%s  no replay: %s\n", word, r.NoReplay)
 	}
 	if p := r.Replay; p != nil {
 		fmt.Fprintf(w, "replay  versions %d to %d: %d installed, %d without effects\n", p.From+1, p.To, p.Installed, p.Skipped)

@@ -40,16 +40,18 @@ type Report struct {
 	// Claims are rows that name a version which cannot have written them.
 	Claims []Finding `json:"claims,omitempty"`
 	// Replay is nil where none was made, and NoReplay says why.
-	Replay   *Replayed      `json:"replay,omitempty"`
-	NoReplay string         `json:"no_replay,omitempty"`
-	Tables   []*TableReport `json:"tables,omitempty"`
+	Replay   *Replayed `json:"replay,omitempty"`
+	NoReplay string    `json:"no_replay,omitempty"`
+	// Unverified says that a replay was asked for and could not be made.
+	Unverified bool           `json:"unverified,omitempty"`
+	Tables     []*TableReport `json:"tables,omitempty"`
 	// Diagnosis says which version it is that the rows lack, or have twice; nil where that is not known.
 	Diagnosis []Diagnosis `json:"diagnosis,omitempty"`
 }
 
 // OK reports whether nothing is wrong.
 func (r *Report) OK() bool {
-	if !r.Books.OK() || len(r.Claims) > 0 || r.Replay != nil && r.Replay.Refusals > 0 {
+	if !r.Books.OK() || r.Unverified || len(r.Claims) > 0 || r.Replay != nil && r.Replay.Refusals > 0 {
 		return false
 	}
 	return !slices.ContainsFunc(r.Tables, func(t *TableReport) bool { return t.Different > 0 })
@@ -115,7 +117,7 @@ type verification struct {
 // rows looks at the tables that the guests write.
 func (v *verification) rows(ctx context.Context) (err error) {
 	if why := v.unreplayable(); why != "" {
-		v.report.NoReplay = why
+		v.report.NoReplay, v.report.Unverified = why, v.Scratch != nil
 		return nil
 	}
 	v.open()
@@ -216,6 +218,7 @@ func (v *verification) replayed(ctx context.Context) error {
 			"restore a copy of the cohort's database from when its resume point was %d or later into it, and replay from there", v.log.Start, from, v.log.Start)
 	}
 	if v.report.NoReplay != "" {
+		v.report.Unverified = true
 		return nil
 	}
 	v.Say("replaying versions %d to %d", from+1, v.e.Snapshot)
