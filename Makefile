@@ -134,8 +134,8 @@ chaos: go ## what a host stands on is broken KILLS times (100: 5 minutes), and a
 	@.ci/moving "compiling the driver; the first time this takes some minutes" go build -o .build/chaos ./cmd/chaos
 	@.build/chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(GUARD),--guard) $(if $(ONLY),--only "$(ONLY)")
 
-bench: go ## the benchmark ladder; JSON=1 QUICK=1
-	@go run ./cmd/bench $(if $(JSON),--json) $(if $(QUICK),--quick)
+bench: go ## the benchmark ladder, and lanes; JSON=1 QUICK=1 MEMORY=n candidates of a long backlog, decided and undecided
+	@go run ./cmd/bench $(if $(JSON),--json) $(if $(QUICK),--quick) $(if $(MEMORY),--memory $(MEMORY))
 
 image: ## the container image, by docker or buildah; GO_IMAGE=… builds from another base, stand-in from this machine's Go
 	@GO_IMAGE="$(GO_IMAGE)" VERSION="$(VERSION)" .ci/image build
