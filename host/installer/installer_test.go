@@ -26,13 +26,13 @@ var add = &installer.Template{SQL: "update account set amount = amount + $2::num
 var addOne = &installer.Template{SQL: "update account set amount = amount + $2::numeric where id = $1::int and amount >= 0", Rows: 1}
 
 type base struct {
-	t    *testing.T
+	t    testing.TB
 	conn *pgx.Conn
 	db   pgtest.Database
 	dsn  string
 }
 
-func newBase(t *testing.T) *base {
+func newBase(t testing.TB) *base {
 	db := pgtest.New(t)
 	conn, err := pgx.Connect(t.Context(), db.DSN)
 	if err != nil {

@@ -50,7 +50,7 @@ func TestRightsThatAreMissingAreToldAsGrants(t *testing.T) {
 			[]string{`GRANT USAGE ON SCHEMA "Far" TO "Plain"`, `GRANT SELECT (a), UPDATE (b) ON "Far"."Away" TO "Plain"`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			defer func(whole *testing.T) { b.t = whole }(b.t)
+			defer func(whole testing.TB) { b.t = whole }(b.t)
 			b.t = t
 			in, err := installer.New(installer.Options{URL: b.dsn + " user=Plain", Allowed: installer.Allowed{Functions: []string{"public.mark"}}}, slog.New(slog.DiscardHandler))
 			if err != nil {
