@@ -116,6 +116,9 @@ func (h *Host) Run(ctx context.Context) error {
 			h.log.Info("the cohort is given away: standing by")
 		default:
 			h.health.Enter(status.PhaseStopped, errorText(err))
+			if err == nil {
+				h.log.Info("ended")
+			}
 			return err
 		}
 	}

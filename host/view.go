@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,9 @@ func (v *view) Journeys() (recent, slowest []*timing.Journey) {
 func (v *view) Version(ctx context.Context, number talos.Version) (status.Version, error) {
 	s := v.running.Load()
 	if s == nil {
+		if verdict, _ := v.health.Readiness(); verdict.Reason == status.Standby {
+			return status.Version{}, fmt.Errorf("this host stands by, and the owner knows: %s", verdict.Detail)
+		}
 		return status.Version{}, errNotRunning
 	}
 	x, err := s.Explain(ctx, number)

@@ -43,6 +43,10 @@ func TestHolesBelowAForeignSnapshot(t *testing.T) {
 	}
 
 	adopt := []string{"db", "adopt", "-c", d.settings, "--resume", "229", "--reason", "it was served by another"}
+	beyond := []string{"db", "adopt", "-c", d.settings, "--resume", "100000", "--reason", "a typing error"}
+	if code, out = d.ichor(beyond...); code != exitSettings || !strings.Contains(out, "--resume is 100000, and the log ends at ") {
+		t.Errorf("adopt beyond the log's end: %d\n%s", code, out)
+	}
 	if code, out = d.ichor(adopt...); code != exitEnvironment || !strings.Contains(out, "1 of the newest 66 versions") {
 		t.Errorf("adopt: %d\n%s", code, out)
 	}

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -86,6 +88,9 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 		v := talos.Version(*c.Snapshot)
 		a.Snapshot = &v
 	}
+	if err := c.withinLog(ctx); err != nil {
+		return err
+	}
 	if a.Accepted, err = c.holes(ctx, in); err != nil {
 		return err
 	}
@@ -102,6 +107,33 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 	fmt.Printf("forgotten: %d versions ahead of the snapshot, %d held versions, %d rows of the guest history\n", done.LedgerDropped, done.HeldEnded, done.HistoryEnded)
 	return nil
 }
+
+// withinLog refuses a position that the log does not reach. Where the log cannot be asked, or the settings do
+// not say which it is, that is for the operator to know.
+func (c *dbAdoptCommand) withinLog(ctx context.Context) error {
+	o, _, err := c.options()
+	if err != nil {
+		return nil //nolint:nilerr // adopt needs the database alone
+	}
+	source, err := kafka.New(o.Source.Options, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		return nil //nolint:nilerr // as above
+	}
+	defer source.Close()
+	ctx, cancel := context.WithTimeout(ctx, withinLogTime)
+	defer cancel()
+	facts, err := source.Facts(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "the log could not be asked how far it reaches: %v\n", err)
+	case talos.Position(c.Resume) > facts.End:
+		return &failure{exitSettings, fmt.Errorf("nothing was changed: --resume is %d, and the log ends at %d: no host could begin there", c.Resume, facts.End)}
+	}
+	return nil
+}
+
+// withinLogTime bounds the question how far the log reaches.
+const withinLogTime = 5 * time.Second
 
 // holes looks for versions that another replicator left behind, and refuses them unless they are accepted.
 // On another log there is nothing to look at.

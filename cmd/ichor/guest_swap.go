@@ -40,8 +40,11 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	if _, err := c.status(ctx); err != nil { // BEFORE anything is written: nobody would judge it
+	switch s, err := c.status(ctx); { // BEFORE anything is written: nobody would judge it
+	case err != nil:
 		return fmt.Errorf("nothing was changed: %w", err)
+	case s.Phase == status.PhaseStandby:
+		return fmt.Errorf("nothing was changed: this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
 	}
 	staged, err := stage(module, s.Guests.Directory, name)
 	if err != nil {

@@ -149,6 +149,8 @@ func outcome(r *installer.Request, waited time.Duration) string {
 		what += fmt.Sprintf(" version %d", r.Version)
 	}
 	switch {
+	case r.Done() && r.Verb == "retry":
+		return what + ": it is tried, or will be when nothing keeps it; ichor quarantine show has it again if it is held again"
 	case r.Ended():
 		return what + ": " + r.Outcome
 	case r.TakenAt == nil:

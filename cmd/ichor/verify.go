@@ -165,6 +165,9 @@ func printReport(w io.Writer, r *verify.Report) {
 	if b.Abandoned > 0 {
 		fmt.Fprintf(w, "note    %d of the aborted were abandoned by an operator\n", b.Abandoned)
 	}
+	if n := len(b.Overruled); n > 0 {
+		fmt.Fprintf(w, "note    %d of these were committed later, and another cohort of the log may have installed them: %v\n", n, b.Overruled[:min(n, shownMax)])
+	}
 	if b.Below > 1 {
 		fmt.Fprintf(w, "note    the log begins at position %d: of versions before nothing is said\n", b.Below)
 	}

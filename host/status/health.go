@@ -35,6 +35,7 @@ func (h *Health) Enter(p Phase, detail string) {
 	h.c.Phase, h.c.Detail = p, detail
 	if p == PhaseStandby { // what the core knew is another host's by now
 		h.c.Core = replicator.Status{}
+		h.shown, h.other, h.waiting = Readiness{}, "", false
 	}
 	if p == PhaseRunning {
 		h.c.Answered, h.c.StableAt, h.c.Trouble = Now(), Now(), ""

@@ -73,6 +73,8 @@ type Books struct {
 	Pending int           `json:"pending"` // committed, and neither installed nor held
 	// Abandoned are candidates that an operator had count as aborted; they are among the aborted in Counts.
 	Abandoned int `json:"abandoned"`
+	// Overruled are those of them that the log commits all the same: another cohort of it may have them.
+	Overruled []talos.Version `json:"abandoned_and_committed,omitempty"`
 	// Going is what went on past those that hold the snapshot; nil where that was not looked at.
 	Going *Going `json:"going,omitempty"`
 
@@ -103,9 +105,9 @@ type bookkeeper struct {
 // Check holds what a host wrote down against the log. The log must have been read AFTER the
 // evidence, so that it has everything that the host knew. What operators abandoned counts as aborted in it from then on.
 func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
-	log.abandon(e.Abandoned)
+	overruled := log.abandon(e.Abandoned)
 	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*installer.QuarantineRow{}, books: &Books{
-		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned),
+		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned), Overruled: overruled,
 	}}
 	for _, v := range e.Ledger {
 		k.ledger[v] = true
@@ -131,12 +133,20 @@ func (k *bookkeeper) snapshot() {
 	if e.Snapshot != e.Cohort {
 		k.found.add(SnapshotTwice, e.Cohort, "ichor.state has snapshot %d and cohort_snapshot has %d", e.Snapshot, e.Cohort)
 	}
-	if class := k.log.Class(e.Snapshot); e.Snapshot > 0 && k.log.Has(e.Snapshot) && (class == "" || class == Refused) {
+	if class := k.log.Class(e.Snapshot); e.Snapshot > 0 && k.log.Has(e.Snapshot) && (class == "" || class == Refused) && !k.setByOperator(e.Snapshot) {
 		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, where the log has no candidate that the certifier takes", e.Snapshot)
 	}
 	if e.Snapshot > 0 && talos.Position(e.Snapshot) >= k.log.End {
 		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, and the log ends at %d", e.Snapshot, k.log.End)
 	}
+}
+
+// setByOperator reports whether an operator set the snapshot.
+func (k *bookkeeper) setByOperator(snapshot talos.Version) bool {
+	return slices.ContainsFunc(k.e.Audit, func(a installer.AuditRow) bool {
+		deed, _, _ := strings.Cut(a.Deed, ";")
+		return strings.HasPrefix(deed, "adopt:") && strings.HasSuffix(deed, fmt.Sprintf(" to %d", snapshot))
+	})
 }
 
 // version looks at one version of the log.

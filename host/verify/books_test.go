@@ -235,6 +235,10 @@ func TestAbandonedVersionsCountAsAborted(t *testing.T) {
 		return logOf(t, "candidate "+item, "commit 1", "candidate "+item, "commit 3", "candidate "+item, "other", "candidate "+item, "commit 7", "candidate "+item, "abort 9", "commit 5")
 	}
 	l := log()
+	if b := Check(l, e, true); !slices.Equal(b.Overruled, []talos.Version{5}) {
+		t.Errorf("a commit of what was abandoned is not told: %v", b.Overruled)
+	}
+	l = log()
 	if b := Check(l, e, true); !b.OK() || b.Abandoned != 1 || l.Class(5) != Aborted || b.Counts[Aborted] != 2 {
 		t.Errorf("got %+v, version 5 is %s", b, l.Class(5))
 	}
@@ -257,5 +261,18 @@ func TestAtRestNothingWaits(t *testing.T) {
 	}
 	if b := Check(l, e, true); len(b.Findings) != 2 || b.Findings[0].Kind != SnapshotBehind || b.Findings[1].Kind != NotSettled {
 		t.Errorf("got %+v", b.Findings)
+	}
+}
+
+// A snapshot that an operator set need be no version of the log.
+func TestASnapshotThatWasAdopted(t *testing.T) {
+	e := good()
+	e.Snapshot, e.Cohort, e.Resume, e.Ledger = 2, 2, 3, nil
+	if b := Check(goodLog(t), e, false); len(b.Findings) != 1 || b.Findings[0].Kind != SnapshotNoVersion {
+		t.Errorf("nobody set it: %+v", b.Findings)
+	}
+	e.Audit = append(e.Audit, installer.AuditRow{Who: "ann", Deed: "adopt: resume 9 to 3, snapshot 7 to 2; accepted: holes", Reason: "another log"})
+	if b := Check(goodLog(t), e, false); !b.OK() {
+		t.Errorf("an operator set it: %+v", b.Findings)
 	}
 }

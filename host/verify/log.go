@@ -125,11 +125,15 @@ func (l *Log) decide(at talos.Position, value []byte) {
 }
 
 // abandon takes what an operator decided of candidates that had no decision: they count as aborted, whatever
-// the log says of them later.
-func (l *Log) abandon(versions []talos.Version) {
+// the log says of them later. It returns those that the log commits all the same.
+func (l *Log) abandon(versions []talos.Version) (committed []talos.Version) {
 	for _, v := range versions {
+		if d := l.decisions[v]; d.outcome == talos.Committed && !d.duplicate {
+			committed = append(committed, v)
+		}
 		l.decisions[v] = decision{outcome: talos.Aborted}
 	}
+	return committed
 }
 
 // find returns the entry of a version.
