@@ -1,11 +1,14 @@
 package host_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
@@ -152,4 +155,31 @@ func TestHandover(t *testing.T) {
 	late.shows("/readyz", `"ready":true`)
 	s.eventually("(3,t)", "select epoch, (select outcome like 'refused: the host that it was meant for%' from ichor.request where reason = 'too late') from ichor.state")
 	s.pays(10)
+}
+
+// A handover that cannot end, because a row cannot be written, is not waited for longer than a drain: the next
+// owner takes the cohort over from what is in flight. And while no host takes it, that is said.
+func TestAHandoverThatCannotDrain(t *testing.T) {
+	s := startTogether(t, 0)
+	s.options.ShutdownTimeout, s.options.Database.Lease = time.Second, 3*time.Second
+	first := s.start()
+	first.shows("/readyz", `"ready":true`)
+	s.pays(10)
+	s.exec("begin")
+	s.exec("lock table ichor.quarantine in share mode")
+	v := s.send(candidate(1, "0001", `[{"NOBODY KNOWS":{}}]`))
+	s.send(commit(v, 0))
+	first.shows("/readyz", `"reason":"poison_held"`)
+	other, err := pgx.Connect(t.Context(), s.db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	if _, err := other.Exec(t.Context(), "insert into ichor.request (verb, who, reason) values ('handover', 'test', 'upgrade')"); err != nil {
+		t.Fatal(err)
+	}
+	first.shows("/readyz", `"reason":"no_owner"`)
+	s.exec("commit")
+	first.shows("/readyz", `"reason":"poison_held"`) // nobody took it
+	s.eventually("(2)", "select epoch from ichor.state")
 }

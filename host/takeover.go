@@ -110,7 +110,11 @@ func (t *takeover) standBy(ctx context.Context, l *lease) (from installer.Owner,
 				t.log.Info("standing by", "owner", o.Name, "epoch", o.Epoch, "lease", l.span)
 			}
 			waited = true
-			t.health.Enter(status.PhaseStandby, fmt.Sprintf("%s owns the cohort, with epoch %d", o.Name, o.Epoch))
+			if o.Released {
+				t.health.Enter(status.PhaseUnowned, fmt.Sprintf("%s gave the cohort away", o.Name))
+			} else {
+				t.health.Enter(status.PhaseStandby, fmt.Sprintf("%s owns the cohort, with epoch %d", o.Name, o.Epoch))
+			}
 			return false
 		})
 		return err

@@ -169,7 +169,7 @@ func (c *catalogue) relation(ctx context.Context, number oid) (*relation, error)
 		return r, nil
 	}
 	r := &relation{Number: number}
-	err := c.tx.QueryRow(ctx, `select n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence = 't',
+	err := c.tx.QueryRow(ctx, `select n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence <> 'p',
 		coalesce((select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.ev_type = '1'), ''),
 		array(select t from pg_policy p, unnest(array[p.polqual::text, p.polwithcheck::text]) t
 			where p.polrelid = c.oid and c.relrowsecurity and t is not null),

@@ -46,6 +46,7 @@ func isLocked(err error) bool {
 
 func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, cluster, topic string) error {
 	own := ownership{token: rand.Int64()}
+	in.tried = append(in.tried, own.token)
 	var stateToken int64
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `insert into ichor.state (snapshot)
@@ -57,7 +58,7 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 			cluster = $3, topic = $4, changed_at = now() where epoch = $5 and token = $6 returning epoch, claim, `+timeline,
 			own.token, in.opts.Owner, cluster, topic, from.Epoch, from.Token).Scan(&own.epoch, &stateToken, &own.timeline)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrOvertaken
+			return in.tookBefore(ctx, tx, &own, &stateToken)
 		}
 		if err != nil {
 			return err
@@ -81,9 +82,20 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 	if err != nil {
 		return failure(err, "take the epoch")
 	}
-	in.own = own
+	in.own, in.tried = own, nil
 	in.stateToken.Store(stateToken)
 	return nil
+}
+
+// tookBefore looks whether the host that was quicker is this one: the answer to its COMMIT may have been
+// lost.
+func (in *Installer) tookBefore(ctx context.Context, tx pgx.Tx, own *ownership, stateToken *int64) error {
+	err := tx.QueryRow(ctx, "select epoch, token, claim, "+timeline+" from ichor.state where token = any($1)", in.tried).
+		Scan(&own.epoch, &own.token, stateToken, &own.timeline)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrOvertaken
+	}
+	return err
 }
 
 // timeline is the number of the server's history: a copy that is promoted begins another one.

@@ -73,7 +73,8 @@ type Installer struct {
 	log    *slog.Logger
 
 	// What Take found and set; the lanes that are opened afterwards read it.
-	own ownership
+	own   ownership
+	tried []int64 // tokens with which Take was tried since it last succeeded
 	// stateToken is the claim of the state row. Only a lane with a frontier group in doubt raises it; a
 	// connection that was given up may do so late, so every lane that connects learns it.
 	stateToken atomic.Int64

@@ -145,7 +145,7 @@ func (j *judge) permitted(r *relation) bool {
 	case r.Schema == "ichor" || r.Schema == "information_schema" || strings.HasPrefix(r.Schema, "pg_") || r.Name == "cohort_snapshot":
 		j.refuse(nil, hintRelations, "relation %s is not for guests", full)
 	case r.Temporary:
-		j.refuse(nil, hintRelations, "relation %s is temporary", full)
+		j.refuse(nil, hintRelations, "relation %s is temporary, or unlogged: a crash of the server empties it", full)
 	case r.Kind == "S":
 		j.refuse(nil, "take the value from the statemap", "relation %s is a sequence", full)
 	case r.Kind == "f" && !slices.Contains(j.allowed.Relations, full):

@@ -113,8 +113,12 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (co
 	if err := conn.QueryRow(ctx, "select "+timeline, once).Scan(&now); err != nil {
 		return connected, err
 	}
+	before := l.laneToken
 	err = conn.QueryRow(ctx, "update ichor.lane set claim = claim + 1 where lane = $1 and epoch = $2 and token = $3 returning claim",
 		once, l.number, own.epoch, own.token).Scan(&l.laneToken)
+	if err == nil && l.laneToken <= before { // a claim only rises
+		return connected, &Error{Class: Regressed, Err: fmt.Errorf("the claim of lane %d is %d, and %d had been taken: this is a copy of the database from before, or it was restored", l.number, l.laneToken, before)}
+	}
 	if err == nil && now != own.timeline {
 		return connected, &Error{Class: Regressed, Err: fmt.Errorf("the server went over to timeline %d from %d: a copy was promoted, and it may lack what was committed", now, own.timeline)}
 	}

@@ -31,8 +31,12 @@ func (r *Request) Ended() bool { return r.EndedAt != nil }
 func (r *Request) Done() bool { return r.Ended() && r.Outcome == doneOutcome }
 
 const (
-	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), who, reason, asked_at, taken_at, ended_at, coalesce(outcome, '') from ichor.request `
-	doneOutcome    = "done"
+	// Rows that somebody wrote by hand must not keep a host from starting: an instant may be infinite, a text
+	// of any length, a number 0 that stands for none.
+	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), left(who, 1000), left(reason, 1000),
+		case when isfinite(asked_at) then asked_at else now() end, case when isfinite(taken_at) then taken_at when taken_at is not null then now() end,
+		case when isfinite(ended_at) then ended_at when ended_at is not null then now() end, coalesce(outcome, '') from (select * from ichor.request where id > 0) r `
+	doneOutcome = "done"
 
 	// endRequest ends a request, and says so in the audit. What a pause did stands there from its beginning.
 	endRequest = `with ended as (update ichor.request set taken_at = coalesce(taken_at, now()), ended_at = now(), outcome = $2

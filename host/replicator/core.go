@@ -142,6 +142,9 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 	return c.out
 }
 
+// HandingOver reports whether the core drains for another host.
+func (c *Core) HandingOver() bool { return c.handingOver }
+
 // stopWhenBroken answers an assertion of the core or of its queue with a Stop. Any other panic goes on.
 func (c *Core) stopWhenBroken(actions *[]Action) {
 	switch broken := recover().(type) {

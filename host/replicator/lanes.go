@@ -101,7 +101,7 @@ func (ls *lanes) assign(i cohort.Lane) {
 		ls.do(&Quarantine{Lane: i, Rows: l.rows, Known: ls.queue.Snapshot()})
 		return
 	}
-	if l.answers == nil {
+	if l.answers == nil && !ls.answering() {
 		l.answers = ls.operator.take()
 	}
 	if l.answers != nil {
@@ -122,6 +122,16 @@ func (ls *lanes) assign(i cohort.Lane) {
 		ls.committing.flushAt = 0
 	}
 	ls.begin(i, g)
+}
+
+// answering reports whether a lane writes answers: one does, so that they keep no other from installing.
+func (ls *lanes) answering() bool {
+	for i := range ls.all {
+		if ls.all[i].answers != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // chain gives a lane whose frontier group is in flight the next one, if it is a full one: it is on its

@@ -170,6 +170,13 @@ func (s *Session) loop(ctx context.Context) {
 			s.step(&replicator.Drain{})
 		case <-deadline:
 			s.stop = &replicator.Stop{Reason: replicator.StopDrainOverdue}
+			if drain != nil { // what is in flight ends when the next owner takes the cohort over
+				s.stop.Reason = replicator.StopHandedOver
+			}
+		}
+		if deadline == nil && s.core.HandingOver() {
+			deadline = time.After(s.ShutdownTimeout)
+			s.Log.Info("draining for another host: finishing what is in flight")
 		}
 		s.schedule(timer)
 	}

@@ -33,7 +33,7 @@ func (h *Health) Enter(p Phase, detail string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.c.Phase, h.c.Detail = p, detail
-	if p == PhaseStandby { // what the core knew is another host's by now
+	if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
 		h.c.Core = replicator.Status{}
 		h.shown, h.other, h.waiting = Readiness{}, "", false
 	}

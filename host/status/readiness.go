@@ -30,6 +30,7 @@ const (
 	PhaseGuests    = Phase(LoadingGuests)
 	PhaseReloading = Phase(Reloading)
 	PhaseStandby   = Phase(Standby)
+	PhaseUnowned   = Phase(Unowned)
 	PhaseStopped   = Phase(Stopped)
 	PhaseRunning   = Phase("running")
 )

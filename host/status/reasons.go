@@ -19,6 +19,7 @@ const (
 	LoadingGuests     Reason = "loading_guests"
 	Reloading         Reason = "reloading"
 	Standby           Reason = "standby"
+	Unowned           Reason = "no_owner"
 	OpenTransaction   Reason = "open_transaction"
 
 	DatabaseUnavailable = Reason(replicator.NoDatabase)
@@ -44,6 +45,7 @@ var Explained = []Explanation{
 	{LoadingGuests, "The guests' modules are compiled and their SQL is put to the database.", "Wait: a module that was never seen takes some seconds. The detail says if it cannot be loaded."},
 	{Reloading, "The database lost commits, as a failover to a copy may; everything is read from it again.", "Wait. If it comes again and again, look which server the URL leads to."},
 	{Standby, "Another host owns the cohort, and this one is ready to take it over.", "Nothing. The detail names the owner; `ichor handover` makes it give the cohort away."},
+	{Unowned, "This host gave the cohort away, and no other has taken it yet.", "Look at the hosts that stand by. After `database.lease` this one takes it back."},
 	{Undecided, "A candidate has had no decision for longer than `source.decision_overdue`.", "Look at the certifier. The host needs nothing; `ichor abandon VERSION` gives up a candidate that will never be decided."},
 	{OpenTransaction, "A transaction of another Kafka client hides what lies behind it.", "Find the client that does not end it. The broker ends it after its time-out."},
 	{Reason(replicator.NotConverted), "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},

@@ -47,6 +47,9 @@ const (
 	// SilenceBeforeCommit forwards what stands before the COMMIT and then nothing more, in either
 	// direction, and closes nothing: the network swallows the rest.
 	SilenceBeforeCommit
+	// CutAfterPlainCommit does as CutAfterCommit at the next COMMIT that is none of a lane's groups: of a
+	// take-over, say.
+	CutAfterPlainCommit
 )
 
 // Weather is what the network does with every connection until it is told otherwise.
@@ -148,6 +151,13 @@ func (p *Proxy) Close() {
 	_ = p.listener.Close() // there is nothing to do about one that cannot be closed
 	p.Cut()
 	p.wait.Wait()
+}
+
+// waitsFor reports whether that is the fault of Next, and still to come.
+func (p *Proxy) waitsFor(f Fault) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault == f
 }
 
 func (p *Proxy) take() Fault {
@@ -254,8 +264,11 @@ func (s *session) forward() {
 			continue
 		}
 		s.begin(kind)
-		if kind == 'B' && statementOf(body) == commitStatement && s.met() {
-			return
+		switch plain := s.proxy.waitsFor(CutAfterPlainCommit); {
+		case plain && kind == 'Q' && string(body) == "commit\x00", !plain && kind == 'B' && statementOf(body) == commitStatement:
+			if s.met() {
+				return
+			}
 		}
 		if err := writeFrame(s.server, kind, body); err != nil {
 			s.close()
@@ -336,7 +349,7 @@ func (s *session) committed() bool {
 		_ = writeFrame(s.client, 'E', []byte("SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection due to administrator command\x00\x00")) // it is closed at once
 		s.close()
 		return true
-	case s.is(CutAfterCommit):
+	case s.is(CutAfterCommit), s.is(CutAfterPlainCommit):
 		s.close()
 		return true
 	}

@@ -84,6 +84,7 @@ create table amounts (id int primary key, n numeric, p numeric(10, 2), f float8,
 create table loose (n numeric, p numeric(10, 2), f float8, iv interval, j jsonb, c char(5), r numrange, ns numeric[], b int, a text, v bigint, at timestamptz);
 create collation nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 create table folded (w text collate nocase unique, x text collate nocase, y text unique, a text, b int);
+create unlogged table volatile (id int primary key, a text);
 create table later (id int primary key deferrable, code text unique deferrable initially deferred, a text);
 create table forebear (id int primary key, a text);
 create table offspring () inherits (forebear);
