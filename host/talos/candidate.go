@@ -1,9 +1,13 @@
 package talos
 
+import "slices"
+
 // DecodeCandidate decodes the value of the candidate at offset version into into, whose former
 // contents are lost. It returns a *Refused exactly where the certifier's parser refuses the
 // candidate or its store cannot hold it; into is then of no use. A statemap that the certifier
 // accepts and that has no meaning is no error: into.Unreadable says so.
+//
+// A candidate that touches very many keys (maxKeys) has none: it conflicts with all others.
 //
 // The value is kept and aliased, and must not be written to afterwards. Any bytes may be
 // given; neither their size nor their nesting can exhaust the stack. It may be called from
@@ -20,6 +24,9 @@ func DecodeCandidate(version Version, value []byte, into *Candidate) error {
 	if !r.end() || !r.complete() {
 		return r.refused
 	}
+	if r.manyKeys {
+		into.ReadSet, into.WriteSet = nil, nil
+	}
 	if r.notes.unreadable != nil {
 		into.Items, into.Unreadable = nil, r.notes.unreadable
 	}
@@ -33,6 +40,8 @@ type candidateReader struct {
 	seen  fieldSet
 	notes notes
 	keys  [16]string // where the elements of a set are collected before they are copied
+	// manyKeys says that a set has more than are kept.
+	manyKeys bool
 }
 
 // fieldSet holds a bit for each known field that was read.
@@ -130,13 +139,27 @@ func (r *candidateReader) xid() bool {
 	return isUUID(r.into.XID) || r.refuse(ReasonInvalidXID, start)
 }
 
-// readSet reads a list of strings, copied once into a list of its length.
+// maxKeys bounds what a set takes in memory: a record of 100 kB can unpack to tens of millions. Of a
+// candidate with more different ones no keys are kept: then it conflicts with all others.
+const maxKeys = 1 << 17
+
+// readSet reads a list of strings, copied once into a list of its length. Of a long one, what is repeated
+// may be left out.
 func (r *candidateReader) readSet(into *[]string) bool {
 	keys := r.keys[:0]
 	for range r.elements() {
 		var key string
 		if !r.readText(&key) {
 			return false
+		}
+		if len(keys) == maxKeys {
+			slices.Sort(keys)
+			keys = slices.Compact(keys)
+			r.manyKeys = r.manyKeys || len(keys) > maxKeys/2
+		}
+		if r.manyKeys {
+			keys = nil
+			continue
 		}
 		keys = append(keys, key)
 	}

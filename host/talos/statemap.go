@@ -25,6 +25,9 @@ func (r *candidateReader) statemap() bool {
 	return true
 }
 
+// maxItems bounds what a statemap's list takes in memory: a record of 100 kB can unpack to tens of millions.
+const maxItems = 1 << 19
+
 // items reads the list of a statemap.
 func (r *candidateReader) items() bool {
 	var few [4]Item
@@ -38,8 +41,13 @@ func (r *candidateReader) items() bool {
 			continue
 		}
 		var item Item
+		start := r.at
 		if !r.item(&item) {
 			return false
+		}
+		if len(items) == maxItems {
+			r.notes.add(UnreadableTooManyItems, start)
+			continue
 		}
 		items = append(items, item)
 	}

@@ -10,6 +10,7 @@ const (
 	UnreadableInvalidUTF8        = "invalid_utf8"
 	UnreadableLoneSurrogate      = "lone_surrogate"
 	UnreadableTooDeep            = "too_deep"
+	UnreadableTooManyItems       = "too_many_items" // more than a guest could be given
 )
 
 // Unreadable is why a statemap that the certifier accepted has no meaning.
