@@ -113,11 +113,11 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 func (c *dbAdoptCommand) withinLog(ctx context.Context) error {
 	o, _, err := c.options()
 	if err != nil {
-		return nil //nolint:nilerr // adopt needs the database alone
+		return nil // adopt needs the database alone
 	}
 	source, err := kafka.New(o.Source.Options, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
-		return nil //nolint:nilerr // as above
+		return nil
 	}
 	defer source.Close()
 	ctx, cancel := context.WithTimeout(ctx, withinLogTime)
