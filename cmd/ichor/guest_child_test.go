@@ -41,7 +41,7 @@ func (d *deployment) set(old, new string) {
 // children waits until the process has started another, and returns it.
 func (p *process) child() string {
 	p.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
 		if err != nil || len(files) == 0 {
 			continue
@@ -99,7 +99,7 @@ func TestAHostThatIsKilledDuringALoadLeavesNoChild(t *testing.T) {
 	child := p.child()
 	p.signal(syscall.SIGKILL)
 	p.wait()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(time.Millisecond) {
 		stat, err := os.ReadFile("/proc/" + child + "/stat")
 		if err != nil || strings.Contains(string(stat), ") Z ") {
 			return
@@ -154,7 +154,7 @@ func TestARestartAsksTheDatabaseWhatPassed(t *testing.T) {
 // ready waits until the host says so.
 func (d *deployment) ready(p *process) {
 	d.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if _, out := d.ichor("status", "-c", d.settings); strings.Contains(out, "running, ready") {
 			return
 		}

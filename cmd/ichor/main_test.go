@@ -140,7 +140,7 @@ func (p *process) wait() (int, string) {
 	select {
 	case err := <-p.done:
 		p.done <- err
-	case <-time.After(60 * time.Second):
+	case <-time.After(3 * time.Minute):
 		p.signal(syscall.SIGKILL)
 		p.t.Fatalf("the process does not end\n%s", p.out.String())
 	}

@@ -9,12 +9,12 @@ import (
 const (
 	// patience is how long a test waits for what must come. Nothing is measured against it: a machine
 	// that is busy may take long.
-	patience = time.Minute
+	patience = 3 * time.Minute
 
 	lookEvery = 2 * time.Millisecond
 )
 
-// Until looks again and again until holds does. After a minute it fails the test with what otherwise
+// Until looks again and again until holds does. After a while, patience, it fails the test with what otherwise
 // says.
 func Until(tb testing.TB, holds func() bool, otherwise func() string) {
 	tb.Helper()
