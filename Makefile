@@ -15,7 +15,7 @@ CODE    := abi cmd examples guests host
 say      = @printf '== %s\n' "$(1)"
 
 # What is pure, or reads the sources alone: the layout, the vocabulary, the contract, the core.
-QUICK   := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host/suffix ./host/queue ./host/replicator
+QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host/suffix ./host/queue ./host/replicator
 
 # The packages that start goroutines, or that others call from several.
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
@@ -35,7 +35,7 @@ ichor: go ## the host, one static binary: ./ichor
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
 
 quick: go ## the tests of layout, vocabulary, contract, queue and core: seconds, to run after each change
-	@go test -timeout 5m $(TESTFLAGS) $(QUICK)
+	@go test -timeout 5m $(TESTFLAGS) $(QUICKLY)
 
 test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
 	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test -timeout 20m $(TESTFLAGS) ./...
