@@ -29,7 +29,11 @@ func assemble(p partition, from, below talos.Position, d *decoder, enough int) (
 			return a.corrupt(from, "cannot be read", err)
 		case !whole && a.Next == from:
 			return a.corrupt(from, "cut short", nil)
-		case !whole, talos.Position(b.base) >= min(a.StableEnd, below):
+		case !whole, talos.Position(b.base) >= a.StableEnd:
+			return a.Batch, nil
+		case talos.Position(b.base) >= below: // and there is nothing up to below
+			a.hole(a.Next, below)
+			a.Next = max(a.Next, below)
 			return a.Batch, nil
 		}
 		if err := a.add(&b, from); err != nil {
