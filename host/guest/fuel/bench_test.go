@@ -18,7 +18,7 @@ import (
 )
 
 // BenchmarkCost converts a batch of 64 with and without fuel, by turns, and reports the
-// median of the ratios of neighbours: what fuel costs, in percent.
+// median of the ratios of neighbours: what fuel costs, in percent; and the units that a version burns.
 func BenchmarkCost(b *testing.B) {
 	for _, guest := range []struct {
 		name, action string
@@ -38,7 +38,8 @@ func BenchmarkCost(b *testing.B) {
 const turn = 20
 
 func benchCost(b *testing.B, binary []byte, action string) {
-	plain, fueled := bringUp(b, newWorld(b, false), binary, action), bringUp(b, newWorld(b, true), binary, action)
+	w := newWorld(b, true)
+	plain, fueled := bringUp(b, newWorld(b, false), binary, action), bringUp(b, w, binary, action)
 	var ratios, times []float64
 	for b.Loop() {
 		p, f := plain(b), fueled(b)
@@ -49,6 +50,7 @@ func benchCost(b *testing.B, binary []byte, action string) {
 	slices.Sort(times)
 	b.ReportMetric(100*(ratios[len(ratios)/2]-1), "%cost")
 	b.ReportMetric(times[len(times)/2], "ns/version")
+	b.ReportMetric(float64(w.meter.Used(int64(global(w.last).Get())))/64, "units/version")
 }
 
 // bringUp returns a function that makes a turn of calls and says how long they took.
@@ -59,6 +61,7 @@ func bringUp(tb testing.TB, w *world, binary []byte, action string) func(testing
 	if err != nil {
 		tb.Fatal(err)
 	}
+	w.last = m
 	ctx := context.Background()
 	call := func(name string, args ...uint64) []uint64 {
 		if w.fueled {

@@ -25,10 +25,10 @@ const (
 // How a body is charged and checked, in units. What is promised is proof.Longest; these are
 // far below it, because each function of a chain of calls may add its part.
 const (
-	longestWay   = 128  // that are charged at once, but for a longer block
+	longestWay   = 512  // that are charged at once, but for a longer block
 	longestBlock = 1024 // of instructions that run one after another, without a charge between them
-	mostWays     = 16   // on which control comes to a place that is no stage
-	mostPaid     = 64   // of a function that is charged to its callers
+	mostWays     = 32   // on which control comes to a place that is no stage
+	mostPaid     = 256  // of a function that is charged to its callers
 
 	longestEnter = 4000 // from the entry of a function to its first check, or through it
 	longestTail  = 8192 // between two checks
