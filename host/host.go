@@ -70,6 +70,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
 		},
 	}
+	h.takeover.parts = &h.parts
 	if opts.Observer != nil {
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
@@ -133,7 +134,7 @@ func errorText(err error) string {
 
 // session starts, replicates and ends once.
 func (h *Host) session(ctx context.Context) error {
-	start, err := h.takeover.run(ctx)
+	start, held, err := h.takeover.run(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			h.log.Info("told to stop before it began", "while", err)
@@ -143,7 +144,7 @@ func (h *Host) session(ctx context.Context) error {
 	}
 	opts := h.opts.Core
 	opts.Seed = rand.Uint64()
-	s := session.New(h.parts, opts, start)
+	s := session.New(h.parts, opts, start, held)
 	h.health.Enter(status.PhaseRunning, "")
 	h.running.Store(s)
 	stop := s.Run(ctx)

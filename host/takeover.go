@@ -27,18 +27,21 @@ type takeover struct {
 	store  *installer.Installer
 	guests *rollout.Guests
 	lease  lease
+	parts  *session.Parts
+	tail   *session.Tail // of the log, while another host owns the cohort
 }
 
-// run returns what a core begins with, once the cohort is this host's.
-func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
+// run returns what a core begins with and what is held of the log from there on, once the cohort is this host's.
+func (t *takeover) run(ctx context.Context) (start replicator.Start, held session.Held, err error) {
+	defer t.dropTail()
 	state, err := t.own(ctx)
 	if err != nil {
-		return replicator.Start{}, err
+		return start, held, err
 	}
 	t.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", t.opts.Database.Owner)
 	resume, _, err := t.checkLog(ctx, &state) // the owner before may have gone on meanwhile
 	if err != nil {
-		return replicator.Start{}, fmt.Errorf("source: %w", err)
+		return start, held, fmt.Errorf("source: %w", err)
 	}
 	var cuts [][]replicator.Cut
 	err = t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() (err error) {
@@ -46,30 +49,42 @@ func (t *takeover) run(ctx context.Context) (replicator.Start, error) {
 		return err
 	})
 	if err != nil {
-		return replicator.Start{}, fmt.Errorf("guests: %w", err)
+		return start, held, fmt.Errorf("guests: %w", err)
+	}
+	if t.tail != nil {
+		held = t.tail.Take(resume)
+		t.log.Info("the log was read while standing by", "from", resume, "held", held.Bytes())
 	}
 	return replicator.Start{
 		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
 		Requests: session.RequestsOf(state.Requests), Abandoned: state.Abandoned,
-	}, nil
+	}, held, nil
+}
+
+// dropTail ends the reading of a host that does not stand by any more.
+func (t *takeover) dropTail() {
+	if t.tail != nil {
+		t.tail.Close()
+	}
+	t.tail = nil
 }
 
 // own makes this host the owner, after whoever owns the cohort.
 func (t *takeover) own(ctx context.Context) (state installer.State, err error) {
 	for {
-		facts, err := t.prepare(ctx)
+		found, err := t.prepare(ctx)
 		if err != nil {
 			return state, err
 		}
-		from, waited, err := t.standBy(ctx, &t.lease)
+		from, waited, err := t.standBy(ctx, &t.lease, &found)
 		if err == nil && waited { // what was found good may be so no more
-			facts, err = t.prepare(ctx)
+			found, err = t.prepare(ctx)
 		}
 		if err != nil {
 			return state, fmt.Errorf("database: %w", err)
 		}
 		err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
-			state, err = t.store.Take(ctx, from, facts.ClusterID, t.opts.Source.Topic)
+			state, err = t.store.Take(ctx, from, found.cluster, t.opts.Source.Topic)
 			return err
 		})
 		switch {
@@ -96,9 +111,12 @@ func (t *takeover) release(handedOver bool) {
 	}
 }
 
-// standBy waits until the cohort may be taken over, and returns from whom. waited says that another host
-// owned it meanwhile.
-func (t *takeover) standBy(ctx context.Context, l *lease) (from installer.Owner, waited bool, err error) {
+// tailShare is the part of limits.memory that a host which stands by holds of the log.
+const tailShare = 4
+
+// standBy waits until the cohort may be taken over, and returns from whom; it reads the log meanwhile, from
+// where prepare found that the owner is. waited says that another host owned it.
+func (t *takeover) standBy(ctx context.Context, l *lease, found *prepared) (from installer.Owner, waited bool, err error) {
 	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
 		// While the database could not be asked the owner could not beat either.
 		l.since, l.gone = time.Time{}, time.Time{}
@@ -110,6 +128,10 @@ func (t *takeover) standBy(ctx context.Context, l *lease) (from installer.Owner,
 				t.log.Info("standing by", "owner", o.Name, "epoch", o.Epoch, "lease", l.span)
 			}
 			waited = true
+			if t.tail == nil {
+				t.tail = session.NewTail(*t.parts, t.opts.Core.Memory/tailShare, found.resume, found.anchor)
+			}
+			t.tail.Passed(o.Resume)
 			if o.Released {
 				t.health.Enter(status.PhaseUnowned, fmt.Sprintf("%s gave the cohort away", o.Name))
 			} else {
@@ -122,31 +144,38 @@ func (t *takeover) standBy(ctx context.Context, l *lease) (from installer.Owner,
 	return from, waited, err
 }
 
+// prepared is what prepare found.
+type prepared struct {
+	cluster string // of the log
+	resume  talos.Position
+	anchor  talos.Anchor
+}
+
 // prepare waits for the log and the database, and makes sure that the log is the one that the
 // database was left with, that the role may do what a host does, and that the database takes the
 // guests' SQL.
-func (t *takeover) prepare(ctx context.Context) (kafka.Facts, error) {
+func (t *takeover) prepare(ctx context.Context) (found prepared, err error) {
 	if t.opts.Database.Init {
 		if err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() error { return t.store.Init(ctx) }); err != nil {
-			return kafka.Facts{}, fmt.Errorf("database: %w", err)
+			return found, fmt.Errorf("database: %w", err)
 		}
 	}
 	var state installer.State
-	err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
+	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
 		state, err = t.store.Read(ctx)
 		return err
 	})
 	if err != nil {
-		return kafka.Facts{}, fmt.Errorf("database: %w", err)
+		return found, fmt.Errorf("database: %w", err)
 	}
-	_, facts, err := t.checkLog(ctx, &state)
+	resume, facts, err := t.checkLog(ctx, &state)
 	if err != nil {
-		return facts, fmt.Errorf("source: %w", err)
+		return found, fmt.Errorf("source: %w", err)
 	}
 	if err := t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() error { return t.guests.Prepare(ctx, state) }); err != nil {
-		return facts, fmt.Errorf("guests: %w", err)
+		return found, fmt.Errorf("guests: %w", err)
 	}
-	return facts, nil
+	return prepared{cluster: facts.ClusterID, resume: resume, anchor: state.Anchor}, nil
 }
 
 // The pauses between two tries double from the first to the longest.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Owner is what the database says of the host that owns the cohort. The zero value is that nobody ever
@@ -20,6 +22,8 @@ type Owner struct {
 	Connected bool
 	// Released says that the owner gave the cohort away.
 	Released bool
+	// Resume is the owner's resume point; 0 while it has none.
+	Resume talos.Position
 }
 
 // Is reports whether both speak of one take-over of the cohort.
@@ -31,13 +35,13 @@ var ErrOvertaken = errors.New("another host took the cohort over meanwhile")
 
 // selectOwner returns no row on a database that no host ever ran on. A host of before there were beats has
 // no row in ichor.beat; it counts as one that does not beat.
-const selectOwner = `select s.owner, s.epoch, s.token, coalesce(b.beats, 0), coalesce(b.released, false),
+const selectOwner = `select s.owner, s.epoch, s.token, coalesce(b.beats, 0), coalesce(b.released, false), coalesce(s.resume, 0),
 	b.backend is null or exists (select from pg_stat_activity a where a.pid = b.backend
 		and (a.backend_start is null or (extract(epoch from a.backend_start) * 1000000)::bigint = b.backend_since))
 	from ichor.state s left join ichor.beat b on b.epoch = s.epoch and b.token = s.token`
 
 func ownerOf(ctx context.Context, conn *pgx.Conn) (o Owner, err error) {
-	err = conn.QueryRow(ctx, selectOwner).Scan(&o.Name, &o.Epoch, &o.Token, &o.Beats, &o.Released, &o.Connected)
+	err = conn.QueryRow(ctx, selectOwner).Scan(&o.Name, &o.Epoch, &o.Token, &o.Beats, &o.Released, &o.Resume, &o.Connected)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Owner{}, nil
 	}

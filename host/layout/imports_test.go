@@ -170,7 +170,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"host/session":   7, // follow, lane, convert, besides, watch, requests, beat
+	"host/session":   8, // follow, lane, convert, besides, watch, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
 	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it
 	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent

@@ -18,9 +18,13 @@ type decoder struct {
 	unrouted rollout.UnroutedPolicy
 	metrics  *telemetry.Metrics
 	xids     *XIDs
-	limit    *telemetry.Limiter
+	limit    telemetry.Limiter
 	log      *slog.Logger
 	last     talos.Anchor // of the newest record that was decoded
+}
+
+func newDecoder(p *Parts) *decoder {
+	return &decoder{guests: p.Guests, unrouted: p.Unrouted, metrics: p.Metrics, xids: p.XIDs, log: p.Log}
 }
 
 // sliceMax is how many records the core is given at once: it must not keep a lane waiting for

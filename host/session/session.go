@@ -66,6 +66,7 @@ type Session struct {
 
 	from   talos.Position
 	anchor talos.Anchor // of the newest record below from
+	held   Held         // from there on
 	paused bool
 	stop   *replicator.Stop
 	shown  int64 // when the status was last shown, ns
@@ -77,10 +78,11 @@ type Session struct {
 	wg   sync.WaitGroup
 }
 
-// New returns a session of a core that New of package replicator makes of opts and start.
-func New(parts Parts, opts replicator.Options, start replicator.Start) *Session {
+// New returns a session of a core that New of package replicator makes of opts and start, and that is given
+// first what is held of the log from the resume point on.
+func New(parts Parts, opts replicator.Options, start replicator.Start, held Held) *Session {
 	s := &Session{
-		Parts: parts, core: replicator.New(opts, start), from: start.Resume, anchor: start.Anchor, detail: telemetry.NewDetail(parts.Log),
+		Parts: parts, core: replicator.New(opts, start), from: start.Resume, anchor: start.Anchor, held: held, detail: telemetry.NewDetail(parts.Log),
 		batches:   make(chan []replicator.Event, 1),
 		answers:   make(chan []replicator.Event, 2*parts.Lanes+parts.Conversions+3),
 		lanes:     make([]chan replicator.Action, parts.Lanes),

@@ -11,18 +11,19 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// follow is the goroutine that reads the log, from the resume point or from where the core
+// follow is the goroutine that reads the log, from the end of what is held of it, or from where the core
 // seeks.
 func (s *Session) follow() {
-	from, sought := s.from, false
-	d := &decoder{guests: s.Guests, unrouted: s.Unrouted, metrics: s.Metrics, xids: s.XIDs, limit: &s.limit, log: s.Log}
-	anchor := s.anchor
+	from, anchor, held, sought := s.from, s.anchor, s.held, false
+	s.held = Held{}
+	d := newDecoder(&s.Parts)
 	for s.life.Err() == nil {
 		d.last = talos.NoAnchor
-		to, again := s.followFrom(d, from, anchor, sought)
+		to, again := s.followFrom(d, from, anchor, held, sought)
 		if !again {
 			return
 		}
+		held = Held{}
 		if from, sought = to, true; d.last != talos.NoAnchor {
 			anchor = d.last
 		}
@@ -33,7 +34,7 @@ func (s *Session) follow() {
 var errSeek = errors.New("read from elsewhere")
 
 // followFrom reads until the session ends, the log ends it, or the core seeks.
-func (s *Session) followFrom(d *decoder, from talos.Position, anchor talos.Anchor, sought bool) (talos.Position, bool) {
+func (s *Session) followFrom(d *decoder, from talos.Position, anchor talos.Anchor, held Held, sought bool) (talos.Position, bool) {
 	ctx, cancel := context.WithCancelCause(s.life)
 	defer cancel(nil)
 	s.stopFollowing.Store(&cancel)
@@ -42,7 +43,28 @@ func (s *Session) followFrom(d *decoder, from talos.Position, anchor talos.Ancho
 			return 0, false
 		}
 	}
-	err := s.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
+	err := s.read(ctx, d, from, anchor, held)
+	if errors.Is(context.Cause(ctx), errSeek) {
+		return <-s.seek, true
+	}
+	if s.life.Err() == nil {
+		s.lost(err)
+	}
+	return 0, false
+}
+
+// read gives the core what is held of the log, and follows the log from there.
+func (s *Session) read(ctx context.Context, d *decoder, from talos.Position, anchor talos.Anchor, held Held) error {
+	for i := range held.slices {
+		if err := s.deliver(ctx, held.slices[i].events); err != nil {
+			return err
+		}
+		held.slices[i] = slice{} // it is the core's, and counts there
+	}
+	if held.next > from {
+		from, anchor = held.next, held.anchor
+	}
+	return s.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
 		s.Health.SourceAnswered(status.Log{StableEnd: b.StableEnd, HighWatermark: b.HighWatermark})
 		if len(b.Records) > 0 {
 			s.detail.Say("read", "from", b.Records[0].Position, "next", b.Next, "records", len(b.Records), "log_end", b.HighWatermark)
@@ -51,13 +73,6 @@ func (s *Session) followFrom(d *decoder, from talos.Position, anchor talos.Ancho
 	}, func(err error) {
 		s.Health.SourceFailed(fmt.Sprintf("%s: %v", kafka.ClassOf(err), err))
 	})
-	if errors.Is(context.Cause(ctx), errSeek) {
-		return <-s.seek, true
-	}
-	if s.life.Err() == nil {
-		s.lost(err)
-	}
-	return 0, false
 }
 
 // deliver waits until the core takes the events: that is how reading pauses.

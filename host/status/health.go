@@ -32,14 +32,21 @@ func NewHealth(overdue time.Duration, log *slog.Logger) *Health {
 func (h *Health) Enter(p Phase, detail string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if p != h.c.Phase {
+		h.c.Answered, h.c.StableAt, h.c.Trouble, h.c.Tail = Now(), Now(), "", Tail{}
+	}
 	h.c.Phase, h.c.Detail = p, detail
 	if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
 		h.c.Core = replicator.Status{}
 		h.shown, h.other, h.waiting = Readiness{}, "", false
 	}
-	if p == PhaseRunning {
-		h.c.Answered, h.c.StableAt, h.c.Trouble = Now(), Now(), ""
-	}
+}
+
+// Waits notes what a host that stands by holds of the log.
+func (h *Health) Waits(t Tail) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Tail = t
 }
 
 // SourceFailed notes that the log could not be read, and why.

@@ -47,6 +47,12 @@ const (
 // HighWatermark from being read.
 type Log struct{ StableEnd, HighWatermark talos.Position }
 
+// Tail is what a host that stands by holds of the log: what lies between the owner's resume point and Next.
+type Tail struct {
+	Next  talos.Position `json:"next"`
+	Bytes int            `json:"bytes"` // about; it is bounded by limits.memory
+}
+
 // Condition is everything that readiness is judged by, at one instant. Instants are nanoseconds since
 // the Unix epoch.
 type Condition struct {
@@ -60,6 +66,7 @@ type Condition struct {
 	Answered  int64  // when the log last answered; 0 for not yet
 	Log       Log
 	StableAt  int64 // when the end of what is readable last moved, or nobody's transaction was open
+	Tail      Tail  // while it stands by
 }
 
 // Judge is the whole verdict; a candidate may be undecided for as long as overdue. There is one clock
@@ -71,6 +78,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	core := &c.Core
 	stalled := c.since(core.ProgressAt)
 	switch {
+	case c.Phase == PhaseStandby && c.Trouble != "" && c.since(c.TroubleAt) > troubleAfter:
+		return no(SourceUnavailable, "standing by: %s", c.Trouble)
 	case c.Phase == PhaseStandby: // it does all that it is there for
 		return Readiness{Ready: true, Reason: Standby, Detail: c.Detail}
 	case c.Phase != PhaseRunning:

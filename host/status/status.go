@@ -28,6 +28,8 @@ type Status struct {
 	Held      int  `json:"held"`      // versions that cannot be installed and hold the snapshot
 	Bytes     int  `json:"bytes"`     // of memory that counts against limits.memory
 	Paused    bool `json:"paused"`    // reading waits because the memory is full
+	// Standby is what the host holds of the log, for when it takes the cohort over; while it stands by.
+	Standby *Tail `json:"standby,omitempty"`
 	// Pause is an operator's that is in force.
 	Pause *Pause `json:"pause,omitempty"`
 	// Waiting is why the snapshot does not move; empty while it does or has nothing to do. Blocker
@@ -53,6 +55,9 @@ func Of(c Condition, verdict Readiness, topic string) Status {
 		Suffix: Depth{core.SuffixLen, core.SuffixHead}, Queue: Depth{core.QueueLen, core.QueueHead},
 		Undecided: core.Undecided, InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
 		Waiting: Reason(core.Reason), Blocker: core.Blocker, Counts: core.Stats,
+	}
+	if c.Phase == PhaseStandby {
+		s.Standby, s.Next, s.LogEnd = &c.Tail, c.Tail.Next, c.Log.HighWatermark
 	}
 	if p := &core.Pause; p.ID != 0 {
 		s.Pause = &Pause{Who: p.Who, Why: p.Why, Since: p.At}

@@ -82,6 +82,7 @@ var (
 	descFailures = prometheus.NewDesc("ichor_install_failures_total", "Failed transactions and connections, by class.", []string{"class"}, nil)
 	descReady    = prometheus.NewDesc("ichor_ready", "1 when /readyz says 200, 0 when 503.", nil, nil)
 	descOwner    = prometheus.NewDesc("ichor_owner", "1 while this host owns the cohort, 0 while it starts, ends or stands by.", nil, nil)
+	descTail     = prometheus.NewDesc("ichor_standby_bytes", "What a host that stands by holds of the log for when it takes the cohort over.", nil, nil)
 	descWaiting  = prometheus.NewDesc("ichor_not_progressing", "1 for the reason why the host is not ready, the same as in /readyz.", []string{"reason"}, nil)
 )
 
@@ -90,7 +91,7 @@ func (c *core) Describe(ch chan<- *prometheus.Desc) {
 	for _, f := range coreMetrics {
 		ch <- f.desc
 	}
-	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descReady, descOwner, descWaiting} {
+	for _, d := range []*prometheus.Desc{descLag, descEnd, descFailures, descReady, descOwner, descTail, descWaiting} {
 		ch <- d
 	}
 }
@@ -102,7 +103,11 @@ func (c *core) Collect(ch chan<- prometheus.Metric) {
 	for _, f := range coreMetrics {
 		ch <- prometheus.MustNewConstMetric(f.desc, f.kind, f.value(core))
 	}
-	lag := max(int64(condition.Log.HighWatermark)-int64(core.Next), 0)
+	next := core.Next
+	if condition.Phase == status.PhaseStandby {
+		next = condition.Tail.Next
+	}
+	lag := max(int64(condition.Log.HighWatermark)-int64(next), 0)
 	ch <- prometheus.MustNewConstMetric(descLag, prometheus.GaugeValue, float64(lag))
 	ch <- prometheus.MustNewConstMetric(descEnd, prometheus.GaugeValue, float64(condition.Log.HighWatermark))
 	for class := range replicator.Class(replicator.Classes) {
@@ -119,4 +124,5 @@ func (c *core) Collect(ch chan<- prometheus.Metric) {
 		owner = 1
 	}
 	ch <- prometheus.MustNewConstMetric(descOwner, prometheus.GaugeValue, owner)
+	ch <- prometheus.MustNewConstMetric(descTail, prometheus.GaugeValue, float64(condition.Tail.Bytes))
 }

@@ -1,0 +1,58 @@
+package host_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A host that stands by holds the log above the owner's resume point, and lets go what that passes. When it takes
+// the cohort over it reads nothing a second time.
+func TestAStandbyHasReadTheLogWhenItTakesOver(t *testing.T) {
+	s := startTogether(t, 0)
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	other := s.start()
+	other.standsBy()
+	s.pays(20)
+	other.shows("/v1/status", `"bytes":0}`) // all of it is installed
+	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that the resume point stands')")
+	owner.shows("/readyz", `"reason":"paused"`)
+	s.last = s.traffic(200, 10)
+	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, s.last+2))
+	if text := other.get("/v1/status"); strings.Contains(text, `"bytes":0}`) {
+		t.Errorf("it holds nothing: %s", text)
+	}
+	if err := owner.drain(); err != nil {
+		t.Fatal(err)
+	}
+	other.shows("/readyz", `"reason":"paused"`)
+	s.exec("insert into ichor.request (verb, who, reason) values ('resume', 'test', 'it went on')")
+	s.eventually(fmt.Sprintf("(%d)", s.last), "select version from cohort_snapshot")
+	s.pays(10)
+	for _, want := range []string{`ichor_records_total{kind="candidate",reason=""} 500`, "ichor_standby_bytes 0"} {
+		if got := other.get("/metrics"); !strings.Contains(got, want) {
+			t.Errorf("the metrics have no %q:\n%s", want, got)
+		}
+	}
+}
+
+// A host that stands by and could not go on says so, and is ready again when it could.
+func TestAStandbyWithoutALogIsNotReady(t *testing.T) {
+	s := startTogether(t, 0)
+	s.options.Source.BackoffMax = 100 * time.Millisecond
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	other := s.start()
+	other.standsBy()
+	if err := s.broker.Halt(); err != nil {
+		t.Fatal(err)
+	}
+	other.shows("/readyz", `"reason":"source_unavailable"`)
+	if err := s.broker.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other.standsBy()
+	s.pays(10)
+}
