@@ -2,7 +2,9 @@ package replicator
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/suffix"
@@ -26,11 +28,12 @@ type traffic struct {
 	keys   [1024][]talos.Key
 	pay    *talos.Candidate
 	ready  []Action
+	hold   bool // the version that is converted next
 }
 
-func newTraffic() *traffic {
+func newTraffic(order Order) *traffic {
 	t := &traffic{
-		core: New(Options{Memory: 1 << 40, Conversions: 2, Lanes: 4}, Start{Resume: 1, Guests: [][]Cut{{{Recorded: true}}}}),
+		core: New(Options{Memory: 1 << 40, Conversions: 2, Lanes: 4, Order: order}, Start{Resume: 1, Guests: [][]Cut{{{Recorded: true}}}}),
 		pos:  1, now: 1e18, pay: &talos.Candidate{},
 	}
 	for i := range t.keys {
@@ -76,7 +79,11 @@ func (t *traffic) answer(install bool) {
 		for _, a := range asked {
 			switch a := a.(type) {
 			case *Convert:
-				t.step(&Converted{Task: a.Task, Results: results(len(a.Works))})
+				converted := results(len(a.Works))
+				if t.hold {
+					t.hold, converted[0] = false, Result{Verdict: Rejected, Failure: Failure{Class: Poison, Kind: "guest"}}
+				}
+				t.step(&Converted{Task: a.Task, Results: converted})
 				t.events += len(a.Works)
 			case *Install:
 				if !install {
@@ -96,7 +103,20 @@ func (t *traffic) answer(install bool) {
 }
 
 func benchmarkStep(b *testing.B, n int) {
-	t := newTraffic()
+	t := newTraffic(OrderKeys)
+	t.fill(b, n)
+	b.ReportAllocs()
+	b.ResetTimer()
+	t.events = 0
+	for t.events < b.N {
+		t.arrive()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(t.events), "ns/event")
+}
+
+// fill makes a backlog of n versions.
+func (t *traffic) fill(b *testing.B, n int) {
+	b.Helper()
 	for range n / 64 { // a backlog that is converted and waits for its lanes
 		first := talos.Version(t.pos)
 		for range 64 {
@@ -111,24 +131,57 @@ func benchmarkStep(b *testing.B, n int) {
 	if got := t.core.queue.Len(); got < n*9/10 {
 		b.Fatalf("%d queued, want about %d", got, n)
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	t.events = 0
-	for t.events < b.N {
-		first := talos.Version(t.pos)
-		for range 256 {
-			t.candidate()
-		}
-		for v := first; v < first+256; v++ {
-			t.decide(v)
-		}
-		t.read()
-		t.answer(false)
-		for range 2 { // the lanes take about as much as arrives
-			t.once()
-		}
+}
+
+// arrive brings 256 versions; the lanes take about as many.
+func (t *traffic) arrive() {
+	first := talos.Version(t.pos)
+	for range 256 {
+		t.candidate()
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(t.events), "ns/event")
+	for v := first; v < first+256; v++ {
+		t.decide(v)
+	}
+	t.read()
+	t.answer(false)
+	for range 2 {
+		t.once()
+	}
+}
+
+// BenchmarkConflicts measures what it costs to know what conflicts with what: versions that arrive and are
+// installed by one core that asks and one that does not (installer.order: version), by turns, the median of the
+// differences of neighbours. The first core is healthy, or stands behind a held version, which alone makes it keep
+// its table; the second is always healthy, for nothing would go on in it.
+func BenchmarkConflicts(b *testing.B) {
+	for _, held := range []bool{false, true} {
+		b.Run(fmt.Sprintf("held=%v", held), func(b *testing.B) { benchmarkConflicts(b, held) })
+	}
+}
+
+func benchmarkConflicts(b *testing.B, held bool) {
+	keys, version := newTraffic(OrderKeys), newTraffic(OrderVersion)
+	keys.hold = held
+	keys.fill(b, 1e3)
+	version.fill(b, 1e3)
+	var with, more []float64
+	for b.Loop() {
+		k, v := keys.timed(), version.timed()
+		with, more = append(with, k), append(more, k-v)
+	}
+	slices.Sort(with)
+	slices.Sort(more)
+	b.ReportMetric(with[len(with)/2], "ns/event")
+	b.ReportMetric(more[len(more)/2], "ns-more/event")
+}
+
+// timed returns how long an event takes, in ns.
+func (t *traffic) timed() float64 {
+	before, begun := t.events, time.Now()
+	for range 8 {
+		t.arrive()
+	}
+	return float64(time.Since(begun).Nanoseconds()) / float64(t.events-before)
 }
 
 // once answers each lane one time.
@@ -136,9 +189,12 @@ func (t *traffic) once() {
 	asked := t.ready
 	t.ready = nil
 	for _, a := range asked {
-		if a, ok := a.(*Install); ok {
+		switch a := a.(type) {
+		case *Install:
 			t.step(&Installed{Lane: a.Lane})
 			t.events += len(a.Group.Entries)
+		case *Quarantine:
+			t.step(&Installed{Lane: a.Lane})
 		}
 	}
 }
@@ -146,7 +202,7 @@ func (t *traffic) once() {
 // BenchmarkUndecided measures a million candidates without a decision, and their memory.
 func BenchmarkUndecided(b *testing.B) {
 	for b.Loop() {
-		t := newTraffic()
+		t := newTraffic(OrderKeys)
 		for range 1_000_000 {
 			t.candidate()
 		}
