@@ -130,11 +130,27 @@ type Publish struct{ Resume talos.Position }
 // Finished hands over the journeys of versions that the durable snapshot has passed.
 type Finished struct{ Journeys []*timing.Journey }
 
-// CutOver says from which version on a generation converts.
+// CutOver says from which version on a generation converts. Why is set when the one before it is taken
+// back by itself, and says in what that does worse than this one did.
 type CutOver struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
 	From       talos.Version
+	Why        string
+}
+
+// Proven says that the probation of a generation is over.
+type Proven struct {
+	Guest      cohort.GuestID
+	Generation cohort.Generation
+}
+
+// Bring asks for a generation of a guest that an operator wants: of the module with that digest, or of the
+// one that converted before. It is answered by GuestArmed or GuestRefused.
+type Bring struct {
+	Request int64
+	Guest   string // its name in the routes
+	Digest  string // SHA-256 in hexadecimal; empty is the one before
 }
 
 // Retire says that nothing needs the generation any more.
@@ -210,6 +226,8 @@ func (*Seek) action()        {}
 func (*Publish) action()     {}
 func (*Finished) action()    {}
 func (*CutOver) action()     {}
+func (*Proven) action()      {}
+func (*Bring) action()       {}
 func (*Retire) action()      {}
 func (*Notice) action()      {}
 func (*Stop) action()        {}

@@ -45,7 +45,15 @@ func ActionText(a Action) string {
 	case *Publish:
 		return fmt.Sprintf("publish %d", a.Resume)
 	case *CutOver:
-		return fmt.Sprintf("guest %d: generation %d from %d", a.Guest, a.Generation, a.From)
+		s := fmt.Sprintf("guest %d: generation %d from %d", a.Guest, a.Generation, a.From)
+		if a.Why != "" {
+			s += ", back: " + a.Why
+		}
+		return s
+	case *Proven:
+		return fmt.Sprintf("guest %d: generation %d is proven", a.Guest, a.Generation)
+	case *Bring:
+		return strings.TrimSpace(fmt.Sprintf("bring %s %s for request %d", a.Guest, a.Digest, a.Request))
 	case *Retire:
 		return fmt.Sprintf("retire generation %d", a.Generation)
 	case *Notice:

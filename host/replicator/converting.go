@@ -20,6 +20,9 @@ type converting struct {
 	poison  *poison
 	reading *reading
 
+	probation *probation
+	operator  *operator
+
 	tasks      map[uint64]*task
 	taskID     uint64
 	refetching map[talos.Version]*queue.Entry
@@ -70,6 +73,7 @@ func (c *converting) onConverted(ev *Converted) {
 	for _, e := range t.entries[len(ev.Results):] {
 		c.backlog.push(e)
 	}
+	c.probation.converted(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.Fuel, time: ev.Took})
 	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]
 		e.Journey.Guest = r.Guest
@@ -89,28 +93,63 @@ func (c *converting) onConverted(ev *Converted) {
 	}
 }
 
-// onGuestArmed makes a generation convert everything that is not given out yet, and the
-// poison that an earlier one left. The earlier one finishes what it has.
+// onGuestArmed lets a generation convert, and answers who asked for it.
 func (c *converting) onGuestArmed(ev *GuestArmed) {
-	from := c.cuts.arm(ev.Guest, ev.Generation)
-	c.stats.CutOvers++
-	c.do(&CutOver{Guest: ev.Guest, Generation: ev.Generation, From: from})
-	c.poison.release(c.poison.outdated)
+	from := c.cutOver(ev.Guest, ev.Generation, "")
+	if ev.Request != 0 {
+		c.operator.answers = append(c.operator.answers, Answer{Request: ev.Request, Reply: ReplyDone, Words: fmt.Sprintf("from version %d on", from)})
+	}
 }
 
-// retire lets go of the generations whose versions are all settled.
+// cutOver makes a generation convert everything that is not given out yet, and the poison that an
+// earlier one left. The earlier one finishes what it has. why is in what that did worse, when it is taken
+// back by itself.
+func (c *converting) cutOver(guest cohort.GuestID, generation cohort.Generation, why string) (from talos.Version) {
+	from = c.cuts.arm(guest, generation)
+	c.probation.begin(guest, generation)
+	if why != "" {
+		c.stats.TakenBack++
+	}
+	c.stats.CutOvers++
+	c.do(&CutOver{Guest: guest, Generation: generation, From: from, Why: why})
+	c.poison.release(c.poison.outdated)
+	return from
+}
+
+// takeBack lets the generation before convert again where the newest does worse on probation.
+func (c *converting) takeBack() {
+	for {
+		guest, why := c.probation.judge()
+		if why == "" {
+			return
+		}
+		c.cutOver(guest, c.probation.trials[guest].before, why)
+	}
+}
+
+// retire lets go of the generations whose versions are all settled, and that nothing may need again.
 func (c *converting) retire() {
 	lowest := talos.Version(c.reading.beyond().Resume)
 	if f := c.queue.Frontier(); f != nil {
 		lowest = f.Version
 	}
 	for guest, cuts := range c.cuts.byGuest {
-		for len(cuts) > 1 && lowest >= cuts[1].From && !c.busy(cuts[0].Generation) {
-			c.do(&Retire{Generation: cuts[0].Generation})
+		for len(cuts) > 1 && lowest >= cuts[1].From && !c.busy(cuts[0].Generation) && !c.probation.needs(cuts[0].Generation) {
+			c.cuts.drop(cuts[0].Generation)
 			cuts = cuts[1:]
 		}
 		c.cuts.byGuest[guest] = cuts
 	}
+	c.cuts.dropped = slices.DeleteFunc(c.cuts.dropped, func(generation cohort.Generation) bool {
+		switch {
+		case c.cuts.converts(generation):
+			return true
+		case c.busy(generation) || c.probation.needs(generation):
+			return false
+		}
+		c.do(&Retire{Generation: generation})
+		return true
+	})
 }
 
 func (c *converting) busy(generation cohort.Generation) bool {

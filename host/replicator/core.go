@@ -30,6 +30,7 @@ type Core struct {
 	reading    reading
 	operator   operator
 	forwarding forwarding
+	probation  probation
 	converting converting
 	committing committing
 	lanes      lanes
@@ -43,12 +44,13 @@ func New(opts Options, start Start) *Core {
 	c := &Core{step: s}
 	ledger := make(map[talos.Version]bool, len(start.Ledger))
 	c.cuts = cuts{step: s}
-	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, troubles: map[talos.Version]*trouble{}, skips: map[talos.Version]int64{}, breaker: breaker{step: s}}
+	c.probation = probation{step: s, cuts: &c.cuts, trials: make([]trial, len(start.Guests))}
+	c.poison = poison{step: s, cuts: &c.cuts, backlog: &c.backlog, probation: &c.probation, troubles: map[talos.Version]*trouble{}, skips: map[talos.Version]int64{}, breaker: breaker{step: s}}
 	c.reading = reading{step: s, poison: &c.poison, passed: map[talos.Version]*suffix.Entry{}, abandoned: map[talos.Version]bool{}, next: start.Resume, anchor: start.Anchor}
 	c.operator = operator{step: s, reading: &c.reading, poison: &c.poison, ledger: ledger, seen: map[int64]bool{}, deciding: map[int64]talos.Version{}}
 	c.forwarding = forwarding{step: s, reading: &c.reading, poison: &c.poison, backlog: &c.backlog, ledger: ledger}
 	c.converting = converting{
-		step: s, cuts: &c.cuts, backlog: &c.backlog, poison: &c.poison, reading: &c.reading,
+		step: s, cuts: &c.cuts, backlog: &c.backlog, poison: &c.poison, reading: &c.reading, probation: &c.probation, operator: &c.operator,
 		tasks: map[uint64]*task{}, refetching: map[talos.Version]*queue.Entry{},
 	}
 	c.committing = committing{step: s, reading: &c.reading, resume: start.Resume, published: -1}
@@ -67,6 +69,7 @@ func (c *Core) restore(start Start) {
 	for _, cuts := range start.Guests {
 		c.cuts.byGuest = append(c.cuts.byGuest, append([]Cut(nil), cuts...))
 		c.cuts.given = append(c.cuts.given, given)
+		c.probation.trials[len(c.cuts.given)-1].current = cuts[len(cuts)-1].Generation
 	}
 	for _, v := range start.Held {
 		if v <= start.Snapshot || c.forwarding.ledger[v] {
@@ -128,6 +131,8 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 		c.lanes.onAlive(ev)
 	case *GuestArmed:
 		c.converting.onGuestArmed(ev)
+	case *GuestRefused:
+		c.operator.onGuestRefused(ev)
 	case *Asked:
 		c.operator.onAsked(ev.Requests)
 	case *Halt:
@@ -184,7 +189,9 @@ func (c *Core) decide() {
 	c.timers.pass(c.now)
 	c.poison.cure()
 	c.operator.skipHeld()
+	c.operator.bring()
 	c.forwarding.forward()
+	c.converting.takeBack()
 	c.converting.startConversions()
 	c.converting.refetch()
 	c.committing.scheduleFlush()

@@ -1,6 +1,8 @@
 package replicator
 
 import (
+	"slices"
+
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -11,8 +13,26 @@ import (
 // is recorded in the first transaction that installs what it made (Install.Uses).
 type cuts struct {
 	*step
-	byGuest [][]Cut         // ascending; the first covers everything
-	given   []talos.Version // by guest: the highest version that was given to a generation
+	byGuest [][]Cut             // ascending; the first covers everything
+	given   []talos.Version     // by guest: the highest version that was given to a generation
+	dropped []cohort.Generation // that lost a cut, and are not retired
+}
+
+// converts reports whether a generation has one of the cuts.
+func (c *cuts) converts(generation cohort.Generation) bool {
+	for _, cuts := range c.byGuest {
+		if slices.ContainsFunc(cuts, func(c Cut) bool { return c.Generation == generation }) {
+			return true
+		}
+	}
+	return false
+}
+
+// drop notes that a generation lost a cut: it is retired when it has no other and nothing needs it.
+func (c *cuts) drop(generation cohort.Generation) {
+	if !slices.Contains(c.dropped, generation) {
+		c.dropped = append(c.dropped, generation)
+	}
 }
 
 // arm makes a generation convert from the first version on that was not given to another, and returns
@@ -26,7 +46,7 @@ func (c *cuts) arm(guest cohort.GuestID, generation cohort.Generation) (from tal
 	}
 	if from == last.From {
 		// Nothing was converted since the last swap: this one takes its place.
-		c.do(&Retire{Generation: last.Generation})
+		c.drop(last.Generation)
 		last.Generation = generation
 	} else {
 		c.byGuest[guest] = append(cuts, Cut{From: from, Generation: generation})

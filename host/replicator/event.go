@@ -64,6 +64,8 @@ type Refetched struct {
 type Converted struct {
 	Task    uint64
 	Results []Result
+	Fuel    int64 // units that the guest burnt for them
+	Took    int64 // ns that it took
 }
 
 // Verdict is what a guest said of a version's statemap.
@@ -126,6 +128,13 @@ type Asked struct{ Requests []Request }
 type GuestArmed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
+	Request    int64 // of an operator, by a Bring; 0 for none
+}
+
+// GuestRefused says why a Bring is not done.
+type GuestRefused struct {
+	Request int64
+	Words   string
 }
 
 // Tick says that time has passed; the shell sends one when Deadline is reached.
@@ -138,21 +147,22 @@ type Halt struct{ Failure Failure }
 // Drain asks the core to finish what is in flight, make the snapshot durable and stop.
 type Drain struct{}
 
-func (*Candidate) event()  {}
-func (*Decision) event()   {}
-func (*Refused) event()    {}
-func (*Hole) event()       {}
-func (*BatchRead) event()  {}
-func (*Alive) event()      {}
-func (*SeekDone) event()   {}
-func (*Refetched) event()  {}
-func (*Converted) event()  {}
-func (*LaneUp) event()     {}
-func (*LaneDown) event()   {}
-func (*Installed) event()  {}
-func (*Failed) event()     {}
-func (*GuestArmed) event() {}
-func (*Asked) event()      {}
-func (*Tick) event()       {}
-func (*Halt) event()       {}
-func (*Drain) event()      {}
+func (*Candidate) event()    {}
+func (*Decision) event()     {}
+func (*Refused) event()      {}
+func (*Hole) event()         {}
+func (*BatchRead) event()    {}
+func (*Alive) event()        {}
+func (*SeekDone) event()     {}
+func (*Refetched) event()    {}
+func (*Converted) event()    {}
+func (*LaneUp) event()       {}
+func (*LaneDown) event()     {}
+func (*Installed) event()    {}
+func (*Failed) event()       {}
+func (*GuestArmed) event()   {}
+func (*GuestRefused) event() {}
+func (*Asked) event()        {}
+func (*Tick) event()         {}
+func (*Halt) event()         {}
+func (*Drain) event()        {}

@@ -23,6 +23,7 @@ type operator struct {
 	answers  []Answer                // that are to be written
 	pause    Request                 // that is in force; one without an ID is none
 	handover int64                   // the request to give the cohort away; 0 is none
+	swaps    []Request               // that are not asked for yet
 }
 
 // onAsked takes requests up.
@@ -47,11 +48,31 @@ func (o *operator) onAsked(requests []Request) {
 			o.resume(r)
 		case Handover:
 			o.handOver(r)
+		case Swap:
+			o.swaps = append(o.swaps, *r)
+			o.answer(r, ReplyTaken, "")
 		default:
 			o.refuse(r, "this host does not know the verb")
 		}
 	}
 	o.poison.release(o.poison.due)
+}
+
+// bring asks for the guests that are wanted.
+func (o *operator) bring() {
+	if o.draining {
+		return
+	}
+	for i := range o.swaps {
+		r := &o.swaps[i]
+		o.do(&Bring{Request: r.ID, Guest: r.Guest, Digest: r.Digest})
+	}
+	o.swaps = nil
+}
+
+// onGuestRefused answers who asked for a guest that cannot be had.
+func (o *operator) onGuestRefused(ev *GuestRefused) {
+	o.answers = append(o.answers, Answer{Request: ev.Request, Reply: ReplyRefused, Words: ev.Words})
 }
 
 func (o *operator) answer(r *Request, reply Reply, words string) {

@@ -11,21 +11,42 @@ import (
 
 // Options bound the core. The zero value of a field means its default.
 type Options struct {
-	Lanes         int    // database connections that install
-	GroupMax      int    // most versions of a group
-	GroupBytesMax int    // most bytes of a group
-	Conversions   int    // conversion tasks under way at once
-	ConvertMax    int    // most versions of a conversion task
-	Memory        int    // bytes that suffix, queue and frames may take
-	PoisonBreaker int    // versions in a row that one SQLSTATE makes poison before it is taken for the database's
-	LockWait      int64  // ns; the longest that a statement waits for a lock, after several tries
-	AheadAfter    int64  // ns that a version is waited for, undecided or converting, before others that do not conflict with it go ahead
-	Order         Order  // what goes ahead of a version that cannot go itself
-	Beat          int64  // ns between two questions to an idle connection; below 0 is never
+	Lanes         int   // database connections that install
+	GroupMax      int   // most versions of a group
+	GroupBytesMax int   // most bytes of a group
+	Conversions   int   // conversion tasks under way at once
+	ConvertMax    int   // most versions of a conversion task
+	Memory        int   // bytes that suffix, queue and frames may take
+	PoisonBreaker int   // versions in a row that one SQLSTATE makes poison before it is taken for the database's
+	LockWait      int64 // ns; the longest that a statement waits for a lock, after several tries
+	AheadAfter    int64 // ns that a version is waited for, undecided or converting, before others that do not conflict with it go ahead
+	Order         Order // what goes ahead of a version that cannot go itself
+	Beat          int64 // ns between two questions to an idle connection; below 0 is never
+	Probation     Probation
 	Seed          uint64 // of the jitter
 
 	overhead int // bytes that a candidate counts in the suffix beside its payload; tests make it large
 }
+
+// Probation says when a generation that took over is taken back by itself. The zero value is never.
+type Probation struct {
+	// Versions is how many the new one converts before it is believed; 0 is no probation. The counts of
+	// the one before are those of as many, or up to twice as many, that it converted last.
+	Versions int
+	// Rejects is how many versions more than the one before the new one may leave unconverted, or make
+	// statements of that the database refuses.
+	Rejects int
+	// Fuel and Time are how many times as much as the one before the new one may take for a version, once
+	// it has converted a tenth of Versions; 0 is any.
+	Fuel, Time float64
+}
+
+// The defaults of a probation.
+const (
+	DefaultProbationVersions = 1000
+	DefaultProbationFuel     = 3
+	DefaultProbationTime     = 5
+)
 
 // Order is what may go ahead of a version that is held, undecided or slow.
 type Order string
@@ -106,6 +127,11 @@ func (o Options) Validate() error {
 	between("installer.ahead_after", int(o.AheadAfter/1e6), 0, 3_600_000)
 	if o.Order != OrderKeys && o.Order != OrderVersion {
 		errs = append(errs, fmt.Errorf("installer.order is %q: choose %s or %s", o.Order, OrderKeys, OrderVersion))
+	}
+	between("guests.probation.versions", o.Probation.Versions, 0, 1_000_000)
+	between("guests.probation.rejects", o.Probation.Rejects, 0, 1_000_000)
+	if o.Probation.Fuel < 0 || o.Probation.Time < 0 {
+		errs = append(errs, errors.New("guests.probation.fuel and guests.probation.time are factors: choose 0 for any, or a number above 1"))
 	}
 	between("limits.memory", o.Memory, minMemory, 1<<40)
 	return errors.Join(errs...)

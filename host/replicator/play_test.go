@@ -24,11 +24,12 @@ import (
 //	read [next=P]       the end of a batch of records
 //	seek-done [P]       the records from the position of a seek follow, which is P
 //	refetched V [lost|other]
-//	converted [task=N] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
+//	converted [task=N] [fuel=N] [took=DURATION] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
-//	armed GUEST GEN     drain     halt KIND     status     explain V
+//	armed GUEST GEN [request=ID]      guest-refused ID
+//	drain     halt KIND     status     explain V
 //	asked ID:VERB:V …   operators' requests; core has asked=ID:VERB:V,… and abandoned=V,V too
 //	wait DURATION       with a tick at each deadline on the way, and at the end
 //	pass DURATION       without any; tick
@@ -112,8 +113,15 @@ func (p *player) command(words []string) {
 		"installed": func(named map[string]string, w []string) {
 			p.installed(cohort.Lane(p.num(w[0])), p.duration(named["took"]))
 		},
-		"armed": func(_ map[string]string, w []string) {
-			p.step(&GuestArmed{Guest: cohort.GuestID(p.num(w[0])), Generation: cohort.Generation(p.num(w[1]))})
+		"armed": func(named map[string]string, w []string) {
+			ev := &GuestArmed{Guest: cohort.GuestID(p.num(w[0])), Generation: cohort.Generation(p.num(w[1]))}
+			if id, ok := named["request"]; ok {
+				ev.Request = int64(p.num(id))
+			}
+			p.step(ev)
+		},
+		"guest-refused": func(_ map[string]string, w []string) {
+			p.step(&GuestRefused{Request: int64(p.num(w[0])), Words: "it traps"})
 		},
 		"asked":   func(_ map[string]string, w []string) { p.step(&Asked{Requests: p.requests(w)}) },
 		"wait":    func(_ map[string]string, w []string) { p.wait(w[0]) },
@@ -143,6 +151,7 @@ func (p *player) begin(named map[string]string, words []string) {
 	start := Start{Resume: 1, Anchor: talos.NoAnchor, Guests: [][]Cut{{{Recorded: true}}}}
 	numbers := map[string]*int{
 		"lanes": &opts.Lanes, "groupmax": &opts.GroupMax, "groupbytes": &opts.GroupBytesMax, "convertmax": &opts.ConvertMax,
+		"probation": &opts.Probation.Versions, "rejects": &opts.Probation.Rejects,
 		"conversions": &opts.Conversions, "breaker": &opts.PoisonBreaker, "memory": &opts.Memory, "overhead": &opts.overhead,
 	}
 	for name, value := range named {
@@ -155,6 +164,10 @@ func (p *player) begin(named map[string]string, words []string) {
 			opts.Seed = p.num(value)
 		case "beat":
 			opts.Beat = p.duration(value)
+		case "fuelfactor":
+			opts.Probation.Fuel = p.factor(value)
+		case "timefactor":
+			opts.Probation.Time = p.factor(value)
 		case "order":
 			opts.Order = Order(value)
 		case "aheadafter":
@@ -194,6 +207,15 @@ func (p *player) begin(named map[string]string, words []string) {
 		p.step(&LaneUp{Lane: lane, Snapshot: p.snap})
 	}
 	p.mute = false
+}
+
+func (p *player) factor(text string) float64 {
+	p.t.Helper()
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		p.t.Fatalf("script: %v", err)
+	}
+	return f
 }
 
 // cuts reads the cuts of each guest.
@@ -353,7 +375,10 @@ func (p *player) converted(named map[string]string, _ []string) {
 	if n, ok := named["bytes"]; ok {
 		bytes = size(p.num(n))
 	}
-	ev := &Converted{Task: task.Task}
+	ev := &Converted{Task: task.Task, Took: p.duration(named["took"])}
+	if n, ok := named["fuel"]; ok {
+		ev.Fuel = int64(p.num(n))
+	}
 	for _, w := range task.Works {
 		r := Result{Begin: p.now, End: p.now + 1000, Conversion: bytes}
 		switch named[w.Version.String()] {

@@ -16,6 +16,8 @@ type poison struct {
 	*step
 	cuts    *cuts
 	backlog *backlog
+	// probation is told of what is held.
+	probation *probation
 
 	pending    []Poisoned                 // rows that are to be written
 	troubles   map[talos.Version]*trouble // of versions that are not settled
@@ -75,6 +77,7 @@ func (p *poison) hold(e *queue.Entry, f Failure) {
 	}
 	if t.held++; t.held == 1 {
 		p.unresolved++
+		p.probation.held(e, f)
 	}
 	h := heldVersion{entry: e}
 	if f.curable() {

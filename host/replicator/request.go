@@ -8,6 +8,8 @@ type Request struct {
 	ID      int64 // above 0
 	Verb    Verb
 	Version talos.Version // of a skip, a retry and an abandon
+	Guest   string        // of a swap: its name in the routes
+	Digest  string        // of a swap: the module's; empty is the one before
 	// Who asked when (ns) and why, for people.
 	Who, Why string
 	At       int64
@@ -23,6 +25,7 @@ const (
 	Abandon Verb = "abandon" // a candidate without a decision counts as aborted
 	Pause   Verb = "pause"   // nothing is installed until a resume
 	Resume  Verb = "resume"
+	Swap    Verb = "swap" // a module that the database has converts from now on
 	// Handover: this host gives the cohort away. It is meant for the host that owns the cohort when it is
 	// asked for, and for no later one.
 	Handover Verb = "handover"

@@ -45,6 +45,8 @@ type Stats struct {
 	Abandoned uint64 `json:"abandoned"`
 	// Times that another generation of a guest took over.
 	CutOvers uint64 `json:"cut_overs"`
+	// Of CutOvers, those that took a generation back which did worse on probation.
+	TakenBack uint64 `json:"taken_back"`
 	// Versions whose transaction was committed.
 	Installed uint64 `json:"installed"`
 	// Transactions that were committed.

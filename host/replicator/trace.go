@@ -27,6 +27,9 @@ func NewTrace(opts Options, start Start) *Trace {
 		opts.Lanes, opts.GroupMax, opts.GroupBytesMax, opts.Conversions, opts.ConvertMax, opts.Memory, opts.PoisonBreaker,
 		durationText(opts.LockWait), durationText(opts.Beat), opts.Seed, start.Snapshot, start.Resume)
 	fmt.Fprintf(&b, " order=%s aheadafter=%s", opts.Order, durationText(opts.AheadAfter))
+	if p := &opts.Probation; p.Versions > 0 {
+		fmt.Fprintf(&b, " probation=%d rejects=%d fuelfactor=%g timefactor=%g", p.Versions, p.Rejects, p.Fuel, p.Time)
+	}
 	if opts.overhead != suffixOverhead {
 		fmt.Fprintf(&b, " overhead=%d", opts.overhead)
 	}
@@ -111,7 +114,13 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 	case *Alive:
 		return fmt.Sprintf("alive %d", ev.Lane)
 	case *GuestArmed:
-		return fmt.Sprintf("armed %d %d", ev.Guest, ev.Generation)
+		s := fmt.Sprintf("armed %d %d", ev.Guest, ev.Generation)
+		if ev.Request != 0 {
+			s += fmt.Sprintf(" request=%d", ev.Request)
+		}
+		return s
+	case *GuestRefused:
+		return fmt.Sprintf("guest-refused %d", ev.Request)
 	case *Asked:
 		return "asked " + requestsText(ev.Requests, " ")
 	case *Tick:
@@ -179,6 +188,12 @@ func refetchedText(ev *Refetched, actions []Action) string {
 // convertedText gives each version of a task the same number of bytes, about as many as they had.
 func (t *Trace) convertedText(ev *Converted) string {
 	s := fmt.Sprintf("converted task=%d", ev.Task)
+	if ev.Fuel != 0 {
+		s += fmt.Sprintf(" fuel=%d", ev.Fuel)
+	}
+	if ev.Took != 0 {
+		s += " took=" + durationText(ev.Took)
+	}
 	bytes, converted, words := 0, 0, ""
 	task := t.tasks[ev.Task]
 	delete(t.tasks, ev.Task)

@@ -29,7 +29,8 @@ type host struct {
 	tasks      []*replicator.Convert
 	refetching []talos.Version
 	digests    []int // by generation
-	newest     int   // the digest that was armed last
+	retired    []cohort.Generation
+	newest     int // the digest that was armed last
 
 	published talos.Position
 	asks      int64   // when it looks for requests next, ns
@@ -143,7 +144,7 @@ func (h *host) begin(s *server, state stateRow) {
 	opts := w.setup.core
 	opts.Seed += uint64(w.takeovers)
 	h.core = replicator.New(opts, start)
-	h.answers, h.tasks, h.refetching = nil, nil, nil
+	h.answers, h.tasks, h.refetching, h.retired = nil, nil, nil, nil
 	h.reader = reader{host: h, from: start.Resume, last: talos.NoAnchor}
 	h.lanes = make([]*lane, opts.Lanes)
 	for i := range h.lanes {
@@ -207,7 +208,19 @@ func (h *host) perform(a replicator.Action) {
 		h.world.met("poison")
 		h.give(a.Lane, a)
 	case *replicator.Convert:
+		if slices.Contains(h.retired, a.Generation) {
+			h.world.violated("generation %d is to convert, and is retired", a.Generation)
+		}
 		h.tasks = append(h.tasks, a)
+	case *replicator.CutOver:
+		if h.newest = h.digests[a.Generation]; a.Why != "" {
+			h.world.met("taken back on probation")
+		}
+	case *replicator.Retire:
+		if slices.ContainsFunc(h.tasks, func(t *replicator.Convert) bool { return t.Generation == a.Generation }) || slices.Contains(h.retired, a.Generation) {
+			h.world.violated("generation %d is retired, and converts or was retired before", a.Generation)
+		}
+		h.retired = append(h.retired, a.Generation)
 	case *replicator.Refetch:
 		h.refetching = append(h.refetching, a.Versions...)
 	case *replicator.Seek:

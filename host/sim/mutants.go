@@ -129,6 +129,10 @@ var Mutants = []Mutant{
 		"			ends = append(ends, End{Version: e.Version, How: EndedInstalled, Generation: e.Generation})\n", "			_ = t\n"},
 	{"cure forgotten", "a held version that could go stays", filePoison,
 		"return p.outdated(h) || (h.retryAt != 0 && h.retryAt <= p.now)", "return p.outdated(h)"},
+	{"generation before let go on probation", "the one that is taken back is not there any more", "host/replicator/probation.go",
+		"t.under && t.before == generation", "t.before == generation && t.recent.rejects < 0"},
+	{"generation let go that has another cut", "what is taken back converts, and is not there any more", "host/replicator/converting.go",
+		"		case c.cuts.converts(generation):\n			return true\n", ""},
 	{"culprit not set apart", "a poison version keeps its group for ever", fileAnswers,
 		"			ls.queue.Limit(e, 1)\n		case ev.Culprit == 0:", "		case ev.Culprit == 0:"},
 

@@ -106,6 +106,7 @@ func newSetup(seed uint64) setup {
 	if s.hosts == 1 {
 		s.faults[startSecondHost] = 0
 	}
+	s.core.Probation = replicator.Probation{Versions: of(&d, 0, 3, 40), Rejects: of(&d, 0, 0, 2)}
 	return s
 }
 

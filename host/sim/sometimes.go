@@ -12,7 +12,7 @@ var expected = []string{
 	"held: guest_reject", "held: payload_lost", "held: sql", "held: unreadable", "held: unrouted", "in doubt, then committed", "in doubt, then not",
 	"lock waited for too long", "missing, and too late to hold it", "no room for candidates", "passed an undecided one", "payload let go and fetched again",
 	"read again", "refused, and committed", "reload after a fail-over", "safepoint too low", "server crashed", "skipped by its guest", "sought",
-	"split down to one", "take-over during a swap", "the backend before ended by its number", "the second writer installed",
+	"split down to one", "take-over during a swap", "taken back on probation", "the backend before ended by its number", "the second writer installed",
 	"the second writer is too late: 40001", "the second writer waits", "too many connections", "went ahead", "went ahead of a held one", "window full",
 }
 

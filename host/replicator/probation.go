@@ -1,0 +1,130 @@
+package replicator
+
+import (
+	"fmt"
+
+	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/queue"
+)
+
+// tally is what a generation did with versions.
+type tally struct {
+	versions, rejects int
+	fuel, time        int64 // units; ns
+}
+
+func (f *tally) add(o tally) {
+	f.versions += o.versions
+	f.rejects += o.rejects
+	f.fuel += o.fuel
+	f.time += o.time
+}
+
+// trial is the generation of a guest that converts now, and the one before while the new one is on
+// probation.
+type trial struct {
+	current       cohort.Generation
+	recent, block tally // of current, since the last full block, and of that
+	before        cohort.Generation
+	under         bool  // current is on probation
+	bar           tally // of the generation before
+}
+
+// probation compares a generation that took over with the one before it. It keeps the rule that the one
+// before stays loaded until that is decided.
+type probation struct {
+	*step
+	cuts   *cuts
+	trials []trial // by guest
+}
+
+// begin notes that a generation converts from now on. It is compared with the last one that was not on
+// probation, and when it is that one, it is believed.
+func (p *probation) begin(guest cohort.GuestID, generation cohort.Generation) {
+	t := &p.trials[guest]
+	before, bar := t.current, t.block
+	if bar.versions == 0 {
+		bar = t.recent
+	}
+	if t.under {
+		before, bar = t.before, t.bar
+	}
+	*t = trial{current: generation, before: before, bar: bar, under: p.opts.Probation.Versions > 0 && generation != before}
+}
+
+// converted counts what a generation made of a task.
+func (p *probation) converted(guest cohort.GuestID, generation cohort.Generation, f tally) {
+	t := &p.trials[guest]
+	if generation != t.current {
+		return
+	}
+	t.recent.add(f)
+}
+
+// held counts a version that could not be converted, or that the database refused.
+func (p *probation) held(e *queue.Entry, f Failure) {
+	if e.Generation == cohort.NoGeneration || f.Kind == KindPayloadLost {
+		return
+	}
+	if t := &p.trials[e.Guest]; e.Generation == t.current {
+		t.recent.rejects++
+	}
+}
+
+// needs reports whether a generation may have to convert again.
+func (p *probation) needs(generation cohort.Generation) bool {
+	for i := range p.trials {
+		if t := &p.trials[i]; t.under && t.before == generation {
+			return true
+		}
+	}
+	return false
+}
+
+// judge ends the probations that are over, and returns a guest whose newest generation does worse than the
+// one before, and in what.
+func (p *probation) judge() (guest cohort.GuestID, why string) {
+	for i := range p.trials {
+		t := &p.trials[i]
+		if t.under {
+			if why := p.worse(t); why != "" {
+				return cohort.GuestID(i), why
+			}
+		}
+		if t.recent.versions < max(p.opts.Probation.Versions, 1) {
+			continue
+		}
+		if t.under {
+			t.under = false
+			p.do(&Proven{Guest: cohort.GuestID(i), Generation: t.current})
+		}
+		t.block, t.recent = t.recent, tally{}
+	}
+	return 0, ""
+}
+
+// worse says in what a generation on probation does worse than it may, empty for nothing.
+func (p *probation) worse(t *trial) string {
+	most := &p.opts.Probation
+	allowed := most.Rejects
+	if t.bar.versions > 0 {
+		allowed += (t.bar.rejects*most.Versions + t.bar.versions - 1) / t.bar.versions
+	}
+	if t.recent.rejects > allowed {
+		return fmt.Sprintf("%d of its first %d versions could not be installed, where at most %d might not: of %d of the one before %d could not",
+			t.recent.rejects, t.recent.versions, allowed, t.bar.versions, t.bar.rejects)
+	}
+	least := max(most.Versions/10, 1)
+	if t.recent.versions < least || t.bar.versions < least {
+		return ""
+	}
+	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(t.bar.fuel)/float64(t.bar.versions)
+	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
+		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before", t.recent.versions, now, now/before)
+	}
+	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(t.bar.time)/float64(t.bar.versions)
+	if most.Time > 0 && before > 0 && now > before*most.Time {
+		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before", t.recent.versions, now/1e3, now/before)
+	}
+	return ""
+}
