@@ -21,25 +21,6 @@ type guestConvertCommand struct {
 	First    uint64 `help:"The version of the first one; the others follow it." default:"1" placeholder:"VERSION"`
 }
 
-// converted is what one version became.
-type converted struct {
-	Version    uint64      `json:"version"`
-	Status     string      `json:"status"`
-	Class      string      `json:"class,omitempty"`
-	Code       uint32      `json:"code,omitempty"`
-	Message    string      `json:"message,omitempty"`
-	Statements []statement `json:"statements,omitempty"`
-}
-
-// statement is one of them: what is given to the database.
-type statement struct {
-	Template uint32    `json:"template"`
-	Name     string    `json:"name"`
-	SQL      string    `json:"sql"`
-	Params   []string  `json:"params"`
-	Values   []*string `json:"values"` // nil is null
-}
-
 // errRejected is how convert ends when a version was rejected.
 var errRejected = errors.New("not every statemap was converted; see above")
 
@@ -62,12 +43,12 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 	if err := g.Convert(ctx, records, &into); err != nil {
 		return err
 	}
-	all, rejected := make([]converted, len(records)), false
+	all, rejected := make([]guest.Outcome, len(records)), false
 	for i := range all {
-		all[i] = describeConversion(g, &into.Results[i])
+		all[i] = into.Results[i].Outcome(g.Manifest())
 		rejected = rejected || into.Results[i].Status == guest.Rejected
 	}
-	if err := c.answer(map[string]any{"versions": all, "fuel": into.Fuel}, func() { printConversions(all) }); err != nil {
+	if err := c.answer(map[string]any{"versions": all, "fuel": into.Fuel}, func() { printOutcomes(os.Stdout, all) }); err != nil {
 		return err
 	}
 	if rejected {
@@ -76,42 +57,36 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-func describeConversion(g *guest.Generation, r *guest.Conversion) converted {
-	c := converted{Version: uint64(r.Version), Status: r.Status.String()}
-	if r.Reject != nil {
-		c.Class, c.Code, c.Message = string(r.Reject.Class), r.Reject.Code, r.Reject.Message
+// printOutcomes writes what versions became.
+func printOutcomes(w io.Writer, all []guest.Outcome) {
+	for i := range all {
+		fmt.Fprintf(w, "version %d: ", all[i].Version)
+		printOutcome(w, &all[i])
 	}
-	for _, s := range r.Statements {
-		t := g.Manifest().Template(s.Template)
-		one := statement{Template: s.Template, Name: t.Name, SQL: t.SQL, Params: t.Params, Values: make([]*string, len(s.Args))}
-		for i, arg := range s.Args {
-			if arg != nil {
-				text := string(arg)
-				one.Values[i] = &text
-			}
-		}
-		c.Statements = append(c.Statements, one)
-	}
-	return c
 }
 
-func printConversions(all []converted) {
-	for _, c := range all {
-		fmt.Printf("version %d: %s", c.Version, c.Status)
-		if c.Message != "" {
-			fmt.Printf(", %s %d: %s", c.Class, c.Code, c.Message)
-		}
-		fmt.Println()
-		for _, s := range c.Statements {
-			fmt.Printf("  %s\n%s\n", s.Name, indented(s.SQL, "    "))
-			for i, value := range s.Values {
-				text := "null"
-				if value != nil {
-					text = fmt.Sprintf("%q", *value)
-				}
-				fmt.Printf("    $%d %s = %s\n", i+1, s.Params[i], text)
+// printOutcome writes the status, and below it the statements.
+func printOutcome(w io.Writer, o *guest.Outcome) {
+	fmt.Fprint(w, o.Status)
+	if o.Message != "" {
+		fmt.Fprintf(w, ", %s %d: %s", o.Class, o.Code, o.Message)
+	}
+	fmt.Fprintln(w)
+	if o.Before > 0 {
+		fmt.Fprintf(w, "  %d statements come before\n", o.Before)
+	}
+	for _, s := range o.Statements {
+		fmt.Fprintf(w, "  %s\n%s\n", s.Name, indented(s.SQL, "    "))
+		for i, value := range s.Values {
+			text := "null"
+			if value != nil {
+				text = fmt.Sprintf("%q", *value)
 			}
+			fmt.Fprintf(w, "    $%d %s = %s\n", i+1, s.Params[i], text)
 		}
+	}
+	if o.After > 0 {
+		fmt.Fprintf(w, "  %d statements come after\n", o.After)
 	}
 }
 

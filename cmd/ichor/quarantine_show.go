@@ -34,7 +34,7 @@ type shown struct {
 	Writes   []string        `json:"writes,omitempty"`
 	Statemap json.RawMessage `json:"statemap,omitempty"`
 	// Converted is what the guest that converted it makes of it now, NotConverted why that is not known.
-	Converted    *converted      `json:"converted,omitempty"`
+	Converted    *guest.Outcome  `json:"converted,omitempty"`
 	NotConverted string          `json:"not_converted,omitempty"`
 	Stands       *status.Version `json:"stands,omitempty"` // what the running host says
 	NoHost       string          `json:"no_host,omitempty"`
@@ -106,7 +106,7 @@ func (c *quarantineShowCommand) convert(ctx context.Context, s *shown) {
 	}
 }
 
-func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*converted, error) {
+func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*guest.Outcome, error) {
 	in, err := c.database()
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*conve
 	if err := g.Convert(ctx, []guest.Record{record}, &into); err != nil {
 		return nil, err
 	}
-	result := describeConversion(g, &into.Results[0])
+	result := into.Results[0].Outcome(g.Manifest())
 	return &result, nil
 }
 
@@ -191,7 +191,7 @@ func (s *shown) print() {
 		fmt.Printf("statemap  %s\n", s.Statemap)
 	}
 	if s.Converted != nil {
-		printConversions([]converted{*s.Converted})
+		printOutcomes(os.Stdout, []guest.Outcome{*s.Converted})
 	} else if s.NotConverted != "" {
 		fmt.Printf("sql       not known: %s\n", s.NotConverted)
 	}
