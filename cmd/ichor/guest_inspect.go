@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/ichor-replicator/ichor/abi"
@@ -116,8 +118,13 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 func (w *inspection) print() {
 	var b strings.Builder
 	w.write(&b)
-	for line := range strings.Lines(b.String()) {
-		fmt.Println(guest.Clean([]byte(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))))
+	printClean(os.Stdout, b.String())
+}
+
+// printClean writes lines that have a stranger's words in them.
+func printClean(w io.Writer, text string) {
+	for line := range strings.Lines(text) {
+		fmt.Fprintln(w, guest.Clean([]byte(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/replay"
 )
 
 // The exit codes.
@@ -52,6 +53,7 @@ type commands struct {
 	Handover   handoverCommand   `cmd:"" help:"Have the host that owns the cohort give it to one that stands by."`
 
 	Verify  verifyCommand `cmd:"" help:"Hold the database against the log: the books of the host, and the rows against a serial replay."`
+	Replay  replayCommand `cmd:"" help:"Say what a new module of a guest would have made of the past: statement by statement, and the rows."`
 	Version versionFlag   `help:"Print the version."`
 }
 
@@ -83,7 +85,7 @@ func run(args []string) int {
 	ctx, stop := signals() // first of all, so that nothing is ended by a signal that nobody awaits
 	defer stop()
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError(), kong.Vars{"languages": languages()})
+	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError(), kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest)})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings

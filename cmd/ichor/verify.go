@@ -109,17 +109,17 @@ func (c *verifyCommand) prepare() (verify.Options, func(), error) {
 		}
 	}
 	var end func()
-	o.Source, end, err = c.source(settings, quiet)
+	o.Source, end, err = logSource(c.Log, settings, quiet)
 	return o, end, err
 }
 
-// source returns the log: the recording, or the topic of the settings.
-func (c *verifyCommand) source(settings host.Options, quiet *slog.Logger) (verify.Source, func(), error) {
-	if c.Log != "" {
-		if _, err := os.Stat(c.Log); err != nil {
+// logSource returns the log: the recording if one is given, or the topic of the settings.
+func logSource(recording string, settings host.Options, quiet *slog.Logger) (verify.Source, func(), error) {
+	if recording != "" {
+		if _, err := os.Stat(recording); err != nil {
 			return nil, nil, &failure{exitEnvironment, fmt.Errorf("--log: %w", err)}
 		}
-		return verify.File(func() (io.ReadCloser, error) { return os.Open(c.Log) }), func() {}, nil
+		return verify.File(func() (io.ReadCloser, error) { return os.Open(recording) }), func() {}, nil
 	}
 	log, err := kafka.New(settings.Source.Options, quiet, nil)
 	if err != nil {
@@ -208,6 +208,14 @@ func versionsOf(f verify.Finding) string {
 	return fmt.Sprintf("; the first are %v", f.Versions)
 }
 
+// leftOut names the columns of a table that are not compared.
+func leftOut(t *verify.TableReport) string {
+	if len(t.LeftOut) == 0 {
+		return ""
+	}
+	return "; not compared, for they draw from a sequence: " + strings.Join(t.LeftOut, ", ")
+}
+
 func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 	for _, t := range tables {
 		word, beside := "ok    ", ""
@@ -217,9 +225,7 @@ func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 		if t.Ahead > 0 {
 			beside += fmt.Sprintf("; %d rows are ahead, installed by an initiator", t.Ahead)
 		}
-		if len(t.LeftOut) > 0 {
-			beside += fmt.Sprintf("; not compared, for they draw from a sequence: %s", strings.Join(t.LeftOut, ", "))
-		}
+		beside += leftOut(t)
 		fmt.Fprintf(w, "%s  table %s: %d rows, %d differ%s\n", word, t.Table, t.Rows, t.Different, beside)
 		for _, d := range t.First {
 			last := "nothing since the start"

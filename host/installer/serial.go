@@ -269,7 +269,18 @@ func (s *Serial) Affected() int { return int(s.affected) }
 // changed twice counted twice.
 func (s *Serial) Changed() int { return int(s.changed) }
 
-// Rewind undoes everything that was installed.
+// Mark makes what was installed so far the start: a Rewind goes back to here and no further.
+func (s *Serial) Mark(ctx context.Context) error {
+	if s.keep {
+		return errors.New("what is kept cannot be undone")
+	}
+	if _, err := s.conn.Exec(ctx, "savepoint start"); err != nil {
+		return failure(err, "mark a state of the replay")
+	}
+	return nil
+}
+
+// Rewind undoes everything that was installed since the start, or since the last Mark.
 func (s *Serial) Rewind(ctx context.Context) error {
 	if s.keep {
 		return errors.New("what is kept cannot be undone")

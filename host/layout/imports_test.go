@@ -53,8 +53,11 @@ var imports = map[string][]string{
 	"host/rollout":   {"abi", "host/cohort", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
-	"host/verify": {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
-	"host/admin":  {"host/status", "host/talos", "host/timing"},
+	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
+	"host/rollout/shadow": {"abi", "host/guest", "host/talos"}, // pure, for a replay and for what runs beside a host
+	"host/replay":         {"host/guest", "host/installer", "host/rollout", "host/rollout/shadow", "host/talos", "host/verify"},
+
+	"host/admin": {"host/status", "host/talos", "host/timing"},
 	"host": {"host/admin", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
 		"host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
 
@@ -83,7 +86,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},

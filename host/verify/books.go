@@ -105,7 +105,7 @@ type bookkeeper struct {
 // Check holds what a host wrote down against the log. The log must have been read AFTER the
 // evidence, so that it has everything that the host knew. What operators abandoned counts as aborted in it from then on.
 func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
-	overruled := log.abandon(e.Abandoned)
+	overruled := log.Abandon(e.Abandoned)
 	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*installer.QuarantineRow{}, books: &Books{
 		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned), Overruled: overruled,
 	}}

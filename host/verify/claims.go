@@ -62,5 +62,5 @@ func versionOf(text string) (talos.Version, bool) {
 // ahead reports whether a row names a committed version that the books do not have yet.
 func (v *verification) ahead(guard string) bool {
 	version, ok := versionOf(guard)
-	return ok && version > v.e.Snapshot && v.log.Class(version) == Installable && !v.books.has(version)
+	return ok && version > v.e.Snapshot && v.log.Class(version) == Installable && !v.books.Has(version)
 }

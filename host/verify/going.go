@@ -53,7 +53,7 @@ func (b *blockade) stops(keys []talos.Key) bool {
 // ReadGoing reads the log once more for the keys of what lies above the snapshot, and computes by the
 // conflict rule what may be installed while others wait.
 func ReadGoing(ctx context.Context, from Source, log *Log, e *installer.Evidence) (*Going, error) {
-	books := newInstalled(e)
+	books := NewInstalled(e)
 	held := map[talos.Version]bool{}
 	for _, row := range e.Quarantine {
 		held[row.Version] = row.Held
@@ -73,7 +73,7 @@ func ReadGoing(ctx context.Context, from Source, log *Log, e *installer.Evidence
 		switch {
 		case class != Installable || held[v] || waits.stops(keys):
 			waits.add(keys)
-		case books.has(v):
+		case books.Has(v):
 			g.Allowed++
 			g.Installed++
 		default:

@@ -124,9 +124,9 @@ func (l *Log) decide(at talos.Position, value []byte) {
 	}
 }
 
-// abandon takes what an operator decided of candidates that had no decision: they count as aborted, whatever
+// Abandon takes what an operator decided of candidates that had no decision: they count as aborted, whatever
 // the log says of them later. It returns those that the log commits all the same.
-func (l *Log) abandon(versions []talos.Version) (committed []talos.Version) {
+func (l *Log) Abandon(versions []talos.Version) (committed []talos.Version) {
 	for _, v := range versions {
 		if d := l.decisions[v]; d.outcome == talos.Committed && !d.duplicate {
 			committed = append(committed, v)

@@ -23,7 +23,8 @@ type RowDifference struct {
 	Key  string `json:"key"`
 	Want string `json:"want"` // "" if there is to be none
 	Got  string `json:"got"`  // "" if there is none
-	// Version is the one that wrote it last in the replay; "" if none did since its start.
+	// Version is the one that wrote it last, in the replay that wants it or where none does in the other;
+	// "" if none did since the start.
 	Version string `json:"version"`
 	// Guard is the version that the row itself names, where it has a column for that.
 	Guard string `json:"guard,omitempty"`
@@ -39,15 +40,15 @@ func orNone(text string) string {
 	return text
 }
 
-// rowReader gives the rows of a table in the order of their keys; nil after the last.
-type rowReader interface {
+// RowReader gives the rows of a table in the order of their keys; nil after the last.
+type RowReader interface {
 	Next() (*installer.Row, error)
 }
 
-// compareRows walks over two tables at once, in the order of their keys, and reports what is in one of
+// CompareRows walks over two tables at once, in the order of their keys, and reports what is in one of
 // them alone or differs. Rows that are in a table several times are counted so. ahead says whether a
 // version is one that the books do not have yet.
-func compareRows(want, got rowReader, ahead func(guard string) bool) (*TableReport, error) {
+func CompareRows(want, got RowReader, ahead func(guard string) bool) (*TableReport, error) {
 	r := &TableReport{}
 	w, err := want.Next()
 	if err != nil {
@@ -64,7 +65,7 @@ func compareRows(want, got rowReader, ahead func(guard string) bool) (*TableRepo
 			continue
 		case order > 0:
 			r.Rows++
-			d := RowDifference{Key: g.Key, Got: g.Text, Guard: g.Guard}
+			d := RowDifference{Key: g.Key, Got: g.Text, Guard: g.Guard, Version: g.Version}
 			if g.Key == last.Key { // it is there more often than it should be
 				d.Version = last.Version
 			}

@@ -171,7 +171,7 @@ func (p *pair) verified(from Source, e *installer.Evidence, guard string, keep b
 		p.t.Fatal(err)
 	}
 	v := &verification{
-		Options: Options{Source: from, Keep: keep, Say: func(string, ...any) {}}, e: e, books: newInstalled(e), log: log, guests: purses{},
+		Options: Options{Source: from, Keep: keep, Say: func(string, ...any) {}}, e: e, books: NewInstalled(e), log: log, guests: purses{},
 		report: &Report{Books: Check(log, e, false)},
 	}
 	if v.reader, err = p.open(p.cohort.DSN).OpenReader(ctx); err != nil {

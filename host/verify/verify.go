@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -72,7 +73,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if v.e, err = v.reader.Evidence(ctx); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	v.books = newInstalled(v.e)
+	v.books = NewInstalled(v.e)
 	v.Say("reading the log")
 	if v.log, err = ReadLog(ctx, o.Source); err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ type verification struct {
 	report  *Report
 	reader  *installer.Reader
 	e       *installer.Evidence
-	books   *installed
+	books   *Installed
 	log     *Log
 	archive *rollout.Archive
 	guests  Guests // the archive
@@ -170,34 +171,16 @@ func (v *verification) tablesOfHistory(ctx context.Context) (tables []*installer
 }
 
 // findTables looks up what the guests say that they write.
-func (v *verification) findTables(ctx context.Context) (tables []*installer.Table, err error) {
-	guards := map[string]string{}
-	names := slices.Clone(v.Tables)
+func (v *verification) findTables(ctx context.Context) ([]*installer.Table, error) {
+	var all []*guest.Generation
 	for _, digest := range v.archive.Digests() {
 		l, err := v.archive.Load(ctx, digest)
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range l.Generation.Templates() {
-			for _, name := range t.Writes {
-				names = append(names, name)
-				if t.Guard != "" {
-					guards[name] = t.Guard
-				}
-			}
-		}
+		all = append(all, l.Generation)
 	}
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		t, err := v.reader.Table(ctx, name, guards[name])
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(tables, func(is *installer.Table) bool { return is.Name == t.Name }) {
-			tables = append(tables, t)
-		}
-	}
-	return tables, nil
+	return WrittenTables(ctx, v.reader, all, v.Tables)
 }
 
 // replayed makes the replay and compares.
@@ -225,7 +208,7 @@ func (v *verification) replayed(ctx context.Context) error {
 	v.replay = &Replay{
 		Log: v.log, Source: v.Source, Guests: v.guests, Into: v.serial, Unrouted: v.Options.Guests.Unrouted == rollout.UnroutedIgnore,
 		Wanted: func(version talos.Version) bool {
-			return version > from && v.books.has(version) && !slices.Contains(had, version)
+			return version > from && v.books.Has(version) && !slices.Contains(had, version)
 		},
 	}
 	v.report.Replay, err = v.replay.Run(ctx)
@@ -245,62 +228,4 @@ func (v *verification) replayed(ctx context.Context) error {
 		return nil
 	}
 	return v.diagnose(ctx)
-}
-
-// installed says which versions the books have as installed.
-type installed struct {
-	snapshot talos.Version
-	ledger   map[talos.Version]bool
-	passed   map[talos.Version]bool // over by an operator
-}
-
-func newInstalled(e *installer.Evidence) *installed {
-	i := &installed{e.Snapshot, map[talos.Version]bool{}, map[talos.Version]bool{}}
-	for _, v := range e.Ledger {
-		i.ledger[v] = true
-	}
-	for _, row := range e.Quarantine {
-		if row.Resolution == skippedByOperator {
-			i.passed[row.Version] = true
-		}
-	}
-	return i
-}
-
-func (i *installed) has(v talos.Version) bool {
-	return (v <= i.snapshot || i.ledger[v]) && !i.passed[v]
-}
-
-// tableReader is a database whose tables are compared.
-type tableReader interface {
-	Table(ctx context.Context, name, guard string) (*installer.Table, error)
-	Rows(ctx context.Context, t *installer.Table) (*installer.Rows, error)
-}
-
-// compareTable compares a table of the database that is right with that of another.
-func compareTable(ctx context.Context, t *installer.Table, right, other tableReader, ahead func(guard string) bool) (*TableReport, error) {
-	is, err := right.Table(ctx, t.Name, t.Guard)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(is.Columns, t.Columns) || !slices.Equal(is.Key, t.Key) {
-		return nil, fmt.Errorf("table %s has the columns %v and the key %v in the database that is verified, and %v and %v in the one beside: make it as it is there",
-			t.Name, t.Columns, t.Key, is.Columns, is.Key)
-	}
-	want, err := right.Rows(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	defer want.Close()
-	got, err := other.Rows(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	defer got.Close()
-	r, err := compareRows(want, got, ahead)
-	if err != nil {
-		return nil, err
-	}
-	r.Table, r.LeftOut = t.Name, t.LeftOut
-	return r, nil
 }
