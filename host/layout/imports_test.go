@@ -74,6 +74,7 @@ var imports = map[string][]string{
 	"host/kafka/kafkatest":             {},
 	"host/installer/pgtest":            {},
 	"host/guest/guesttest":             {"guests"},
+	"host/guest/guesttest/changed":     {"guests/go"},
 	"host/guest/guesttest/misbehaving": {"guests/go"},
 	"host/guest/guesttest/order":       {"guests/go"},
 	"host/guest/guesttest/values":      {"guests/go"},
@@ -167,7 +168,7 @@ var neverShipped = []string{
 // no way out.
 var (
 	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
-	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator"}
+	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator", "host/rollout/shadow"}
 	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
 )
 

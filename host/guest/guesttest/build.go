@@ -66,6 +66,17 @@ func Order(tb testing.TB) []byte {
 	return wasm
 }
 
+// Changed returns a guest of the bank that makes something else of some versions, by the account that a
+// transfer comes from.
+func Changed(tb testing.TB) []byte {
+	tb.Helper()
+	wasm, err := changed()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
 // Values returns the guest that puts payloads into columns of every type.
 func Values(tb testing.TB) []byte {
 	tb.Helper()
@@ -85,6 +96,7 @@ func BuildBanking(ctx context.Context, root, out string) error {
 var (
 	banking     = sync.OnceValues(func() ([]byte, error) { return built(BankingDir) })
 	misbehaving = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/misbehaving") })
+	changed     = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/changed") })
 	order       = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/order") })
 	values      = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/values") })
 )
