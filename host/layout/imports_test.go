@@ -112,6 +112,7 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
 	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
+	"host/replay":                       {"guests"},                      // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},              // to compare the model of the database with
 	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
 	"cmd/demo":                          {"host/admin", "host/status"},   // it asks the real listener
@@ -144,7 +145,7 @@ var doors = map[string][]string{
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
-	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
+	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
 	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
