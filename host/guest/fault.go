@@ -50,7 +50,7 @@ type Step string
 
 // The steps, in their order.
 const (
-	StepVerify      Step = "verify"      // is it a WebAssembly module of a bearable size
+	StepVerify      Step = "verify"      // is it one that the settings pin, and signed by a key of theirs; before anything of it is read
 	StepCheck       Step = "check"       // the steps from here on, in a process that lives through them
 	StepScan        Step = "scan"        // imports, exports and limits, before anything is compiled
 	StepFuel        Step = "fuel"        // rewriting, so that it can be stopped

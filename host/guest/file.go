@@ -79,7 +79,7 @@ func unreadable(path string, err error) error {
 // bearable returns an error unless the file is regular and no larger than a module may be.
 func bearable(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
-		return &FileError{Path: path, What: "is " + kindOf(info.Mode()) + ", not a file", Hint: "put the module itself there"}
+		return &FileError{Path: path, What: "is " + kindOf(info.Mode()) + ", not a file", Hint: "put the file itself there"}
 	}
 	if info.Size() > abi.MaxModule {
 		return &FileError{

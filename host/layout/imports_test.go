@@ -45,12 +45,13 @@ var imports = map[string][]string{
 	"host/queue":      {"host/cohort", "host/ring", "host/talos", "host/timing"},
 	"host/replicator": {"host/cohort", "host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
 
-	"host/kafka":     {"host/talos"},
-	"host/guest":     {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
-	"host/installer": {"host/installer/querytree", "host/talos"},
-	"host/status":    {"host/replicator", "host/talos", "host/timing"},
-	"host/telemetry": {"host/replicator", "host/status", "host/timing"},
-	"host/rollout":   {"abi", "host/cohort", "host/guest", "host/installer", "host/replicator", "host/status", "host/talos"},
+	"host/kafka":       {"host/talos"},
+	"host/guest":       {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
+	"host/guest/trust": {"host/guest"},
+	"host/installer":   {"host/installer/querytree", "host/talos"},
+	"host/status":      {"host/replicator", "host/talos", "host/timing"},
+	"host/telemetry":   {"host/replicator", "host/status", "host/timing"},
+	"host/rollout":     {"abi", "host/cohort", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
 	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
@@ -87,7 +88,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
@@ -108,9 +109,9 @@ var testImports = map[string][]string{
 	"host/admin":                        {"host/replicator"}, // words of a status
 	"host/guest/conform":                {"guests"},          // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
-	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
-	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
-	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
+	"host":                              {"examples/banking/initiator", "host/guest/trust"}, // the other writer of a cohort; who signs guests
+	"host/guest":                        {"guests", "guests/go"},                            // the languages, and a guest that was built in, to compare with
+	"host/guest/fuel":                   {"abi", "guests"},                                  // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                      // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},              // to compare the model of the database with
