@@ -24,6 +24,9 @@ type guestCommand struct {
 	Test    guestTestCommand    `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
 	Convert guestConvertCommand `cmd:"" help:"Show the SQL that statemaps become."`
 	Bench   guestBenchCommand   `cmd:"" help:"Measure what a statemap costs."`
+	Keygen  guestKeygenCommand  `cmd:"" help:"Make a pair of keys to sign modules with."`
+	Sign    guestSignCommand    `cmd:"" help:"Sign a module as the module of a guest, in a file .sig beside it."`
+	Verify  guestVerifyCommand  `cmd:"" help:"Say whether a host would trust a module: its digest is pinned, and one of the keys signed it."`
 	Swap    guestSwapCommand    `cmd:"" help:"Have the running host judge a module, and put it into the guest directory if it is taken."`
 }
 

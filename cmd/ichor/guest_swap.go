@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/status"
 )
@@ -29,16 +29,17 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
-	name := c.Name
-	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(c.File), ".wasm")
-	}
+	name := nameOf(c.Name, c.File)
 	if !routed(s.Guests.Routes, name) {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q: give its name with --name", name)}
 	}
-	module, err := guest.ReadFile(c.File)
+	module, err := trust.Read(c.File)
 	if err != nil {
 		return &failure{exitEnvironment, err}
+	}
+	signatures, err := module.SignatureText()
+	if err != nil {
+		return &failure{exitEnvironment, fmt.Errorf("%s: %w", trust.SignatureFile(c.File), err)}
 	}
 	switch s, err := c.status(ctx); { // BEFORE anything is written: nobody would judge it
 	case err != nil:
@@ -46,17 +47,24 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	case s.Phase == status.PhaseStandby:
 		return fmt.Errorf("nothing was changed: this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
 	}
-	staged, err := stage(module, s.Guests.Directory, name)
+	staged, err := stage(module.Bytes, signatures, s.Guests.Directory, name)
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
 	defer os.Remove(staged) // it is gone after the rename
-	digest := guest.DigestOf(module).String()
+	defer os.Remove(trust.SignatureFile(staged))
+	digest := module.Digest.String()
 	fmt.Fprintf(os.Stderr, "the host judges %s %s: it compiles it, runs its vectors and tries its SQL in the database\n", name, digest[:12])
-	if err := c.await(ctx, accepted(name, digest), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory)); err != nil {
+	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory)); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	if err := os.Rename(staged, filepath.Join(s.Guests.Directory, name+".wasm")); err != nil {
+	place := filepath.Join(s.Guests.Directory, name+".wasm")
+	if signatures != "" { // BEFORE the module: one that lies there without is refused
+		if err := os.Rename(trust.SignatureFile(staged), trust.SignatureFile(place)); err != nil {
+			return &failure{exitEnvironment, err}
+		}
+	}
+	if err := os.Rename(staged, place); err != nil {
 		return &failure{exitEnvironment, err}
 	}
 	return c.await(ctx, converts(name, digest), fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]))
@@ -71,8 +79,8 @@ func routed(routes []rollout.Route, name string) bool {
 	return false
 }
 
-// stage writes the module beside its place, where the host judges it.
-func stage(module []byte, directory, name string) (path string, err error) {
+// stage writes the module beside its place, where the host judges it, and its signatures beside it.
+func stage(module []byte, signatures, directory, name string) (path string, err error) {
 	const unread = ".swap-" // by any host, until it is whole
 	file, err := os.CreateTemp(directory, unread+"*")
 	if err != nil {
@@ -82,25 +90,29 @@ func stage(module []byte, directory, name string) (path string, err error) {
 	if _, err = file.Write(module); err == nil {
 		err = file.Chmod(0o644)
 	}
-	if err = errors.Join(err, file.Close()); err == nil {
+	if err = errors.Join(err, file.Close()); err == nil && signatures != "" {
+		err = os.WriteFile(trust.SignatureFile(path), []byte(signatures), 0o644)
+	}
+	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}
 	if err != nil {
+		_ = os.Remove(trust.SignatureFile(path)) // it may not be there
 		return "", errors.Join(err, os.Remove(file.Name()))
 	}
 	return path, nil
 }
 
 // accepted tells from a status whether the host would take a module.
-func accepted(name, digest string) func(*status.Status) (bool, error) {
+func accepted(name string, module trust.Module) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
 		for _, g := range s.Guests {
 			for _, j := range g.Judged {
-				if g.Guest != name || j.Digest != digest {
+				if g.Guest != name || j.Digest != module.Digest.String() || j.Signatures != module.SignatureDigest() {
 					continue
 				}
 				if !j.Accepted {
-					return false, fmt.Errorf("the host does not take %s %s, the one before goes on: %s", name, digest[:12], j.Reason)
+					return false, fmt.Errorf("the host does not take %s %s, the one before goes on: %s", name, module.Digest.Short(), j.Reason)
 				}
 				return true, nil
 			}

@@ -387,6 +387,13 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 		"missing env":  {"database: {url_env: ICHOR_TEST_NOT_SET}", "ICHOR_TEST_NOT_SET is not set"},
 		"missing file": {"database: {url_file: /nowhere/at/all}", "/nowhere/at/all"},
 		"little room":  {"limits: {memory: 1MiB}", "limits.memory"},
+		"pin":          {"guests: {pins: {banking: abc}}", `guests.pins.banking: "abc" is no digest: want sha256:`},
+		"pins":         {"guests: {pins: {banking: [sha256:" + strings.Repeat("0", 64) + ", 7]}}", `guests.pins.banking: "7" is no digest`},
+		"pin of none":  {"guests: {pins: {banking: sha256:" + strings.Repeat("0", 64) + "}}", `guests.pins names "banking", and no route does`},
+		"no pin":       {"guests: {pins: {banking: []}}", "guests.pins.banking is empty"},
+		"key":          {"guests: {keys: [\"ed25519:AAAA\"]}", "guests.keys[0]: it is no public key"},
+		"key's file":   {"guests: {keys: [/nowhere/at/all]}", "guests.keys[0]: open /nowhere/at/all"},
+		"keep":         {"guests: {keep: -1}", "guests.keep is -1: keep at least 1"},
 		"lanes":        {"installer: {lanes: 1000}", "installer.lanes"},
 	} {
 		t.Run(name, func(t *testing.T) {

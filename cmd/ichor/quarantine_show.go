@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
@@ -111,12 +112,19 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*guest
 	if err != nil {
 		return nil, err
 	}
-	name, binary, err := in.ModuleOf(ctx, s.Digest)
+	stored, err := in.ModuleOf(ctx, s.Digest)
 	if err != nil {
 		return nil, err
 	}
 	set, err := readSettings(c.Settings)
 	if err != nil {
+		return nil, err
+	}
+	policy, err := set.Guests.trust()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := policy.CheckSignature(stored.Guest, trust.NewModule(stored.Bytes, stored.Signatures)); err != nil {
 		return nil, err
 	}
 	record, err := readRecord(s.Candidate, uint64(s.Version))
@@ -125,7 +133,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*guest
 	}
 	record.Safepoint = s.Safepoint
 	m := &module{
-		name: name, bytes: binary, options: set.Guests.limits(), metrics: guest.NewMetrics(prometheus.NewRegistry()),
+		name: stored.Guest, bytes: stored.Bytes, options: set.Guests.limits(), metrics: guest.NewMetrics(prometheus.NewRegistry()),
 		log: slog.New(slog.DiscardHandler),
 	}
 	m.options.Passes = passed{}

@@ -70,6 +70,9 @@ type guestSettings struct {
 	Directory string          `yaml:"directory"`
 	Routes    []rollout.Route `yaml:"routes"`
 	Unrouted  string          `yaml:"unrouted"`
+	Pins      map[string]pins `yaml:"pins"` // by guest: the digests of which its module must be one
+	Keys      []string        `yaml:"keys"` // public keys, or files: one of them must have signed each module
+	Keep      int             `yaml:"keep"` // modules of a guest in the database, beside those that are needed
 	CacheDir  string          `yaml:"cache_directory"`
 	Memory    size            `yaml:"memory"`
 	Fuel      fuelSettings    `yaml:"fuel"`
@@ -188,7 +191,7 @@ func defaultSettings() settings {
 			LockTimeout: duration(replicator.DefaultLockWait), Lease: duration(host.DefaultLease),
 		},
 		Guests: guestSettings{
-			Unrouted: string(rollout.UnroutedPoison), Memory: guest.DefaultMemoryPages * (64 << 10),
+			Unrouted: string(rollout.UnroutedPoison), Keep: rollout.DefaultKeep, Memory: guest.DefaultMemoryPages * (64 << 10),
 			Fuel: fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
 			Limits: callSettings{
 				Input: guest.DefaultInputBytes, Output: guest.DefaultOutputBytes, Values: guest.DefaultArgumentBytes,
@@ -284,7 +287,10 @@ func (s *settings) options() (host.Options, error) {
 	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
 	o.Core.PoisonBreaker, o.Core.Order, o.Core.AheadAfter = s.Installer.PoisonBreaker, replicator.Order(s.Installer.Order), int64(s.Installer.AheadAfter)
 	o.Database.Deadline, o.Database.Lease = time.Duration(s.Installer.Deadline), time.Duration(s.Database.Lease)
-	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted)}
+	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted), Keep: s.Guests.Keep}
+	if o.Guests.Trust, err = s.Guests.trust(); err != nil {
+		return o, err
+	}
 	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory = int(s.Limits.Memory)

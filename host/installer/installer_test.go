@@ -490,12 +490,12 @@ func TestModulesAreKeptByDigest(t *testing.T) {
 	b := newBase(t)
 	in, _ := b.take(1)
 	for range 2 {
-		if err := in.StoreModule(t.Context(), "banking", "d1", []byte{0, 1, 2}); err != nil {
+		if err := in.StoreModule(t.Context(), installer.Module{Guest: "banking", Digest: "d1", Bytes: []byte{0, 1, 2}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := in.LoadModule(t.Context(), "banking", "d1")
-	if err != nil || string(got) != "\x00\x01\x02" {
+	if err != nil || string(got.Bytes) != "\x00\x01\x02" || got.Signatures != "" {
 		t.Errorf("%v, %v", got, err)
 	}
 	var missing *installer.NotReadyError

@@ -1,6 +1,11 @@
 package installer_test
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+)
 
 func TestPassesAreKeptByName(t *testing.T) {
 	b := newBase(t)
@@ -26,5 +31,82 @@ func TestPassesAreKeptByName(t *testing.T) {
 	}
 	if err := in.KeepPassed(t.Context(), "a", "banking", "d1"); err == nil {
 		t.Error("without the table it is kept")
+	}
+}
+
+func TestModulesThatNoVersionNeedsArePruned(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	b.exec("with s as (update ichor.state set snapshot = 100) update cohort_snapshot set version = 100")
+	// Of a guest with 20 modules, stored one after the other. m03 converted up to 49 and m05 from there up
+	// to 119, m07 from there on, m02 version 130 alone and m01 version 90 alone; m04 made a version that is held,
+	// and m06 one that was.
+	b.exec(`insert into ichor.guest_module (digest, name, module, stored_at)
+		select 'm' || lpad(n::text, 2, '0'), 'banking', '\x00', now() - interval '1 day' + n * interval '1 minute' from generate_series(1, 20) n`)
+	b.exec("insert into ichor.guest_module (digest, name, module, stored_at) values ('o1', 'other', '\\x00', now() - interval '2 days'), ('shared', 'banking', '\\x00', now() - interval '2 days')")
+	b.exec(`insert into ichor.guest_history (name, digest, from_version, only_version) values
+		('banking', 'm03', 1, false), ('banking', 'm05', 50, false), ('banking', 'm07', 120, false), ('banking', 'm02', 130, true), ('banking', 'm01', 90, true),
+		('other', 'shared', 1, false)`)
+	b.exec(`insert into ichor.quarantine (version, held, kind, message, safepoint, snapshot, digest) values (101, true, 'k', '', 0, 0, 'm04'), (99, false, 'k', '', 0, 0, 'm06')`)
+	left := "select string_agg(digest, ' ' order by digest) from ichor.guest_module"
+	prune := func(in *installer.Installer, keep int, want int64, inUse ...string) {
+		t.Helper()
+		if n, err := in.PruneModules(t.Context(), "banking", keep, inUse); err != nil || n != want {
+			t.Errorf("%d were pruned, want %d, %v", n, want, err)
+		}
+	}
+	history := b.text("select * from ichor.guest_history order by name, from_version")
+	prune(in, 20, 0)
+	prune(in, 10, 5, "m08")
+	b.want(left, `("m02 m04 m05 m07 m08 m11 m12 m13 m14 m15 m16 m17 m18 m19 m20 o1 shared")`)
+	prune(in, 10, 1)
+	// One that is stored again is new again.
+	if err := in.StoreModule(t.Context(), installer.Module{Guest: "banking", Digest: "m11", Bytes: []byte{0}}); err != nil {
+		t.Fatal(err)
+	}
+	// A host whose epoch is over prunes nothing.
+	next, _ := b.take(1)
+	prune(in, 2, 0)
+	prune(next, 2, 8)
+	b.want(left, `("m02 m04 m05 m07 m11 m20 o1 shared")`)
+	b.exec("update ichor.state set snapshot = 119")
+	b.exec("update ichor.quarantine set held = false")
+	prune(next, 1, 3)
+	b.want(left, `("m02 m07 m11 o1 shared")`)
+	if now := b.text("select * from ichor.guest_history order by name, from_version"); now != history {
+		t.Errorf("the history is\n%s\nand was\n%s", now, history)
+	}
+}
+
+func TestSignaturesOfAModuleAreGathered(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	for _, signatures := range []string{"", "b\n", "a", "", "b"} {
+		if err := in.StoreModule(t.Context(), installer.Module{Guest: "banking", Digest: "d1", Bytes: []byte{0}, Signatures: signatures}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := in.ModuleOf(t.Context(), "d1"); err != nil || m.Signatures != "a\nb" || m.Guest != "banking" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if err := in.StoreModule(t.Context(), installer.Module{Guest: "banking", Digest: "d2", Bytes: []byte{0}}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select count(*) from ichor.guest_module where signatures is null", "(1)")
+}
+
+func TestSchemaOfBeforeSignaturesIsRefusedUntilInit(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	b.exec("alter table ichor.guest_module drop column signatures")
+	var notReady *installer.NotReadyError
+	if _, err := in.Read(t.Context()); !errors.As(err, &notReady) || notReady.Hint != "run ichor db init as the owner" {
+		t.Errorf("got %v", err)
+	}
+	if err := in.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Read(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -108,11 +108,12 @@ func (r *Reader) Evidence(ctx context.Context) (*Evidence, error) {
 }
 
 // Module returns a module that the history names.
-func (r *Reader) Module(ctx context.Context, digest string) (module []byte, err error) {
-	if err := r.conn.QueryRow(ctx, "select module from ichor.guest_module where digest = $1", digest).Scan(&module); err != nil {
-		return nil, failure(err, "load the module "+digest)
+func (r *Reader) Module(ctx context.Context, digest string) (Module, error) {
+	m, err := scanModule(r.conn.QueryRow(ctx, selectModule, digest))
+	if err != nil {
+		return m, failure(err, "load the module "+digest)
 	}
-	return module, nil
+	return m, nil
 }
 
 // Identity names a database of a running server, so that two ways to one are found out; a copy of it that

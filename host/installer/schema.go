@@ -37,7 +37,7 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.lane", "select, insert, update"},
 	{"ichor.beat", "select, insert, update"},
 	{"ichor.ledger", "select"},
-	{"ichor.guest_module", "select, insert"},
+	{"ichor.guest_module", "select, insert, update, delete"},
 	{"ichor.guest_check", "select, insert"},
 	{"ichor.guest_history", "select, insert"},
 	{"ichor.quarantine", "select, insert, update"},
@@ -72,14 +72,23 @@ func check(ctx context.Context, conn *pgx.Conn) error {
 	if len(grants) > 0 {
 		return &NotReadyError{"the role of database.url lacks rights", strings.Join(grants, "; ")}
 	}
-	if err := checkFunctions(ctx, conn); err != nil {
+	if err := checkFormat(ctx, conn); err != nil {
 		return err
 	}
 	return checkSnapshotRow(ctx, conn)
 }
 
-// checkFunctions tells a schema that an earlier Ichor made from today's.
-func checkFunctions(ctx context.Context, conn *pgx.Conn) error {
+// checkFormat tells a schema that an earlier Ichor made from today's.
+func checkFormat(ctx context.Context, conn *pgx.Conn) error {
+	var there bool
+	err := conn.QueryRow(ctx, `select exists (select from pg_attribute
+		where attrelid = to_regclass('ichor.guest_module') and attname = 'signatures' and not attisdropped)`).Scan(&there)
+	if err != nil {
+		return failure(err, "look for ichor.guest_module.signatures")
+	}
+	if !there {
+		return &NotReadyError{"schema ichor is of another version: ichor.guest_module has no column signatures", "run ichor db init as the owner"}
+	}
 	for _, f := range []string{advanceFunction, aheadFunction} {
 		var there bool
 		if err := conn.QueryRow(ctx, "select to_regprocedure($1) is not null", f).Scan(&there); err != nil {

@@ -40,12 +40,14 @@ create table if not exists ichor.beat (
 -- Versions above the snapshot whose effects are durable.
 create table if not exists ichor.ledger (version bigint primary key);
 
--- The modules themselves, by their SHA-256, so that any host can convert what the history asks for.
+-- The modules themselves, by their SHA-256, so that any host can convert what the history asks for. What
+-- no version needs is pruned, but for the newest of each guest (guests.keep); the history stays.
 create table if not exists ichor.guest_module (
 	digest text primary key,
 	name text not null,
 	module bytea not null,
-	stored_at timestamptz not null default now()
+	signatures text,                           -- one a line, by which the module was taken; null where none was needed
+	stored_at timestamptz not null default now() -- the last time
 );
 
 -- The checks that modules passed, each named by a hash of all that its result depends on: the
@@ -122,6 +124,7 @@ alter table ichor.state add column if not exists token bigint not null default 0
 alter table ichor.lane add column if not exists token bigint not null default 0;
 alter table ichor.quarantine add column if not exists resolved_at timestamptz,
 	add column if not exists resolution text, add column if not exists resolved_digest text;
+alter table ichor.guest_module add column if not exists signatures text;
 drop function if exists ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint);
 drop function if exists ichor.ahead(bigint, integer, bigint, bigint[]);
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -19,7 +20,7 @@ type Archive struct {
 	names   []string
 	routes  map[string]string // of cohorts, to guests
 	history []installer.Use
-	module  func(ctx context.Context, digest string) ([]byte, error)
+	module  func(ctx context.Context, digest string) (installer.Module, error)
 	metrics *guest.Metrics
 	log     *slog.Logger
 
@@ -28,7 +29,7 @@ type Archive struct {
 }
 
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
-func NewArchive(opts Options, store *installer.Installer, history []installer.Use, module func(context.Context, string) ([]byte, error), log *slog.Logger) *Archive {
+func NewArchive(opts Options, store *installer.Installer, history []installer.Use, module func(context.Context, string) (installer.Module, error), log *slog.Logger) *Archive {
 	opts.Limits.Passes = lookUp{store}
 	names, index := opts.routes()
 	a := &Archive{
@@ -44,19 +45,20 @@ func NewArchive(opts Options, store *installer.Installer, history []installer.Us
 // NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
 // database that no host has installed anything into.
 func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Archive, error) {
-	modules := map[string][]byte{}
+	modules := map[string]installer.Module{}
 	var history []installer.Use
 	names, _ := opts.routes()
 	for _, name := range names {
-		module, err := guest.ReadFile(opts.path(name))
+		module, err := trust.Read(opts.path(name))
 		if err != nil {
 			return nil, fmt.Errorf("guest %s: %w", name, err)
 		}
-		digest := guest.DigestOf(module).String()
-		modules[digest] = module
+		digest := module.Digest.String()
+		text, _ := module.SignatureText() // where one is needed, that there is none will be said
+		modules[digest] = installer.Module{Guest: name, Digest: digest, Bytes: module.Bytes, Signatures: text}
 		history = append(history, installer.Use{Guest: name, Digest: digest})
 	}
-	return NewArchive(opts, store, history, func(_ context.Context, digest string) ([]byte, error) { return modules[digest], nil }, log), nil
+	return NewArchive(opts, store, history, func(_ context.Context, digest string) (installer.Module, error) { return modules[digest], nil }, log), nil
 }
 
 // Converter is who converts a version.
@@ -110,15 +112,20 @@ func (a *Archive) Load(ctx context.Context, digest string) (*Loaded, error) {
 	if at < 0 {
 		return nil, fmt.Errorf("the history does not name a module %s", digest)
 	}
-	module, err := a.module(ctx, digest)
+	stored, err := a.module(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	if is := guest.DigestOf(module).String(); is != digest {
+	module := trust.NewModule(stored.Bytes, stored.Signatures)
+	if is := module.Digest.String(); is != digest {
 		return nil, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, is)
 	}
 	name := a.history[at].Guest
-	generation, err := guest.Load(ctx, name, module, a.opts.Limits, a.log, a.metrics)
+	// What the settings pin is what may convert now; what converted then, the history says.
+	if _, err := a.opts.Trust.CheckSignature(name, module); err != nil {
+		return nil, err
+	}
+	generation, err := guest.Load(ctx, name, module.Bytes, a.opts.Limits, a.log, a.metrics)
 	if err != nil {
 		return nil, fmt.Errorf("load guest %s of digest %.12s: %w", name, digest, err)
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
@@ -24,12 +25,11 @@ func (g *Guests) judge(ctx context.Context, name string) {
 	g.mu.Unlock()
 	var judged []status.Judgement
 	for _, module := range g.candidates(name) {
-		digest := guest.DigestOf(module).String()
-		j := judgementOf(before, digest)
+		j := judgementOf(before, module)
 		if j == nil {
-			j = g.judgement(ctx, name, digest, module)
+			j = g.judgement(ctx, name, module)
 		}
-		if j != nil && judgementOf(judged, digest) == nil {
+		if j != nil && judgementOf(judged, module) == nil {
 			judged = append(judged, *j)
 		}
 	}
@@ -37,7 +37,7 @@ func (g *Guests) judge(ctx context.Context, name string) {
 	g.judged[name] = judged
 	g.mu.Unlock()
 	for _, j := range before {
-		if judgementOf(judged, j.Digest) == nil {
+		if !slices.ContainsFunc(judged, func(now status.Judgement) bool { return now.Digest == j.Digest }) {
 			if generation := g.takeSpare(name, j.Digest); generation != nil {
 				g.free(generation)
 			}
@@ -45,9 +45,10 @@ func (g *Guests) judge(ctx context.Context, name string) {
 	}
 }
 
-func judgementOf(all []status.Judgement, digest string) *status.Judgement {
+// judgementOf returns the judgement of a module with its signatures, or nil.
+func judgementOf(all []status.Judgement, module trust.Module) *status.Judgement {
 	for i := range all {
-		if all[i].Digest == digest {
+		if all[i].Digest == module.Digest.String() && all[i].Signatures == module.SignatureDigest() {
 			return &all[i]
 		}
 	}
@@ -55,17 +56,19 @@ func judgementOf(all []status.Judgement, digest string) *status.Judgement {
 }
 
 // candidates reads the modules beside a guest's file.
-func (g *Guests) candidates(name string) (modules [][]byte) {
+func (g *Guests) candidates(name string) (modules []trust.Module) {
 	entries, err := os.ReadDir(g.opts.Directory)
 	if err != nil {
 		return nil // look says so
 	}
 	for _, entry := range entries {
-		if ours, _ := filepath.Match(CandidateName(name, "*"), entry.Name()); !ours || len(modules) == candidatesMost {
+		ours, _ := filepath.Match(CandidateName(name, "*"), entry.Name())
+		signature, _ := filepath.Match(trust.SignatureFile(CandidateName(name, "*")), entry.Name())
+		if !ours || signature || len(modules) == candidatesMost {
 			continue
 		}
 		// One that cannot be read was taken away meanwhile, or nobody waits for an answer.
-		if module, err := guest.ReadFile(filepath.Join(g.opts.Directory, entry.Name())); err == nil {
+		if module, err := trust.Read(filepath.Join(g.opts.Directory, entry.Name())); err == nil {
 			modules = append(modules, module)
 		}
 	}
@@ -73,18 +76,18 @@ func (g *Guests) candidates(name string) (modules [][]byte) {
 }
 
 // judgement tries a module; nil when there is no answer yet.
-func (g *Guests) judgement(ctx context.Context, name, digest string, module []byte) *status.Judgement {
+func (g *Guests) judgement(ctx context.Context, name string, module trust.Module) *status.Judgement {
 	err := g.keepSpare(ctx, name, module)
 	if err != nil && !isRefused(err) {
 		if ctx.Err() == nil {
-			g.log.Warn("a guest that asks to be taken cannot be judged now", "guest", name, "digest", digest[:12], "error", err)
+			g.log.Warn("a guest that asks to be taken cannot be judged now", "guest", name, "digest", module.Digest.Short(), "error", err)
 		}
 		return nil
 	}
-	j := &status.Judgement{Digest: digest, Accepted: err == nil, At: status.Now()}
+	j := &status.Judgement{Digest: module.Digest.String(), Signatures: module.SignatureDigest(), Accepted: err == nil, At: status.Now()}
 	if err != nil {
 		j.Reason = err.Error()
 	}
-	g.log.Info("a guest asks to be taken", "guest", name, "digest", digest[:12], "accepted", j.Accepted, "reason", j.Reason)
+	g.log.Info("a guest asks to be taken", "guest", name, "digest", module.Digest.Short(), "accepted", j.Accepted, "reason", j.Reason)
 	return j
 }

@@ -33,13 +33,21 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	if g.store != nil {
 		limits.Passes = lookUp{g.store}
 	}
-	generation, err := guest.Load(ctx, name, module, limits, g.log, g.metrics)
+	signature, err := g.opts.Trust.Check(name, module)
+	if err != nil {
+		f.Err = err
+		return f
+	}
+	generation, err := guest.Load(ctx, name, module.Bytes, limits, g.log, g.metrics)
 	if err != nil {
 		f.Err = err
 		return f
 	}
 	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
+	if signature != nil {
+		f.Note += ", signed by key " + signature.KeyID
+	}
 	if g.store == nil {
 		f.Note += "; its SQL was not tried, because the database could not be asked"
 		return f

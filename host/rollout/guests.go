@@ -11,6 +11,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -25,7 +26,7 @@ type Guests struct {
 	store   *installer.Installer
 	metrics *guest.Metrics
 	log     *slog.Logger
-	chosen  [][]byte // by guest: the module that prepare found to be good, until start takes it
+	chosen  []trust.Module // by guest: the one that prepare found to be good, until start takes it
 
 	mu        sync.Mutex
 	byID      map[cohort.Generation]*Loaded
@@ -45,24 +46,24 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 		opts.Limits.Passes = store
 	}
 	return &Guests{
-		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([][]byte, len(names)),
+		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{},
 	}
 }
 
 // read returns the file of a guest; a *guest.FileError if there is none that can be one.
-func (g *Guests) read(name string) ([]byte, error) {
-	module, err := guest.ReadFile(g.opts.path(name))
+func (g *Guests) read(name string) (trust.Module, error) {
+	module, err := trust.Read(g.opts.path(name))
 	if err != nil {
-		return nil, fmt.Errorf("guest %s: %w", name, err)
+		return module, fmt.Errorf("guest %s: %w", name, err)
 	}
 	return module, nil
 }
 
-// ready makes a generation of a module and puts its SQL to the database.
-func (g *Guests) ready(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
-	generation, err := guest.Load(ctx, name, module, g.opts.Limits, g.log, g.metrics)
+// ready makes a generation of a module that is trusted, and puts its SQL to the database.
+func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (*guest.Generation, error) {
+	generation, err := guest.Load(ctx, name, module.Bytes, g.opts.Limits, g.log, g.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +78,12 @@ func (g *Guests) ready(ctx context.Context, name string, module []byte) (*guest.
 	return generation, nil
 }
 
-// keepSpare makes a generation ready for a later take.
-func (g *Guests) keepSpare(ctx context.Context, name string, module []byte) error {
-	key := name + guest.DigestOf(module).String()
+// keepSpare makes a generation ready for a later take, if the module is trusted.
+func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module) error {
+	if _, err := g.opts.Trust.Check(name, module); err != nil {
+		return err
+	}
+	key := name + module.Digest.String()
 	g.mu.Lock()
 	known := g.spare[key] != nil
 	g.mu.Unlock()
@@ -97,8 +101,8 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module []byte) erro
 }
 
 // take returns the generation of a module, a spare one or one that is made ready now.
-func (g *Guests) take(ctx context.Context, name string, module []byte) (*guest.Generation, error) {
-	if generation := g.takeSpare(name, guest.DigestOf(module).String()); generation != nil {
+func (g *Guests) take(ctx context.Context, name string, module trust.Module) (*guest.Generation, error) {
+	if generation := g.takeSpare(name, module.Digest.String()); generation != nil {
 		return generation, nil
 	}
 	return g.ready(ctx, name, module)
@@ -114,8 +118,13 @@ func (g *Guests) takeSpare(name, digest string) *guest.Generation {
 
 // load brings a module up beside whatever runs, to convert from a version on that is 0 while it
 // is not known, and keeps it where every host finds it.
-func (g *Guests) load(ctx context.Context, index cohort.GuestID, module []byte, from talos.Version) (*Loaded, error) {
+func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Module, from talos.Version) (*Loaded, error) {
 	name := g.names[index]
+	// Again, although it is ready: it may be so by another file, that was signed.
+	signature, err := g.opts.Trust.Check(name, module)
+	if err != nil {
+		return nil, err
+	}
 	generation, err := g.take(ctx, name, module)
 	if err != nil {
 		return nil, err
@@ -125,7 +134,7 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module []byte, 
 		From: from, Generation: generation,
 	}
 	// BEFORE anything it converts is installed, the module is durable.
-	if err := g.store.StoreModule(ctx, name, l.Digest, module); err != nil {
+	if err := g.keep(ctx, l, module, signature); err != nil {
 		g.free(generation)
 		return nil, err
 	}
@@ -136,8 +145,38 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module []byte, 
 	g.nextID++
 	g.byID[l.ID] = l
 	g.newest[index] = l.Digest
-	g.log.Info("guest loaded", "guest", name, "digest", generation.Digest().Short(), "version", l.Version)
+	switch {
+	case signature != nil:
+		g.log.Info("guest loaded", "guest", name, "digest", l.Short(), "version", l.Version, "signed_by", signature.KeyID)
+	case len(g.opts.Trust.Keys) > 0:
+		g.log.Warn("GUEST LOADED THAT NO KEY SIGNED, because of --dev: never do that where it counts", "guest", name, "digest", l.Short(), "version", l.Version)
+	default:
+		g.log.Info("guest loaded", "guest", name, "digest", l.Short(), "version", l.Version)
+	}
 	return l, nil
+}
+
+// keep has the database keep a module and its signature, and no more of the guest's earlier ones than
+// are needed.
+func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signature *trust.Signature) error {
+	stored := installer.Module{Guest: l.Name, Digest: l.Digest, Bytes: module.Bytes}
+	if signature != nil {
+		stored.Signatures = signature.String()
+	}
+	if err := g.store.StoreModule(ctx, stored); err != nil {
+		return err
+	}
+	inUse := []string{l.Digest}
+	g.mu.Lock()
+	for _, other := range g.byID {
+		inUse = append(inUse, other.Digest)
+	}
+	g.mu.Unlock()
+	pruned, err := g.store.PruneModules(ctx, l.Name, g.opts.Keep, inUse)
+	if pruned > 0 {
+		g.log.Info("modules that no version needs are pruned from the database", "guest", l.Name, "modules", pruned)
+	}
+	return err
 }
 
 // Route returns the guest that converts the candidates of a cohort, or false if none does.

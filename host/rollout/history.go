@@ -1,6 +1,11 @@
 package rollout
 
-import "github.com/ichor-replicator/ichor/host/installer"
+import (
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
 
 // newestOf returns the digest of the module that the history names last for a guest, "" if it names
 // none.
@@ -11,6 +16,20 @@ func newestOf(history []installer.Use, name string) (digest string) {
 		}
 	}
 	return digest
+}
+
+// Needed returns what the history says of versions above a snapshot. The modules of all else may be
+// gone from the database.
+func Needed(history []installer.Use, snapshot talos.Version) (needed []installer.Use) {
+	for _, u := range history {
+		over := u.From <= snapshot && (u.Only || slices.ContainsFunc(history, func(next installer.Use) bool {
+			return next.Guest == u.Guest && !next.Only && next.From > u.From && next.From <= snapshot+1
+		}))
+		if !over {
+			needed = append(needed, u)
+		}
+	}
+	return needed
 }
 
 // usesOf says which module of a guest converts from which version on, when the one of a digest is to

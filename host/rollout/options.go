@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 )
 
 // Options say which guest converts what.
@@ -20,6 +23,10 @@ type Options struct {
 	// Unrouted is what becomes of a committed candidate whose cohort has no route.
 	Unrouted UnroutedPolicy
 	Limits   guest.Options
+	// Trust says whose modules are taken.
+	Trust trust.Policy
+	// Keep is how many modules of a guest, the newest, the database keeps besides those that are needed.
+	Keep int
 	// Poll is how often the directory is looked at besides being watched.
 	Poll time.Duration
 }
@@ -42,10 +49,14 @@ const (
 // DefaultPoll is how often the directory is looked at besides being watched.
 const DefaultPoll = 2 * time.Second
 
+// DefaultKeep is how many modules of a guest the database keeps.
+const DefaultKeep = 10
+
 // Fill sets every field that is zero to its default.
 func (o *Options) Fill() {
 	o.Unrouted = cmp.Or(o.Unrouted, UnroutedPoison)
 	o.Poll = cmp.Or(o.Poll, DefaultPoll)
+	o.Keep = cmp.Or(o.Keep, DefaultKeep)
 }
 
 // Validate returns everything that is wrong with the options, each by the path of its setting.
@@ -71,6 +82,17 @@ func (o Options) Validate() error {
 			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
 		}
 		seen[r.Cohort] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Trust.Pins)) {
+		if !slices.ContainsFunc(o.Routes, func(r Route) bool { return r.Guest == name }) {
+			wrong("guests.pins names %q, and no route does: write the guest's name as it is in guests.routes", name)
+		}
+		if len(o.Trust.Pins[name]) == 0 {
+			wrong("guests.pins.%s is empty: write the module's digest, as in sha256:…", name)
+		}
+	}
+	if o.Keep < 1 {
+		wrong("guests.keep is %d: keep at least 1", o.Keep)
 	}
 	if err := o.Limits.Validate(); err != nil {
 		wrong("guests.limits: %w", err)

@@ -4,13 +4,14 @@ import (
 	"errors"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // refusal is a guest's file that was not taken.
 type refusal struct {
 	status.Refusal
-	mayPass bool // it was not the file's fault, and may go better
+	mayPass bool // it was not the module's fault, and may go better
 }
 
 // isRefused reports whether it is the file's fault, so that only another file will do better.
@@ -20,12 +21,18 @@ func isRefused(err error) bool {
 	return errors.As(err, &module) || errors.As(err, &file)
 }
 
+// isUnsigned reports whether it is a signature that lacks, which may yet be put beside the file.
+func isUnsigned(err error) bool {
+	var unsigned *trust.SignatureError
+	return errors.As(err, &unsigned)
+}
+
 // refuse notes a file that is not taken; it reports false when that is known already.
 func (g *Guests) refuse(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before, known := g.refused[name]
-	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !isRefused(err)}
+	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !isRefused(err) || isUnsigned(err)}
 	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}

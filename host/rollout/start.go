@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
-	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
 )
@@ -21,7 +21,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 			return err
 		}
 		g.chosen[i] = module
-		for _, u := range usesOf(state, name, guest.DigestOf(module).String()) {
+		for _, u := range usesOf(state, name, module.Digest.String()) {
 			old, err := g.moduleOf(ctx, name, u.Digest, module)
 			if err != nil {
 				return err
@@ -37,7 +37,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 // choose returns the module that a guest begins with: its file, or when that is refused the
 // newest one that the history names. A typing error in a file must not stop a cohort whose good
 // module is in the database.
-func (g *Guests) choose(ctx context.Context, name string, history []installer.Use) ([]byte, error) {
+func (g *Guests) choose(ctx context.Context, name string, history []installer.Use) (trust.Module, error) {
 	module, err := g.read(name)
 	if err == nil {
 		err = g.keepSpare(ctx, name, module)
@@ -48,18 +48,18 @@ func (g *Guests) choose(ctx context.Context, name string, history []installer.Us
 	}
 	newest := newestOf(history, name)
 	if !isRefused(err) || newest == "" {
-		return nil, err
+		return module, err
 	}
 	kept, lost := g.stored(ctx, name, newest)
 	if lost == nil {
 		lost = g.keepSpare(ctx, name, kept)
 	}
 	if lost != nil {
-		return nil, fmt.Errorf("%w; and the module %.12s of the history cannot go on: %w", err, newest, lost)
+		return module, fmt.Errorf("%w; and the module %.12s of the history cannot go on: %w", err, newest, lost)
 	}
 	digest := ""
-	if module != nil {
-		digest = guest.DigestOf(module).String()
+	if module.Bytes != nil {
+		digest = module.Digest.String()
 	}
 	if g.refuse(name, digest, err) {
 		g.log.Error("the guest's file is refused: the newest module of the history goes on", "guest", name, "digest", newest[:12], "error", err)
@@ -68,21 +68,22 @@ func (g *Guests) choose(ctx context.Context, name string, history []installer.Us
 }
 
 // moduleOf returns the module of a digest: the current one, or one that the database has.
-func (g *Guests) moduleOf(ctx context.Context, name, digest string, current []byte) ([]byte, error) {
-	if digest == guest.DigestOf(current).String() {
+func (g *Guests) moduleOf(ctx context.Context, name, digest string, current trust.Module) (trust.Module, error) {
+	if digest == current.Digest.String() {
 		return current, nil
 	}
 	return g.stored(ctx, name, digest)
 }
 
 // stored returns a module that the database has.
-func (g *Guests) stored(ctx context.Context, name, digest string) ([]byte, error) {
-	module, err := g.store.LoadModule(ctx, name, digest)
+func (g *Guests) stored(ctx context.Context, name, digest string) (trust.Module, error) {
+	stored, err := g.store.LoadModule(ctx, name, digest)
 	if err != nil {
-		return nil, err
+		return trust.Module{}, err
 	}
-	if is := guest.DigestOf(module).String(); is != digest {
-		return nil, fmt.Errorf("ichor.guest_module has for guest %s under digest %s a module with digest %s: put the right file into the guest directory and delete that row", name, digest, is)
+	module := trust.NewModule(stored.Bytes, stored.Signatures)
+	if is := module.Digest.String(); is != digest {
+		return module, fmt.Errorf("ichor.guest_module has for guest %s under digest %s a module with digest %s: put the right file into the guest directory and delete that row", name, digest, is)
 	}
 	return module, nil
 }
@@ -104,9 +105,9 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 }
 
 // plan loads what uses says.
-func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current []byte, state installer.State) (cuts []replicator.Cut, err error) {
+func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.Module, state installer.State) (cuts []replicator.Cut, err error) {
 	name := g.names[index]
-	for _, u := range usesOf(state, name, guest.DigestOf(current).String()) {
+	for _, u := range usesOf(state, name, current.Digest.String()) {
 		module, err := g.moduleOf(ctx, name, u.Digest, current)
 		if err != nil {
 			return nil, err

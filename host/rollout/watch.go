@@ -7,7 +7,6 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
-	"github.com/ichor-replicator/ichor/host/guest"
 )
 
 // settleTime is how long a guest file must be left alone before it is read.
@@ -70,7 +69,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	module, err := g.read(name)
 	digest := ""
 	if err == nil {
-		digest = guest.DigestOf(module).String()
+		digest = module.Digest.String()
 		g.mu.Lock()
 		current := g.newest[index] == digest
 		last, refused := g.refused[name]

@@ -92,8 +92,9 @@ type Refusal struct {
 // Judgement is what a host thinks of a module that lies beside a guest's file and asks to take
 // its place. The module was loaded and its SQL put to the database, and nothing was changed.
 type Judgement struct {
-	Digest   string `json:"digest"`           // of the module: SHA-256 in hexadecimal
-	Accepted bool   `json:"accepted"`         // the host would take it
-	Reason   string `json:"reason,omitempty"` // why not, for people
-	At       int64  `json:"at_ns"`            // when it was judged, nanoseconds since the Unix epoch
+	Digest     string `json:"digest"`               // of the module: SHA-256 in hexadecimal
+	Signatures string `json:"signatures,omitempty"` // the SHA-256 of those that came with it; empty without any
+	Accepted   bool   `json:"accepted"`             // the host would take it
+	Reason     string `json:"reason,omitempty"`     // why not, for people
+	At         int64  `json:"at_ns"`                // when it was judged, nanoseconds since the Unix epoch
 }

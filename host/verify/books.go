@@ -26,7 +26,7 @@ const (
 	SkippedWithoutAudit Kind = "skipped_without_audit"
 	AbandonedUnaudited  Kind = "abandoned_without_audit"
 	HistoryGap          Kind = "history_gap"    // no module is named for an installed version (I14)
-	ModuleMissing       Kind = "module_missing" // a module of the history is not kept
+	ModuleMissing       Kind = "module_missing" // a module of the history that is needed is not kept
 	ModuleWrong         Kind = "module_wrong"   // another module is kept under its digest
 	NotSettled          Kind = "not_settled"    // versions wait that at rest must not (L1)
 )
@@ -243,12 +243,17 @@ func (k *bookkeeper) audited(verb string, v talos.Version) bool {
 	})
 }
 
-// guests looks at the history: a version that is installed was converted by a module that is named and kept.
+// guests looks at the history: a version that is installed was converted by a module that is named, and
+// one that is not yet will be by one that is kept.
 func (k *bookkeeper) guests() {
+	needed := rollout.Needed(k.e.History, k.e.Snapshot)
 	for _, u := range k.e.History {
 		switch is := k.e.Modules[u.Digest]; is {
 		case u.Digest:
 		case "":
+			if !slices.Contains(needed, u) {
+				continue // pruned
+			}
 			k.found.add(ModuleMissing, u.From, "the history names guest %s of digest %.12s from version %d on, and ichor.guest_module does not have it", u.Guest, u.Digest, u.From)
 		default:
 			k.found.add(ModuleWrong, u.From, "ichor.guest_module has under digest %.12s a module of digest %.12s", u.Digest, is)

@@ -174,6 +174,9 @@ func (v *verification) tablesOfHistory(ctx context.Context) (tables []*installer
 func (v *verification) findTables(ctx context.Context) ([]*installer.Table, error) {
 	var all []*guest.Generation
 	for _, digest := range v.archive.Digests() {
+		if v.e != nil && v.e.Modules[digest] == "" {
+			continue // pruned
+		}
 		l, err := v.archive.Load(ctx, digest)
 		if err != nil {
 			return nil, err
@@ -199,6 +202,11 @@ func (v *verification) replayed(ctx context.Context) error {
 	case v.log.Start > talos.Position(from)+1:
 		v.report.NoReplay = fmt.Sprintf("the log begins at position %d, and the scratch database has everything up to version %d: what lies between is gone; "+
 			"restore a copy of the cohort's database from when its resume point was %d or later into it, and replay from there", v.log.Start, from, v.log.Start)
+	}
+	if pruned := slices.IndexFunc(rollout.Needed(v.e.History, from), func(u installer.Use) bool { return v.e.Modules[u.Digest] == "" }); pruned >= 0 && v.report.NoReplay == "" {
+		u := rollout.Needed(v.e.History, from)[pruned]
+		v.report.NoReplay = fmt.Sprintf("the module %.12s of guest %s, which converted versions from %d on, is not kept any more: restore a later copy of the cohort's database into the scratch one, and raise guests.keep",
+			u.Digest, u.Guest, u.From)
 	}
 	if v.report.NoReplay != "" {
 		v.report.Unverified = true

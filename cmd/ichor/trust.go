@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
+)
+
+// pins are the digests of which a guest's module must be one: a single one, or a list.
+type pins []string
+
+// UnmarshalYAML reads them.
+func (p *pins) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*p = pins{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(p))
+}
+
+// trust returns what the settings say about whose modules are taken; the files of keys are read.
+func (s *guestSettings) trust() (policy trust.Policy, err error) {
+	for _, name := range slices.Sorted(maps.Keys(s.Pins)) {
+		if policy.Pins == nil {
+			policy.Pins = map[string][]guest.Digest{}
+		}
+		policy.Pins[name] = []guest.Digest{}
+		for _, text := range s.Pins[name] {
+			digest, err := trust.ParsePin(text)
+			if err != nil {
+				return policy, fmt.Errorf("guests.pins.%s: %w", name, err)
+			}
+			policy.Pins[name] = append(policy.Pins[name], digest)
+		}
+	}
+	for i, text := range s.Keys {
+		key, err := publicKey(text)
+		if err != nil {
+			return policy, fmt.Errorf("guests.keys[%d]: %w", i, err)
+		}
+		policy.Keys = append(policy.Keys, key)
+	}
+	return policy, nil
+}
+
+// publicKey reads a public key, or the file that has one.
+func publicKey(text string) (trust.PublicKey, error) {
+	if trust.IsPublicKey(text) {
+		return trust.ParsePublicKey(text)
+	}
+	content, err := os.ReadFile(text)
+	if err != nil {
+		return trust.PublicKey{}, fmt.Errorf("%w: write a public key, as in ed25519:…, or the file that has one", err)
+	}
+	key, err := trust.ParsePublicKey(string(content))
+	if err != nil {
+		return key, fmt.Errorf("%s: %w", text, err)
+	}
+	return key, nil
+}

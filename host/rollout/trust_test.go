@@ -1,0 +1,94 @@
+package rollout
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
+)
+
+// TestFileReplacedBetweenHashAndCompile replaces a pinned and signed file after it was read: what was
+// trusted is what is compiled.
+func TestFileReplacedBetweenHashAndCompile(t *testing.T) {
+	good := guesttest.Banking(t)
+	bad := append(append([]byte(nil), good...), 0, 6, 5, 'o', 't', 'h', 'e', 'r') // a custom section
+	key, err := trust.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := trust.Sign(key, guest.DigestOf(good), "banking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	place := filepath.Join(dir, "banking.wasm")
+	put := func(module []byte) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(place, module, 0o600), os.WriteFile(trust.SignatureFile(place), []byte(signature.String()), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := Options{Directory: dir, Routes: []Route{{Cohort: "*", Guest: "banking"}}, Limits: guest.Options{CacheDir: guesttest.CacheDir(t)}}
+	opts.Trust = trust.Policy{Pins: map[string][]guest.Digest{"banking": {guest.DigestOf(good)}}, Keys: []trust.PublicKey{key.Public()}}
+	g := New(opts, nil, guest.NoMetrics(), slog.New(slog.DiscardHandler))
+
+	put(good)
+	module, err := g.read("banking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(bad)
+	if _, err := opts.Trust.Check("banking", module); err != nil {
+		t.Fatal(err)
+	}
+	generation, err := guest.Load(t.Context(), "banking", module.Bytes, opts.Limits, g.log, g.metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.free(generation)
+	if generation.Digest() != guest.DigestOf(good) {
+		t.Errorf("what is compiled has digest %s, what was trusted %s", generation.Digest().Short(), guest.DigestOf(good).Short())
+	}
+	var pin *trust.PinError
+	if err := g.keepSpare(t.Context(), "banking", mustRead(t, g)); !errors.As(err, &pin) || pin.Digest != guest.DigestOf(bad) {
+		t.Errorf("the file that took its place: %v", err)
+	}
+}
+
+func mustRead(t *testing.T, g *Guests) trust.Module {
+	t.Helper()
+	module, err := g.read("banking")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
+// TestReadyModuleNeedsItsOwnSignature has a generation ready by a file that was signed, and then one of
+// the same bytes that is not.
+func TestReadyModuleNeedsItsOwnSignature(t *testing.T) {
+	key, err := trust.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Routes: []Route{{Cohort: "*", Guest: "banking"}}, Trust: trust.Policy{Keys: []trust.PublicKey{key.Public()}}}
+	g := New(opts, nil, guest.NoMetrics(), slog.New(slog.DiscardHandler))
+	module := trust.NewModule([]byte("a module"), "")
+	g.spare["banking"+module.Digest.String()] = new(guest.Generation)
+	var unsigned *trust.SignatureError
+	if err := g.keepSpare(t.Context(), "banking", module); !errors.As(err, &unsigned) {
+		t.Errorf("to keep it ready: %v", err)
+	}
+	if _, err := g.load(t.Context(), 0, module, 1); !errors.As(err, &unsigned) {
+		t.Errorf("to take it: %v", err)
+	}
+	g.refuse("banking", module.Digest.String(), errors.Join(err, &trust.SignatureError{}))
+	if !g.refused["banking"].mayPass {
+		t.Error("a signature that comes after the module is not waited for")
+	}
+}
