@@ -12,7 +12,8 @@ import (
 // them.
 type Reason string
 
-// The reasons that the core does not know of: phases of a start, and what ails the log.
+// The reasons: phases of a start and what ails the log, of which the core does not know, and then the
+// core's own.
 const (
 	Starting          Reason = "starting"
 	SourceUnavailable Reason = "source_unavailable"
@@ -24,7 +25,12 @@ const (
 
 	DatabaseUnavailable = Reason(replicator.NoDatabase)
 	Undecided           = Reason(replicator.Undecided)
+	NotConverted        = Reason(replicator.NotConverted)
+	Installing          = Reason(replicator.Installing)
+	Contended           = Reason(replicator.Contended)
+	SlowStatement       = Reason(replicator.SlowStatement)
 	PoisonHeld          = Reason(replicator.HeldByPoison)
+	DatabaseRefuses     = Reason(replicator.DatabaseRefuses)
 	Stopped             = Reason(replicator.Stopped)
 	Paused              = Reason(replicator.Suspended)
 )
@@ -48,12 +54,12 @@ var Explained = []Explanation{
 	{Unowned, "This host gave the cohort away, and no other has taken it yet.", "Look at the hosts that stand by. After `database.lease` this one takes it back."},
 	{Undecided, "A candidate has had no decision for longer than `source.decision_overdue`.", "Look at the certifier. The host needs nothing; `ichor abandon VERSION` gives up a candidate that will never be decided."},
 	{OpenTransaction, "A transaction of another Kafka client hides what lies behind it.", "Find the client that does not end it. The broker ends it after its time-out."},
-	{Reason(replicator.NotConverted), "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},
-	{Reason(replicator.Installing), "The transaction of the version that is next has not ended.", "Look at the database: load, locks, disk."},
-	{Reason(replicator.Contended), "Other transactions hold the rows that the version that is next writes.", "After eight tries, some seconds, the detail names who holds them. End that transaction."},
-	{Reason(replicator.SlowStatement), "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
+	{NotConverted, "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},
+	{Installing, "The transaction of the version that is next has not ended.", "Look at the database: load, locks, disk."},
+	{Contended, "Other transactions hold the rows that the version that is next writes.", "After eight tries, some seconds, the detail names who holds them. End that transaction."},
+	{SlowStatement, "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
 	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "`ichor quarantine show VERSION` has the error, the statemap and what waits. Mend the guest and swap it, or mend the database (it is tried again by itself, or at once by `ichor quarantine retry`) or the routes; or `ichor quarantine skip` it."},
-	{Reason(replicator.DatabaseRefuses), "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
+	{DatabaseRefuses, "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
 	{Paused, "An operator paused it: nothing is installed, in this host or the next, until it is resumed.", "The detail says who and why. `ichor resume` when that is over."},
 	{Stopped, "The host has ended or is ending.", "Look at the last line of its log and at its exit code."},
 }
