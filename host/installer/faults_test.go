@@ -101,6 +101,26 @@ func TestHalfATransactionDoesNotKeepTheLaneOut(t *testing.T) {
 	b.want("select amount from account where id = 1", "(5)")
 }
 
+// A server that has no room says so of a statement, and the same lane goes on when it has: nothing is held,
+// nothing is lost.
+func TestAFullDiskIsWaitedFor(t *testing.T) {
+	b := newBase(t)
+	in, proxy := b.through(2)
+	l0, l1 := b.lane(in, 0), b.lane(in, 1)
+	proxy.Turn(pgtest.DiskFull)
+	wantClass(t, install(l0, frontier(0, 1, work(1, add, 1, 5))), installer.Transient, "53100", 1)
+	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(7, add, 2, 5)}}), installer.Transient, "53100", 7)
+	if err := l0.Beat(t.Context()); err != nil {
+		t.Errorf("what the host says for itself fails too: %v", err)
+	}
+	b.want("select sum(amount) from account", "(0)")
+	proxy.Turn(pgtest.Fair)
+	if err := errors.Join(install(l0, frontier(0, 1, work(1, add, 1, 5))), install(l1, &installer.Group{Works: []installer.Work{work(7, add, 2, 5)}})); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select id, amount from account where amount <> 0 order by id", "(1,5) (2,5)")
+}
+
 // After a failover to a copy two hosts may hold the same epoch: the token tells them apart.
 func TestTwoHostsWithOneEpochAreToldApartByTheToken(t *testing.T) {
 	b := newBase(t)

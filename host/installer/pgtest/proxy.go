@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,13 +58,17 @@ type Weather int
 
 // The kinds of weather.
 const (
-	Fair    Weather = iota
-	Refused         // connections are closed, and new ones refused, as by a server that is away
-	Silent          // everything is swallowed and nothing closed, as by a network that is away
+	Fair     Weather = iota
+	Refused          // connections are closed, and new ones refused, as by a server that is away
+	Silent           // everything is swallowed and nothing closed, as by a network that is away
+	DiskFull         // each statement of a guest is answered with 53100, as by a server that cannot write
 )
 
-// commitStatement is the name under which the installer prepares its COMMIT.
-const commitStatement = "ichor_commit"
+// The names under which the installer prepares its COMMIT and the statements of guests.
+const (
+	commitStatement = "ichor_commit"
+	guestStatements = "guest_"
+)
 
 // NewProxy starts a proxy in front of a database. It ends with the test.
 func NewProxy(tb testing.TB, database Database) *Proxy {
@@ -92,6 +97,9 @@ func (p *Proxy) URL() string {
 	u := url.URL{Scheme: "postgres", User: url.User("postgres"), Host: p.listener.Addr().String(), Path: "/" + p.name, RawQuery: "sslmode=disable"}
 	return u.String()
 }
+
+// Address returns where the proxy listens.
+func (p *Proxy) Address() *net.TCPAddr { return p.listener.Addr().(*net.TCPAddr) }
 
 // Next makes the next COMMIT fail.
 func (p *Proxy) Next(f Fault) {
@@ -151,6 +159,13 @@ func (p *Proxy) Close() {
 	_ = p.listener.Close() // there is nothing to do about one that cannot be closed
 	p.Cut()
 	p.wait.Wait()
+}
+
+// isFull reports whether statements of guests are refused.
+func (p *Proxy) isFull() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.weather == DiskFull
 }
 
 // waitsFor reports whether that is the fault of Next, and still to come.
@@ -215,6 +230,7 @@ type session struct {
 	mu     sync.Mutex
 	inSync bool    // the client has begun something that the server answers with ReadyForQuery
 	faults []Fault // of the COMMIT in each of these whose answer has not come, oldest first
+	full   []bool  // whether in the same a statement was refused
 	silent bool
 }
 
@@ -264,6 +280,9 @@ func (s *session) forward() {
 			continue
 		}
 		s.begin(kind)
+		if s.refuses(kind, body) {
+			continue
+		}
 		switch plain := s.proxy.waitsFor(CutAfterPlainCommit); {
 		case plain && kind == 'Q' && string(body) == "commit\x00", !plain && kind == 'B' && statementOf(body) == commitStatement:
 			if s.met() {
@@ -282,7 +301,7 @@ func (s *session) begin(kind byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.inSync {
-		s.faults = append(s.faults, NoFault)
+		s.faults, s.full = append(s.faults, NoFault), append(s.full, false)
 	}
 	s.inSync = kind != 'S' && kind != 'Q'
 }
@@ -292,8 +311,26 @@ func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.faults) > 0 { // none is of the start of the session
-		s.faults = s.faults[1:]
+		s.faults, s.full = s.faults[1:], s.full[1:]
 	}
+}
+
+// refuses reports whether a message is not forwarded because the disk is full: a statement of a guest, and
+// what follows it up to the Sync, as a server skips it.
+func (s *session) refuses(kind byte, body []byte) bool {
+	guests := kind == 'B' && strings.HasPrefix(statementOf(body), guestStatements) && s.proxy.isFull()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	newest := len(s.full) - 1
+	s.full[newest] = s.full[newest] || guests
+	return s.full[newest] && kind != 'S'
+}
+
+// wasRefused reports whether that is so of the messages that the next ReadyForQuery ends.
+func (s *session) wasRefused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.full) > 0 && s.full[0]
 }
 
 // met lets the fault of a COMMIT happen, as far as it happens before the COMMIT is forwarded;
@@ -331,6 +368,12 @@ func (s *session) back() {
 		delay := s.proxy.delay
 		s.proxy.mu.Unlock()
 		if kind == 'Z' {
+			if s.wasRefused() && body[0] != 'E' {
+				if body[0] == 'T' {
+					body[0] = 'E'
+				}
+				_ = writeFrame(s.client, 'E', []byte("SERROR\x00VERROR\x00C53100\x00Mcould not extend file: No space left on device\x00\x00")) // the next write says so too
+			}
 			s.end()
 			time.Sleep(delay)
 		}

@@ -222,6 +222,9 @@ func accepts(ctx context.Context, p *process, dsn string) error {
 // Dir returns the folder of the server, where its socket lies and its log.
 func (s *Server) Dir() string { return s.dir }
 
+// Own gives a folder to the user that the server runs as.
+func (s *Server) Own(dir string) error { return s.account.own(dir) }
+
 // Port returns the port, which also names the socket; on 127.0.0.1 it is served with
 // Options.TCP alone.
 func (s *Server) Port() int { return s.port }
