@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -93,6 +94,7 @@ func (t *takeover) own(ctx context.Context) (state installer.State, err error) {
 		case err != nil:
 			return state, fmt.Errorf("database: %w", err)
 		}
+		crash.At("taken")
 		t.lease = lease{span: t.lease.span, own: t.store.Own()}
 		return state, nil
 	}
@@ -103,6 +105,7 @@ const releaseTime = 2 * time.Second
 
 // release gives the cohort away, after everything of this host is durable.
 func (t *takeover) release(handedOver bool) {
+	crash.At("before-release")
 	t.lease.gave = handedOver
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"strings"
 )
 
 const modulePath = "github.com/ichor-replicator/ichor"
@@ -30,9 +31,9 @@ func Repository(ctx context.Context) (string, error) {
 	return string(dir), nil
 }
 
-// Build builds the host's binary from the repository in root.
-func Build(ctx context.Context, root, out string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-o", out, "./cmd/ichor")
+// Build builds the host's binary from the repository in root, with build tags if there are any.
+func Build(ctx context.Context, root, out string, tags ...string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", out, "./cmd/ichor")
 	build.Dir = root
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the host: %w: %s", err, bytes.TrimSpace(text))

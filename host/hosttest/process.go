@@ -55,21 +55,26 @@ func PeakMiB(state *os.ProcessState) float64 {
 	return float64(usage.Maxrss) / (1 << 10)
 }
 
-// Start starts a host with its settings. What it writes is added to the file log. The kernel
-// ends the process when the thread that started it ends, so a goroutine keeps that thread.
-func Start(binary, settings, log string) (*Process, error) {
-	return Launch(log, binary, "run", "-c", settings)
+// Start starts a host with its settings, and with variables in its environment, as in "NAME=text". What it
+// writes is added to the file log. The kernel ends the process when the thread that started it ends, so a
+// goroutine keeps that thread.
+func Start(binary, settings, log string, variables ...string) (*Process, error) {
+	return launch(variables, log, binary, "run", "-c", settings)
 }
 
 // Launch starts any program as Start starts a host.
 func Launch(log, name string, args ...string) (*Process, error) {
+	return launch(nil, log, name, args...)
+}
+
+func launch(variables []string, log, name string, args ...string) (*Process, error) {
 	file, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	p := &Process{command: exec.Command(name, args...), log: log, done: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr, p.command.SysProcAttr = file, file, ownGroup()
-	p.command.Env = environment(os.Environ())
+	p.command.Env = append(environment(os.Environ()), variables...)
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -117,6 +122,15 @@ func (p *Process) Running() bool {
 	default:
 		return true
 	}
+}
+
+// Killed reports whether the process was ended by SIGKILL, its own or another's.
+func (p *Process) Killed() bool {
+	if p.Running() {
+		return false
+	}
+	how, ok := p.command.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && how.Signaled() && how.Signal() == syscall.SIGKILL
 }
 
 // Check returns an error, with the end of the log in it, when the process has ended.

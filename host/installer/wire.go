@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -88,7 +89,10 @@ func (w *wire) send(b *Batch) {
 	if cap(buf) > bufferKept {
 		w.buf = nil
 	}
-	broken := b.err != nil // the answer may be written once the reader has it
+	broken, commits := b.err != nil, b.commits // the answer may be written once the reader has it
+	if commits {
+		crash.At("before-commit")
+	}
 	w.batches <- b
 	if broken {
 		return
@@ -96,6 +100,9 @@ func (w *wire) send(b *Batch) {
 	// It is read meanwhile: a server that cannot write does not read.
 	if _, err := w.conn.Conn().Write(buf); err != nil {
 		_ = w.conn.Conn().Close() // the reader says that the connection is lost
+	}
+	if commits {
+		crash.At("after-commit")
 	}
 }
 
@@ -117,6 +124,9 @@ func (w *wire) read() {
 			for w.next(b) {
 			}
 			_ = w.conn.Conn().SetDeadline(time.Time{})
+			if b.committed {
+				crash.At("answered")
+			}
 		}
 		w.answers <- b
 	}

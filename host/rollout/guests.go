@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -138,6 +139,7 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Mo
 		g.free(generation)
 		return nil, err
 	}
+	crash.At("module-stored")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l.Templates = g.templates.of(generation)

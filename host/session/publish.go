@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -39,6 +40,7 @@ func (s *Session) checkPolicy() {
 }
 
 func (s *Session) publishOffset(p talos.Position) {
+	crash.At("before-publish")
 	ctx, cancel := context.WithTimeout(s.life, 5*time.Second)
 	defer cancel()
 	err := s.Source.Publish(ctx, p)

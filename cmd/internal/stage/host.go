@@ -56,11 +56,11 @@ func (s *Stage) Ichor(ctx context.Context, args ...string) (*os.ProcessState, er
 	return state, err
 }
 
-// Start starts the host, which must not run.
-func (h *Host) Start() (err error) {
+// Start starts the host, which must not run, with variables in its environment, as in "NAME=text".
+func (h *Host) Start(variables ...string) (err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.process, err = hosttest.Start(h.Binary, h.Settings, h.Log)
+	h.process, err = hosttest.Start(h.Binary, h.Settings, h.Log, variables...)
 	return err
 }
 
@@ -129,6 +129,12 @@ func (h *Host) Signal(signal syscall.Signal) error {
 		p.Signal(signal)
 	}
 	return err
+}
+
+// Killed reports whether the process was ended by SIGKILL.
+func (h *Host) Killed() bool {
+	p, err := h.running()
+	return err == nil && p.Killed()
 }
 
 // Check returns an error when the host has ended by itself.

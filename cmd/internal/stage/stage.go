@@ -17,8 +17,9 @@ import (
 
 // Options say what a stage is made of.
 type Options struct {
-	Name  string // of the program, for the name of the directory
-	Ichor string // a binary of the host; Build builds one when it is empty
+	Name  string   // of the program, for the name of the directory
+	Ichor string   // a binary of the host; Build builds one when it is empty
+	Tags  []string // with these build tags
 	// Brokers are addresses of a broker that runs by itself; without any the stage starts one in this process.
 	Brokers []string
 	Guest   string // a guest's module; Build builds the banking example's when it is empty
@@ -75,7 +76,7 @@ func (s *Stage) open(ctx context.Context) (err error) {
 func (s *Stage) Build(ctx context.Context) error {
 	if s.ichor == "" {
 		s.ichor = s.Path("ichor")
-		if err := hosttest.Build(ctx, s.Root, s.ichor); err != nil {
+		if err := hosttest.Build(ctx, s.Root, s.ichor, s.options.Tags...); err != nil {
 			return err
 		}
 	}
