@@ -55,7 +55,7 @@ func built(t *testing.T) (ichor, guest string) {
 		if root, b.err = hosttest.Repository(context.Background()); b.err != nil {
 			return
 		}
-		b.err = errors.Join(hosttest.Build(context.Background(), root, b.host), os.WriteFile(b.file, guesttest.Banking(t), 0o644))
+		b.err = errors.Join(hosttest.Build(context.Background(), root, b.host, "crashpoints"), os.WriteFile(b.file, guesttest.Banking(t), 0o644))
 	})
 	if b.err != nil {
 		t.Fatal(b.err)
@@ -129,18 +129,24 @@ func TestTheDeckHasEveryFault(t *testing.T) {
 		total += f.weight
 	}
 	met := map[string]int{}
-	for _, f := range deck(&options{Kills: 2 * total}, rand.New(rand.NewPCG(1, 1))) {
+	pooled := 0
+	for i, f := range deck(faults, 2*total, rand.New(rand.NewPCG(1, 1))) {
 		met[f.name]++
+		if i < total && f.pooled {
+			pooled++
+		}
+		if i < total && !f.pooled && pooled > 0 {
+			t.Errorf("%s comes after a fault behind a pooler", f.name)
+		}
 	}
 	for _, f := range faults {
 		if met[f.name] != 2*f.weight {
 			t.Errorf("%s: %d times, want %d", f.name, met[f.name], 2*f.weight)
 		}
 	}
-	for _, f := range deck(&options{Kills: 3, Only: "kill -9"}, rand.New(rand.NewPCG(1, 1))) {
-		if f.name != "kill -9" {
-			t.Errorf("--only gives %s", f.name)
-		}
+	only := world{options: &options{Only: "kill -9"}}
+	if kinds := only.kinds(); len(kinds) != 1 || kinds[0].name != "kill -9" {
+		t.Errorf("--only gives %v", kinds)
 	}
 }
 

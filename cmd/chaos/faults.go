@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -12,42 +13,85 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // fault is something that goes wrong under traffic, and is over when do returns.
 type fault struct {
-	name   string
-	weight int // how often, beside the others
-	do     func(context.Context, *world) error
+	name    string
+	weight  int             // how often, beside the others
+	reasons []status.Reason // that a host may give for it; see readiness
+	pooled  bool            // it meets a host behind a pooler
+	do      func(context.Context, *world) error
 }
 
-// faults are all of them.
-var faults = []fault{
-	{"kill -9", 6, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
-	{"kill -9, and again while it starts", 3, killTwice},
-	{"frozen and woken", 3, freeze},
-	{"frozen, another takes over, woken", 2, takeOver},
-	{"killed, and one that stands by goes on", 2, killOwner},
-	{"handed over to one that stands by", 2, handOver},
-	{"drained by SIGTERM", 1, drain},
-	{"paused, killed, resumed", 2, pauseAndKill},
-	{"its backends are terminated", 2, func(ctx context.Context, w *world) error {
-		return w.exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'ichor %'")
-	}},
-	{"the database stops at once", 2, stopAtOnce},
-	{"the database restarts", 1, restart},
-	{"cut before COMMIT", 2, next(pgtest.CutBeforeCommit)},
-	{"cut after COMMIT", 3, next(pgtest.CutAfterCommit)},
-	{"FATAL after COMMIT", 2, next(pgtest.FatalAfterCommit)},
-	{"half a transaction, then silence", 1, next(pgtest.SilenceBeforeCommit)},
-	{"every connection is cut", 2, func(_ context.Context, w *world) error { w.proxy.Cut(); return nil }},
-	{"the database is away", 2, weather(pgtest.Refused)},
-	{"the network is silent", 1, weather(pgtest.Silent)},
-	{"a stranger holds a row", 1, holdRow},
-	{"a column is gone, and comes back", 1, renameColumn},
-	{"the broker is frozen", 2, freezeBroker},
-	{"the broker is killed", 1, killBroker},
-	{"failover to a copy that lacks commits", 2, failOver},
+// What hosts say, by what happens to them: one that starts, or takes the cohort over, goes through its phases.
+var (
+	starts   = []status.Reason{status.Starting, status.DatabaseUnavailable, status.SourceUnavailable, status.LoadingGuests, status.Unowned}
+	noServer = []status.Reason{status.DatabaseUnavailable}
+	noLog    = []status.Reason{status.SourceUnavailable}
+	silence  = []status.Reason{status.DatabaseUnavailable, status.Installing, status.Contended}
+	locks    = []status.Reason{status.Contended, status.Installing}
+	wrongSQL = []status.Reason{status.PoisonHeld, status.DatabaseRefuses}
+	ends     = append([]status.Reason{status.Stopped}, starts...)
+	pauses   = append([]status.Reason{status.Paused}, starts...)
+	reloads  = append([]status.Reason{status.Reloading}, starts...)
+)
+
+// long is how long a fault lasts that a host must explain.
+const long = saidWithin + allowance + time.Second
+
+// faults are all of them. A clock that is wrong by an hour is none: the machine's clock is not the driver's to
+// set, and libraries that pretend another one do not reach a static binary, which asks the kernel itself. The
+// core takes its time from events, so the simulator has hosts whose clocks are wrong.
+var faults = slices.Concat([]fault{
+	{"kill -9", 6, starts, false, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
+	{"kill -9, and again while it starts", 3, starts, false, killTwice},
+	{"frozen and woken", 3, slices.Concat(noServer, noLog), false, freeze},
+	{"frozen, another takes over, woken", 2, starts, false, takeOver},
+	{"killed, and one that stands by goes on", 2, starts, false, killOwner},
+	{"handed over to one that stands by", 2, starts, false, handOver},
+	{"five start at once, two owners are killed", 1, starts, false, fiveAtOnce},
+	{"drained by SIGTERM", 1, ends, false, drain},
+	{"paused, killed, resumed", 2, pauses, false, pauseAndKill},
+	{"its backends are terminated", 2, noServer, false, endBackends},
+	{"the database stops at once", 2, noServer, false, stopAtOnce},
+	{"the database restarts", 1, noServer, false, restart},
+	{"cut before COMMIT", 2, noServer, false, next(pgtest.CutBeforeCommit)},
+	{"cut after COMMIT", 3, noServer, false, next(pgtest.CutAfterCommit)},
+	{"FATAL after COMMIT", 2, noServer, false, next(pgtest.FatalAfterCommit)},
+	{"half a transaction, then silence", 1, silence, false, next(pgtest.SilenceBeforeCommit)},
+	{"every connection is cut", 2, noServer, false, cutAll},
+	{"the database is away", 2, noServer, false, upTo(2*time.Second, weather(pgtest.Refused))},
+	{"the database is away for long", 1, noServer, false, lasting(weather(pgtest.Refused))},
+	{"the network is silent", 1, silence, false, upTo(2*time.Second, weather(pgtest.Silent))},
+	{"a disk is full", 1, []status.Reason{status.Installing}, false, fillDisk},
+	{"a stranger holds a row", 1, locks, false, upTo(3*time.Second, holdRow)},
+	{"a stranger holds a row for long", 1, locks, false, lasting(holdRow)},
+	{"a column is gone, and comes back", 1, wrongSQL, false, renameColumn},
+	{"the broker is frozen", 2, noLog, false, upTo(2*time.Second, freezeBroker)},
+	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
+	{"the broker is killed", 1, noLog, false, killBroker},
+	{"failover to a copy that lacks commits", 2, reloads, false, failOver},
+}, crashes(), []fault{
+	{"pooler: killed and started again", 2, noServer, true, killPooler},
+	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
+	{"pooler: cut after COMMIT", 1, noServer, true, next(pgtest.CutAfterCommit)},
+	{"pooler: its backends are terminated", 1, noServer, true, endBackends},
+	{"pooler: the database stops at once", 1, noServer, true, stopAtOnce},
+	{"pooler: every connection is cut", 1, noServer, true, cutAll},
+	{"pooler: one of transactions is refused", 1, nil, true, refuseTransactions},
+})
+
+// upTo has something last for some time, and lasting for as long as a host must explain it.
+func upTo(most time.Duration, do func(context.Context, *world, time.Duration) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error {
+		return do(ctx, w, time.Duration(w.random.Int64N(int64(most))))
+	}
+}
+
+func lasting(do func(context.Context, *world, time.Duration) error) func(context.Context, *world) error {
+	return func(ctx context.Context, w *world) error { return do(ctx, w, long) }
 }
 
 // named returns the faults of a name.
@@ -157,18 +201,27 @@ func next(f pgtest.Fault) func(context.Context, *world) error {
 	}
 }
 
-func weather(bad pgtest.Weather) func(context.Context, *world) error {
-	return func(ctx context.Context, w *world) error {
+func weather(bad pgtest.Weather) func(context.Context, *world, time.Duration) error {
+	return func(ctx context.Context, w *world, d time.Duration) error {
 		w.proxy.Turn(bad)
 		defer w.proxy.Turn(pgtest.Fair)
-		return w.some(ctx, 2*time.Second)
+		return hosttest.Sleep(ctx, d)
 	}
 }
 
-func freezeBroker(ctx context.Context, w *world) error {
+func cutAll(_ context.Context, w *world) error {
+	w.proxy.Cut()
+	return nil
+}
+
+func endBackends(ctx context.Context, w *world) error {
+	return w.exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'ichor %'")
+}
+
+func freezeBroker(ctx context.Context, w *world, d time.Duration) error {
 	w.broker.Signal(syscall.SIGSTOP)
 	defer w.broker.Signal(syscall.SIGCONT)
-	return w.some(ctx, 2*time.Second)
+	return hosttest.Sleep(ctx, d)
 }
 
 // killBroker kills the broker and starts it again on its data.
@@ -177,8 +230,8 @@ func killBroker(ctx context.Context, w *world) error {
 	return errors.Join(w.some(ctx, time.Second), w.broker.again(ctx))
 }
 
-// holdRow locks a hot row for a while.
-func holdRow(ctx context.Context, w *world) error {
+// holdRow locks a hot row.
+func holdRow(ctx context.Context, w *world, d time.Duration) error {
 	conn, err := pgx.Connect(ctx, w.server.URL(database))
 	if err != nil {
 		return err
@@ -188,7 +241,7 @@ func holdRow(ctx context.Context, w *world) error {
 		if _, err := tx.Exec(ctx, "select from bank_accounts where number = $1 for update", w.bank.Opening.Accounts[0]); err != nil {
 			return err
 		}
-		return w.some(ctx, 3*time.Second)
+		return hosttest.Sleep(ctx, d)
 	})
 }
 
@@ -233,6 +286,6 @@ func failOver(ctx context.Context, w *world) error {
 	if err := w.server.Abort(); err != nil {
 		return err
 	}
-	w.server = other
+	w.serve(other)
 	return nil
 }

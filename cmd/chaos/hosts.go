@@ -29,21 +29,30 @@ func (w *world) second(ctx context.Context) (*stage.Host, error) {
 	return other, err
 }
 
+// phaseOf returns the phase that a host says it is in; empty while it does not answer.
+func phaseOf(ctx context.Context, h *stage.Host) string {
+	var said struct{ Phase string }
+	if h.Ask(ctx, "/v1/status", &said) != nil { // it may not listen yet
+		return ""
+	}
+	return said.Phase
+}
+
 // becomes waits until a host says that it is in a phase.
 func (w *world) becomes(ctx context.Context, h *stage.Host, phase string) error {
-	var said struct{ Phase string }
+	said := ""
 	for begun := time.Now(); time.Since(begun) < w.options.Patience; {
 		if err := h.Check(); err != nil {
 			return fmt.Errorf("a host ends by itself: %w", err)
 		}
-		if h.Ask(ctx, "/v1/status", &said) == nil && said.Phase == phase { // it may not listen yet
+		if said = phaseOf(ctx, h); said == phase {
 			return nil
 		}
 		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("a host is %s for %v and does not become %s; its log ends:\n%s", said.Phase, w.options.Patience, phase, h.Tail())
+	return fmt.Errorf("a host is %s for %v and does not become %s; its log ends:\n%s", said, w.options.Patience, phase, h.Tail())
 }
 
 // takeOver lets another host take the cohort from one that is frozen; when that wakes it must stand by, and
@@ -52,14 +61,14 @@ func takeOver(ctx context.Context, w *world) error {
 	frozen := w.host
 	other, err := w.second(ctx)
 	if err != nil {
-		return errors.Join(err, other.Stop())
+		return errors.Join(err, w.dismiss(other))
 	}
-	w.use(other)
+	w.host = other
 	err = errors.Join(frozen.Signal(syscall.SIGSTOP), w.becomes(ctx, other, owns), w.some(ctx, time.Second), frozen.Signal(syscall.SIGCONT))
 	if err == nil {
 		err = w.becomes(ctx, frozen, standsBy)
 	}
-	return errors.Join(err, frozen.Stop())
+	return errors.Join(err, w.dismiss(frozen))
 }
 
 // killOwner kills the host that owns the cohort while another stands by.
@@ -67,11 +76,12 @@ func killOwner(ctx context.Context, w *world) error {
 	killed := w.host
 	other, err := w.second(ctx)
 	if err != nil {
-		return errors.Join(err, other.Stop())
+		return errors.Join(err, w.dismiss(other))
 	}
-	w.use(other)
+	w.host = other
 	w.over = time.Now()
 	killed.Kill()
+	w.ready.forget(killed.Address)
 	return w.becomes(ctx, other, owns)
 }
 
@@ -81,13 +91,13 @@ func handOver(ctx context.Context, w *world) error {
 	settings := w.settings()
 	other, err := w.second(ctx)
 	if err != nil {
-		return errors.Join(err, other.Stop())
+		return errors.Join(err, w.dismiss(other))
 	}
-	w.use(other)
+	w.host = other
 	w.over = time.Now()
 	_, err = w.stage.Ichor(ctx, "handover", "-c", settings, "--reason", "chaos", "--wait", w.options.Patience.String())
 	if err == nil {
 		err = errors.Join(w.becomes(ctx, other, owns), w.becomes(ctx, before, standsBy))
 	}
-	return errors.Join(err, before.Stop())
+	return errors.Join(err, w.dismiss(before))
 }

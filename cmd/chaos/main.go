@@ -1,8 +1,9 @@
 // Command chaos breaks what a host stands on, again and again, and checks after each fault that
-// everything is installed exactly once: the real binary, a PostgreSQL behind a proxy that cuts, a broker in
-// a process of its own, a guest whose SQL has no guard against a second install, and another writer on
-// the same rows. It prints what it broke, what the host said meanwhile, and how long it took to install
-// again.
+// everything is installed exactly once: the real binary, with the crash points of package crash built in, a
+// PostgreSQL behind a proxy that cuts and sometimes a pooler, a broker in a process of its own, a guest whose
+// SQL has no guard against a second install, and another writer on the same rows. All the while it holds what
+// the hosts say on /readyz against what is decided and what is installed. It prints what it broke, what the
+// hosts said meanwhile and how soon, and how long it took to install again.
 package main
 
 import (

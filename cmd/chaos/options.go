@@ -16,7 +16,7 @@ type options struct {
 	Guard     bool          `help:"Leave the guard by version in the guest's SQL, and run the cohort's real initiator beside the host, which needs it."`
 	Only      string        `help:"Faults of this name only." placeholder:"NAME"`
 	Patience  time.Duration `default:"60s" help:"How long the host may take to install everything after a fault."`
-	Ichor     string        `help:"Host binary to use instead of building one." type:"existingfile"`
+	Ichor     string        `help:"Host binary to use instead of building one; it must be built with -tags crashpoints." type:"existingfile"`
 	Guest     string        `help:"Guest module to use instead of building the banking example's." type:"existingfile"`
 	Leave     bool          `help:"Leave the database, the log and the settings behind, and say where."`
 	Forgiving bool          `help:"Go on after a violation, and tell of all at the end."`

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ichor-replicator/ichor/host/crash"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // report is what was met.
@@ -15,7 +18,9 @@ type report struct {
 	begun     time.Time
 	order     []string
 	byFault   map[string]*tally
-	positions int64  // of the log
+	positions int64          // of the log
+	hits      map[string]int // by crash point
+	notes     []string
 	kept      string // the directory that was left behind
 }
 
@@ -23,7 +28,8 @@ type report struct {
 type tally struct {
 	count, violations int
 	recoveries        []time.Duration
-	reasons           map[string]int // how often the host said each
+	firsts            []time.Duration       // of the encounters with a reason
+	reasons           map[status.Reason]int // how often the hosts said each
 }
 
 func newReport(seed uint64) *report {
@@ -33,13 +39,16 @@ func newReport(seed uint64) *report {
 func (r *report) add(name string, e encounter, err error) {
 	t := r.byFault[name]
 	if t == nil {
-		t = &tally{reasons: map[string]int{}}
+		t = &tally{reasons: map[status.Reason]int{}}
 		r.byFault[name] = t
 		r.order = append(r.order, name)
 	}
 	t.count++
 	for _, reason := range e.reasons {
 		t.reasons[reason]++
+	}
+	if len(e.reasons) > 0 {
+		t.firsts = append(t.firsts, e.first)
 	}
 	if err != nil {
 		t.violations++
@@ -48,14 +57,25 @@ func (r *report) add(name string, e encounter, err error) {
 	t.recoveries = append(t.recoveries, e.recovery)
 }
 
-// verdict returns an error when a promise was broken.
-func (r *report) verdict() error {
+// verdict returns an error when a promise was broken, or when of all the kinds that there are one crash point
+// was never come to.
+func (r *report) verdict(kinds []fault) error {
 	broken := 0
 	for _, t := range r.byFault {
 		broken += t.violations
 	}
 	if broken > 0 {
 		return fmt.Errorf("%d faults broke a promise", broken)
+	}
+	for _, f := range kinds {
+		if r.byFault[f.name] == nil {
+			return nil // a short run
+		}
+	}
+	for _, point := range crash.Points {
+		if len(kinds) == len(faults) && r.hits[point] == 0 {
+			return fmt.Errorf("no host ever came to the crash point %s", point)
+		}
 	}
 	return nil
 }
@@ -65,12 +85,16 @@ func (e *encounter) words() string {
 	if len(e.reasons) == 0 {
 		return ""
 	}
-	return ", it said " + strings.Join(e.reasons, ", ")
+	said := make([]string, len(e.reasons))
+	for i, reason := range e.reasons {
+		said[i] = string(reason)
+	}
+	return fmt.Sprintf(", after %v it said %s", e.first.Round(time.Millisecond), strings.Join(said, ", "))
 }
 
 func (r *report) print(out io.Writer) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "fault\tcount\tviolations\trecovery p50\tp99\treasons")
+	fmt.Fprintln(table, "fault\tcount\tviolations\trecovery p50\tp99\treason p50\tp99\treasons")
 	total, violations := 0, 0
 	for _, f := range faults {
 		t := r.byFault[f.name]
@@ -79,13 +103,30 @@ func (r *report) print(out io.Writer) {
 		}
 		total += t.count
 		violations += t.violations
-		fmt.Fprintf(table, "%s\t%d\t%d\t%v\t%v\t%s\n", f.name, t.count, t.violations, quantile(t.recoveries, 0.5), quantile(t.recoveries, 0.99), t.said())
+		fmt.Fprintf(table, "%s\t%d\t%d\t%v\t%v\t%v\t%v\t%s\n", f.name, t.count, t.violations, quantile(t.recoveries, 0.5), quantile(t.recoveries, 0.99),
+			quantile(t.firsts, 0.5), quantile(t.firsts, 0.99), t.said())
 	}
 	_ = table.Flush() // to where the next line goes too
+	for _, note := range r.notes {
+		fmt.Fprintln(out, note)
+	}
+	r.printHits(out)
 	fmt.Fprintf(out, "%d faults, %d violations, %d positions of the log, in %v, seed %d\n", total, violations, r.positions, time.Since(r.begun).Round(time.Second), r.seed)
 	if r.kept != "" {
 		fmt.Fprintln(out, "left behind in", r.kept)
 	}
+}
+
+// printHits says how often hosts ended themselves at each crash point, if at any.
+func (r *report) printHits(out io.Writer) {
+	if len(r.hits) == 0 {
+		return
+	}
+	var all []string
+	for _, point := range crash.Points {
+		all = append(all, fmt.Sprintf("%s %d", point, r.hits[point]))
+	}
+	fmt.Fprintln(out, "crash points:", strings.Join(all, ", "))
 }
 
 // said is the reasons with how often they were said.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
-	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // breakAll brings everything up, breaks it as often as was asked, and takes it down.
@@ -28,17 +31,18 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		w.ready.follow(watching)
+		w.ready.follow(watching, w.traffic)
 	}()
 	defer func() {
 		stop()
 		<-watched
 	}()
 	defer w.beside(ctx)()
-	for i, f := range deck(o, w.random) {
+	kinds := w.kinds()
+	for i, f := range deck(kinds, o.Kills, w.random) {
 		met, err := w.meet(ctx, &f)
 		r.add(f.name, met, err)
-		r.positions = w.traffic.last.Load()
+		r.positions, r.hits, r.notes = w.traffic.last.Load(), w.hits, w.notes
 		if err != nil {
 			w.say(r.begun, "fault %d, %s: %v", i+1, f.name, err)
 			var v *violation
@@ -49,13 +53,11 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 		}
 		w.say(r.begun, "fault %d of %d, %s: installing again after %v%s", i+1, o.Kills, f.name, met.recovery.Round(time.Millisecond), met.words())
 	}
-	return r, r.verdict()
+	return r, r.verdict(kinds)
 }
 
 // begin starts the host and lets it install something.
 func (w *world) begin(ctx context.Context) error {
-	w.ready = &readiness{}
-	w.use(w.host)
 	if err := w.traffic.begin(ctx); err != nil {
 		return err
 	}
@@ -68,20 +70,24 @@ func (w *world) begin(ctx context.Context) error {
 	return errors.Join(w.settles(ctx), w.once(ctx))
 }
 
-// use makes a host the one that the cohort has.
-func (w *world) use(h *stage.Host) {
-	w.host = h
-	w.ready.at(h.Address)
+// kinds are the faults that can be met here.
+func (w *world) kinds() []fault {
+	kinds := faults
+	if w.options.Only != "" {
+		kinds = named(w.options.Only)
+	}
+	if err := pgtest.FindPooler(); err != nil {
+		w.note("without a pooler: %v", err)
+		kinds = slices.DeleteFunc(slices.Clone(kinds), func(f fault) bool { return f.pooled })
+	}
+	return kinds
 }
 
-// deck is the faults in the order in which they come: each as often as it weighs, shuffled, and then again.
-func deck(o *options, random *rand.Rand) (all []fault) {
-	kinds := faults
-	if o.Only != "" {
-		kinds = named(o.Only)
-	}
+// deck is so many faults in the order in which they come: each as often as it weighs, shuffled, those behind
+// a pooler at the end, and then again.
+func deck(kinds []fault, many int, random *rand.Rand) (all []fault) {
 	var round []fault
-	for len(all) < o.Kills {
+	for len(kinds) > 0 && len(all) < many {
 		if len(round) == 0 {
 			for _, f := range kinds {
 				for range f.weight {
@@ -89,24 +95,33 @@ func deck(o *options, random *rand.Rand) (all []fault) {
 				}
 			}
 			random.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
+			slices.SortStableFunc(round, func(a, b fault) int { return cmp.Compare(behindOne(a), behindOne(b)) })
 		}
 		all, round = append(all, round[0]), round[1:]
 	}
 	return all
 }
 
-// encounter is what became of one fault.
-type encounter struct {
-	recovery time.Duration // from its end to the next installation
-	reasons  []string      // that the host said from its beginning until all was installed
+func behindOne(f fault) int {
+	if f.pooled {
+		return 1
+	}
+	return 0
 }
 
-// silentMost is how long a host may install nothing without saying why: five seconds are promised.
-const silentMost = 6 * time.Second
+// encounter is what became of one fault.
+type encounter struct {
+	recovery time.Duration   // from its end to the next installation
+	reasons  []status.Reason // that the hosts said from its beginning until all was installed
+	first    time.Duration   // how long nothing had been installed when the first was said
+}
 
 // meet lets a fault happen under traffic and checks what the host makes of it.
 func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
-	w.ready.forget()
+	if err := w.behind(ctx, f.pooled); err != nil {
+		return e, err
+	}
+	w.ready.begin(f)
 	sent := make(chan error, 1)
 	go func() { sent <- w.traffic.batch(ctx, w.options.Batch, 600*time.Millisecond) }()
 	if err = errors.Join(w.some(ctx, 400*time.Millisecond), f.do(ctx, w)); err == nil {
@@ -118,8 +133,9 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	if err == nil {
 		err = w.settles(ctx)
 	}
-	if e.reasons = w.ready.said(); err == nil && e.recovery > silentMost && len(e.reasons) == 0 {
-		err = violated("it installed nothing for %v and said nothing about it", e.recovery)
+	var unsaid error
+	if e.reasons, e.first, unsaid = w.ready.end(); err == nil {
+		err = unsaid
 	}
 	if err == nil {
 		err = w.once(ctx)

@@ -20,6 +20,7 @@ type traffic struct {
 	sent     int            // candidates, for their xids
 	touched  map[string]int // by account: the last committed version
 	last     atomic.Int64   // the highest version; who waits for it reads it meanwhile
+	decided  atomic.Int64   // the highest version up to which the log has every decision
 }
 
 // chunk is how many candidates are sent before decisions come between.
@@ -28,6 +29,7 @@ const chunk = 10
 // decided is a candidate that was sent, and what became of it, in the order of versions.
 type decided struct {
 	version   int
+	before    int // the version below
 	accounts  []string
 	abort     bool
 	safepoint int // the highest committed version below that touches one of the accounts
@@ -66,7 +68,7 @@ func (t *traffic) batch(ctx context.Context, candidates int, over time.Duration)
 			return err
 		}
 		for i := range sent {
-			sent[i].version = first + i
+			sent[i].version, sent[i].before = first+i, int(t.last.Load())
 			t.certify(&sent[i])
 			t.last.Store(int64(sent[i].version))
 		}
@@ -128,6 +130,13 @@ func (t *traffic) decide(ctx context.Context, open []decided, keep int) ([]decid
 		return open, nil
 	}
 	_, err := t.broker.Produce(ctx, topic, kafkatest.Uncompressed, messages...)
+	switch {
+	case err != nil:
+	case len(open) > 0:
+		t.decided.Store(int64(open[0].before))
+	default:
+		t.decided.Store(t.last.Load())
+	}
 	return open, err
 }
 

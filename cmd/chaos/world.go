@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,13 +37,18 @@ type world struct {
 	broker  *brokerProcess
 	stage   *stage.Stage
 	bank    *stage.Bank
-	server  *pgtest.Server // that the proxy points at
+	server  *pgtest.Server // that the proxy points at; serve changes it
 	proxy   *pgtest.Proxy
 	host    *stage.Host
 	hosts   int // that were made
 	traffic *traffic
 	over    time.Time // when the fault was over; zero is when it returned
 	ready   *readiness
+	pooler  *pgtest.Pooler // before the proxy; nil before it is needed
+	pooled  bool           // the host reaches the database by way of it
+	disk    *disk          // nil unless one is mounted
+	hits    map[string]int // by crash point: how often a host ended itself there
+	notes   []string       // for the report
 
 	copies  []*pgtest.Server // servers that took over
 	standby *pgtest.Server   // a copy that will
@@ -50,7 +56,7 @@ type world struct {
 
 // open starts all but the host and the other writer.
 func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) {
-	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1))}
+	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1)), ready: &readiness{}, hits: map[string]int{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -66,7 +72,7 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 	if err != nil {
 		return w, err
 	}
-	w.stage, err = stage.Open(ctx, stage.Options{Name: "chaos", Ichor: o.Ichor, Guest: module, Brokers: []string{w.broker.addr}, Keep: o.Leave})
+	w.stage, err = stage.Open(ctx, stage.Options{Name: "chaos", Ichor: o.Ichor, Tags: []string{"crashpoints"}, Guest: module, Brokers: []string{w.broker.addr}, Keep: o.Leave})
 	if err != nil {
 		return w, err
 	}
@@ -80,7 +86,7 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 	if w.bank, err = w.stage.OpenBank(ctx, database, o.Accounts); err != nil {
 		return w, err
 	}
-	w.server = w.stage.Postgres
+	w.serve(w.stage.Postgres)
 	if err := w.exec(ctx, "alter table bank_accounts add column touched bigint not null default 0"); err != nil {
 		return w, err
 	}
@@ -130,15 +136,39 @@ func (w *world) module(ctx context.Context) (file string, err error) {
 	return file, os.WriteFile(file, text, 0o644)
 }
 
-// newHost writes the settings of a host that reaches the database by the proxy.
+// serve makes a server the one that has the cohort's database.
+func (w *world) serve(s *pgtest.Server) {
+	w.server = s
+	w.ready.reads(s.URL(database))
+}
+
+// url is the address of the database for hosts.
+func (w *world) url() string {
+	if w.pooled {
+		return w.pooler.URL(database)
+	}
+	return w.proxy.URL()
+}
+
+// newHost writes the settings of a host, and listens for what it will say.
 func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	bank := *w.bank
 	bank.Name = fmt.Sprintf("host%d", w.hosts)
 	w.hosts++
-	return w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
-		s.Database.URL, s.Database.Lease = w.proxy.URL(), "2s"
+	h, err := w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
+		s.Database.URL, s.Database.Lease = w.url(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
 	})
+	if err == nil {
+		w.ready.listen(h.Address)
+	}
+	return h, err
+}
+
+// dismiss stops a host that is not needed any more.
+func (w *world) dismiss(h *stage.Host) error {
+	w.ready.forget(h.Address)
+	return h.Stop()
 }
 
 // beside runs the other writer. The function that it returns ends it.
@@ -176,8 +206,14 @@ func (w *world) close() error {
 	if w.host != nil && w.host.ID() != 0 {
 		errs = append(errs, w.host.Stop())
 	}
+	if w.pooler != nil {
+		errs = append(errs, w.pooler.Close())
+	}
 	if w.proxy != nil {
 		w.proxy.Close()
+	}
+	if w.disk != nil {
+		errs = append(errs, w.server.Stop(), w.disk.unmount())
 	}
 	if w.standby != nil {
 		errs = append(errs, w.standby.Close())
@@ -195,6 +231,13 @@ func (w *world) close() error {
 		errs = append(errs, os.RemoveAll(w.dir))
 	}
 	return errors.Join(errs...)
+}
+
+// note has the report say something, once.
+func (w *world) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(w.notes, text) {
+		w.notes = append(w.notes, text)
+	}
 }
 
 // say prints a line with the time since the beginning.

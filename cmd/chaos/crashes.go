@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/crash"
+	"github.com/ichor-replicator/ichor/host/hosttest"
+)
+
+// passes is up to which pass of a crash point a host may live, and after how many it has to be provoked;
+// without a line it is the first, and it comes by itself.
+var passes = map[string]struct {
+	most, alone int
+	provoke     func(*world) error
+}{
+	"before-commit":  {most: 3, alone: 3},
+	"after-commit":   {most: 3, alone: 3},
+	"answered":       {most: 3, alone: 3},
+	"module-stored":  {2, 1, func(w *world) error { _, err := w.stage.Guests.Place(); return err }},
+	"before-release": {1, 0, func(w *world) error { return w.host.Signal(syscall.SIGTERM) }},
+}
+
+// crashes are the faults of a host that ends itself at a crash point.
+func crashes() (all []fault) {
+	for _, point := range crash.Points {
+		reasons := starts
+		if point == "before-release" {
+			reasons = ends
+		}
+		all = append(all, fault{"crash: " + point, 1, reasons, false, func(ctx context.Context, w *world) error { return w.crashAt(ctx, point) }})
+	}
+	return all
+}
+
+// crashAt kills the host, starts it so that it ends itself at a crash point, waits until it did, and starts it
+// again.
+func (w *world) crashAt(ctx context.Context, point string) error {
+	if err := w.host.Check(); err != nil {
+		return err
+	}
+	of, pass := passes[point], 1
+	if of.most > 1 {
+		pass += w.random.IntN(of.most)
+	}
+	w.host.Kill()
+	if err := w.host.Start(fmt.Sprintf("%s=%s:%d", crash.Variable, point, pass)); err != nil {
+		return err
+	}
+	if of.provoke != nil && pass > of.alone {
+		err := w.becomes(ctx, w.host, owns)
+		if err == nil {
+			err = of.provoke(w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for begun := time.Now(); !w.host.Killed(); {
+		if err := w.host.Check(); err != nil {
+			return violated("it should end at pass %d of %s: %v", pass, point, err)
+		}
+		if time.Since(begun) > w.options.Patience {
+			return violated("it does not come to pass %d of %s within %v, or was built without -tags crashpoints; its log ends:\n%s", pass, point, w.options.Patience, w.host.Tail())
+		}
+		if err := hosttest.Sleep(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	w.hits[point]++
+	w.over = time.Now()
+	return w.host.Start()
+}
