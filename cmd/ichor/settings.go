@@ -67,17 +67,18 @@ type databaseSettings struct {
 }
 
 type guestSettings struct {
-	Directory string          `yaml:"directory"`
-	Routes    []rollout.Route `yaml:"routes"`
-	Unrouted  string          `yaml:"unrouted"`
-	Pins      map[string]pins `yaml:"pins"` // by guest: the digests of which its module must be one
-	Keys      []string        `yaml:"keys"` // public keys, or files: one of them must have signed each module
-	Keep      int             `yaml:"keep"` // modules of a guest in the database, beside those that are needed
-	CacheDir  string          `yaml:"cache_directory"`
-	Memory    size            `yaml:"memory"`
-	Fuel      fuelSettings    `yaml:"fuel"`
-	Limits    callSettings    `yaml:"limits"`
-	SQL       sqlSettings     `yaml:"sql"`
+	Directory string            `yaml:"directory"`
+	Routes    []rollout.Route   `yaml:"routes"`
+	Unrouted  string            `yaml:"unrouted"`
+	Pins      map[string]pins   `yaml:"pins"` // by guest: the digests of which its module must be one
+	Keys      []string          `yaml:"keys"` // public keys, or files: one of them must have signed each module
+	Keep      int               `yaml:"keep"` // modules of a guest in the database, beside those that are needed
+	Probation probationSettings `yaml:"probation"`
+	CacheDir  string            `yaml:"cache_directory"`
+	Memory    size              `yaml:"memory"`
+	Fuel      fuelSettings      `yaml:"fuel"`
+	Limits    callSettings      `yaml:"limits"`
+	SQL       sqlSettings       `yaml:"sql"`
 }
 
 // fuelSettings bound what a guest may burn; a unit is about an instruction.
@@ -96,6 +97,15 @@ type callSettings struct {
 	ItemStatements    int  `yaml:"item_statements"`    // of an item, on average over its version's items
 	VersionStatements int  `yaml:"version_statements"` // of a version, whatever its items; at most 65536
 	Versions          int  `yaml:"versions"`           // of a call, however quick they are
+}
+
+// probationSettings say when a module that took over is taken back by itself: when it does worse than the one
+// before did with as many versions.
+type probationSettings struct {
+	Versions int     `yaml:"versions"` // 0 is no probation
+	Rejects  int     `yaml:"rejects"`  // versions more that cannot be installed
+	Fuel     float64 `yaml:"fuel"`     // times as much a version; 0 is any
+	Time     float64 `yaml:"time"`     // times as long a version; 0 is any
 }
 
 // sqlSettings say what guests may declare beyond, and short of, what is allowed to all.
@@ -191,8 +201,10 @@ func defaultSettings() settings {
 			LockTimeout: duration(replicator.DefaultLockWait), Lease: duration(host.DefaultLease),
 		},
 		Guests: guestSettings{
-			Unrouted: string(rollout.UnroutedPoison), Keep: rollout.DefaultKeep, Memory: guest.DefaultMemoryPages * (64 << 10),
-			Fuel: fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
+			Unrouted: string(rollout.UnroutedPoison), Keep: rollout.DefaultKeep,
+			Probation: probationSettings{Versions: replicator.DefaultProbationVersions, Fuel: replicator.DefaultProbationFuel, Time: replicator.DefaultProbationTime},
+			Memory:    guest.DefaultMemoryPages * (64 << 10),
+			Fuel:      fuelSettings{Start: guest.DefaultFuelStart, Call: guest.DefaultFuelCall, Item: guest.DefaultFuelItem},
 			Limits: callSettings{
 				Input: guest.DefaultInputBytes, Output: guest.DefaultOutputBytes, Values: guest.DefaultArgumentBytes,
 				ItemStatements: guest.DefaultItemStatements, VersionStatements: guest.DefaultStatements, Versions: guest.DefaultBatchMax,
@@ -293,7 +305,7 @@ func (s *settings) options() (host.Options, error) {
 	}
 	o.Guests.Limits = s.Guests.limits()
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
-	o.Core.Memory = int(s.Limits.Memory)
+	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
 	o.HTTP.Listen, o.HTTP.Hosts = s.HTTP.Listen, s.HTTP.Hosts
 	o.Fill() // every verb checks a guest by the same options as run
 	return o, o.Validate()

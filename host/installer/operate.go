@@ -34,8 +34,8 @@ func (in *Installer) Ask(ctx context.Context, r Request) (Request, error) {
 				version = new(int64)
 				*version = int64(r.Version)
 			}
-			err := tx.QueryRow(ctx, "insert into ichor.request (verb, version, who, reason) values ($1, $2, $3, $4) returning id, asked_at",
-				r.Verb, version, printable(r.Who), printable(r.Reason)).Scan(&r.ID, &r.AskedAt)
+			err := tx.QueryRow(ctx, "insert into ichor.request (verb, version, guest, digest, who, reason) values ($1, $2, nullif($3, ''), nullif($4, ''), $5, $6) returning id, asked_at",
+				r.Verb, version, r.Guest, r.Digest, printable(r.Who), printable(r.Reason)).Scan(&r.ID, &r.AskedAt)
 			return asked(err)
 		})
 	})
@@ -118,7 +118,7 @@ func (in *Installer) AskHeld(ctx context.Context, r Request, filter Filter) (all
 			rows, err := tx.Query(ctx, `insert into ichor.request (verb, version, hash, who, reason)
 				select $1, v, h, $4, $5 from unnest($2::bigint[], $3::text[]) t(v, h)
 				where not exists (select from ichor.request o where o.verb = $1 and o.version = v and o.ended_at is null)
-				returning id, verb, version, coalesce(hash, ''), who, reason, asked_at, taken_at, ended_at, ''`,
+				returning id, verb, version, coalesce(hash, ''), '', '', who, reason, asked_at, taken_at, ended_at, ''`,
 				r.Verb, versions, hashes, printable(r.Who), printable(r.Reason))
 			if err == nil {
 				all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])

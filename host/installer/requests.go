@@ -13,9 +13,11 @@ import (
 // Request is a row of ichor.request: what an operator asks of the host that owns the cohort.
 type Request struct {
 	ID      int64         `json:"id"`
-	Verb    string        `json:"verb"`              // skip, retry, abandon, pause or resume
+	Verb    string        `json:"verb"`              // skip, retry, abandon, pause, resume, handover or swap
 	Version talos.Version `json:"version,omitempty"` // 0 for those about the cohort
 	Hash    string        `json:"hash,omitempty"`    // of a skip, see Held
+	Guest   string        `json:"guest,omitempty"`   // of a swap
+	Digest  string        `json:"digest,omitempty"`  // of a swap: SHA-256 in hexadecimal, empty for the module before
 	Who     string        `json:"who"`
 	Reason  string        `json:"reason"`
 	AskedAt time.Time     `json:"asked_at"`
@@ -33,7 +35,7 @@ func (r *Request) Done() bool { return r.Ended() && r.Outcome == doneOutcome }
 const (
 	// Rows that somebody wrote by hand must not keep a host from starting: an instant may be infinite, a text
 	// of any length, a number 0 that stands for none.
-	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), left(who, 1000), left(reason, 1000),
+	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), left(coalesce(guest, ''), 1000), left(coalesce(digest, ''), 1000), left(who, 1000), left(reason, 1000),
 		case when isfinite(asked_at) then asked_at else now() end, case when isfinite(taken_at) then taken_at when taken_at is not null then now() end,
 		case when isfinite(ended_at) then ended_at when ended_at is not null then now() end, coalesce(outcome, '') from (select * from ichor.request where id > 0) r `
 	doneOutcome = "done"
@@ -42,7 +44,7 @@ const (
 	endRequest = `with ended as (update ichor.request set taken_at = coalesce(taken_at, now()), ended_at = now(), outcome = $2
 			where id = $1 and ended_at is null returning *)
 		insert into ichor.audit (who, deed, reason)
-		select who, verb || coalesce(' version ' || version, '') || coalesce(' ' || hash, '') || ': ' || outcome, reason from ended where verb <> 'pause' or outcome like 'refused%'`
+		select who, verb || coalesce(' version ' || version, '') || coalesce(' ' || hash, '') || coalesce(' guest ' || guest, '') || coalesce(' to ' || digest, '') || ': ' || outcome, reason from ended where verb <> 'pause' or outcome like 'refused%'`
 
 	// takeRequest notes that a host has taken a request up.
 	takeRequest = `with taken as (update ichor.request set taken_at = now() where id = $1 and taken_at is null and ended_at is null returning *)

@@ -40,6 +40,7 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.guest_module", "select, insert, update, delete"},
 	{"ichor.guest_check", "select, insert"},
 	{"ichor.guest_history", "select, insert"},
+	{"ichor.guest_event", "select, insert"},
 	{"ichor.quarantine", "select, insert, update"},
 	{"ichor.audit", "select, insert"},
 	{"ichor.request", "select, insert, update"},

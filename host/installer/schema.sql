@@ -71,6 +71,21 @@ create table if not exists ichor.guest_history (
 	primary key (name, from_version, only_version)
 );
 
+-- What became of the guests' modules, and by whom. The newest row that is armed or back says which module a
+-- guest begins with, as long as its file is the one that was last taken.
+create table if not exists ichor.guest_event (
+	id bigint generated always as identity primary key,
+	at timestamptz not null default now(),
+	guest text not null,
+	digest text not null,
+	state text not null,                       -- armed, active, proven, back, refused, retired
+	from_version bigint,                       -- of active and back
+	who text not null,
+	reason text not null default ''
+);
+
+create index if not exists guest_event_wanted on ichor.guest_event (guest, id) where state in ('armed', 'back');
+
 create table if not exists ichor.quarantine (
 	version bigint primary key,
 	held boolean not null,                     -- it holds the snapshot; else a record of the fact alone
@@ -105,9 +120,10 @@ create table if not exists ichor.audit (
 -- and a candidate whose abandon is done counts as aborted for ever.
 create table if not exists ichor.request (
 	id bigint generated always as identity primary key,
-	verb text not null,                        -- skip, retry, abandon, pause, resume
+	verb text not null,                        -- skip, retry, abandon, pause, resume, handover, swap
 	version bigint check (version > 0),        -- of skip, retry and abandon
 	hash text,                                 -- of skip: of the record and of why it was held
+	guest text, digest text,                   -- of swap; no digest is the module before
 	who text not null,
 	reason text not null,
 	asked_at timestamptz not null default now(),
@@ -116,7 +132,6 @@ create table if not exists ichor.request (
 	outcome text                               -- done, or refused and why
 );
 
-create unique index if not exists request_open on ichor.request (verb, coalesce(version, -1)) where ended_at is null;
 create index if not exists request_abandoned on ichor.request (version) where verb = 'abandon' and outcome = 'done';
 
 -- What a schema of an earlier Ichor lacks.
@@ -125,6 +140,9 @@ alter table ichor.lane add column if not exists token bigint not null default 0;
 alter table ichor.quarantine add column if not exists resolved_at timestamptz,
 	add column if not exists resolution text, add column if not exists resolved_digest text;
 alter table ichor.guest_module add column if not exists signatures text;
+alter table ichor.request add column if not exists guest text, add column if not exists digest text;
+drop index if exists ichor.request_open;
+create unique index if not exists request_one on ichor.request (verb, coalesce(version, -1), coalesce(guest, '')) where ended_at is null;
 drop function if exists ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint);
 drop function if exists ichor.ahead(bigint, integer, bigint, bigint[]);
 

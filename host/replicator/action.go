@@ -151,6 +151,8 @@ type Bring struct {
 	Request int64
 	Guest   string // its name in the routes
 	Digest  string // SHA-256 in hexadecimal; empty is the one before
+	// Who asked and why, for people.
+	Who, Why string
 }
 
 // Retire says that nothing needs the generation any more.

@@ -65,7 +65,7 @@ func (o *operator) bring() {
 	}
 	for i := range o.swaps {
 		r := &o.swaps[i]
-		o.do(&Bring{Request: r.ID, Guest: r.Guest, Digest: r.Digest})
+		o.do(&Bring{Request: r.ID, Guest: r.Guest, Digest: r.Digest, Who: r.Who, Why: r.Why})
 	}
 	o.swaps = nil
 }

@@ -36,16 +36,19 @@ type Probation struct {
 	// Rejects is how many versions more than the one before the new one may leave unconverted, or make
 	// statements of that the database refuses.
 	Rejects int
-	// Fuel and Time are how many times as much as the one before the new one may take for a version, once
-	// it has converted a tenth of Versions; 0 is any.
-	Fuel, Time float64
+	// Fuel is how many times as much as the one before the new one may burn for a version, once it has
+	// converted a tenth of Versions; 0 is any.
+	Fuel float64
+	// Time is how many times as long as the one before the new one may take for a version, when it has
+	// converted all of Versions: the first calls of a module are slow. 0 is any.
+	Time float64
 }
 
 // The defaults of a probation.
 const (
 	DefaultProbationVersions = 1000
 	DefaultProbationFuel     = 3
-	DefaultProbationTime     = 5
+	DefaultProbationTime     = 10
 )
 
 // Order is what may go ahead of a version that is held, undecided or slow.

@@ -49,7 +49,11 @@ func (p *probation) begin(guest cohort.GuestID, generation cohort.Generation) {
 	if t.under {
 		before, bar = t.before, t.bar
 	}
-	*t = trial{current: generation, before: before, bar: bar, under: p.opts.Probation.Versions > 0 && generation != before}
+	if generation == before {
+		*t = trial{current: generation, block: bar}
+		return
+	}
+	*t = trial{current: generation, before: before, bar: bar, under: p.opts.Probation.Versions > 0}
 }
 
 // converted counts what a generation made of a task.
@@ -121,6 +125,9 @@ func (p *probation) worse(t *trial) string {
 	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(t.bar.fuel)/float64(t.bar.versions)
 	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
 		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before", t.recent.versions, now, now/before)
+	}
+	if t.recent.versions < most.Versions {
+		return ""
 	}
 	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(t.bar.time)/float64(t.bar.versions)
 	if most.Time > 0 && before > 0 && now > before*most.Time {

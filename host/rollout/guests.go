@@ -14,6 +14,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -27,7 +28,8 @@ type Guests struct {
 	store   *installer.Installer
 	metrics *guest.Metrics
 	log     *slog.Logger
-	chosen  []trust.Module // by guest: the one that prepare found to be good, until start takes it
+	chosen  []trust.Module    // by guest: the one that prepare found to be good, until start takes it
+	taken   map[string]string // by guest: the digest of a file that is taken for the first time, until start says so
 
 	mu        sync.Mutex
 	byID      map[cohort.Generation]*Loaded
@@ -37,6 +39,9 @@ type Guests struct {
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
 	judged    map[string][]status.Judgement // by guest: of the modules that lie beside its file
+	brings    []*replicator.Bring           // that are to be brought
+	events    []installer.GuestEvent        // that are to be written
+	woken     chan struct{}                 // has something when there is one of these
 }
 
 // New returns guests of which none is loaded. A store that is nil is a database that cannot be asked:
@@ -49,7 +54,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	return &Guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{},
+		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 	}
 }
 
@@ -196,14 +201,35 @@ func (g *Guests) Get(id cohort.Generation) *Loaded {
 	return g.byID[id]
 }
 
-// Activated notes from which version on a generation converts.
-func (g *Guests) Activated(id cohort.Generation, from talos.Version) {
+// Activated notes from which version on a generation converts; why says what the one after it did worse,
+// when it is back.
+func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := *g.byID[id]
 	l.From = from
 	g.byID[id] = &l
-	g.log.Info("guest swapped", "guest", l.Name, "digest", l.Short(), "from", from)
+	e := installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestActive, From: from, Who: installer.WhoIchor}
+	if why == "" {
+		g.log.Info("guest swapped", "guest", l.Name, "digest", l.Short(), "from", from)
+		g.noteLocked(e)
+		return
+	}
+	worse := g.newest[l.Guest]
+	g.log.Error("the new guest is taken back: the one before converts again", "guest", l.Name, "new", worse[:12], "digest", l.Short(), "from", from, "because", why)
+	e.State, e.Reason = installer.GuestBack, fmt.Sprintf("%.12s is taken back: %s", worse, why)
+	g.noteLocked(e)
+	g.newest[l.Guest] = l.Digest
+	g.refused[l.Name] = refusal{Refusal: status.Refusal{Digest: worse, Reason: "it was taken back on probation: " + why, At: status.Now()}}
+}
+
+// Proven notes that the probation of a generation is over.
+func (g *Guests) Proven(id cohort.Generation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := g.byID[id]
+	g.log.Info("the guest's probation is over", "guest", l.Name, "digest", l.Short())
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestProven, Who: installer.WhoIchor})
 }
 
 // Release closes a generation that nothing needs any more.
@@ -211,6 +237,7 @@ func (g *Guests) Release(id cohort.Generation) {
 	g.mu.Lock()
 	l := g.byID[id]
 	delete(g.byID, id)
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
 	g.mu.Unlock()
 	g.free(l.Generation)
 }

@@ -32,6 +32,21 @@ func Needed(history []installer.Use, snapshot talos.Version) (needed []installer
 	return needed
 }
 
+// hasUse reports whether the history names a module for a guest.
+func hasUse(history []installer.Use, name, digest string) bool {
+	return slices.ContainsFunc(history, func(u installer.Use) bool { return u.Guest == name && u.Digest == digest && !u.Only })
+}
+
+// before returns the newest module of the history that is not the current one, "" if there is none.
+func before(history []installer.Use, name, current string) (digest string) {
+	for _, u := range history {
+		if u.Guest == name && !u.Only && u.Digest != current {
+			digest = u.Digest
+		}
+	}
+	return digest
+}
+
 // usesOf says which module of a guest converts from which version on, when the one of a digest is to
 // go on: what the history says of versions that may not be installed yet, and the new one from the
 // first version on that no other was given. It is decided by the database alone, so that each version

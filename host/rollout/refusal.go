@@ -40,6 +40,15 @@ func (g *Guests) refuse(name, digest string, err error) bool {
 	return true
 }
 
+// acceptAgain forgets that a module was passed over, or taken back: somebody asks for it again.
+func (g *Guests) acceptAgain(name, digest string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.refused[name].Digest == digest {
+		delete(g.refused, name)
+	}
+}
+
 // accept forgets a file that was not taken before: there is one in its place that is.
 func (g *Guests) accept(name string) {
 	g.mu.Lock()

@@ -9,14 +9,16 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // Prepare makes ready what start will need, as far as the database says by now: what can be
 // refused is refused BEFORE the cohort is taken over.
 func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 	g.Close() // of a session before
+	clear(g.taken)
 	for i, name := range g.names {
-		module, err := g.choose(ctx, name, state.History)
+		module, err := g.begin(ctx, name, state.History)
 		if err != nil {
 			return err
 		}
@@ -32,6 +34,45 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 		}
 	}
 	return nil
+}
+
+// begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
+// one that was last taken. So a module that was taken back, or that an operator swapped for another, does not
+// come again by a restart; another file does.
+func (g *Guests) begin(ctx context.Context, name string, history []installer.Use) (trust.Module, error) {
+	wanted, file, err := g.store.Wanted(ctx, name)
+	if err != nil {
+		return trust.Module{}, err
+	}
+	if wanted.Digest == file { // the end of a probation may not be written down when a host is killed
+		if newest := newestOf(history, name); newest != "" && newest != file && hasUse(history, name, file) {
+			wanted.Digest, wanted.Reason = newest, "it was taken back, or another was swapped in"
+		}
+	}
+	module, unread := g.read(name)
+	if wanted.Digest == file || unread != nil || module.Digest.String() != file {
+		chosen, err := g.choose(ctx, name, history)
+		if err == nil && unread == nil && chosen.Digest == module.Digest && module.Digest.String() != file {
+			g.taken[name] = module.Digest.String()
+		}
+		return chosen, err
+	}
+	kept, err := g.stored(ctx, name, wanted.Digest)
+	if err == nil {
+		err = g.keepSpare(ctx, name, kept)
+	}
+	if err != nil {
+		return kept, fmt.Errorf("guest %s is to convert by %.12s (%s: %s), and that cannot go on: %w", name, wanted.Digest, wanted.Who, wanted.Reason, err)
+	}
+	g.passOver(name, file, wanted.Who, wanted.Reason)
+	return kept, nil
+}
+
+// passOver notes that a guest's file is not what converts, and why.
+func (g *Guests) passOver(name, file, who, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}}
 }
 
 // choose returns the module that a guest begins with: its file, or when that is refused the
@@ -91,6 +132,13 @@ func (g *Guests) stored(ctx context.Context, name, digest string) (trust.Module,
 // Start returns which generation of each guest converts what: those that Prepare chose, and
 // those that the history asks for. After an error it may be called again.
 func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
+	for name, digest := range g.taken { // each for itself, in any order
+		e := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestArmed, Who: installer.WhoFile, Reason: "it lay there when the host began"}
+		if err := g.store.AddGuestEvents(ctx, e); err != nil {
+			return nil, err
+		}
+		delete(g.taken, name)
+	}
 	cuts := make([][]replicator.Cut, len(g.names))
 	for i := range g.names {
 		var err error
@@ -115,6 +163,9 @@ func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.M
 		l, err := g.load(ctx, index, module, u.From)
 		if err != nil {
 			return nil, err
+		}
+		if !slices.Contains(state.History, u) { // it begins now
+			g.note(installer.GuestEvent{Guest: name, Digest: u.Digest, State: installer.GuestActive, From: u.From, Who: installer.WhoIchor, Reason: "the host begins with it"})
 		}
 		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.ID, Recorded: slices.Contains(state.History, u)})
 	}

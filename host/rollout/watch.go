@@ -7,6 +7,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/installer"
 )
 
 // settleTime is how long a guest file must be left alone before it is read.
@@ -16,6 +17,8 @@ const settleTime = 100 * time.Millisecond
 type Armed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
+	Request    int64  // of an operator, that it answers; 0 for none
+	Refused    string // why there is none for the request
 }
 
 // Watch is the goroutine that looks for new guests: when the directory changes, and now and
@@ -48,13 +51,18 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			continue
 		case <-settled:
 			settled = nil
+		case <-g.woken:
 		case <-poll.C:
 		}
 		if ctx.Err() != nil {
 			return // of several that are ready, any may have been taken
 		}
+		g.writeEvents(ctx)
+		if !g.bringAll(ctx, arm) {
+			return
+		}
 		for i := range g.names {
-			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{l.Guest, l.ID}) {
+			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
 				return
 			}
 			g.judge(ctx, g.names[i])
@@ -82,13 +90,14 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 			return nil
 		}
 		var l *Loaded
-		if l, err = g.load(ctx, index, module, 0); err == nil {
+		if l, err = g.loadFor(ctx, index, module, installer.WhoFile, ""); err == nil {
 			g.accept(name)
 			return l
 		}
 	}
 	if ctx.Err() == nil && g.refuse(name, digest, err) {
 		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
+		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (s *Session) convert() {
 			if s.detail.Wanted() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
-			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results)})
+			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results), Fuel: out.Fuel, Took: took(out.Results)})
 		}
 	}
 }
@@ -67,6 +67,14 @@ func (s *Session) sayConverted(l *rollout.Loaded, records []guest.Record, out *g
 	}
 	s.detail.Say("converted", "guest", l.Name, "digest", l.Short(), "from", records[0].Version, "to", records[len(records)-1].Version,
 		"versions", len(records), "statements", statements, "rejected", rejected, "faults", out.Faults, "fuel", out.Fuel, "took", time.Duration(end-begin))
+}
+
+// took is how long the guest had for a task, in ns.
+func took(results []guest.Conversion) int64 {
+	if len(results) == 0 {
+		return 0
+	}
+	return max(results[len(results)-1].End-results[0].Begin, 0)
 }
 
 func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {

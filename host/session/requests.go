@@ -15,7 +15,7 @@ func RequestsOf(rows []installer.Request) []replicator.Request {
 	requests := make([]replicator.Request, len(rows))
 	for i := range rows {
 		r := &rows[i]
-		requests[i] = replicator.Request{ID: r.ID, Verb: replicator.Verb(r.Verb), Version: r.Version, Who: r.Who, Why: r.Reason, At: r.AskedAt.UnixNano()}
+		requests[i] = replicator.Request{ID: r.ID, Verb: replicator.Verb(r.Verb), Version: r.Version, Guest: r.Guest, Digest: r.Digest, Who: r.Who, Why: r.Reason, At: r.AskedAt.UnixNano()}
 	}
 	return requests
 }

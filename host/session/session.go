@@ -161,7 +161,7 @@ func (s *Session) loop(ctx context.Context) {
 		case events := <-s.answers:
 			s.steps(events)
 		case a := <-s.armed:
-			s.step(&replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation})
+			s.step(armedOf(a))
 		case q := <-s.questions:
 			q.answer <- s.core.Explain(q.version)
 		case <-timer.C:
@@ -256,7 +256,11 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.Finished:
 		s.finished(a)
 	case *replicator.CutOver:
-		s.Guests.Activated(a.Generation, a.From)
+		s.Guests.Activated(a.Generation, a.From, a.Why)
+	case *replicator.Proven:
+		s.Guests.Proven(a.Generation)
+	case *replicator.Bring:
+		s.Guests.Bring(a)
 	case *replicator.Retire:
 		s.Guests.Release(a.Generation)
 	case *replicator.Notice:
@@ -283,6 +287,14 @@ func (s *Session) answer(events ...replicator.Event) {
 	case s.answers <- events:
 	case <-s.life.Done():
 	}
+}
+
+// armedOf says in the core's words what became of a generation.
+func armedOf(a rollout.Armed) replicator.Event {
+	if a.Refused != "" {
+		return &replicator.GuestRefused{Request: a.Request, Words: a.Refused}
+	}
+	return &replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation, Request: a.Request}
 }
 
 // arm tells the core of a generation that may convert; false when the session ends.

@@ -1,0 +1,97 @@
+package installer
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// GuestEvent is a row of ichor.guest_event: what became of a guest's module, and by whom.
+type GuestEvent struct {
+	ID     int64         `json:"id"`
+	At     time.Time     `json:"at"`
+	Guest  string        `json:"guest"`
+	Digest string        `json:"digest"` // of the module: SHA-256 in hexadecimal; empty if it could not be read
+	State  GuestState    `json:"state"`
+	From   talos.Version `json:"from,omitempty"` // of active and back: the first version that it converts
+	Who    string        `json:"who"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// GuestState is what became of a module, in one stable word.
+type GuestState string
+
+// The states.
+const (
+	GuestArmed   GuestState = "armed"   // it was checked and is to convert; it is durable before it does
+	GuestActive  GuestState = "active"  // it converts
+	GuestProven  GuestState = "proven"  // its probation is over
+	GuestBack    GuestState = "back"    // it converts again, for the one after it did worse on probation
+	GuestRefused GuestState = "refused" // it is not taken
+	GuestRetired GuestState = "retired" // nothing needs it any more
+)
+
+// Those who are no persons.
+const (
+	WhoFile  = "the file" // another file lies in the guests' directory
+	WhoIchor = "ichor"    // the host by itself
+)
+
+// AddGuestEvents writes down what became of modules, in their order; their ids and times are the database's.
+func (in *Installer) AddGuestEvents(ctx context.Context, events ...GuestEvent) error {
+	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		for i := range events {
+			e := &events[i]
+			_, err := conn.Exec(ctx, "insert into ichor.guest_event (guest, digest, state, from_version, who, reason) values ($1, $2, $3, nullif($4, 0), $5, $6)",
+				e.Guest, e.Digest, string(e.State), int64(e.From), printable(e.Who), printable(e.Reason))
+			if err != nil {
+				return failure(err, "write down what became of a guest")
+			}
+		}
+		return nil
+	})
+}
+
+const selectGuestEvents = "select id, at, guest, digest, state, coalesce(from_version, 0), who, reason from ichor.guest_event "
+
+// GuestEvents returns the newest events, of a guest or of all if it is empty, oldest first.
+func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (events []GuestEvent, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "select * from ("+selectGuestEvents+"where $1 in ('', guest) order by id desc limit $2) e order by id", guest, limit)
+		if err == nil {
+			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
+		}
+		if err != nil {
+			return failure(err, "read what became of the guests")
+		}
+		return nil
+	})
+	return events, err
+}
+
+// Wanted returns the event that says which module of a guest was last wanted, and the digest of the file that
+// was last taken or passed over by then; zero where there is none.
+func (in *Installer) Wanted(ctx context.Context, guest string) (wanted GuestEvent, file string, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, selectGuestEvents+`where id in (
+			(select max(id) from ichor.guest_event where guest = $1 and state in ('armed', 'back')),
+			(select max(id) from ichor.guest_event where guest = $1 and state = 'armed' and who = $2)) order by id`, guest, WhoFile)
+		if err != nil {
+			return failure(err, "read which guest is wanted")
+		}
+		events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
+		if err != nil {
+			return failure(err, "read which guest is wanted")
+		}
+		for _, e := range events {
+			if wanted = e; e.Who == WhoFile {
+				file = e.Digest
+			}
+		}
+		return nil
+	})
+	return wanted, file, err
+}

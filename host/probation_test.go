@@ -1,0 +1,108 @@
+package host_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// pay sends n transfers of 1 between two accounts, all committed one after another, and returns the last.
+func (b *bank) pay(n int, from, to string) (last int) {
+	b.t.Helper()
+	messages := make([]kafkatest.Message, 0, 2*n)
+	first, safepoint := b.send(message("Other", "the first position is no version"))+1, 0
+	for i := range n {
+		last = first + 2*i
+		messages = append(messages, candidate(last, from, fmt.Sprintf(`[{"TRANSFER":{"from":%q,"to":%q,"amount":1}}]`, from, to)), commit(last, safepoint))
+		safepoint = last
+	}
+	b.send(messages...)
+	return last
+}
+
+func (b *bank) reaches(version int) {
+	b.t.Helper()
+	b.eventually(fmt.Sprintf("(%d)", version), "select version from cohort_snapshot")
+}
+
+// converts waits until a module converts what comes from now on.
+func (b *bank) converts(digest string) {
+	b.t.Helper()
+	b.eventually("(t)", "select exists (select from ichor.guest_event where digest = $1 and state = 'active')", digest)
+}
+
+// became is what the database says of the guest's modules from their first event on, without the retired ones.
+const became = "select digest, state, who from ichor.guest_event where state <> 'retired' order by id"
+
+// A module that passes its vectors and rejects what the one before installed is taken back by itself: nothing is
+// lost, its file is not taken again, also not by the next start, until another lies there.
+func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
+	b := newBank(t, 10)
+	b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
+	r := b.start()
+	b.reaches(b.pay(20, "0001", "0002"))
+	old, worse := guest.DigestOf(guesttest.Banking(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
+	b.install("banking", guesttest.Changed(t))
+	b.converts(worse)
+	b.reaches(b.pay(20, "0001", "0002"))
+	last := b.pay(6, "0005", "0006")
+	b.reaches(last)
+	b.eventually("(99994,100006)", "select (select amount::bigint from bank_accounts where number = '0005'), (select amount::bigint from bank_accounts where number = '0006')")
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12])
+	b.eventually(fmt.Sprintf(`(%[1]s,armed,"the file") (%[1]s,active,ichor) (%[2]s,armed,"the file") (%[2]s,active,ichor) (%[1]s,back,ichor)`, old, worse), became)
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	r = b.start()
+	b.reaches(b.pay(6, "0005", "0006"))
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12])
+	b.eventually("(0)", "select count(*) from ichor.quarantine where held")
+	next := stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(100, "0005", "0006"))
+	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state <> 'retired' order by id desc limit 1")
+	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
+		t.Errorf("it is %s", ready)
+	}
+}
+
+// An operator's rollback is a swap to the module before. It holds across a restart, although the file is the
+// newer one, and another file ends it.
+func TestAnOperatorRollsBack(t *testing.T) {
+	b := newBank(t, 10)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	old, next := guest.DigestOf(guesttest.Banking(t)).String(), stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong'), ('swap', 'nobody', 'test', 'it is none')")
+	b.eventually(`(done,t) ("refused: no route names a guest ""nobody""",t)`, "select outcome, taken_at is not null from ichor.request order by id")
+	b.reaches(b.pay(5, "0001", "0002"))
+	newest := "select digest from ichor.guest_history order by from_version desc limit 1"
+	b.eventually("("+old+")", newest)
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	r = b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+old+")", newest)
+	r.shows("/readyz", "another is wanted by test: it is wrong")
+	other := stamped(guesttest.Banking(t), 2)
+	b.install("banking", other)
+	b.converts(guest.DigestOf(other).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+guest.DigestOf(other).String()+")", newest)
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	r = b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+guest.DigestOf(other).String()+")", newest)
+}

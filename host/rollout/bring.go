@@ -1,0 +1,153 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
+)
+
+// Bring has Watch bring a module that an operator wants.
+func (g *Guests) Bring(b *replicator.Bring) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.brings = append(g.brings, b)
+	g.wake()
+}
+
+// wake has Watch look at what there is to do.
+func (g *Guests) wake() {
+	select {
+	case g.woken <- struct{}{}:
+	default:
+	}
+}
+
+// bringAll brings what is wanted; false when the session ends.
+func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
+	for {
+		g.mu.Lock()
+		if len(g.brings) == 0 {
+			g.mu.Unlock()
+			return true
+		}
+		b := g.brings[0]
+		g.mu.Unlock()
+		a, err := g.bring(ctx, b)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return false
+		case err != nil && !isRefused(err) && installer.IsTransient(err): // it stands, and is tried again
+			g.log.Warn("a guest that is wanted cannot be brought now", "guest", b.Guest, "request", b.Request, "error", err)
+			return true
+		case err != nil:
+			a = Armed{Request: b.Request, Refused: err.Error()}
+			g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
+		}
+		g.mu.Lock()
+		g.brings = slices.Delete(g.brings, 0, 1)
+		g.mu.Unlock()
+		if !arm(a) {
+			return false
+		}
+	}
+}
+
+// bring loads a module that the database has.
+func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) {
+	index := slices.Index(g.names, b.Guest)
+	if index < 0 {
+		return Armed{}, fmt.Errorf("no route names a guest %q", b.Guest)
+	}
+	g.mu.Lock()
+	current := g.newest[index]
+	g.mu.Unlock()
+	digest := b.Digest
+	if digest == "" {
+		history, err := g.store.History(ctx)
+		if err != nil {
+			return Armed{}, err
+		}
+		if digest = before(history, b.Guest, current); digest == "" {
+			return Armed{}, fmt.Errorf("the history has no module of guest %s before %.12s", b.Guest, current)
+		}
+	}
+	if digest == current {
+		return Armed{}, fmt.Errorf("guest %s converts by %.12s already", b.Guest, current)
+	}
+	module, err := g.stored(ctx, b.Guest, digest)
+	if err != nil {
+		return Armed{}, err
+	}
+	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
+	if err != nil {
+		return Armed{}, err
+	}
+	if file, err := g.read(b.Guest); err == nil && file.Digest.String() != digest {
+		g.passOver(b.Guest, file.Digest.String(), b.Who, b.Why)
+	}
+	return Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request}, nil
+}
+
+// loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts.
+func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust.Module, who, why string) (*Loaded, error) {
+	g.mu.Lock()
+	before := g.newest[index]
+	g.mu.Unlock()
+	l, err := g.load(ctx, index, module, 0)
+	if err != nil {
+		return nil, err
+	}
+	g.writeEvents(ctx) // in their order
+	err = g.store.AddGuestEvents(ctx, installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why})
+	if err != nil {
+		g.mu.Lock()
+		delete(g.byID, l.ID)
+		g.newest[index] = before
+		g.mu.Unlock()
+		g.free(l.Generation)
+		return nil, err
+	}
+	return l, nil
+}
+
+// eventsMost bounds what is kept while the database is away: such events tell people, and nothing depends on
+// them.
+const eventsMost = 1000
+
+// note keeps an event until Watch writes it.
+func (g *Guests) note(e installer.GuestEvent) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.noteLocked(e)
+}
+
+func (g *Guests) noteLocked(e installer.GuestEvent) {
+	if len(g.events) < eventsMost {
+		g.events = append(g.events, e)
+	}
+	g.wake()
+}
+
+// writeEvents writes the events that wait; what cannot be written waits on.
+func (g *Guests) writeEvents(ctx context.Context) {
+	g.mu.Lock()
+	events := slices.Clone(g.events)
+	g.mu.Unlock()
+	if len(events) == 0 {
+		return
+	}
+	if err := g.store.AddGuestEvents(ctx, events...); err != nil {
+		if ctx.Err() == nil {
+			g.log.Warn("what became of a guest is written down later", "error", err)
+		}
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.events = slices.Delete(g.events, 0, len(events))
+}
