@@ -18,16 +18,18 @@ import (
 )
 
 type guestCommand struct {
-	New     guestNewCommand     `cmd:"" help:"Make a project of a guest, which builds and passes its tests as it is."`
-	Build   guestBuildCommand   `cmd:"" help:"Compile a project to a module, byte for byte the same wherever it is done."`
-	Inspect guestInspectCommand `cmd:"" help:"Say what a module is: what it writes, its SQL, its limits, its cost."`
-	Test    guestTestCommand    `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
-	Convert guestConvertCommand `cmd:"" help:"Show the SQL that statemaps become."`
-	Bench   guestBenchCommand   `cmd:"" help:"Measure what a statemap costs."`
-	Keygen  guestKeygenCommand  `cmd:"" help:"Make a pair of keys to sign modules with."`
-	Sign    guestSignCommand    `cmd:"" help:"Sign a module as the module of a guest, in a file .sig beside it."`
-	Verify  guestVerifyCommand  `cmd:"" help:"Say whether a host would trust a module: its digest is pinned, and one of the keys signed it."`
-	Swap    guestSwapCommand    `cmd:"" help:"Have the running host judge a module, and put it into the guest directory if it is taken."`
+	New      guestNewCommand      `cmd:"" help:"Make a project of a guest, which builds and passes its tests as it is."`
+	Build    guestBuildCommand    `cmd:"" help:"Compile a project to a module, byte for byte the same wherever it is done."`
+	Inspect  guestInspectCommand  `cmd:"" help:"Say what a module is: what it writes, its SQL, its limits, its cost."`
+	Test     guestTestCommand     `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
+	Convert  guestConvertCommand  `cmd:"" help:"Show the SQL that statemaps become."`
+	Bench    guestBenchCommand    `cmd:"" help:"Measure what a statemap costs."`
+	Keygen   guestKeygenCommand   `cmd:"" help:"Make a pair of keys to sign modules with."`
+	Sign     guestSignCommand     `cmd:"" help:"Sign a module as the module of a guest, in a file .sig beside it."`
+	Verify   guestVerifyCommand   `cmd:"" help:"Say whether a host would trust a module: its digest is pinned, and one of the keys signed it."`
+	Rollback guestRollbackCommand `cmd:"" help:"Have the cohort convert by the module before again, or by another that its database has, from the next version on."`
+	History  guestHistoryCommand  `cmd:"" help:"Say which module converts which versions, and what became of each, by whom and why."`
+	Swap     guestSwapCommand     `cmd:"" help:"Have the running host judge a module, and put it into the guest directory if it is taken."`
 }
 
 // withJSON is the part of the commands that can answer as JSON.

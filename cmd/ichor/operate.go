@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,6 +146,9 @@ func (c *asking) report(asked []installer.Request) error {
 // outcome says what became of a request.
 func outcome(r *installer.Request, waited time.Duration) string {
 	what := r.Verb
+	if r.Guest != "" {
+		what = fmt.Sprintf("guest %s to %s", r.Guest, cmp.Or(r.Digest, "the module before"))
+	}
 	if r.Version != 0 {
 		what += fmt.Sprintf(" version %d", r.Version)
 	}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+type guestRollbackCommand struct {
+	asking
+	Name string `arg:"" help:"The guest's name in the routes."`
+	To   string `help:"The SHA-256 of a module that the database has, see ichor guest history; else the module before." placeholder:"DIGEST"`
+}
+
+// Run implements the verb.
+func (c *guestRollbackCommand) Run(ctx context.Context) error {
+	s, err := readSettings(c.Settings)
+	if err != nil {
+		return &failure{exitSettings, err}
+	}
+	if !routed(s.Guests.Routes, c.Name) {
+		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q", c.Name)}
+	}
+	return c.ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: c.To})
+}
+
+type guestHistoryCommand struct {
+	withFile
+	withJSON
+	Name   string `arg:"" optional:"" help:"The guest's name in the routes; else of all."`
+	Events int    `help:"How many events are shown, the newest." default:"20" placeholder:"N"`
+}
+
+// guestHistory is the answer of the verb.
+type guestHistory struct {
+	Ranges []rollout.Range        `json:"ranges"` // by guest, ascending
+	Events []installer.GuestEvent `json:"events"` // oldest first
+}
+
+// Run implements the verb.
+func (c *guestHistoryCommand) Run(ctx context.Context) error {
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	history, err := in.History(ctx)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	// All of them say who began a range; those that are shown are the newest.
+	const all = 1 << 20
+	events, err := in.GuestEvents(ctx, c.Name, all)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[max(0, len(events)-max(c.Events, 0)):]}
+	return c.answer(h, func() { h.print(os.Stdout) })
+}
+
+func (h *guestHistory) print(out io.Writer) {
+	if len(h.Ranges) == 0 {
+		fmt.Fprintln(out, "no guest has converted anything yet")
+		return
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "GUEST\tVERSIONS\tMODULE\tSINCE\tBY\tWHY")
+	for _, r := range h.Ranges {
+		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\n", r.Guest, versions(&r), r.Digest, instant(r.At), r.Who, oneLine(r.Reason))
+	}
+	table.Flush()
+	if len(h.Events) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	fmt.Fprintln(table, "AT\tGUEST\tMODULE\tBECAME\tFROM\tBY\tWHY")
+	for i := range h.Events {
+		e := &h.Events[i]
+		from := ""
+		if e.From != 0 {
+			from = e.From.String()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\t%s\n", instant(e.At), e.Guest, e.Digest, e.State, from, e.Who, oneLine(e.Reason))
+	}
+	table.Flush()
+}
+
+// versions says which versions a range is.
+func versions(r *rollout.Range) string {
+	switch r.To {
+	case r.From:
+		return r.From.String() + " alone"
+	case talos.Version(0):
+		return "from " + r.From.String()
+	}
+	return r.From.String() + " to " + r.To.String()
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// mostWhy is how much of a reason a line of a table has room for; --json has all of it.
+const mostWhy = 120
+
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if short := []rune(text); len(short) > mostWhy {
+		return string(short[:mostWhy]) + "…"
+	}
+	return text
+}

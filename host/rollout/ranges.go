@@ -1,0 +1,74 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Range is the versions that one module converts, and who wanted that.
+type Range struct {
+	Guest  string        `json:"guest"`
+	From   talos.Version `json:"from"`
+	To     talos.Version `json:"to,omitempty"` // the last of them; 0 while it goes on
+	Digest string        `json:"digest"`       // SHA-256 in hexadecimal
+	At     time.Time     `json:"at"`           // when it began to convert; zero for before that was written down
+	Who    string        `json:"who,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// Ranges says for a guest, or for all if it is empty, which module converts which versions, ascending by guest,
+// and by the events who wanted it. A version that was converted by another module than those around it, because
+// it was held, is a range of its own after the one that it lies in.
+func Ranges(history []installer.Use, events []installer.GuestEvent, name string) (all []Range) {
+	for i, u := range history {
+		if name != "" && u.Guest != name {
+			continue
+		}
+		r := Range{Guest: u.Guest, From: u.From, Digest: u.Digest}
+		if u.Only {
+			r.To, r.Who, r.Reason = u.From, installer.WhoIchor, "it was held, and this module converted it"
+		} else {
+			r.At, r.Who, r.Reason = begun(events, &u)
+			for _, next := range history[i+1:] {
+				if next.Guest == u.Guest && !next.Only && next.From > u.From {
+					r.To = next.From - 1
+					break
+				}
+			}
+		}
+		all = append(all, r)
+	}
+	slices.SortStableFunc(all, func(a, b Range) int {
+		if a.Guest != b.Guest {
+			if a.Guest < b.Guest {
+				return -1
+			}
+			return 1
+		}
+		return int(int64(a.From) - int64(b.From))
+	})
+	return all
+}
+
+// begun returns when a use began, by whom and why: the last event before it became active that asked for it.
+func begun(events []installer.GuestEvent, u *installer.Use) (at time.Time, who, why string) {
+	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
+		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
+	})
+	if active < 0 {
+		return at, "", ""
+	}
+	at, who, why = events[active].At, events[active].Who, events[active].Reason
+	if events[active].State == installer.GuestBack {
+		return at, who, why
+	}
+	for i := active; i >= 0; i-- {
+		if e := &events[i]; e.Guest == u.Guest && e.Digest == u.Digest && e.State == installer.GuestArmed {
+			return at, e.Who, e.Reason
+		}
+	}
+	return at, who, why
+}
