@@ -27,8 +27,10 @@ type fault struct {
 
 // What hosts say, by what happens to them: one that starts, or takes the cohort over, goes through its phases.
 var (
-	starts   = []status.Reason{status.Starting, status.DatabaseUnavailable, status.SourceUnavailable, status.LoadingGuests, status.Unowned}
-	noServer = []status.Reason{status.DatabaseUnavailable}
+	starts = []status.Reason{status.Starting, status.DatabaseUnavailable, status.SourceUnavailable, status.LoadingGuests, status.Unowned}
+	cuts   = []status.Reason{status.DatabaseUnavailable}
+	// After an outage the lane whose group is in doubt may be the last that connects again.
+	noServer = []status.Reason{status.DatabaseUnavailable, status.Installing}
 	noLog    = []status.Reason{status.SourceUnavailable}
 	silence  = []status.Reason{status.DatabaseUnavailable, status.Installing, status.Contended}
 	locks    = []status.Reason{status.Contended, status.Installing}
@@ -47,21 +49,21 @@ const long = saidWithin + allowance + time.Second
 var faults = slices.Concat([]fault{
 	{"kill -9", 6, starts, false, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"kill -9, and again while it starts", 3, starts, false, killTwice},
-	{"frozen and woken", 3, slices.Concat(noServer, noLog), false, freeze},
+	{"frozen and woken", 3, slices.Concat(cuts, noLog), false, freeze},
 	{"frozen, another takes over, woken", 2, starts, false, takeOver},
 	{"killed, and one that stands by goes on", 2, starts, false, killOwner},
 	{"handed over to one that stands by", 2, starts, false, handOver},
 	{"five start at once, two owners are killed", 1, starts, false, fiveAtOnce},
 	{"drained by SIGTERM", 1, ends, false, drain},
 	{"paused, killed, resumed", 2, pauses, false, pauseAndKill},
-	{"its backends are terminated", 2, noServer, false, endBackends},
+	{"its backends are terminated", 2, cuts, false, endBackends},
 	{"the database stops at once", 2, noServer, false, stopAtOnce},
 	{"the database restarts", 1, noServer, false, restart},
-	{"cut before COMMIT", 2, noServer, false, next(pgtest.CutBeforeCommit)},
-	{"cut after COMMIT", 3, noServer, false, next(pgtest.CutAfterCommit)},
-	{"FATAL after COMMIT", 2, noServer, false, next(pgtest.FatalAfterCommit)},
+	{"cut before COMMIT", 2, cuts, false, next(pgtest.CutBeforeCommit)},
+	{"cut after COMMIT", 3, cuts, false, next(pgtest.CutAfterCommit)},
+	{"FATAL after COMMIT", 2, cuts, false, next(pgtest.FatalAfterCommit)},
 	{"half a transaction, then silence", 1, silence, false, next(pgtest.SilenceBeforeCommit)},
-	{"every connection is cut", 2, noServer, false, cutAll},
+	{"every connection is cut", 2, cuts, false, cutAll},
 	{"the database is away", 2, noServer, false, upTo(2*time.Second, weather(pgtest.Refused))},
 	{"the database is away for long", 1, noServer, false, lasting(weather(pgtest.Refused))},
 	{"the network is silent", 1, silence, false, upTo(2*time.Second, weather(pgtest.Silent))},
@@ -76,10 +78,10 @@ var faults = slices.Concat([]fault{
 }, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},
 	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
-	{"pooler: cut after COMMIT", 1, noServer, true, next(pgtest.CutAfterCommit)},
-	{"pooler: its backends are terminated", 1, noServer, true, endBackends},
+	{"pooler: cut after COMMIT", 1, cuts, true, next(pgtest.CutAfterCommit)},
+	{"pooler: its backends are terminated", 1, cuts, true, endBackends},
 	{"pooler: the database stops at once", 1, noServer, true, stopAtOnce},
-	{"pooler: every connection is cut", 1, noServer, true, cutAll},
+	{"pooler: every connection is cut", 1, cuts, true, cutAll},
 	{"pooler: one of transactions is refused", 1, nil, true, refuseTransactions},
 })
 
