@@ -20,7 +20,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
-var kills = flag.Int("kills", 8, "faults of TestEverythingIsInstalledOnce")
+var kills = flag.Int("kills", 7, "faults of TestEverythingIsInstalledOnce")
 
 // TestMain lets the test's binary be the broker that the driver starts.
 func TestMain(m *testing.M) {

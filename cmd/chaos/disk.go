@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ func mountDisk(ctx context.Context, dir string) (*disk, error) {
 		return nil, err
 	}
 	if text, err := exec.CommandContext(ctx, "mount", "-t", "tmpfs", "-o", "size=1m", "ichor-chaos", dir).CombinedOutput(); err != nil {
+		text, _, _ = bytes.Cut(text, []byte("\n")) // the rest is advice
 		return nil, errors.Join(fmt.Errorf("mount a small disk: %w: %s", err, text), os.Remove(dir))
 	}
 	return &disk{dir: dir}, nil
