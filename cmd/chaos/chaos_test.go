@@ -150,6 +150,26 @@ func TestTheDeckHasEveryFault(t *testing.T) {
 	}
 }
 
+// A crash point that no host came to fails a run that met every kind, and no other.
+func TestACrashPointThatNobodyComesTo(t *testing.T) {
+	r, kinds := newReport(1), crashes()
+	r.hits = map[string]int{}
+	for i, f := range kinds {
+		if err := r.verdict(kinds); err != nil {
+			t.Errorf("after %d kinds: %v", i, err)
+		}
+		r.add(f.name, encounter{}, nil)
+		r.hits[strings.TrimPrefix(f.name, crashPrefix)]++
+	}
+	if err := r.verdict(kinds); err != nil {
+		t.Errorf("each was come to: %v", err)
+	}
+	r.hits["answered"] = 0
+	if err := r.verdict(kinds); err == nil || !strings.Contains(err.Error(), "crash point answered") {
+		t.Errorf("got %v, want the point that nobody came to", err)
+	}
+}
+
 func TestFlagsThatAreWrong(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--kills 0", "--kills is below 1"}, {"--accounts 3", "--accounts must be at least 4"}, {"--only rain", "there is no such fault"}, {"--guest /nowhere", "no such file"},

@@ -23,6 +23,9 @@ var passes = map[string]struct {
 	"before-release": {1, 0, func(w *world) error { return w.host.Signal(syscall.SIGTERM) }},
 }
 
+// crashPrefix stands before the name of a crash point in that of its fault.
+const crashPrefix = "crash: "
+
 // crashes are the faults of a host that ends itself at a crash point.
 func crashes() (all []fault) {
 	for _, point := range crash.Points {
@@ -30,7 +33,7 @@ func crashes() (all []fault) {
 		if point == "before-release" {
 			reasons = ends
 		}
-		all = append(all, fault{"crash: " + point, 1, reasons, false, func(ctx context.Context, w *world) error { return w.crashAt(ctx, point) }})
+		all = append(all, fault{crashPrefix + point, 1, reasons, false, func(ctx context.Context, w *world) error { return w.crashAt(ctx, point) }})
 	}
 	return all
 }

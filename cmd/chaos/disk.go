@@ -29,8 +29,8 @@ func mountDisk(ctx context.Context, dir string) (*disk, error) {
 	return &disk{dir: dir}, nil
 }
 
-func (d *disk) unmount() error {
-	if text, err := exec.Command("umount", d.dir).CombinedOutput(); err != nil {
+func (d *disk) unmount(ctx context.Context) error {
+	if text, err := exec.CommandContext(ctx, "umount", d.dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("unmount the small disk: %w: %s", err, text)
 	}
 	return os.Remove(d.dir)
@@ -76,7 +76,7 @@ func fillDisk(ctx context.Context, w *world) (err error) {
 	w.over = time.Now()
 	err = errors.Join(err, w.exec(ctx, sqlNoJournal), w.exec(ctx, "drop tablespace small"))
 	if err == nil {
-		w.disk, err = nil, w.disk.unmount()
+		w.disk, err = nil, w.disk.unmount(ctx)
 	}
 	return err
 }

@@ -213,7 +213,7 @@ func (w *world) close() error {
 		w.proxy.Close()
 	}
 	if w.disk != nil {
-		errs = append(errs, w.server.Stop(), w.disk.unmount())
+		errs = append(errs, w.server.Stop(), w.disk.unmount(context.Background()))
 	}
 	if w.standby != nil {
 		errs = append(errs, w.standby.Close())
