@@ -34,6 +34,7 @@ type readiness struct {
 	addresses []string // of the hosts that are asked
 	database  string   // the URL
 	fault     *fault   // that they must explain; nil is none, and then nothing is judged
+	began     time.Time
 	last      time.Time
 	snapshot  int64
 	stands    time.Time // since when the snapshot does not move although something decided waits; zero while it does
@@ -80,11 +81,11 @@ func (r *readiness) reads(url string) {
 	r.database = url
 }
 
-// begin begins anew, with a fault.
-func (r *readiness) begin(f *fault) {
+// begin begins anew, with a fault that begins now: what was asked before is not about it.
+func (r *readiness) begin(f *fault, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.fault, r.said, r.first, r.wrong = f, nil, 0, nil
+	r.fault, r.began, r.said, r.first, r.wrong = f, now, nil, 0, nil
 }
 
 // end returns the reasons since begin, how long it had stood when the first was said, and an error where a
@@ -163,7 +164,9 @@ func (r *readiness) judge(l *look) {
 		}
 		if a.answered && !a.Ready {
 			says = true
-			r.hear(l, a.Reason)
+			if !l.begun.Before(r.began) {
+				r.hear(l, a.Reason)
+			}
 		}
 	}
 	switch {

@@ -17,7 +17,7 @@ type watched struct {
 
 func watch(reasons ...status.Reason) *watched {
 	w := &watched{now: time.Unix(1000, 0)}
-	w.begin(&fault{name: "it", reasons: reasons})
+	w.begin(&fault{name: "it", reasons: reasons}, w.now)
 	return w
 }
 
@@ -96,7 +96,9 @@ func TestAStarvedDriverMeasuresAnew(t *testing.T) {
 // What was said of one fault is not of the next.
 func TestEachFaultBeginsAnew(t *testing.T) {
 	w := watch().sees(8*time.Second, 7, 9, says(status.Paused))
-	w.begin(&fault{name: "another"})
+	w.begin(&fault{name: "another"}, w.now)
+	early := w.now.Add(-time.Millisecond) // it was asked before, and answers now
+	w.judge(&look{begun: early, ended: w.now, snapshot: 7, decided: 9, answers: []answer{says(status.Paused)}})
 	if said, first, err := w.end(); len(said) > 0 || first != 0 || err != nil {
 		t.Errorf("%v, %v, %v", said, first, err)
 	}

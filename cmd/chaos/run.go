@@ -121,7 +121,7 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	if err := w.behind(ctx, f.pooled); err != nil {
 		return e, err
 	}
-	w.ready.begin(f)
+	w.ready.begin(f, time.Now())
 	sent := make(chan error, 1)
 	go func() { sent <- w.traffic.batch(ctx, w.options.Batch, 600*time.Millisecond) }()
 	if err = errors.Join(w.some(ctx, 400*time.Millisecond), f.do(ctx, w)); err == nil {
