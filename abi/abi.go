@@ -12,6 +12,9 @@ import "encoding/binary"
 // name of the marker that a guest exports.
 const Revision = 1
 
+// Minor is the newest minor of the revision that this package has: what was added to it since it began.
+const Minor = 0
+
 // Names of what a guest exports. ExportMarker is never called: it tells from the export
 // section alone which contract a guest speaks.
 const (

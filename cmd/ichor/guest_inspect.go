@@ -24,6 +24,7 @@ type inspection struct {
 	Bytes         int            `json:"bytes"`
 	Name          string         `json:"name"`
 	Version       string         `json:"version"`
+	Contract      string         `json:"contract"` // the revision and the minor that it speaks
 	Input         abi.InputForm  `json:"input"`
 	UnknownAction string         `json:"unknown_action"`
 	Writes        []string       `json:"writes"`
@@ -74,7 +75,7 @@ func (c *guestInspectCommand) Run(ctx context.Context) error {
 func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection, error) {
 	manifest, limits := g.Manifest(), g.Limits()
 	what := &inspection{
-		Module: m.file, Digest: g.Digest().String(), Bytes: len(m.bytes), Name: manifest.Name, Version: manifest.Version,
+		Module: m.file, Digest: g.Digest().String(), Bytes: len(m.bytes), Name: manifest.Name, Version: manifest.Version, Contract: g.Contract(),
 		Input: manifest.Input, UnknownAction: string(manifest.UnknownAction), Actions: manifest.Actions, Templates: manifest.Templates,
 		Vectors: len(manifest.Vectors), Large: map[uint32][]string{}, Remarks: map[uint32][]string{},
 		Limits: limitsText{
@@ -131,6 +132,7 @@ func printClean(w io.Writer, text string) {
 func (w *inspection) write(b *strings.Builder) {
 	fmt.Fprintf(b, "%s %s   %s\n", w.Name, w.Version, short(w.Module))
 	fmt.Fprintf(b, "digest     %s, %d bytes\n", w.Digest, w.Bytes)
+	fmt.Fprintf(b, "contract   ichor_abi_v%d, minor %s\n", abi.Revision, w.Contract[strings.Index(w.Contract, ".")+1:])
 	fmt.Fprintf(b, "writes     %s\n", strings.Join(w.Writes, ", "))
 	fmt.Fprintf(b, "input      %s; an unknown action is a %s\n", w.Input, w.UnknownAction)
 	l := w.Limits

@@ -104,7 +104,7 @@ func printStatus(s *status.Status) {
 		fmt.Printf("waits for  version %d: %s\n", s.Blocker, s.Waiting)
 	}
 	for _, g := range s.Guests {
-		fmt.Printf("guest      %s %s (%.12s) from %d\n", g.Guest, g.Version, g.Digest, g.From)
+		fmt.Printf("guest      %s %s (%.12s) from %d, of contract %s\n", g.Guest, g.Version, g.Digest, g.From, g.Contract)
 		if g.Refused != nil {
 			fmt.Printf("           not taken: %s\n", refusal(g.Refused))
 		}

@@ -8,6 +8,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -73,6 +74,10 @@ func (g *Generation) Name() string { return g.name }
 
 // Manifest returns what the guest says of itself. It must not be changed.
 func (g *Generation) Manifest() *abi.Manifest { return g.manifest }
+
+// Contract returns the revision and the minor of the contract that the module speaks, as 1.0: its marker
+// says the revision, and the minor is the lowest that has all that it uses. There is no other than 0.
+func (g *Generation) Contract() string { return fmt.Sprintf("%d.%d", abi.Revision, abi.Minor) }
 
 // Limits returns the limits that hold for it: the host's, or its own where they are lower.
 func (g *Generation) Limits() Options { return g.options }

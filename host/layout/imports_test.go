@@ -107,8 +107,8 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
-	"host/admin":                        {"host/replicator"}, // words of a status
-	"host/guest/conform":                {"guests"},          // the languages of the kits
+	"host/admin":                        {"host/replicator"},                // words of a status
+	"host/guest/conform":                {"guests", "host/talos/recording"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator", "host/guest/trust"}, // the other writer of a cohort; who signs guests
 	"host/guest":                        {"guests", "guests/go"},                            // the languages, and a guest that was built in, to compare with

@@ -16,7 +16,7 @@ func (g *Guests) Status() []status.Guest {
 	var all []status.Guest
 	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
 		l := g.byID[id]
-		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, From: l.From}
+		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, Contract: l.Generation.Contract(), From: l.From}
 		if l.Digest == g.newest[l.Guest] {
 			s.Judged = g.judged[l.Name]
 			if r, ok := g.refused[l.Name]; ok {

@@ -74,12 +74,14 @@ type Pause struct {
 
 // Guest is one generation of a guest.
 type Guest struct {
-	Guest   string        `json:"guest"`              // its name, as the routes say it
-	Digest  string        `json:"digest"`             // of its module: SHA-256 in hexadecimal
-	Version string        `json:"version"`            // the manifest's, any text
-	From    talos.Version `json:"from"`               // the first version that it converts
-	Refused *Refusal      `json:"rejected,omitempty"` // the newest file that was not taken
-	Judged  []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
+	Guest   string `json:"guest"`   // its name, as the routes say it
+	Digest  string `json:"digest"`  // of its module: SHA-256 in hexadecimal
+	Version string `json:"version"` // the manifest's, any text
+	// Contract is the revision and the minor of the contract that the module speaks, as 1.0.
+	Contract string        `json:"contract"`
+	From     talos.Version `json:"from"`               // the first version that it converts
+	Refused  *Refusal      `json:"rejected,omitempty"` // the newest file that was not taken
+	Judged   []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
 }
 
 // Refusal is a guest's file that could not be loaded: the generation before goes on.
