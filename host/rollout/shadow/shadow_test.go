@@ -273,13 +273,14 @@ func TestALaterAdditionLeavesAReportAlone(t *testing.T) {
 	c := shadow.NewComparison(2)
 	all := differences()
 	slices.Reverse(all)
-	c.Add(all[2])
-	early := c.Report()
-	want := early.First[0].Version
-	for _, d := range all {
+	for _, d := range all[:5] {
 		c.Add(d)
 	}
-	if early.Compared != 1 || early.First[0].Version != want || len(early.First) != 1 || len(early.Aspects) != 1 || early.Aspects[all[2].Aspect] != 1 {
+	early := c.Report()
+	for _, d := range all[5:] {
+		c.Add(d)
+	}
+	if early.Compared != 5 || len(early.First) != 2 || early.First[0].Version != 36 || early.First[1].Version != 37 || early.Aspects[shadow.AspectStatus] != 3 {
 		t.Errorf("it became %+v", early)
 	}
 }
