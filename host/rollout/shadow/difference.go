@@ -77,7 +77,7 @@ func statemapOf(record *guest.Record) string {
 			b.WriteString(", ")
 		}
 		item := &record.Items[i]
-		action, _ := json.Marshal(item.Action) // a text has no error
+		action, _ := json.Marshal(item.Action) //nolint:errchkjson // a text has no error
 		fmt.Fprintf(&b, "{%s: %s}", action, item.Payload[:min(len(item.Payload), statemapMost+1)])
 	}
 	b.WriteByte(']')
