@@ -110,6 +110,7 @@ func TestAuthorsSettings(t *testing.T) {
 		says  string
 	}{
 		{[]string{"inspect", "banking.wasm"}, 0, "64 statements an item"},
+		{[]string{"inspect", "banking.wasm"}, 0, "contract   ichor_abi_v1, minor 0\n"},
 		{[]string{"inspect", "banking.wasm", "-c", "strict.yaml"}, 1, "bank_accounts"},
 		{[]string{"inspect", "banking.wasm", "-c", "wrong.yaml"}, 2, "guests.limits.item_statements"},
 		{[]string{"test", "banking.wasm", "-c", "strict.yaml"}, 1, "broken  sql"},
@@ -159,7 +160,7 @@ func TestGuestVerbsAnswerInJSON(t *testing.T) {
 	}{
 		{[]string{"new", "--lang", "go", "hello"}, "", 0, map[string]any{"project": "hello", "language": "go"}},
 		{[]string{"build"}, "", 0, map[string]any{"language": "go"}},
-		{[]string{"inspect", banking}, "", 0, map[string]any{"name": "banking", "input": "tokens", "vectors": 2.0}},
+		{[]string{"inspect", banking}, "", 0, map[string]any{"name": "banking", "contract": "1.0", "input": "tokens", "vectors": 2.0}},
 		{[]string{"test", banking}, "", 0, map[string]any{"conforms": true, "statements": 1.0}},
 		{[]string{"test", "../nothing"}, "", 3, nil},
 		{[]string{"test", "loops.wasm"}, "", 1, map[string]any{"conforms": false, "broken": "ends"}},
