@@ -49,6 +49,7 @@ var imports = map[string][]string{
 	"host/kafka":       {"host/talos"},
 	"host/guest":       {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
 	"host/guest/trust": {"host/guest"},
+	"host/guest/oci":   {"abi", "host/guest/trust"},
 	"host/installer":   {"host/crash", "host/installer/querytree", "host/talos"},
 	"host/status":      {"host/replicator", "host/talos", "host/timing"},
 	"host/telemetry":   {"host/replicator", "host/status", "host/timing"},
@@ -89,7 +90,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
@@ -112,6 +113,7 @@ var testImports = map[string][]string{
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator", "host/guest/trust"}, // the other writer of a cohort; who signs guests
 	"host/guest":                        {"guests", "guests/go"},                            // the languages, and a guest that was built in, to compare with
+	"host/guest/oci":                    {"host/guest"},                                     // digests
 	"host/guest/fuel":                   {"abi", "guests"},                                  // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                      // the bank's guests in two languages
@@ -135,6 +137,9 @@ var doors = map[string][]string{
 	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/internal/stage"},
 	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
 	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
+	"oras.land/oras-go/v2":                       {"host/guest/oci"},
+	"github.com/opencontainers/go-digest":        {"host/guest/oci"},
+	"github.com/opencontainers/image-spec":       {"host/guest/oci"},
 	"golang.org/x/sys":                           {},
 	"github.com/prometheus/client_model":         {},
 	"github.com/prometheus/common":               {},

@@ -35,7 +35,7 @@ var prose = []term{
 // names is what no declared name has as a part.
 var names = []term{
 	{"folder", "directory", nil},
-	{"config", "settings, or options", []string{"cmd/ichor", "host/installer", "host/kafka"}}, // --print-config, the driver's, TLS's
+	{"config", "settings, or options", []string{"cmd/ichor", "host/guest/oci", "host/installer", "host/kafka"}}, // --print-config, a manifest's, the driver's, TLS's
 	{"plugin", "guest", nil},
 	{"manager", "the noun of what it owns", nil},
 	{"helper", "the noun of what it does", nil},
