@@ -28,7 +28,9 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 			if err != nil {
 				return err
 			}
-			if err := g.keepSpare(ctx, name, old); err != nil {
+			if err := g.keepSpare(ctx, name, old); err != nil && u.Digest != module.Digest.String() {
+				return fmt.Errorf("ichor.guest_history has %.12s for versions from %d on, of which some may not be installed yet: %w; have them installed by the settings of before", u.Digest, u.From, err)
+			} else if err != nil {
 				return err
 			}
 		}

@@ -203,10 +203,11 @@ func (v *verification) replayed(ctx context.Context) error {
 		v.report.NoReplay = fmt.Sprintf("the log begins at position %d, and the scratch database has everything up to version %d: what lies between is gone; "+
 			"restore a copy of the cohort's database from when its resume point was %d or later into it, and replay from there", v.log.Start, from, v.log.Start)
 	}
-	if pruned := slices.IndexFunc(rollout.Needed(v.e.History, from), func(u installer.Use) bool { return v.e.Modules[u.Digest] == "" }); pruned >= 0 && v.report.NoReplay == "" {
-		u := rollout.Needed(v.e.History, from)[pruned]
-		v.report.NoReplay = fmt.Sprintf("the module %.12s of guest %s, which converted versions from %d on, is not kept any more: restore a later copy of the cohort's database into the scratch one, and raise guests.keep",
-			u.Digest, u.Guest, u.From)
+	for _, u := range rollout.Needed(v.e.History, from) {
+		if v.e.Modules[u.Digest] == "" && v.report.NoReplay == "" {
+			v.report.NoReplay = fmt.Sprintf("the module %.12s of guest %s, which converted versions from %d on, is not kept any more: "+
+				"restore a later copy of the cohort's database into the scratch one, and raise guests.keep for the next time", u.Digest, u.Guest, u.From)
+		}
 	}
 	if v.report.NoReplay != "" {
 		v.report.Unverified = true
