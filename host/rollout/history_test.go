@@ -66,3 +66,20 @@ func TestDigestForPrefersTheRowOfTheVersionAlone(t *testing.T) {
 		t.Errorf("a guest that the history does not have: %q", got)
 	}
 }
+
+// What the history says of versions above the snapshot is needed, and nothing else of it.
+func TestNeededOfAHistory(t *testing.T) {
+	history := []installer.Use{
+		{Guest: "g", Digest: "a", From: 1}, {Guest: "g", Digest: "b", From: 10}, {Guest: "g", Digest: "c", From: 20},
+		{Guest: "g", Digest: "d", From: 12, Only: true}, {Guest: "other", Digest: "e", From: 1},
+	}
+	for snapshot, want := range map[talos.Version]string{0: "abcde", 8: "abcde", 9: "bcde", 11: "bcde", 12: "bce", 18: "bce", 19: "ce", 100: "ce"} {
+		got := ""
+		for _, u := range Needed(history, snapshot) {
+			got += u.Digest
+		}
+		if got != want {
+			t.Errorf("above %d: got %s, want %s", snapshot, got, want)
+		}
+	}
+}

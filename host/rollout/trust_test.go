@@ -87,7 +87,8 @@ func TestReadyModuleNeedsItsOwnSignature(t *testing.T) {
 	if _, err := g.load(t.Context(), 0, module, 1); !errors.As(err, &unsigned) {
 		t.Errorf("to take it: %v", err)
 	}
-	g.refuse("banking", module.Digest.String(), errors.Join(err, &trust.SignatureError{}))
+	_, err = g.opts.Trust.Check("banking", module)
+	g.refuse("banking", module.Digest.String(), err)
 	if !g.refused["banking"].mayPass {
 		t.Error("a signature that comes after the module is not waited for")
 	}
