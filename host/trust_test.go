@@ -170,7 +170,7 @@ func TestGuestThatNoKeySignedIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	b.options.Guests.Trust.Unsigned = true
-	r = b.start()
+	b.start()
 	last = b.transfers(30, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	if !strings.Contains(b.log.text(), "NO KEY SIGNED") {
