@@ -102,7 +102,7 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
-	r = b.start()
+	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+guest.DigestOf(other).String()+")", newest)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -62,34 +61,34 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[max(0, len(events)-max(c.Events, 0)):]}
-	return c.answer(h, func() { h.print(os.Stdout) })
+	if c.JSON {
+		return printJSON(os.Stdout, &h)
+	}
+	return h.print(os.Stdout)
 }
 
-func (h *guestHistory) print(out io.Writer) {
+func (h *guestHistory) print(out io.Writer) error {
 	if len(h.Ranges) == 0 {
 		fmt.Fprintln(out, "no guest has converted anything yet")
-		return
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "GUEST\tVERSIONS\tMODULE\tSINCE\tBY\tWHY")
 	for _, r := range h.Ranges {
-		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\n", r.Guest, versions(&r), r.Digest, instant(r.At), r.Who, oneLine(r.Reason))
+		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\n", r.Guest, versions(&r), r.Digest, instant(r.At), r.Who, short1(r.Reason))
 	}
-	table.Flush()
-	if len(h.Events) == 0 {
-		return
+	if len(h.Events) > 0 {
+		fmt.Fprintln(table)
+		fmt.Fprintln(table, "AT\tGUEST\tMODULE\tBECAME\tFROM\tBY\tWHY")
 	}
-	fmt.Fprintln(out)
-	fmt.Fprintln(table, "AT\tGUEST\tMODULE\tBECAME\tFROM\tBY\tWHY")
 	for i := range h.Events {
 		e := &h.Events[i]
 		from := ""
 		if e.From != 0 {
 			from = e.From.String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\t%s\n", instant(e.At), e.Guest, e.Digest, e.State, from, e.Who, oneLine(e.Reason))
+		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\t%s\n", instant(e.At), e.Guest, e.Digest, e.State, from, e.Who, short1(e.Reason))
 	}
-	table.Flush()
+	return table.Flush()
 }
 
 // versions says which versions a range is.
@@ -103,15 +102,10 @@ func versions(r *rollout.Range) string {
 	return r.From.String() + " to " + r.To.String()
 }
 
-func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// mostWhy is how much of a reason a line of a table has room for; --json has all of it.
-const mostWhy = 120
-
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if short := []rune(text); len(short) > mostWhy {
-		return string(short[:mostWhy]) + "…"
+// instant writes a time; what was not written down is empty.
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
 	}
-	return text
+	return t.UTC().Format(time.RFC3339)
 }

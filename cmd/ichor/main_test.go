@@ -344,6 +344,12 @@ func TestTheVerbs(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(d.guests, "banking.wasm")); err != nil || !bytes.Equal(got, module) || strings.Count(d.files(), " ") != 1 {
 		t.Errorf("after the swap there are %s", d.files())
 	}
+	expect(exitOK, "guest banking to the module before: done", "guest", "rollback", "banking", "--reason", "it was a trial", "-c", d.settings)
+	expect(exitRuntime, "the history has no module of guest banking before", "guest", "rollback", "banking", "--reason", "again", "-c", d.settings)
+	expect(exitSettings, `names a guest "nobody"`, "guest", "rollback", "nobody", "--reason", "again", "-c", d.settings)
+	expect(exitOK, "banking  from 1 ", "guest", "history", "-c", d.settings)
+	expect(exitOK, "it was a trial", "guest", "history", "banking", "-c", d.settings)
+	expect(exitOK, `"state":"armed"`, "guest", "history", "--json", "-c", d.settings)
 	p.signal(syscall.SIGTERM)
 	if code, out := p.wait(); code != exitOK {
 		t.Errorf("exit code %d\n%s", code, out)
