@@ -104,6 +104,7 @@ func (o *Options) Fill() {
 	o.Source.Options.Fill()
 	o.Guests.Fill()
 	o.Core.Fill()
+	o.Guests.Probation = o.Core.Probation.Versions > 0
 	o.Database.Lanes = o.Core.Lanes
 	if o.Guests.Limits.SQL.Schema == "" {
 		first, _, _ := strings.Cut(o.Database.SearchPath, ",")

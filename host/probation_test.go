@@ -72,6 +72,28 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	}
 }
 
+// A probation goes on in the next host, which has the module before ready.
+func TestAProbationGoesOnAfterAStart(t *testing.T) {
+	b := newBank(t, 10)
+	b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
+	r := b.start()
+	b.reaches(b.pay(20, "0001", "0002"))
+	old, worse := guest.DigestOf(guesttest.Banking(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
+	b.install("banking", guesttest.Changed(t))
+	b.converts(worse)
+	b.reaches(b.pay(20, "0001", "0002"))
+	for range 2 {
+		if err := r.drain(); err != nil {
+			t.Fatal(err)
+		}
+		r = b.start()
+		b.reaches(b.pay(10, "0001", "0002"))
+	}
+	b.reaches(b.pay(6, "0005", "0006"))
+	b.eventually("("+old+")", "select digest from ichor.guest_event where state = 'back'")
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12])
+}
+
 // An operator's rollback is a swap to the module before. It holds across a restart, although the file is the
 // newer one, and another file ends it.
 func TestAnOperatorRollsBack(t *testing.T) {

@@ -45,8 +45,9 @@ func (t *takeover) run(ctx context.Context) (start replicator.Start, held sessio
 		return start, held, fmt.Errorf("source: %w", err)
 	}
 	var cuts [][]replicator.Cut
+	var trials []replicator.Trial
 	err = t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() (err error) {
-		cuts, err = t.guests.Start(ctx, state)
+		cuts, trials, err = t.guests.Start(ctx, state)
 		return err
 	})
 	if err != nil {
@@ -57,7 +58,7 @@ func (t *takeover) run(ctx context.Context) (start replicator.Start, held sessio
 		t.log.Info("the log was read while standing by", "from", resume, "held", held.Bytes())
 	}
 	return replicator.Start{
-		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts,
+		Snapshot: state.Snapshot, Resume: resume, Anchor: state.Anchor, Ledger: state.Ledger, Held: state.Held, Guests: cuts, Trials: trials,
 		Requests: session.RequestsOf(state.Requests), Abandoned: state.Abandoned,
 	}, held, nil
 }

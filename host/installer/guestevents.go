@@ -72,6 +72,20 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 	return events, err
 }
 
+// Proven reports whether nothing says that the probation of a guest's module goes on: it was armed, and since then
+// neither proven nor taken back.
+func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven bool, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `select not exists (select from (select state, digest from ichor.guest_event
+			where guest = $1 and state in ('armed', 'back', 'proven') order by id desc limit 1) e where state = 'armed' and digest = $2)`, guest, digest).Scan(&proven)
+		if err != nil {
+			return failure(err, "read whether a guest is proven")
+		}
+		return nil
+	})
+	return proven, err
+}
+
 // Wanted returns the event that says which module of a guest was last wanted, and the digest of the file that
 // was last taken or passed over by then; zero where there is none.
 func (in *Installer) Wanted(ctx context.Context, guest string) (wanted GuestEvent, file string, err error) {

@@ -71,6 +71,10 @@ func (c *Core) restore(start Start) {
 		c.cuts.given = append(c.cuts.given, given)
 		c.probation.trials[len(c.cuts.given)-1].current = cuts[len(cuts)-1].Generation
 	}
+	for _, t := range start.Trials {
+		c.probation.goOn(t)
+		c.cuts.drop(t.Before)
+	}
 	for _, v := range start.Held {
 		if v <= start.Snapshot || c.forwarding.ledger[v] {
 			c.poison.unended = append(c.poison.unended, End{Version: v, How: EndedPassed, Generation: cohort.NoGeneration})

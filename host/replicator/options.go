@@ -160,6 +160,15 @@ type Start struct {
 	// Guests holds for each guest which generation converts from which version on, ascending;
 	// the first entry covers everything.
 	Guests [][]Cut
+	// Trials are the guests whose newest generation is on probation still, and the one that is taken back to.
+	// That is loaded, and none of the cuts' where it need not convert anything now.
+	Trials []Trial
+}
+
+// Trial is a probation that goes on after a start: that of the newest generation of a guest.
+type Trial struct {
+	Guest  cohort.GuestID
+	Before cohort.Generation
 }
 
 // Cut says that from a version on a generation converts. Recorded says that the guest

@@ -17,7 +17,7 @@ import (
 // player drives a core by the commands of a script:
 //
 //	core [lanes=N] [snapshot=V] [resume=P] [ledger=V,V] [held=V,V] [cuts=V:gen,…|V:gen,…] [cold] [order=version] [OPTION=N ...]
-//	                    cuts by guest; gen* is recorded already; cold has no lane connected
+//	                    cuts by guest; gen* is recorded already; cold has no lane connected; trials=GUEST:gen,… go on
 //	candidate V [w:key,key] [r:key,key] [empty|unreadable|unrouted] [guest=N] [size=N]
 //	refused V
 //	decision V committed|aborted [safepoint=V] [duplicate] [contradictory] [at=P]
@@ -187,6 +187,11 @@ func (p *player) begin(named map[string]string, words []string) {
 			start.Requests = p.requests(strings.Split(value, ","))
 		case "cuts":
 			start.Guests = p.cuts(value)
+		case "trials":
+			for _, t := range strings.Split(value, ",") {
+				guest, before, _ := strings.Cut(t, ":")
+				start.Trials = append(start.Trials, Trial{Guest: cohort.GuestID(p.num(guest)), Before: cohort.Generation(p.num(before))})
+			}
 		case "resume":
 		default:
 			p.t.Fatalf("script: core has no %q", name)

@@ -56,6 +56,12 @@ func (p *probation) begin(guest cohort.GuestID, generation cohort.Generation) {
 	*t = trial{current: generation, before: before, bar: bar, under: p.opts.Probation.Versions > 0}
 }
 
+// goOn goes on with a probation that began in an earlier host, of which no counts are left.
+func (p *probation) goOn(t Trial) {
+	is := &p.trials[t.Guest]
+	is.before, is.under = t.Before, p.opts.Probation.Versions > 0
+}
+
 // converted counts what a generation made of a task.
 func (p *probation) converted(guest cohort.GuestID, generation cohort.Generation, f tally) {
 	t := &p.trials[guest]
@@ -115,8 +121,11 @@ func (p *probation) worse(t *trial) string {
 		allowed += (t.bar.rejects*most.Versions + t.bar.versions - 1) / t.bar.versions
 	}
 	if t.recent.rejects > allowed {
-		return fmt.Sprintf("%d of its first %d versions could not be installed, where at most %d might not: of %d of the one before %d could not",
-			t.recent.rejects, t.recent.versions, allowed, t.bar.versions, t.bar.rejects)
+		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not", t.recent.rejects, t.recent.versions, allowed)
+		if t.bar.versions > 0 {
+			why += fmt.Sprintf(", as %d of %d of the one before", t.bar.rejects, t.bar.versions)
+		}
+		return why
 	}
 	least := max(most.Versions/10, 1)
 	if t.recent.versions < least || t.bar.versions < least {

@@ -46,6 +46,9 @@ func NewTrace(opts Options, start Start) *Trace {
 			}
 		}
 	}
+	for i, t := range start.Trials {
+		b.WriteString([...]string{" trials=", ","}[min(i, 1)] + fmt.Sprintf("%d:%d", t.Guest, t.Before))
+	}
 	return &Trace{start: b.String() + "\n", tasks: map[uint64]*Convert{}}
 }
 

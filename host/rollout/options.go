@@ -25,6 +25,9 @@ type Options struct {
 	Limits   guest.Options
 	// Trust says whose modules are taken.
 	Trust trust.Policy
+	// Probation says that new modules have one: then the module before is loaded as long as one may be
+	// taken back.
+	Probation bool
 	// Keep is how many modules of a guest, the newest, the database keeps besides those that are needed.
 	Keep int
 	// Poll is how often the directory is looked at besides being watched.

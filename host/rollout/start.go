@@ -133,11 +133,11 @@ func (g *Guests) stored(ctx context.Context, name, digest string) (trust.Module,
 
 // Start returns which generation of each guest converts what: those that Prepare chose, and
 // those that the history asks for. After an error it may be called again.
-func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicator.Cut, error) {
+func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicator.Cut, []replicator.Trial, error) {
 	for name, digest := range g.taken { // each for itself, in any order
 		e := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestArmed, Who: installer.WhoFile, Reason: "it lay there when the host began"}
 		if err := g.store.AddGuestEvents(ctx, e); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		delete(g.taken, name)
 	}
@@ -146,12 +146,48 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 		var err error
 		if cuts[i], err = g.plan(ctx, cohort.GuestID(i), g.chosen[i], state); err != nil {
 			g.Close()
-			return nil, err
+			return nil, nil, err
 		}
+	}
+	trials, err := g.trials(ctx, state)
+	if err != nil {
+		g.Close()
+		return nil, nil, err
 	}
 	clear(g.chosen)
 	g.freeSpare()
-	return cuts, nil
+	return cuts, trials, nil
+}
+
+// trials loads what the guests are taken back to whose probation is not over. Where that cannot be loaded any
+// more there is nothing to go back to.
+func (g *Guests) trials(ctx context.Context, state installer.State) (trials []replicator.Trial, err error) {
+	for i, name := range g.names {
+		current := g.newest[i]
+		proven, err := g.store.Proven(ctx, name, current)
+		if err != nil {
+			return nil, err
+		}
+		earlier := before(state.History, name, current)
+		if !g.opts.Probation || proven || earlier == "" {
+			continue
+		}
+		module, err := g.stored(ctx, name, earlier)
+		var l *Loaded
+		if err == nil {
+			l, err = g.load(ctx, cohort.GuestID(i), module, 0)
+		}
+		if installer.IsTransient(err) || ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			g.log.Warn("the guest is on probation still, and the one before cannot be taken back", "guest", name, "digest", current[:12], "before", earlier[:12], "error", err)
+			continue
+		}
+		g.newest[i] = current
+		trials = append(trials, replicator.Trial{Guest: cohort.GuestID(i), Before: l.ID})
+	}
+	return trials, nil
 }
 
 // plan loads what uses says.

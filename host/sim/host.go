@@ -141,6 +141,10 @@ func (h *host) begin(s *server, state stateRow) {
 		}
 	}
 	start.Guests = [][]replicator.Cut{h.plan(s, state.snapshot)}
+	if h.newest > 0 && w.setup.core.Probation.Versions > 0 && w.hostDice.chance(500) {
+		w.met("probation goes on after a start")
+		start.Trials = []replicator.Trial{{Before: h.load(h.newest - 1)}}
+	}
 	opts := w.setup.core
 	opts.Seed += uint64(w.takeovers)
 	h.core = replicator.New(opts, start)

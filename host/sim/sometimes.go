@@ -10,7 +10,7 @@ var expected = []string{
 	"failed over", "failed over and lost commits", "failed over to a copy from before the take-over", "fenced", "fenced by the token alone",
 	"fenced in the middle of a transaction", "frozen and woken", "groups halved", "guest swapped", "held: candidate_missing", "held: contradiction",
 	"held: guest_reject", "held: payload_lost", "held: sql", "held: unreadable", "held: unrouted", "in doubt, then committed", "in doubt, then not",
-	"lock waited for too long", "missing, and too late to hold it", "no room for candidates", "passed an undecided one", "payload let go and fetched again",
+	"lock waited for too long", "missing, and too late to hold it", "no room for candidates", "passed an undecided one", "probation goes on after a start", "payload let go and fetched again",
 	"read again", "refused, and committed", "reload after a fail-over", "safepoint too low", "server crashed", "skipped by its guest", "sought",
 	"split down to one", "take-over during a swap", "taken back on probation", "the backend before ended by its number", "the second writer installed",
 	"the second writer is too late: 40001", "the second writer waits", "too many connections", "went ahead", "went ahead of a held one", "window full",
