@@ -9,6 +9,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
 // pay sends n transfers of 1 between two accounts, all committed one after another, and returns the last.
@@ -127,4 +128,37 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+guest.DigestOf(other).String()+")", newest)
+}
+
+// A new file's module is compared before it converts: where it makes the same it is taken, where it does not it is
+// refused with what differs, and taken all the same when a person expects just that.
+func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
+	b := newBank(t, 20)
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	same, changed := stamped(guesttest.Banking(t), 1), guest.DigestOf(guesttest.Changed(t)).String()
+	b.install("banking", same)
+	r.shows("/v1/status", `"shadow":{"digest":"`+guest.DigestOf(same).String()+`","of":20,"compared":0`)
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(guest.DigestOf(same).String())
+	b.install("banking", guesttest.Changed(t))
+	r.shows("/v1/status", `"shadow":{"digest":"`+changed)
+	b.reaches(b.pay(10, "0001", "0002"))
+	b.reaches(b.pay(20, "0016", "0002"))
+	r.shows("/v1/status", `in shadow 10 of 20 versions differ`)
+	r.shows("/v1/status", `"compared":20,"missed":`)
+	r.shows("/v1/status", `statement 1 has $3 = \"11\", and the old one \"1\"`)
+	b.eventually("(200000)", "select sum(amount)::bigint / 10 from bank_accounts") // as the one before makes it
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.options.Guests.Shadow.Differences = 10
+	r = b.start()
+	r.shows("/v1/status", `"shadow":{"digest":"`+changed)
+	b.eventually("("+guest.DigestOf(same).String()+")", "select digest from ichor.guest_history order by from_version desc limit 1")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(changed)
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+changed+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 }

@@ -29,6 +29,7 @@ type guestCommand struct {
 	Verify   guestVerifyCommand   `cmd:"" help:"Say whether a host would trust a module: its digest is pinned, and one of the keys signed it."`
 	Push     guestPushCommand     `cmd:"" help:"Push a module and its signatures to a registry of containers."`
 	Pull     guestPullCommand     `cmd:"" help:"Pull a module and its signatures from a registry; everything is compared with its digest."`
+	Shadow   guestShadowCommand   `cmd:"" help:"Say what a module in shadow makes of the versions that it is compared over, before it converts."`
 	Rollback guestRollbackCommand `cmd:"" help:"Have the cohort convert by the module before again, or by another that its database has, from the next version on."`
 	History  guestHistoryCommand  `cmd:"" help:"Say which module converts which versions, and what became of each, by whom and why."`
 	Swap     guestSwapCommand     `cmd:"" help:"Have the running host judge a module, and put it into the guest directory if it is taken."`

@@ -129,6 +129,10 @@ func converts(name, digest string) func(*status.Status) (bool, error) {
 				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
 				return true, nil
 			}
+			if sh := g.Shadow; g.Guest == name && sh != nil && sh.Digest == digest && (g.Refused == nil || g.Refused.Digest != digest) {
+				fmt.Printf("%s %s is compared over %d versions before it converts: see ichor guest shadow %s\n", name, digest[:12], sh.Of, name)
+				return true, nil
+			}
 			if g.Guest == name && g.Refused != nil && g.Refused.Digest == digest {
 				return false, fmt.Errorf("the host did not take %s %s after all, the one before goes on: %s", name, digest[:12], g.Refused.Reason)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replay"
+	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/verify"
 )
@@ -170,12 +171,7 @@ func printReplay(w io.Writer, r *replay.Report) {
 		fmt.Fprintln(w, "differences have no digest, there are too many: choose a smaller range")
 	}
 	for i := range s.First {
-		d := &s.First[i]
-		fmt.Fprintf(w, "\nversion %d, xid %s: %s\nstatemap %s\n", d.Version, orNone(d.XID), d.What, d.Statemap)
-		fmt.Fprint(w, "old ")
-		printOutcome(w, &d.Old)
-		fmt.Fprint(w, "new ")
-		printOutcome(w, &d.New)
+		printDifference(w, &s.First[i])
 	}
 	if n := s.Different() - len(s.First); n > 0 {
 		fmt.Fprintf(w, "\nand %d more: --differences\n", n)
@@ -183,6 +179,15 @@ func printReplay(w io.Writer, r *replay.Report) {
 	if r.Installed != nil {
 		printInstalled(w, r)
 	}
+}
+
+// printDifference writes what two modules made of a version.
+func printDifference(w io.Writer, d *shadow.Difference) {
+	fmt.Fprintf(w, "\nversion %d, xid %s: %s\nstatemap %s\n", d.Version, orNone(d.XID), d.What, d.Statemap)
+	fmt.Fprint(w, "old ")
+	printOutcome(w, &d.Old)
+	fmt.Fprint(w, "new ")
+	printOutcome(w, &d.New)
 }
 
 // printInstalled writes what the two left in the scratch database.

@@ -74,6 +74,7 @@ type guestSettings struct {
 	Keys      []string          `yaml:"keys"` // public keys, or files: one of them must have signed each module
 	Keep      int               `yaml:"keep"` // modules of a guest in the database, beside those that are needed
 	Probation probationSettings `yaml:"probation"`
+	Shadow    shadowSettings    `yaml:"shadow"`
 	CacheDir  string            `yaml:"cache_directory"`
 	Memory    size              `yaml:"memory"`
 	Fuel      fuelSettings      `yaml:"fuel"`
@@ -106,6 +107,14 @@ type probationSettings struct {
 	Rejects  int     `yaml:"rejects"`  // versions more that cannot be installed
 	Fuel     float64 `yaml:"fuel"`     // times as much a version; 0 is any
 	Time     float64 `yaml:"time"`     // times as long a version; 0 is any
+}
+
+// shadowSettings say what a file's module must show before it converts: beside the one that converts it is given the
+// same versions, and what both make of them is compared.
+type shadowSettings struct {
+	Versions    int      `yaml:"versions"`    // that are compared; 0 is no shadow
+	Differences int      `yaml:"differences"` // that there may be at most
+	Expected    []string `yaml:"expected"`    // sets of differences that a person confirmed, each sha256:…
 }
 
 // sqlSettings say what guests may declare beyond, and short of, what is allowed to all.
@@ -303,7 +312,7 @@ func (s *settings) options() (host.Options, error) {
 	if o.Guests.Trust, err = s.Guests.trust(); err != nil {
 		return o, err
 	}
-	o.Guests.Limits = s.Guests.limits()
+	o.Guests.Limits, o.Guests.Shadow = s.Guests.limits(), rollout.Shadow(s.Guests.Shadow)
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
 	o.HTTP.Listen, o.HTTP.Hosts = s.HTTP.Listen, s.HTTP.Hosts

@@ -59,6 +59,7 @@ const (
 	StepDescribe    Step = "describe"    // the manifest
 	StepSQL         Step = "sql"         // its templates, by the policy
 	StepVectors     Step = "vectors"     // the manifest's examples
+	StepShadow      Step = "shadow"      // compared by the host with the module that converts
 	StepDatabase    Step = "database"    // its templates, tried by the host on the database
 )
 

@@ -26,6 +26,7 @@ type GuestState string
 
 // The states.
 const (
+	GuestShadow  GuestState = "shadow"  // it is compared with the one that converts
 	GuestArmed   GuestState = "armed"   // it was checked and is to convert; it is durable before it does
 	GuestActive  GuestState = "active"  // it converts
 	GuestProven  GuestState = "proven"  // its probation is over

@@ -53,7 +53,7 @@ var imports = map[string][]string{
 	"host/installer":   {"host/crash", "host/installer/querytree", "host/talos"},
 	"host/status":      {"host/replicator", "host/talos", "host/timing"},
 	"host/telemetry":   {"host/replicator", "host/status", "host/timing"},
-	"host/rollout":     {"abi", "host/cohort", "host/crash", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/status", "host/talos"},
+	"host/rollout":     {"abi", "host/cohort", "host/crash", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/rollout/shadow", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/crash", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
 	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
@@ -90,7 +90,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
@@ -182,7 +182,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"host/session":   8, // follow, lane, convert, besides, watch, requests, beat; the tail of a host that stands by
+	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
 	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it
 	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent

@@ -83,6 +83,7 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) 
 	if err != nil {
 		return Armed{}, err
 	}
+	g.endShadow(cohort.GuestID(index)) // it was compared with another
 	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
 	if err != nil {
 		return Armed{}, err
@@ -95,23 +96,20 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) 
 
 // loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts.
 func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust.Module, who, why string) (*Loaded, error) {
-	g.mu.Lock()
-	before := g.newest[index]
-	g.mu.Unlock()
 	l, err := g.load(ctx, index, module, 0)
 	if err != nil {
 		return nil, err
 	}
 	g.writeEvents(ctx) // in their order
 	err = g.store.AddGuestEvents(ctx, installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why})
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil {
-		g.mu.Lock()
 		delete(g.byID, l.ID)
-		g.newest[index] = before
-		g.mu.Unlock()
 		g.free(l.Generation)
 		return nil, err
 	}
+	g.newest[index] = l.Digest
 	return l, nil
 }
 

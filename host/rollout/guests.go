@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/crash"
@@ -42,6 +43,9 @@ type Guests struct {
 	brings    []*replicator.Bring           // that are to be brought
 	events    []installer.GuestEvent        // that are to be written
 	woken     chan struct{}                 // has something when there is one of these
+	shadows   []*shadowing                  // by guest: the file's module that is compared, nil for none
+	shadowed  atomic.Bool                   // there may be one
+	beside    chan besides
 }
 
 // New returns guests of which none is loaded. A store that is nil is a database that cannot be asked:
@@ -55,6 +59,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }
 
@@ -151,7 +156,6 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Mo
 	l.ID = g.nextID
 	g.nextID++
 	g.byID[l.ID] = l
-	g.newest[index] = l.Digest
 	switch {
 	case signature != nil:
 		g.log.Info("guest loaded", "guest", name, "digest", l.Short(), "version", l.Version, "signed_by", signature.KeyID)
@@ -247,6 +251,8 @@ func (g *Guests) Close() {
 	g.mu.Lock()
 	all := g.byID
 	g.byID = map[cohort.Generation]*Loaded{}
+	clear(g.shadows)
+	g.shadowed.Store(false)
 	g.mu.Unlock()
 	g.freeSpare()
 	for _, id := range slices.Sorted(maps.Keys(all)) {

@@ -28,6 +28,7 @@ type Options struct {
 	// Probation says that new modules have one: then the module before is loaded as long as one may be
 	// taken back.
 	Probation bool
+	Shadow    Shadow
 	// Keep is how many modules of a guest, the newest, the database keeps besides those that are needed.
 	Keep int
 	// Poll is how often the directory is looked at besides being watched.
@@ -55,6 +56,9 @@ const DefaultPoll = 2 * time.Second
 // DefaultKeep is how many modules of a guest the database keeps.
 const DefaultKeep = 10
 
+// mostShadow bounds the versions that are compared: each is remembered.
+const mostShadow = 1_000_000
+
 // Fill sets every field that is zero to its default.
 func (o *Options) Fill() {
 	o.Unrouted = cmp.Or(o.Unrouted, UnroutedPoison)
@@ -72,6 +76,9 @@ func (o Options) Validate() error {
 	}
 	if len(o.Routes) == 0 {
 		wrong("guests.routes is empty: say which guest converts which cohort, as in {cohort: \"*\", guest: banking}")
+	}
+	if o.Shadow.Versions < 0 || o.Shadow.Versions > mostShadow || o.Shadow.Differences < 0 {
+		wrong("guests.shadow: choose 0 to %d versions, and 0 or more differences", mostShadow)
 	}
 	if o.Unrouted != UnroutedPoison && o.Unrouted != UnroutedIgnore {
 		wrong("guests.unrouted is %q: choose %s or %s", o.Unrouted, UnroutedPoison, UnroutedIgnore)

@@ -53,12 +53,25 @@ func (g *Guests) begin(ctx context.Context, name string, history []installer.Use
 	}
 	module, unread := g.read(name)
 	if wanted.Digest == file || unread != nil || module.Digest.String() != file {
+		if newest := newestOf(history, name); g.opts.Shadow.Versions > 0 && unread == nil && newest != "" && newest != module.Digest.String() {
+			// The file's module is compared first, when the host runs.
+			return g.goOn(ctx, name, installer.GuestEvent{Digest: newest, Who: installer.WhoIchor, Reason: "the file is to be compared first"})
+		}
 		chosen, err := g.choose(ctx, name, history)
 		if err == nil && unread == nil && chosen.Digest == module.Digest && module.Digest.String() != file {
 			g.taken[name] = module.Digest.String()
 		}
 		return chosen, err
 	}
+	kept, err := g.goOn(ctx, name, wanted)
+	if err == nil {
+		g.passOver(name, file, wanted.Who, wanted.Reason)
+	}
+	return kept, err
+}
+
+// goOn makes a module of the database ready, which goes on instead of the file's.
+func (g *Guests) goOn(ctx context.Context, name string, wanted installer.GuestEvent) (trust.Module, error) {
 	kept, err := g.stored(ctx, name, wanted.Digest)
 	if err == nil {
 		err = g.keepSpare(ctx, name, kept)
@@ -66,7 +79,6 @@ func (g *Guests) begin(ctx context.Context, name string, history []installer.Use
 	if err != nil {
 		return kept, fmt.Errorf("guest %s is to convert by %.12s (%s: %s), and that cannot go on: %w", name, wanted.Digest, wanted.Who, wanted.Reason, err)
 	}
-	g.passOver(name, file, wanted.Who, wanted.Reason)
 	return kept, nil
 }
 
@@ -184,7 +196,6 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 			g.log.Warn("the guest is on probation still, and the one before cannot be taken back", "guest", name, "digest", current[:12], "before", earlier[:12], "error", err)
 			continue
 		}
-		g.newest[i] = current
 		trials = append(trials, replicator.Trial{Guest: cohort.GuestID(i), Before: l.ID})
 	}
 	return trials, nil
@@ -202,6 +213,9 @@ func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.M
 		if err != nil {
 			return nil, err
 		}
+		g.mu.Lock()
+		g.newest[index] = l.Digest // of the last of them
+		g.mu.Unlock()
 		if !slices.Contains(state.History, u) { // it begins now
 			g.note(installer.GuestEvent{Guest: name, Digest: u.Digest, State: installer.GuestActive, From: u.From, Who: installer.WhoIchor, Reason: "the host begins with it"})
 		}

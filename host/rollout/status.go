@@ -18,7 +18,7 @@ func (g *Guests) Status() []status.Guest {
 		l := g.byID[id]
 		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, Contract: l.Generation.Contract(), From: l.From}
 		if l.Digest == g.newest[l.Guest] {
-			s.Judged = g.judged[l.Name]
+			s.Judged, s.Shadow = g.judged[l.Name], g.shadowStatus(l.Guest)
 			if r, ok := g.refused[l.Name]; ok {
 				s.Refused = &r.Refusal
 			}

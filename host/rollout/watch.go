@@ -62,7 +62,11 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return
 		}
 		for i := range g.names {
-			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
+			l := g.loadIfNew(ctx, cohort.GuestID(i))
+			if l == nil {
+				l = g.judgeShadow(ctx, cohort.GuestID(i))
+			}
+			if l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
 				return
 			}
 			g.judge(ctx, g.names[i])
@@ -84,13 +88,22 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		g.mu.Unlock()
 		if current {
 			g.accept(name)
+			g.endShadow(index) // the file is the one before again
 			return nil
 		}
 		if refused && last.Digest == digest && !last.mayPass {
 			return nil
 		}
+		if g.shadowOf(index, digest) {
+			return nil
+		}
 		var l *Loaded
-		if l, err = g.loadFor(ctx, index, module, installer.WhoFile, ""); err == nil {
+		if g.opts.Shadow.Versions > 0 {
+			err = g.beginShadow(ctx, index, module)
+		} else {
+			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")
+		}
+		if err == nil {
 			g.accept(name)
 			return l
 		}

@@ -43,6 +43,7 @@ func (s *Session) convert() {
 			if s.detail.Wanted() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
+			s.Guests.Beside(l, records, out.Results)
 			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results), Fuel: out.Fuel, Took: took(out.Results)})
 		}
 	}

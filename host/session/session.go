@@ -135,6 +135,7 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	}
 	s.wg.Go(s.besides)
 	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
+	s.wg.Go(func() { s.Guests.RunShadows(s.life) })
 	s.wg.Go(func() { s.Installer.Beat(s.life, s.Parts.Beat) })
 	s.wg.Go(func() { s.Installer.FollowRequests(s.life, s.asked) })
 	s.loop(ctx)

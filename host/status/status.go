@@ -1,6 +1,8 @@
 package status
 
 import (
+	"encoding/json"
+
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -81,7 +83,24 @@ type Guest struct {
 	Contract string        `json:"contract"`
 	From     talos.Version `json:"from"`               // the first version that it converts
 	Refused  *Refusal      `json:"rejected,omitempty"` // the newest file that was not taken
+	Shadow   *Shadow       `json:"shadow,omitempty"`   // what is compared with it
 	Judged   []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
+}
+
+// Shadow is a module that converts beside the newest generation and is compared with it, or was and is not taken.
+type Shadow struct {
+	Digest      string `json:"digest"`       // SHA-256 in hexadecimal
+	Of          int    `json:"of"`           // versions that are to be compared
+	Compared    int    `json:"compared"`     // versions
+	Missed      int    `json:"missed"`       // versions that it was not shown, since it was busy
+	Same        int    `json:"same"`         // versions of which both make the same
+	Differ      int    `json:"differ"`       // of which they do not
+	NewRejects  int    `json:"new_rejects"`  // that it rejects, and the other does not
+	OldRejected int    `json:"old_rejected"` // that the other rejects, and it does not
+	// Differences names exactly these differences, as guests.shadow.expected takes it; empty for none.
+	Differences string `json:"differences,omitempty"`
+	// First are the differences of the lowest versions, as ichor replay --json writes them.
+	First []json.RawMessage `json:"first,omitempty"`
 }
 
 // Refusal is a guest's file that could not be loaded: the generation before goes on.

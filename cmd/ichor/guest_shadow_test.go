@@ -1,0 +1,38 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/rollout/shadow"
+	"github.com/ichor-replicator/ichor/host/status"
+)
+
+func TestAShadowIsShown(t *testing.T) {
+	first, err := json.Marshal(shadow.Difference{
+		Version: 7, XID: "x-7", What: "the old one converts it, the new one rejects it", Statemap: "[]",
+		Old: guest.Outcome{Status: "converted"}, New: guest.Outcome{Status: "rejected"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &status.Guest{
+		Guest: "banking", Digest: strings.Repeat("a", 64),
+		Shadow: &status.Shadow{Digest: strings.Repeat("b", 64), Of: 20, Compared: 20, Missed: 3, Same: 19, NewRejects: 1, Differences: "sha256:cc", First: []json.RawMessage{first}},
+	}
+	g.Refused = &status.Refusal{Digest: g.Shadow.Digest, Reason: "1 of 20 versions differ"}
+	var out strings.Builder
+	if err := printShadow(&out, g); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"banking bbbbbbbbbbbb beside aaaaaaaaaaaa: 20 of 20 versions are compared", "19 same, 0 differ, 1 the new one rejects, 0 the old one rejected; 3 it was not shown",
+		"differences sha256:cc", "version 7, xid x-7: the old one converts it", "it is not taken: 1 of 20 versions differ",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q but\n%s", want, out.String())
+		}
+	}
+}

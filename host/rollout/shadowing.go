@@ -1,0 +1,234 @@
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout/shadow"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// Shadow says what a file's module must show before it converts: beside the one that converts it is given the same
+// versions, and what both make of them is compared. The zero value is nothing.
+type Shadow struct {
+	Versions    int      // that are compared; 0 is no shadow
+	Differences int      // that there may be at most
+	Expected    []string // sets of differences that a person has confirmed, each by its sha256:…
+}
+
+// shadowing is a module that is compared, or was and is not taken. What does not change is the fields of the
+// first group.
+type shadowing struct {
+	loaded *Loaded
+	module trust.Module
+
+	calling sync.Mutex // while it converts; it is closed by who has it
+	seen    map[talos.Version]bool
+	of      *shadow.Comparison
+
+	report shadow.Report // under Guests.mu, like the rest
+	missed int           // versions that it was not given, since it was busy
+	ended  bool
+}
+
+// firstDifferences is how many differences are kept for people.
+const firstDifferences = 10
+
+// besides is what the generation that converts made of some versions.
+type besides struct {
+	by      *Loaded
+	records []guest.Record
+	results []guest.Conversion
+}
+
+// Beside shows to the shadow of a guest, if there is one, what the generation that converts made of versions. It
+// never waits: while the shadow is busy it is shown nothing.
+func (g *Guests) Beside(by *Loaded, records []guest.Record, results []guest.Conversion) {
+	if !g.shadowed.Load() {
+		return
+	}
+	g.mu.Lock()
+	s := g.shadows[by.Guest]
+	wanted := s != nil && !s.ended && s.report.Compared < g.opts.Shadow.Versions && g.newest[by.Guest] == by.Digest
+	g.mu.Unlock()
+	if !wanted {
+		return
+	}
+	b := besides{by: by, records: slices.Clone(records[:len(results)]), results: slices.Clone(results)}
+	for i := range b.results { // their room is used again
+		b.results[i].Statements = slices.Clone(b.results[i].Statements)
+	}
+	select {
+	case g.beside <- b:
+	default:
+		g.mu.Lock()
+		s.missed += len(results)
+		g.mu.Unlock()
+	}
+}
+
+// RunShadows is the goroutine that has shadows convert what they are shown.
+func (g *Guests) RunShadows(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-g.beside:
+			g.mu.Lock()
+			s := g.shadows[b.by.Guest]
+			g.mu.Unlock()
+			if s != nil {
+				g.compare(ctx, s, &b)
+			}
+		}
+	}
+}
+
+// compare has a shadow convert versions and compares.
+func (g *Guests) compare(ctx context.Context, s *shadowing, b *besides) {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	g.mu.Lock()
+	ended := s.ended
+	g.mu.Unlock()
+	if ended {
+		return
+	}
+	var out guest.Conversions
+	if err := s.loaded.Generation.Convert(ctx, b.records, &out); err != nil {
+		if ctx.Err() == nil {
+			g.log.Warn("a guest in shadow does not convert", "guest", s.loaded.Name, "digest", s.loaded.Short(), "error", err)
+		}
+		return
+	}
+	for i := range out.Results {
+		v := b.records[i].Version
+		if s.seen[v] || len(s.seen) >= g.opts.Shadow.Versions {
+			continue
+		}
+		s.seen[v] = true
+		s.of.Add(shadow.Compare(&b.records[i],
+			shadow.Side{Manifest: b.by.Generation.Manifest(), Conversion: &b.results[i]},
+			shadow.Side{Manifest: s.loaded.Generation.Manifest(), Conversion: &out.Results[i]}))
+	}
+	g.mu.Lock()
+	s.report = s.of.Report()
+	g.mu.Unlock()
+	if len(s.seen) >= g.opts.Shadow.Versions {
+		g.wake()
+	}
+}
+
+// beginShadow loads a module to be compared.
+func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module trust.Module) error {
+	g.endShadow(index)
+	l, err := g.load(ctx, index, module, 0)
+	if err != nil {
+		return err
+	}
+	s := &shadowing{loaded: l, module: module, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shadows[index] = s
+	g.shadowed.Store(true)
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestShadow, Who: installer.WhoFile, Reason: fmt.Sprintf("compared over %d versions", g.opts.Shadow.Versions)})
+	g.log.Info("the new guest converts in shadow", "guest", l.Name, "digest", l.Short(), "versions", g.opts.Shadow.Versions)
+	return nil
+}
+
+// endShadow closes the module of a guest that is compared, if there is one.
+func (g *Guests) endShadow(index cohort.GuestID) {
+	g.mu.Lock()
+	s := g.shadows[index]
+	g.shadows[index] = nil
+	g.mu.Unlock()
+	if s != nil {
+		g.closeShadow(s)
+	}
+}
+
+// closeShadow ends a comparison and closes its module, after its last call.
+func (g *Guests) closeShadow(s *shadowing) {
+	s.calling.Lock()
+	defer s.calling.Unlock()
+	g.mu.Lock()
+	ended := s.ended
+	s.ended = true
+	_, open := g.byID[s.loaded.ID]
+	delete(g.byID, s.loaded.ID)
+	g.mu.Unlock()
+	if !ended && open {
+		g.free(s.loaded.Generation)
+	}
+}
+
+// shadowOf reports whether a module is compared now, or was and is not taken.
+func (g *Guests) shadowOf(index cohort.GuestID, digest string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.shadows[index] != nil && g.shadows[index].loaded.Digest == digest
+}
+
+// judgeShadow ends a comparison that has seen all that it should: the module is armed, or refused with what
+// differs.
+func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Loaded {
+	g.mu.Lock()
+	s := g.shadows[index]
+	if s == nil || s.ended || s.report.Compared < g.opts.Shadow.Versions {
+		g.mu.Unlock()
+		return nil
+	}
+	report, name, digest := s.report, s.loaded.Name, s.loaded.Digest
+	g.mu.Unlock()
+	said := fmt.Sprintf("in shadow %d of %d versions differ", report.Different(), report.Compared)
+	if report.Different() > g.opts.Shadow.Differences && !slices.Contains(g.opts.Shadow.Expected, report.Digest) {
+		g.closeShadow(s)
+		err := &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects exactly these says so by guests.shadow.expected: [%s]",
+			said, g.opts.Shadow.Differences, report.Digest)}
+		if g.refuse(name, digest, err) {
+			g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
+			g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
+		}
+		return nil
+	}
+	if report.Digest != "" {
+		said += ", " + report.Digest
+	}
+	l, err := g.loadFor(ctx, index, s.module, installer.WhoFile, said)
+	if err != nil {
+		if ctx.Err() == nil {
+			g.log.Warn("a guest that was compared is taken later", "guest", name, "error", err)
+		}
+		return nil
+	}
+	g.closeShadow(s)
+	g.accept(name)
+	return l
+}
+
+// shadowStatus is what /v1/status says of a comparison; nil for none. g.mu is held.
+func (g *Guests) shadowStatus(index cohort.GuestID) *status.Shadow {
+	s := g.shadows[index]
+	if s == nil {
+		return nil
+	}
+	r := &s.report
+	out := &status.Shadow{
+		Digest: s.loaded.Digest, Of: g.opts.Shadow.Versions, Compared: r.Compared, Missed: s.missed,
+		Same: r.Same, Differ: r.Differ, NewRejects: r.NewRejects, OldRejected: r.OldRejected, Differences: r.Digest,
+	}
+	for i := range r.First {
+		if text, err := json.Marshal(&r.First[i]); err == nil {
+			out.First = append(out.First, text)
+		}
+	}
+	return out
+}
