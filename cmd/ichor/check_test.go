@@ -18,7 +18,7 @@ func TestCheckPrintsTheGrantsThatMakeItPass(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	d.exec("grant usage on schema ichor to checked; grant select, insert, update on all tables in schema ichor to checked; grant select on cohort_snapshot to checked")
+	d.exec("grant usage on schema ichor to checked; grant select, insert, update on all tables in schema ichor to checked; grant delete on ichor.guest_module to checked; grant select on cohort_snapshot to checked")
 	d.set("user=postgres", "user=checked")
 	code, out := d.ichor("check", "-c", d.settings, "--timeout", "5m") // other tests may have the machine
 	grants := 0

@@ -110,6 +110,7 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 		return nil, err
 	}
 	g.newest[index] = l.Digest
+	delete(g.refused, l.Name)
 	return l, nil
 }
 

@@ -16,6 +16,9 @@ func (g *Guests) Status() []status.Guest {
 	var all []status.Guest
 	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
 		l := g.byID[id]
+		if l.From == 0 && l.Digest != g.newest[l.Guest] {
+			continue // it is compared, or ready to be taken back to
+		}
 		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, Contract: l.Generation.Contract(), From: l.From}
 		if l.Digest == g.newest[l.Guest] {
 			s.Judged, s.Shadow = g.judged[l.Name], g.shadowStatus(l.Guest)
