@@ -14,6 +14,10 @@ const (
 	lookShare  = 50
 )
 
+// longestLook bounds the pause between two looks at the owner: by them a host that waits tells that the database
+// answers.
+const longestLook = time.Second
+
 // lease decides when a host that waits may take the cohort over from its owner. Clocks decide when, never
 // whether it is safe: the epoch does that.
 type lease struct {

@@ -2,9 +2,15 @@ package host_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
 
 // A host that stands by holds the log above the owner's resume point, and lets go what that passes. When it takes
@@ -16,12 +22,12 @@ func TestAStandbyHasReadTheLogWhenItTakesOver(t *testing.T) {
 	other := s.start()
 	other.standsBy()
 	s.pays(20)
-	other.shows("/v1/status", `"bytes":0}`) // all of it is installed
+	other.shows("/v1/status", `"bytes":0,"full"`) // all of it is installed
 	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that the resume point stands')")
 	owner.shows("/readyz", `"reason":"paused"`)
 	s.last = s.traffic(200, 10)
 	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, s.last+2))
-	if text := other.get("/v1/status"); strings.Contains(text, `"bytes":0}`) {
+	if text := other.get("/v1/status"); strings.Contains(text, `"bytes":0,"full"`) {
 		t.Errorf("it holds nothing: %s", text)
 	}
 	if err := owner.drain(); err != nil {
@@ -36,6 +42,51 @@ func TestAStandbyHasReadTheLogWhenItTakesOver(t *testing.T) {
 			t.Errorf("the metrics have no %q:\n%s", want, got)
 		}
 	}
+}
+
+// A module that lies there only when the owner ends is not waited for: the host that takes over goes on with the one
+// that converts, and then looks at the file.
+func TestAStandbyDoesNotWaitForANewFile(t *testing.T) {
+	s := startTogether(t, 0)
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	s.pays(5)
+	s.options.Guests.Directory = t.TempDir()
+	file := filepath.Join(s.options.Guests.Directory, "banking.wasm")
+	if err := os.WriteFile(file, guesttest.Banking(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := s.start()
+	other.standsBy()
+	next := stamped(guesttest.Banking(t), 7)
+	if err := os.WriteFile(file, next, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.drain(); err != nil {
+		t.Fatal(err)
+	}
+	other.shows("/readyz", `{"ready":true}`)
+	s.pays(5)
+	s.converts(guest.DigestOf(next).String())
+	s.pays(5)
+	first := s.text("select digest from ichor.guest_event where state in ('armed', 'active') order by id offset 2 limit 1")
+	if first != "("+guest.DigestOf(next).String()+")" {
+		t.Errorf("the file's module is not armed after the take-over but %s", first)
+	}
+}
+
+// A database that does not answer is told by a host that stands by.
+func TestAStandbyWithoutADatabaseIsNotReady(t *testing.T) {
+	s := startTogether(t, 0)
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	proxy := s.behind()
+	other := s.start()
+	other.standsBy()
+	proxy.Turn(pgtest.Silent)
+	other.shows("/readyz", `"reason":"database_unavailable"`)
+	proxy.Turn(pgtest.Fair)
+	other.standsBy()
 }
 
 // A host that stands by and could not go on says so, and is ready again when it could.

@@ -74,16 +74,18 @@ func (t *takeover) dropTail() {
 // own makes this host the owner, after whoever owns the cohort.
 func (t *takeover) own(ctx context.Context) (state installer.State, err error) {
 	for {
-		found, err := t.prepare(ctx)
+		found, err := t.prepare(ctx, false)
 		if err != nil {
 			return state, err
 		}
 		from, waited, err := t.standBy(ctx, &t.lease, &found)
-		if err == nil && waited { // what was found good may be so no more
-			found, err = t.prepare(ctx)
-		}
 		if err != nil {
 			return state, fmt.Errorf("database: %w", err)
+		}
+		if waited { // what was found good may be so no more
+			if found, err = t.prepare(ctx, true); err != nil {
+				return state, err
+			}
 		}
 		err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
 			state, err = t.store.Take(ctx, from, found.cluster, t.opts.Source.Topic)
@@ -124,7 +126,7 @@ func (t *takeover) standBy(ctx context.Context, l *lease, found *prepared) (from
 	err = t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() (err error) {
 		// While the database could not be asked the owner could not beat either.
 		l.since, l.gone = time.Time{}, time.Time{}
-		from, err = t.store.WatchOwner(ctx, installer.StandbySession, l.span/lookShare, func(o installer.Owner) bool {
+		from, err = t.store.WatchOwner(ctx, installer.StandbySession, min(l.span/lookShare, longestLook), func(o installer.Owner) bool {
 			if l.free(o, time.Now()) {
 				return true
 			}
@@ -157,8 +159,8 @@ type prepared struct {
 
 // prepare waits for the log and the database, and makes sure that the log is the one that the
 // database was left with, that the role may do what a host does, and that the database takes the
-// guests' SQL.
-func (t *takeover) prepare(ctx context.Context) (found prepared, err error) {
+// guests' SQL. again says that it was done before, and that nobody owns the cohort now.
+func (t *takeover) prepare(ctx context.Context, again bool) (found prepared, err error) {
 	if t.opts.Database.Init {
 		if err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() error { return t.store.Init(ctx) }); err != nil {
 			return found, fmt.Errorf("database: %w", err)
@@ -176,7 +178,7 @@ func (t *takeover) prepare(ctx context.Context) (found prepared, err error) {
 	if err != nil {
 		return found, fmt.Errorf("source: %w", err)
 	}
-	if err := t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() error { return t.guests.Prepare(ctx, state) }); err != nil {
+	if err := t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() error { return t.guests.Prepare(ctx, state, again) }); err != nil {
 		return found, fmt.Errorf("guests: %w", err)
 	}
 	return prepared{cluster: facts.ClusterID, resume: resume, anchor: state.Anchor}, nil

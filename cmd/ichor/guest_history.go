@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type guestRollbackCommand struct {
 	asking
 	Name string `arg:"" help:"The guest's name in the routes."`
-	To   string `help:"The SHA-256 of a module that the database has, see ichor guest history; else the module before." placeholder:"DIGEST"`
+	To   string `help:"The SHA-256 of a module that the database has, or its beginning, see ichor guest history; else the newest before that was not taken back or rolled back." placeholder:"DIGEST"`
 }
 
 // Run implements the verb.
@@ -28,7 +29,17 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if !routed(s.Guests.Routes, c.Name) {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q", c.Name)}
 	}
-	return c.ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: c.To})
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	digest := strings.ToLower(strings.TrimPrefix(c.To, "sha256:"))
+	if digest != "" {
+		if digest, err = in.ModuleLike(ctx, c.Name, digest); err != nil {
+			return refusedOr(err)
+		}
+	}
+	return c.ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: digest})
 }
 
 type guestHistoryCommand struct {

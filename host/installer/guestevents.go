@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,7 @@ const (
 	GuestProven  GuestState = "proven"  // its probation is over
 	GuestBack    GuestState = "back"    // it converts again, for the one after it did worse on probation
 	GuestRefused GuestState = "refused" // it is not taken
+	GuestGone    GuestState = "gone"    // it was taken back or rolled back: a rollback does not go to it
 	GuestRetired GuestState = "retired" // nothing needs it any more
 )
 
@@ -71,6 +73,45 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 		return nil
 	})
 	return events, err
+}
+
+// Gone returns the modules of a guest that were taken back or rolled back, and not armed since.
+func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `select digest from (select distinct on (digest) digest, state from ichor.guest_event
+			where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`, guest)
+		if err == nil {
+			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			return failure(err, "read which modules were rolled back")
+		}
+		return nil
+	})
+	return digests, err
+}
+
+// ModuleLike returns the digest of the one module of a guest that begins so; a *RefusedError if there is none, or
+// more than one.
+func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (digest string, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "select digest from ichor.guest_module where name = $1 and starts_with(digest, $2) limit 2", guest, prefix)
+		var found []string
+		if err == nil {
+			found, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		switch {
+		case err != nil:
+			return failure(err, "look for a module")
+		case len(found) == 0:
+			return &RefusedError{fmt.Sprintf("the database has no module of guest %s whose digest begins with %q: see ichor guest history", guest, prefix)}
+		case len(found) > 1:
+			return &RefusedError{fmt.Sprintf("the digests of several modules of guest %s begin with %q: give more of it", guest, prefix)}
+		}
+		digest = found[0]
+		return nil
+	})
+	return digest, err
 }
 
 // Proven reports whether nothing says that the probation of a guest's module goes on: it was armed, and since then

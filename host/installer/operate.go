@@ -46,7 +46,7 @@ func (in *Installer) Ask(ctx context.Context, r Request) (Request, error) {
 func asked(err error) error {
 	var e *Error
 	if errors.As(failure(err, ""), &e) && e.Code == "23505" {
-		return &RefusedError{"the same is asked for already, and no host has taken it up yet: see the table ichor.request"}
+		return &RefusedError{"the same is asked for already, and has not ended: see the table ichor.request"}
 	}
 	if err != nil {
 		return failure(err, "write the request down")

@@ -133,8 +133,10 @@ func (o Options) Validate() error {
 	}
 	between("guests.probation.versions", o.Probation.Versions, 0, 1_000_000)
 	between("guests.probation.rejects", o.Probation.Rejects, 0, 1_000_000)
-	if o.Probation.Fuel < 0 || o.Probation.Time < 0 {
-		errs = append(errs, errors.New("guests.probation.fuel and guests.probation.time are factors: choose 0 for any, or a number above 1"))
+	for _, factor := range []float64{o.Probation.Fuel, o.Probation.Time} {
+		if factor != 0 && !(factor > 1 && factor <= 1e6) { // NaN neither
+			errs = append(errs, fmt.Errorf("guests.probation has the factor %v: choose 0 for any, or a number above 1 and up to 1000000", factor))
+		}
 	}
 	between("limits.memory", o.Memory, minMemory, 1<<40)
 	return errors.Join(errs...)

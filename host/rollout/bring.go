@@ -72,22 +72,31 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) 
 		if err != nil {
 			return Armed{}, err
 		}
-		if digest = before(history, b.Guest, current); digest == "" {
-			return Armed{}, fmt.Errorf("the history has no module of guest %s before %.12s", b.Guest, current)
+		gone, err := g.store.Gone(ctx, b.Guest)
+		if err != nil {
+			return Armed{}, err
+		}
+		if digest = before(history, b.Guest, current, gone); digest == "" {
+			return Armed{}, fmt.Errorf("the history has no module of guest %s before %.12s that was not taken back or rolled back: name one with --to, see ichor guest history", b.Guest, current)
 		}
 	}
 	if digest == current {
 		return Armed{}, fmt.Errorf("guest %s converts by %.12s already", b.Guest, current)
 	}
-	module, err := g.stored(ctx, b.Guest, digest)
+	stored, err := g.store.ModuleOf(ctx, digest)
 	if err != nil {
 		return Armed{}, err
+	}
+	module := trust.NewModule(stored.Bytes, stored.Signatures)
+	if module.Digest.String() != digest {
+		return Armed{}, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, module.Digest)
 	}
 	g.endShadow(cohort.GuestID(index)) // it was compared with another
 	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
 	if err != nil {
 		return Armed{}, err
 	}
+	g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
 	if file, err := g.read(b.Guest); err == nil && file.Digest.String() != digest {
 		g.passOver(b.Guest, file.Digest.String(), b.Who, b.Why)
 	}

@@ -94,11 +94,7 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 	if _, err := g.opts.Trust.Check(name, module); err != nil {
 		return err
 	}
-	key := name + module.Digest.String()
-	g.mu.Lock()
-	known := g.spare[key] != nil
-	g.mu.Unlock()
-	if known {
+	if g.isSpare(name, module.Digest.String()) {
 		return nil
 	}
 	generation, err := g.ready(ctx, name, module)
@@ -107,8 +103,15 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.spare[key] = generation
+	g.spare[name+module.Digest.String()] = generation
 	return nil
+}
+
+// isSpare reports whether a module is ready for a later take.
+func (g *Guests) isSpare(name, digest string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.spare[name+digest] != nil
 }
 
 // take returns the generation of a module, a spare one or one that is made ready now.
@@ -223,6 +226,7 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	g.log.Error("the new guest is taken back: the one before converts again", "guest", l.Name, "new", worse[:12], "digest", l.Short(), "from", from, "because", why)
 	e.State, e.Reason = installer.GuestBack, fmt.Sprintf("%.12s is taken back: %s", worse, why)
 	g.noteLocked(e)
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: worse, State: installer.GuestGone, Who: installer.WhoIchor, Reason: why})
 	g.newest[l.Guest] = l.Digest
 	g.refused[l.Name] = refusal{Refusal: status.Refusal{Digest: worse, Reason: "it was taken back on probation: " + why, At: status.Now()}}
 }
@@ -253,6 +257,7 @@ func (g *Guests) Close() {
 	g.byID = map[cohort.Generation]*Loaded{}
 	clear(g.shadows)
 	g.shadowed.Store(false)
+	g.brings = nil // who owns the cohort next is told of what stands
 	g.mu.Unlock()
 	g.freeSpare()
 	for _, id := range slices.Sorted(maps.Keys(all)) {

@@ -37,10 +37,10 @@ func hasUse(history []installer.Use, name, digest string) bool {
 	return slices.ContainsFunc(history, func(u installer.Use) bool { return u.Guest == name && u.Digest == digest && !u.Only })
 }
 
-// before returns the newest module of the history that is not the current one, "" if there is none.
-func before(history []installer.Use, name, current string) (digest string) {
+// before returns the newest module of the history that is neither the current one nor gone, "" if there is none.
+func before(history []installer.Use, name, current string, gone []string) (digest string) {
 	for _, u := range history {
-		if u.Guest == name && !u.Only && u.Digest != current {
+		if u.Guest == name && !u.Only && u.Digest != current && !slices.Contains(gone, u.Digest) {
 			digest = u.Digest
 		}
 	}

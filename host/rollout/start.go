@@ -13,12 +13,15 @@ import (
 )
 
 // Prepare makes ready what start will need, as far as the database says by now: what can be
-// refused is refused BEFORE the cohort is taken over.
-func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
-	g.Close() // of a session before
+// refused is refused BEFORE the cohort is taken over. again says that it was done before, and that the cohort is
+// free by now: a file that came meanwhile is not waited for, but looked at when the host runs.
+func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool) error {
+	if !again {
+		g.Close() // of a session before
+	}
 	clear(g.taken)
 	for i, name := range g.names {
-		module, err := g.begin(ctx, name, state.History)
+		module, err := g.begin(ctx, name, state.History, again)
 		if err != nil {
 			return err
 		}
@@ -41,7 +44,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State) error {
 // begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
 // one that was last taken. So a module that was taken back, or that an operator swapped for another, does not
 // come again by a restart; another file does.
-func (g *Guests) begin(ctx context.Context, name string, history []installer.Use) (trust.Module, error) {
+func (g *Guests) begin(ctx context.Context, name string, history []installer.Use, again bool) (trust.Module, error) {
 	wanted, file, err := g.store.Wanted(ctx, name)
 	if err != nil {
 		return trust.Module{}, err
@@ -53,9 +56,9 @@ func (g *Guests) begin(ctx context.Context, name string, history []installer.Use
 	}
 	module, unread := g.read(name)
 	if wanted.Digest == file || unread != nil || module.Digest.String() != file {
-		if newest := newestOf(history, name); g.opts.Shadow.Versions > 0 && unread == nil && newest != "" && newest != module.Digest.String() {
-			// The file's module is compared first, when the host runs.
-			return g.goOn(ctx, name, installer.GuestEvent{Digest: newest, Who: installer.WhoIchor, Reason: "the file is to be compared first"})
+		later := g.opts.Shadow.Versions > 0 || again && !g.isSpare(name, module.Digest.String())
+		if newest := newestOf(history, name); later && unread == nil && newest != "" && newest != module.Digest.String() {
+			return g.goOn(ctx, name, installer.GuestEvent{Digest: newest, Who: installer.WhoIchor, Reason: "the file is looked at when the host runs"})
 		}
 		chosen, err := g.choose(ctx, name, history)
 		if err == nil && unread == nil && chosen.Digest == module.Digest && module.Digest.String() != file {
@@ -180,7 +183,11 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 		if err != nil {
 			return nil, err
 		}
-		earlier := before(state.History, name, current)
+		gone, err := g.store.Gone(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		earlier := before(state.History, name, current, gone)
 		if !g.opts.Probation || proven || earlier == "" {
 			continue
 		}

@@ -30,6 +30,7 @@ type Tail struct {
 	anchor talos.Anchor // of the newest record below next
 	slices []slice
 	bytes  int
+	full   bool
 	freed  chan struct{} // has something when there may be room
 }
 
@@ -131,10 +132,11 @@ func (t *Tail) hold(ctx context.Context, events []replicator.Event, anchor talos
 func (t *Tail) keep(s *slice, anchor talos.Anchor) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.full = s.next > t.from && t.bytes > 0 && t.bytes+s.bytes > t.most
+	if t.full {
+		return false
+	}
 	if s.next > t.from {
-		if t.bytes > 0 && t.bytes+s.bytes > t.most {
-			return false
-		}
 		t.slices = append(t.slices, *s)
 		t.bytes += s.bytes
 	}
@@ -156,7 +158,7 @@ func (t *Tail) Passed(resume talos.Position) {
 	case t.freed <- struct{}{}:
 	default:
 	}
-	t.parts.Health.Waits(status.Tail{Next: t.next, Bytes: t.bytes})
+	t.parts.Health.Waits(status.Tail{Next: t.next, Bytes: t.bytes, Full: t.full})
 }
 
 // Close ends the reading.

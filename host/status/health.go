@@ -35,7 +35,7 @@ func (h *Health) Enter(p Phase, detail string) {
 	if p != h.c.Phase {
 		h.c.Answered, h.c.StableAt, h.c.Trouble, h.c.Tail = Now(), Now(), "", Tail{}
 	}
-	h.c.Phase, h.c.Detail = p, detail
+	h.c.Phase, h.c.Detail, h.c.Looked = p, detail, Now()
 	if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
 		h.c.Core = replicator.Status{}
 		h.shown, h.other, h.waiting = Readiness{}, "", false

@@ -51,6 +51,7 @@ type Log struct{ StableEnd, HighWatermark talos.Position }
 type Tail struct {
 	Next  talos.Position `json:"next"`
 	Bytes int            `json:"bytes"` // about; it is bounded by limits.memory
+	Full  bool           `json:"full"`  // it reads on when the owner has passed something
 }
 
 // Condition is everything that readiness is judged by, at one instant. Instants are nanoseconds since
@@ -67,6 +68,7 @@ type Condition struct {
 	Log       Log
 	StableAt  int64 // when the end of what is readable last moved, or nobody's transaction was open
 	Tail      Tail  // while it stands by
+	Looked    int64 // while it stands by: when the database last said who the owner is
 }
 
 // Judge is the whole verdict; a candidate may be undecided for as long as overdue. There is one clock
@@ -80,6 +82,10 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	switch {
 	case c.Phase == PhaseStandby && c.Trouble != "" && c.since(c.TroubleAt) > troubleAfter:
 		return no(SourceUnavailable, "standing by: %s", c.Trouble)
+	case c.Phase == PhaseStandby && c.since(c.Looked) > stallAfter:
+		return no(DatabaseUnavailable, "standing by: the database has not answered for %s", c.since(c.Looked).Round(time.Second))
+	case c.Phase == PhaseStandby && !c.Tail.Full && c.Answered != 0 && c.since(c.Answered) > stallAfter:
+		return no(SourceUnavailable, "standing by: the log has not answered for %s", c.since(c.Answered).Round(time.Second))
 	case c.Phase == PhaseStandby: // it does all that it is there for
 		return Readiness{Ready: true, Reason: Standby, Detail: c.Detail}
 	case c.Phase != PhaseRunning:
