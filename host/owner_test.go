@@ -165,6 +165,7 @@ func TestAHandoverThatCannotDrain(t *testing.T) {
 	first := s.start()
 	first.shows("/readyz", `"ready":true`)
 	s.pays(10)
+	first.shows("/metrics", "ichor_lanes_up 4\n") // none can connect while the table is locked
 	s.exec("begin")
 	s.exec("lock table ichor.quarantine in share mode")
 	v := s.send(candidate(1, "0001", `[{"NOBODY KNOWS":{}}]`))
