@@ -89,7 +89,7 @@ type signed struct {
 
 // Run implements the verb.
 func (c *guestSignCommand) Run() error {
-	text, err := os.ReadFile(c.Key)
+	text, err := readKey(c.Key)
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}

@@ -86,6 +86,7 @@ func TestModuleIsSignedAndVerified(t *testing.T) {
 	digest := guest.DigestOf([]byte("a module that nobody reads")).String()
 	a.says(exitSettings, "nothing to verify it by", "guest", "verify", module)
 	a.says(exitRuntime, "it has no signature", "guest", "verify", module, "-k", key+".pub")
+	a.says(exitEnvironment, "/dev/zero is no file with a key", "guest", "sign", "-k", "/dev/zero", module)
 	a.says(exitOK, "sha256:"+digest+" is signed as guest banking by key ", "guest", "sign", "-k", key, module)
 	a.says(exitOK, "ok      sha256:"+digest+" is signed as guest banking by key ", "guest", "verify", module, "-k", key+".pub")
 	a.says(exitRuntime, "which is not there", "guest", "verify", module, "-k", other+".pub")

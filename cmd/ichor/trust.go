@@ -49,12 +49,27 @@ func (s *guestSettings) trust() (policy trust.Policy, err error) {
 	return policy, nil
 }
 
+// mostKey is how long a file with a key may be, in bytes.
+const mostKey = 4096
+
+// readKey reads a file with a key; a device or a pipe is none.
+func readKey(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > mostKey:
+		return nil, fmt.Errorf("%s is no file with a key: it is no regular file of at most %d bytes", path, mostKey)
+	}
+	return os.ReadFile(path)
+}
+
 // publicKey reads a public key, or the file that has one.
 func publicKey(text string) (trust.PublicKey, error) {
 	if trust.IsPublicKey(text) {
 		return trust.ParsePublicKey(text)
 	}
-	content, err := os.ReadFile(text)
+	content, err := readKey(text)
 	if err != nil {
 		return trust.PublicKey{}, fmt.Errorf("%w: write a public key, as in ed25519:…, or the file that has one", err)
 	}
