@@ -87,9 +87,9 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) 
 	if err != nil {
 		return Armed{}, err
 	}
-	module := trust.NewModule(stored.Bytes, stored.Signatures)
-	if module.Digest.String() != digest {
-		return Armed{}, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, module.Digest)
+	module, err := moduleOfStore(&stored, b.Guest, digest)
+	if err != nil {
+		return Armed{}, err
 	}
 	g.endShadow(cohort.GuestID(index)) // it was compared with another
 	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
@@ -123,8 +123,8 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 	return l, nil
 }
 
-// eventsMost bounds what is kept while the database is away: such events tell people, and nothing depends on
-// them.
+// eventsMost bounds what is kept while the database is away. What converts never depends on such an event: where
+// one is lost a rollback may go to a module that was rolled back before, and a probation go on that was over.
 const eventsMost = 1000
 
 // note keeps an event until Watch writes it.

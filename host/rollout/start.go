@@ -139,6 +139,11 @@ func (g *Guests) stored(ctx context.Context, name, digest string) (trust.Module,
 	if err != nil {
 		return trust.Module{}, err
 	}
+	return moduleOfStore(&stored, name, digest)
+}
+
+// moduleOfStore returns a row of the store as a module, which must be the one of the digest.
+func moduleOfStore(stored *installer.Module, name, digest string) (trust.Module, error) {
 	module := trust.NewModule(stored.Bytes, stored.Signatures)
 	if is := module.Digest.String(); is != digest {
 		return module, fmt.Errorf("ichor.guest_module has for guest %s under digest %s a module with digest %s: put the right file into the guest directory and delete that row", name, digest, is)
@@ -177,18 +182,24 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 // trials loads what the guests are taken back to whose probation is not over. Where that cannot be loaded any
 // more there is nothing to go back to.
 func (g *Guests) trials(ctx context.Context, state installer.State) (trials []replicator.Trial, err error) {
+	if !g.opts.Probation {
+		return nil, nil
+	}
 	for i, name := range g.names {
 		current := g.newest[i]
 		proven, err := g.store.Proven(ctx, name, current)
 		if err != nil {
 			return nil, err
 		}
+		if proven {
+			continue
+		}
 		gone, err := g.store.Gone(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		earlier := before(state.History, name, current, gone)
-		if !g.opts.Probation || proven || earlier == "" {
+		if earlier == "" {
 			continue
 		}
 		module, err := g.stored(ctx, name, earlier)
@@ -223,10 +234,11 @@ func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.M
 		g.mu.Lock()
 		g.newest[index] = l.Digest // of the last of them
 		g.mu.Unlock()
-		if !slices.Contains(state.History, u) { // it begins now
+		recorded := slices.Contains(state.History, u)
+		if !recorded { // it begins now
 			g.note(installer.GuestEvent{Guest: name, Digest: u.Digest, State: installer.GuestActive, From: u.From, Who: installer.WhoIchor, Reason: "the host begins with it"})
 		}
-		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.ID, Recorded: slices.Contains(state.History, u)})
+		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.ID, Recorded: recorded})
 	}
 	return cuts, nil
 }
