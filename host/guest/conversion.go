@@ -17,6 +17,11 @@ type Record struct {
 	Items     []talos.Item
 }
 
+// RecordOf returns what a guest is given of a committed candidate.
+func RecordOf(version, safepoint talos.Version, c *talos.Candidate) Record {
+	return Record{Version: version, Safepoint: safepoint, Time: c.PublishedAt, XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items}
+}
+
 // Status is what became of a version.
 type Status uint8
 

@@ -59,10 +59,7 @@ func (r *replay) take(ctx context.Context, c *talos.Candidate) error {
 		}
 		r.digest = by.Digest
 	}
-	r.pending = append(r.pending, guest.Record{
-		Version: c.Version, Safepoint: r.log.Safepoint(c.Version), Time: c.PublishedAt,
-		XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
-	})
+	r.pending = append(r.pending, guest.RecordOf(c.Version, r.log.Safepoint(c.Version), c))
 	return nil
 }
 

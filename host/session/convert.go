@@ -80,11 +80,7 @@ func took(results []guest.Conversion) int64 {
 
 func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {
 	for i := range works {
-		c := works[i].Candidate
-		into = append(into, guest.Record{
-			Version: works[i].Version, Safepoint: works[i].Safepoint, Time: c.PublishedAt,
-			XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
-		})
+		into = append(into, guest.RecordOf(works[i].Version, works[i].Safepoint, works[i].Candidate))
 	}
 	return into
 }

@@ -108,10 +108,7 @@ func (r *Replay) take(ctx context.Context, c *talos.Candidate) error {
 		}
 		r.digest = by.Digest
 	}
-	r.pending = append(r.pending, guest.Record{
-		Version: c.Version, Safepoint: r.Log.Safepoint(c.Version), Time: c.PublishedAt,
-		XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
-	})
+	r.pending = append(r.pending, guest.RecordOf(c.Version, r.Log.Safepoint(c.Version), c))
 	return nil
 }
 
