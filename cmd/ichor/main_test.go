@@ -402,7 +402,7 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 		"pin of none":  {"guests: {pins: {banking: sha256:" + strings.Repeat("0", 64) + "}}", `guests.pins names "banking", and no route does`},
 		"no pin":       {"guests: {pins: {banking: []}}", "guests.pins.banking is empty"},
 		"key":          {"guests: {keys: [\"ed25519:AAAA\"]}", "guests.keys[0]: it is no public key"},
-		"key's file":   {"guests: {keys: [/nowhere/at/all]}", "guests.keys[0]: open /nowhere/at/all"},
+		"key's file":   {"guests: {keys: [/nowhere/at/all]}", "guests.keys[0]: stat /nowhere/at/all"},
 		"keep":         {"guests: {keep: -1}", "guests.keep is -1: keep at least 1"},
 		"lanes":        {"installer: {lanes: 1000}", "installer.lanes"},
 	} {
