@@ -90,7 +90,7 @@ func (h *host) turns(all []turn) []turn {
 	if h.newest != w.module {
 		all = append(all, turn{kind: turnArm, host: h})
 	}
-	if h.asks <= w.now && h.took == w.primary() && len(h.took.requests) > 0 && len(h.took.standing()) > 0 {
+	if h.asks <= w.now && h.owns(w.primary()) && len(w.primary().requests) > 0 && len(w.primary().standing()) > 0 {
 		all = append(all, turn{kind: turnAsk, host: h})
 	}
 	for _, l := range h.lanes {
@@ -188,7 +188,7 @@ func (w *world) due() int64 {
 			if w.lastRequest > 0 {
 				at(h.reader.asks)
 			}
-			if w.lastRequest > 0 && h.took == w.primary() && len(h.took.standing()) > 0 {
+			if w.lastRequest > 0 && h.owns(w.primary()) && len(w.primary().standing()) > 0 {
 				at(h.asks)
 			}
 		}
