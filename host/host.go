@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -31,6 +33,7 @@ type Host struct {
 	source   *kafka.Log
 	takeover takeover
 	parts    session.Parts
+	samples  *telemetry.Samples
 	admin    *admin.Server
 	running  *atomic.Pointer[session.Session] // nil while none runs
 }
@@ -58,15 +61,16 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	}
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
 	metrics := telemetry.NewMetrics(reg, health.Readiness)
+	samples := telemetry.NewSamples(health.Readiness)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
 	xids := new(session.XIDs)
 	h := &Host{
-		opts: opts, log: log, health: health, guests: guests, source: source, running: new(atomic.Pointer[session.Session]),
+		opts: opts, log: log, health: health, guests: guests, source: source, samples: samples, running: new(atomic.Pointer[session.Session]),
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests, lease: lease{span: opts.Database.Lease}},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids,
-			Observers: []timing.Observer{journal, metrics}, Unrouted: opts.Guests.Unrouted,
+			Observers: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
 		},
 	}
@@ -75,14 +79,29 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids, store: store}
-		h.admin, err = admin.Listen(opts.HTTP.Listen, opts.HTTP.Hosts, reg, shown, log.With("component", "http"))
-		if err != nil {
+		shown := &view{health: health, guests: guests, journal: journal, samples: samples, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids, store: store}
+		if h.admin, err = listen(opts.HTTP, reg, shown, log.With("component", "http")); err != nil {
 			source.Close()
-			return nil, fmt.Errorf("http.listen: %w", err)
+			return nil, err
 		}
 	}
 	return h, nil
+}
+
+// listen takes the address of http.listen, and the tokens.
+func listen(o HTTPOptions, reg *prometheus.Registry, shown *view, log *slog.Logger) (*admin.Server, error) {
+	opts := admin.Options{Address: o.Listen, Hosts: o.Hosts, ModuleMost: abi.MaxModule}
+	if o.Tokens != "" {
+		var err error
+		if opts.Tokens, err = admin.ReadTokens(o.Tokens, log); err != nil {
+			return nil, err
+		}
+	}
+	server, err := admin.Listen(opts, reg, shown, log)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w", err)
+	}
+	return server, nil
 }
 
 // Address returns where the host listens, or "" when it does not.
@@ -105,6 +124,11 @@ func (h *Host) Run(ctx context.Context) error {
 		defer h.admin.Close()
 		h.admin.Serve()
 	}
+	var sampling sync.WaitGroup
+	sampled, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer sampling.Wait()
+	defer end()
+	sampling.Go(func() { h.samples.Run(sampled) })
 	for {
 		err := h.session(ctx)
 		switch {

@@ -75,6 +75,8 @@ type HTTPOptions struct {
 	// Hosts are names by which it may be asked, in the header Host, beside the host of Listen,
 	// localhost, loopback addresses and the address at which a request arrives.
 	Hosts []string
+	// Tokens is the file of those who may read and change; empty lets everybody read and nobody change.
+	Tokens string
 }
 
 // Exposed says what is risked by listening beyond this machine; empty when that is not so.
@@ -82,6 +84,9 @@ func (o HTTPOptions) Exposed() string {
 	host, _, err := net.SplitHostPort(o.Listen)
 	if ip := net.ParseIP(host); o.Listen == "" || err != nil || host == "localhost" || ip != nil && ip.IsLoopback() {
 		return ""
+	}
+	if o.Tokens != "" {
+		return fmt.Sprintf("http.listen is %s, beyond this machine: tokens and answers go there unencrypted; let a proxy that speaks TLS stand before it", o.Listen)
 	}
 	return fmt.Sprintf("http.listen is %s, beyond this machine: whoever reaches it reads status, journeys and metrics, without a password and unencrypted; "+
 		"listen on 127.0.0.1, or let only those reach it who may read that", o.Listen)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -15,6 +16,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/session"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/telemetry"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
@@ -23,6 +25,7 @@ type view struct {
 	health  *status.Health
 	guests  *rollout.Guests
 	journal *timing.Journal
+	samples *telemetry.Samples
 	source  *kafka.Log
 	running *atomic.Pointer[session.Session] // nil while the host does not run
 	topic   string
@@ -52,9 +55,12 @@ func (v *view) Readiness() status.Readiness {
 }
 
 // Journeys implements admin.Host.
-func (v *view) Journeys() (recent, slowest []*timing.Journey) {
-	return v.journal.Recent(), v.journal.Slowest()
+func (v *view) Journeys() admin.Journeys {
+	return admin.Journeys{Recent: v.journal.Recent(), Slowest: v.journal.Slowest()}
 }
+
+// Samples implements admin.Host.
+func (v *view) Samples() []status.Sample { return v.samples.Latest() }
 
 // Version implements admin.Host.
 func (v *view) Version(ctx context.Context, number talos.Version) (status.Version, error) {

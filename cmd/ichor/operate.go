@@ -68,7 +68,8 @@ func (c *asking) ask(ctx context.Context, r installer.Request) error {
 // could not be asked.
 func refusedOr(err error) error {
 	var refused *installer.RefusedError
-	if errors.As(err, &refused) {
+	var another *installer.AnotherHashError
+	if errors.As(err, &refused) || errors.As(err, &another) {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	return &failure{exitEnvironment, err}

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -191,7 +192,7 @@ func (c *heldAsking) rehearse(ctx context.Context, verb string, filter installer
 	for i := range held[:min(len(held), shownMax)] {
 		h := &held[i]
 		v, _ := explain(ctx, c.Address, c.Settings, h.Version)
-		fmt.Printf("version %d (%s, %s): %s\n", h.Version, because(h), h.Hash, would(verb, h, v))
+		fmt.Printf("version %d (%s, %s): %s\n", h.Version, because(h), h.Hash, admin.Would(verb, h, v))
 	}
 	if len(held) > shownMax {
 		fmt.Printf("and %d more\n", len(held)-shownMax)

@@ -2,21 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
-	"github.com/ichor-replicator/ichor/host/replicator"
-	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -28,21 +25,6 @@ type quarantineShowCommand struct {
 	JSON    bool          `help:"Print it as JSON."`
 }
 
-// shown is everything that is known of a version in the quarantine.
-type shown struct {
-	*installer.Held
-	Reads    []string        `json:"reads,omitempty"` // its keys
-	Writes   []string        `json:"writes,omitempty"`
-	Statemap json.RawMessage `json:"statemap,omitempty"`
-	// Converted is what the guest that converted it makes of it now, NotConverted why that is not known.
-	Converted    *guest.Outcome  `json:"converted,omitempty"`
-	NotConverted string          `json:"not_converted,omitempty"`
-	Stands       *status.Version `json:"stands,omitempty"` // what the running host says
-	NoHost       string          `json:"no_host,omitempty"`
-	Retry        string          `json:"retry"` // what it would do
-	Skip         string          `json:"skip"`
-}
-
 // Run implements the verb.
 func (c *quarantineShowCommand) Run(ctx context.Context) error {
 	held, err := c.held(ctx, installer.Filter{Version: c.Version, Ended: true, Records: true})
@@ -52,46 +34,26 @@ func (c *quarantineShowCommand) Run(ctx context.Context) error {
 	if c.Version == 0 || len(held) == 0 {
 		return fmt.Errorf("version %d is not in the quarantine: see ichor explain %d", c.Version, c.Version)
 	}
-	s := shown{Held: &held[0]}
+	s := admin.HeldVersion{Held: &held[0]}
 	if s.Held.Held {
 		if s.Stands, err = explain(ctx, c.Address, c.Settings, c.Version); err != nil {
 			s.NoHost = err.Error()
 		}
 	}
-	s.readCandidate()
+	s.ReadCandidate()
 	if !c.NoSQL {
 		c.convert(ctx, &s)
 	}
-	s.Retry, s.Skip = would("retry", s.Held, s.Stands), would("skip", s.Held, s.Stands)
+	s.Foresee()
 	if c.JSON {
 		return printJSON(os.Stdout, &s)
 	}
-	s.print()
+	printShown(&s)
 	return nil
 }
 
-// readCandidate takes keys and statemap from the record.
-func (s *shown) readCandidate() {
-	var candidate talos.Candidate
-	if s.Candidate == nil || talos.DecodeCandidate(s.Version, s.Candidate, &candidate) != nil {
-		return
-	}
-	s.Writes = slices.Clone(candidate.WriteSet)
-	for _, key := range candidate.ReadSet {
-		if !slices.Contains(s.Writes, key) {
-			s.Reads = append(s.Reads, key)
-		}
-	}
-	var fields struct {
-		Statemap json.RawMessage `json:"statemap"`
-	}
-	if json.Unmarshal(s.Candidate, &fields) == nil {
-		s.Statemap = fields.Statemap
-	}
-}
-
 // convert has the guest that converted the version convert it once more, here.
-func (c *quarantineShowCommand) convert(ctx context.Context, s *shown) {
+func (c *quarantineShowCommand) convert(ctx context.Context, s *admin.HeldVersion) {
 	switch {
 	case s.Candidate == nil:
 		s.NotConverted = "the record is lost"
@@ -107,7 +69,7 @@ func (c *quarantineShowCommand) convert(ctx context.Context, s *shown) {
 	}
 }
 
-func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*guest.Outcome, error) {
+func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVersion) (*guest.Outcome, error) {
 	in, err := c.database()
 	if err != nil {
 		return nil, err
@@ -151,28 +113,8 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *shown) (*guest
 	return &result, nil
 }
 
-// would says what a verb would do with a held version, given what a running host says of it, if one does.
-func would(verb string, h *installer.Held, v *status.Version) string {
-	switch {
-	case !h.Held:
-		return "nothing: it holds nothing"
-	case h.Asked != "" && h.Asked != verb:
-		return "a " + h.Asked + " is asked for already"
-	case verb == "retry" && slices.Contains([]string{replicator.KindUnreadable, replicator.KindUnrouted, replicator.KindContradiction, replicator.KindMissing}, h.Kind):
-		return "is refused: no guest can be given it (" + h.Kind + ")"
-	case verb == "retry":
-		by := "the guest"
-		if h.Digest != "" {
-			by = fmt.Sprintf("the guest, %.12s or a newer one,", h.Digest)
-		}
-		return "its record is read again, " + by + " converts it, and it is tried at once"
-	case v == nil || v.Radius == nil:
-		return "it settles without effects, and what waits for it goes on over rows that lack them"
-	}
-	return fmt.Sprintf("it settles without effects, and %d versions go on over rows that lack them", v.Radius.Free)
-}
-
-func (s *shown) print() {
+// printShown writes it for people.
+func printShown(s *admin.HeldVersion) {
 	h := s.Held
 	since := h.FirstAt.UTC().Format(time.RFC3339)
 	fmt.Printf("version   %d, held %d times since %s\n", h.Version, h.Times, since)

@@ -141,7 +141,8 @@ type limitSettings struct {
 
 type httpSettings struct {
 	Listen string   `yaml:"listen"`
-	Hosts  []string `yaml:"hosts"` // names in the header Host, beside its own and loopback's
+	Hosts  []string `yaml:"hosts"`  // names in the header Host, beside its own and loopback's
+	Tokens string   `yaml:"tokens"` // the file of those who may read and change
 }
 
 type logSettings struct {
@@ -315,7 +316,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Guests.Limits, o.Guests.Shadow = s.Guests.limits(), rollout.Shadow(s.Guests.Shadow)
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
-	o.HTTP.Listen, o.HTTP.Hosts = s.HTTP.Listen, s.HTTP.Hosts
+	o.HTTP.Listen, o.HTTP.Hosts, o.HTTP.Tokens = s.HTTP.Listen, s.HTTP.Hosts, s.HTTP.Tokens
 	o.Fill() // every verb checks a guest by the same options as run
 	return o, o.Validate()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	return nil
 }
 
+// tokenVariable names the environment's variable with a token of http.tokens, for hosts that have those.
+const tokenVariable = "ICHOR_TOKEN"
+
 // ask returns what a running host answers: the one at the address, or else that of the settings.
 func ask(ctx context.Context, address, file, path string) ([]byte, error) {
 	return askWithin(ctx, 5*time.Second, address, file, path)
@@ -59,6 +63,9 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 	if err != nil {
 		return nil, &failure{exitSettings, err}
 	}
+	if token := os.Getenv(tokenVariable); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, &failure{exitEnvironment, fmt.Errorf("no host answers at %s: %w: start one, or name its address with --address", address, err)}
@@ -67,6 +74,9 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("%s answered %s: %w", address, answer.Status, err)
+	}
+	if answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden {
+		return nil, &failure{exitSettings, fmt.Errorf("%s answered %s: put a token of its http.tokens into %s", address, answer.Status, tokenVariable)}
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, strings.TrimSpace(string(text)))

@@ -1,37 +1,40 @@
-// Package admin serves what a host says of itself over HTTP: metrics, health, and the
-// read-only part of the API. Nothing here changes anything.
+// Package admin serves over HTTP what a host says of itself, the page that shows it, and what may be asked of it.
+// It decides nothing: what changes something is a request that is written down for the host that owns the cohort.
 package admin
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/ichor-replicator/ichor/host/status"
-	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/timing"
 )
 
-// Host is what a listener asks of its host. The methods may be called from any goroutine;
-// the values are written as JSON.
+// Host is what a listener asks of its host. The methods may be called from any goroutine.
 type Host interface {
-	Status() status.Status
-	Readiness() status.Readiness
-	Journeys() (recent, slowest []*timing.Journey)
-	// Version fails when the host does not run.
-	Version(context.Context, talos.Version) (status.Version, error)
-	// XID returns the versions of the candidates with an xid, in their order: one that was sent again has
-	// several. The error is a *status.UnknownError when none is known.
-	XID(context.Context, talos.XID) ([]status.Version, error)
+	Reader
+	Operator
+}
+
+// Options say where a listener listens, and who may do what.
+type Options struct {
+	// Address is host:port; the port 0 takes a free one.
+	Address string
+	// Hosts are names by which it may be asked, in the header Host, beside that of the address and those of this
+	// machine.
+	Hosts []string
+	// Tokens are of those who may read and change; nil lets everybody read and nobody change.
+	Tokens *Tokens
+	// ModuleMost is how many bytes a module has at most.
+	ModuleMost int64
 }
 
 // Server is a listener. Listen makes one, Serve answers, Close ends it.
@@ -42,20 +45,19 @@ type Server struct {
 	done     chan struct{}
 }
 
-// Listen takes the address, host:port; the port 0 takes a free one. Requests wait until Serve.
-// Those whose header Host names neither the address nor this machine nor one of the hosts are
-// refused.
-func Listen(address string, hosts []string, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
+// Listen takes the address. Requests wait until Serve.
+func Listen(opts Options, metrics prometheus.Gatherer, host Host, log *slog.Logger) (*Server, error) {
+	listener, err := net.Listen("tcp", opts.Address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address, or port 0 for a free one", address, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address, or port 0 for a free one", opts.Address, err)
 	}
 	return &Server{
 		listener: listener, log: log, done: make(chan struct{}),
 		server: &http.Server{
-			Handler:           newHosts(address, hosts).guard(Handler(metrics, host)),
+			Handler:           newHosts(opts.Address, opts.Hosts).guard(Handler(opts, metrics, host)),
 			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-			WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			WriteTimeout: 30*time.Second + waitMost, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what a client does wrong
 		},
 	}, nil
 }
@@ -84,77 +86,138 @@ func (s *Server) Close() {
 	<-s.done
 }
 
-// Handler returns the handler of every path.
-func Handler(metrics prometheus.Gatherer, host Host) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, map[string]bool{"alive": true})
-	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		readiness := host.Readiness()
-		code := http.StatusOK
-		if !readiness.Ready {
-			code = http.StatusServiceUnavailable
-		}
-		write(w, code, readiness)
-	})
-	showStatus := func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, host.Status()) }
-	mux.HandleFunc("GET /status", showStatus)
-	mux.HandleFunc("GET /v1/status", showStatus)
-	mux.HandleFunc("GET /v1/journeys", func(w http.ResponseWriter, r *http.Request) { journeys(w, r, host) })
-	mux.HandleFunc("GET /v1/versions/{version}", func(w http.ResponseWriter, r *http.Request) { version(w, r, host) })
-	mux.HandleFunc("GET /v1/xids/{xid}", func(w http.ResponseWriter, r *http.Request) { xid(w, r, host) })
-	return mux
+// site is what the handlers have in common.
+type site struct {
+	host       Host
+	moduleMost int64
+	judging    sync.Mutex    // one module at a time
+	asking     chan struct{} // has one for each question to the database that is under way
 }
 
-// journeys answers the recent and the slowest, at most ?limit of each; 100 when it is not given.
-func journeys(w http.ResponseWriter, r *http.Request, host Host) {
-	limit := 100
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			write(w, http.StatusBadRequest, map[string]string{"error": "limit is no number"})
+// askingMost is how many questions to the database are under way at most: each has a connection of its own, and
+// the cohort's connections are for installing.
+const askingMost = 4
+
+// route is a path, with the role that it needs.
+type route struct {
+	method, path string
+	role         Role
+	asks         bool // the database
+	handler      http.HandlerFunc
+}
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// routes are all paths but those of the page.
+func (s *site) routes(metrics http.HandlerFunc) []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{get, "/healthz", open, false, s.alive},
+		{get, "/readyz", open, false, s.readiness},
+		{get, "/metrics", open, false, metrics},
+		{get, "/v1/openapi.yaml", open, false, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/yaml")
+			_, _ = w.Write(openAPI) // the client may be gone
+		}},
+		{get, "/v1/me", anyone, false, s.me},
+		{get, "/status", RoleViewer, false, s.status},
+		{get, "/v1/status", RoleViewer, false, s.status},
+		{get, "/v1/samples", RoleViewer, false, s.samples},
+		{get, "/v1/journeys", RoleViewer, false, s.journeys},
+		{get, "/v1/versions/{version}", RoleViewer, true, s.version},
+		{get, "/v1/xids/{xid}", RoleViewer, true, s.xid},
+		{get, "/v1/quarantine", RoleViewer, true, s.quarantine},
+		{get, "/v1/quarantine/{version}", RoleViewer, true, s.heldVersion},
+		{get, "/v1/requests", RoleViewer, true, s.requests},
+		{get, "/v1/requests/{id}", RoleViewer, true, s.request},
+		{get, "/v1/audit", RoleViewer, true, s.audit},
+		{get, "/v1/guests", RoleViewer, true, s.guests},
+		{post, "/v1/versions/{version}/abandon", RoleOperator, true, s.abandon},
+		{post, "/v1/quarantine/{version}/retry", RoleOperator, true, s.heldOne("retry")},
+		{post, "/v1/quarantine/{version}/skip", RoleOperator, true, s.heldOne("skip")},
+		{post, "/v1/quarantine/retry", RoleOperator, true, s.heldAlike("retry")},
+		{post, "/v1/quarantine/skip", RoleOperator, true, s.heldAlike("skip")},
+		{post, "/v1/pause", RoleOperator, true, s.ask("pause")},
+		{post, "/v1/resume", RoleOperator, true, s.ask("resume")},
+		{post, "/v1/handover", RoleOperator, true, s.ask("handover")},
+		{post, "/v1/guests/{guest}/module", RoleDeployer, true, s.module},
+		{post, "/v1/guests/{guest}/rollback", RoleDeployer, true, s.rollback},
+	}
+}
+
+// Handler returns the handler of every path. Without tokens there is none that changes something.
+func Handler(opts Options, metrics prometheus.Gatherer, host Host) http.Handler {
+	s := &site{host: host, moduleMost: opts.ModuleMost, asking: make(chan struct{}, askingMost)}
+	mux := http.NewServeMux()
+	for _, r := range s.routes(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}).ServeHTTP) {
+		switch {
+		case r.method == http.MethodPost && opts.Tokens == nil:
+			mux.HandleFunc(r.method+" "+r.path, noChanges)
+			continue
+		case r.asks:
+			r.handler = s.bounded(r.handler)
+		}
+		mux.HandleFunc(r.method+" "+r.path, authorize(opts.Tokens, r.role, r.handler))
+	}
+	return own(spoken(mux))
+}
+
+// spoken answers what no path is for in the words of the rest.
+func spoken(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
 			return
 		}
-		limit = n
-	}
-	recent, slowest := host.Journeys()
-	write(w, http.StatusOK, map[string]any{
-		"recent": recent[:min(limit, len(recent))], "slowest": slowest[:min(limit, len(slowest))],
+		silent := &silence{header: http.Header{}, code: http.StatusOK}
+		handler.ServeHTTP(silent, r)
+		if allow := silent.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			fail(w, silent.code, "this path takes "+allow)
+			return
+		}
+		fail(w, http.StatusNotFound, "there is no such path: see /v1/openapi.yaml")
 	})
 }
 
-func version(w http.ResponseWriter, r *http.Request, host Host) {
-	number, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
-	if err != nil {
-		write(w, http.StatusBadRequest, map[string]string{"error": "a version is a number"})
-		return
-	}
-	answer, err := host.Version(r.Context(), talos.Version(number))
-	if err != nil {
-		write(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
-		return
-	}
-	write(w, http.StatusOK, answer)
+// silence takes an answer's code and headers.
+type silence struct {
+	header http.Header
+	code   int
 }
 
-func xid(w http.ResponseWriter, r *http.Request, host Host) {
-	id, ok := talos.ParseXID(r.PathValue("xid"))
-	if !ok {
-		write(w, http.StatusBadRequest, map[string]string{"error": "an xid is a UUID"})
-		return
+// Header implements http.ResponseWriter.
+func (s *silence) Header() http.Header { return s.header }
+
+// Write implements http.ResponseWriter.
+func (s *silence) Write(text []byte) (int, error) { return len(text), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (s *silence) WriteHeader(code int) { s.code = code }
+
+func noChanges(w http.ResponseWriter, _ *http.Request) {
+	fail(w, http.StatusNotFound, "this host takes no changes over HTTP: give it http.tokens, or use the commands of ichor")
+}
+
+// bounded lets a handler ask the database when few others do.
+func (s *site) bounded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.asking <- struct{}{}:
+			defer func() { <-s.asking }()
+			next(w, r)
+		case <-r.Context().Done():
+		case <-time.After(5 * time.Second):
+			fail(w, http.StatusServiceUnavailable, "too many questions to the database are under way: ask again")
+		}
 	}
-	answer, err := host.XID(r.Context(), id)
-	var unknown *status.UnknownError
-	switch {
-	case errors.As(err, &unknown):
-		write(w, http.StatusNotFound, map[string]string{"error": err.Error()})
-	case err != nil:
-		write(w, http.StatusServiceUnavailable, map[string]string{"error": err.Error()})
-	default:
-		write(w, http.StatusOK, map[string]any{"xid": r.PathValue("xid"), "versions": answer})
-	}
+}
+
+// fail answers with what is wrong.
+func fail(w http.ResponseWriter, code int, text string) {
+	write(w, code, map[string]string{"error": text})
 }
 
 func write(w http.ResponseWriter, code int, value any) {
@@ -162,8 +225,10 @@ func write(w http.ResponseWriter, code int, value any) {
 	if err != nil {
 		code, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written"}`)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_, _ = w.Write(append(text, '\n')) // the client may be gone
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // staller is a host that makes no progress, and that keeps the journeys of versions 7 and 8.
-type staller struct{}
+type staller struct{ nobody }
 
 func (staller) Status() status.Status { return status.Status{Version: "v1"} }
 
@@ -28,8 +28,8 @@ func (staller) Readiness() status.Readiness {
 	return status.Readiness{Reason: status.DatabaseUnavailable, Detail: "no lane has a connection"}
 }
 
-func (s staller) Journeys() (recent, slowest []*timing.Journey) {
-	return []*timing.Journey{s.Journey(8), s.Journey(7)}, []*timing.Journey{s.Journey(7)}
+func (s staller) Journeys() Journeys {
+	return Journeys{Recent: []*timing.Journey{s.Journey(8), s.Journey(7)}, Slowest: []*timing.Journey{s.Journey(7)}}
 }
 
 func (s staller) Version(_ context.Context, v talos.Version) (status.Version, error) {
@@ -56,12 +56,12 @@ func (staller) Journey(v talos.Version) *timing.Journey {
 	return j
 }
 
-// answered sends a request to the handler of a host, and returns the answer with its body.
+// answered sends a request to the handler of a host without tokens, and returns the answer with its body.
 func answered(host Host, method, path string) (*http.Response, string) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "ichor_test_total", Help: "A test's."}))
 	w := httptest.NewRecorder()
-	Handler(registry, host).ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	Handler(Options{}, registry, host).ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	body, _ := io.ReadAll(w.Result().Body)
 	return w.Result(), string(body)
 }
@@ -82,15 +82,15 @@ func TestAnswers(t *testing.T) {
 		{"/v1/journeys?limit=1", 200, `{"recent":[` + eight + `],"slowest":[` + seven + `]}`},
 		{"/v1/journeys?limit=0", 200, `{"recent":[],"slowest":[]}`},
 		{"/v1/journeys?limit=", 200, `{"recent":[` + eight + `,` + seven + `],"slowest":[` + seven + `]}`},
-		{"/v1/journeys?limit=-1", 400, `{"error":"limit is no number"}`},
-		{"/v1/journeys?limit=ten", 400, `{"error":"limit is no number"}`},
-		{"/v1/journeys?limit=99999999999999999999", 400, `{"error":"limit is no number"}`},
+		{"/v1/journeys?limit=-1", 400, `{"error":"limit is no number up to 1000"}`},
+		{"/v1/journeys?limit=ten", 400, `{"error":"limit is no number up to 1000"}`},
+		{"/v1/journeys?limit=99999999999999999999", 400, `{"error":"limit is no number up to 1000"}`},
 		{"/v1/versions/7", 200, `{"version":7,"stands":"below_snapshot","sentence":"settled","outcome":"committed","journey":` + seven + `}`},
 		{"/v1/versions/9", 503, `{"error":"the host does not run"}`},
 		{"/v1/versions/9223372036854775808", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/-1", 400, `{"error":"a version is a number"}`},
 		{"/v1/versions/seven", 400, `{"error":"a version is a number"}`},
-		{"/v1/xids/00000000-0000-0000-0000-000000000007", 200, `{"versions":[{"version":7,"stands":"below_snapshot","sentence":"settled","outcome":"committed","journey":` + seven + `}],"xid":"00000000-0000-0000-0000-000000000007"}`},
+		{"/v1/xids/00000000-0000-0000-0000-000000000007", 200, `{"xid":"00000000-0000-0000-0000-000000000007","versions":[{"version":7,"stands":"below_snapshot","sentence":"settled","outcome":"committed","journey":` + seven + `}]}`},
 		{"/v1/xids/00000000000000000000000000000008", 404, `{"error":"it is not known"}`},
 		{"/v1/xids/00000000000000000000000000000009", 503, `{"error":"the host does not run"}`},
 		{"/v1/xids/7", 400, `{"error":"an xid is a UUID"}`},
@@ -155,7 +155,7 @@ func TestAnswerThatCannotBeWrittenIs500(t *testing.T) {
 func TestForeignHostIsToldWhatToDo(t *testing.T) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "/status", nil) // for example.com
-	newHosts("127.0.0.1:9464", nil).guard(Handler(prometheus.NewRegistry(), staller{})).ServeHTTP(w, r)
+	newHosts("127.0.0.1:9464", nil).guard(Handler(Options{}, prometheus.NewRegistry(), staller{})).ServeHTTP(w, r)
 	const want = `{"error":"the header Host names another host: add its name to http.hosts if it is one of this host's"}`
 	if w.Code != http.StatusMisdirectedRequest || w.Body.String() != want+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
@@ -164,11 +164,11 @@ func TestForeignHostIsToldWhatToDo(t *testing.T) {
 
 func TestListenerOnATakenAddress(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	s, err := Listen("127.0.0.1:0", nil, prometheus.NewRegistry(), nobody{}, log)
+	s, err := Listen(Options{Address: "127.0.0.1:0"}, prometheus.NewRegistry(), nobody{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Listen(s.Address(), nil, prometheus.NewRegistry(), nobody{}, log)
+	_, err = Listen(Options{Address: s.Address()}, prometheus.NewRegistry(), nobody{}, log)
 	if err == nil || !strings.Contains(err.Error(), "cannot listen on "+s.Address()) || !strings.Contains(err.Error(), "choose another address") {
 		t.Errorf("a taken address: %v", err)
 	}

@@ -12,20 +12,42 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/timing"
 )
 
+// nobody is a host that is ready and has nothing.
 type nobody struct{}
 
 func (nobody) Status() status.Status       { return status.Status{} }
 func (nobody) Readiness() status.Readiness { return status.Readiness{Ready: true} }
+func (nobody) Journeys() Journeys          { return Journeys{} }
+func (nobody) Samples() []status.Sample    { return nil }
 func (nobody) Version(context.Context, talos.Version) (status.Version, error) {
 	return status.Version{}, nil
 }
-func (nobody) Journeys() (recent, slowest []*timing.Journey)            { return nil, nil }
 func (nobody) XID(context.Context, talos.XID) ([]status.Version, error) { return nil, nil }
+func (nobody) Quarantine(context.Context, installer.Filter) ([]installer.Held, error) {
+	return nil, nil
+}
+func (nobody) Held(context.Context, talos.Version) (*HeldVersion, error) { return nil, nil }
+func (nobody) Requests(context.Context, []int64) ([]installer.Request, error) {
+	return nil, nil
+}
+func (nobody) LatestRequests(context.Context, int) ([]installer.Request, error) { return nil, nil }
+func (nobody) Audit(context.Context, int) ([]installer.AuditRow, error)         { return nil, nil }
+func (nobody) Guests(context.Context, int) (Guests, error)                      { return Guests{}, nil }
+func (nobody) Ask(_ context.Context, r installer.Request) (installer.Request, error) {
+	return r, nil
+}
+func (nobody) AskHeld(context.Context, installer.Request, installer.Filter) ([]installer.Request, error) {
+	return nil, nil
+}
+func (nobody) Judge(context.Context, string, []byte, string) (string, error) { return "", nil }
+func (nobody) ModuleLike(context.Context, string, string) (string, error)    { return "", nil }
+func (nobody) Routed(string) bool                                            { return false }
+func (nobody) Converting(string) string                                      { return "" }
 
 // asked sends a request with that header Host to a listener, and returns the status.
 func asked(t *testing.T, s *Server, path, host string) int {
@@ -47,7 +69,7 @@ func asked(t *testing.T, s *Server, path, host string) int {
 
 // TestForeignHostsAreRefused: a page whose name was made to mean this machine reads nothing.
 func TestForeignHostsAreRefused(t *testing.T) {
-	s, err := Listen("127.0.0.1:0", []string{"Ichor.example.com", "metrics."}, prometheus.NewRegistry(), nobody{}, slog.New(slog.DiscardHandler))
+	s, err := Listen(Options{Address: "127.0.0.1:0", Hosts: []string{"Ichor.example.com", "metrics."}}, prometheus.NewRegistry(), nobody{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

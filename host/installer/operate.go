@@ -17,6 +17,14 @@ type RefusedError struct{ What string }
 // Error implements error.
 func (e *RefusedError) Error() string { return e.What }
 
+// AnotherHashError says that what would be skipped is not what somebody has seen.
+type AnotherHashError struct{ Is, Given string }
+
+// Error implements error.
+func (e *AnotherHashError) Error() string {
+	return fmt.Sprintf("the hash of what would be skipped is %s, and %q was given: look at it again with ichor quarantine show or list", e.Is, e.Given)
+}
+
 // Ask writes a request down for the host that owns the cohort, or the next that does. A pause while one is
 // in force, a resume without one and what is asked for already are a *RefusedError. Held versions are asked
 // about by AskHeld.
@@ -87,7 +95,7 @@ func errNoReason() error {
 
 // AskHeld asks for the same, skip or retry, about held versions. A skip needs the hash of what is skipped:
 // of the version, or of all of them (HashOf); it is refused when that is another one by now, so that nobody
-// skips what they have not seen. It returns the requests, of which all or none are written down.
+// skips what they have not seen (*AnotherHashError). It returns the requests, of which all or none are written down.
 func (in *Installer) AskHeld(ctx context.Context, r Request, filter Filter) (all []Request, err error) {
 	if strings.TrimSpace(r.Reason) == "" {
 		return nil, errNoReason()
@@ -140,7 +148,7 @@ func mayAsk(held []Held, r *Request, filter Filter) error {
 	case len(held) == 0:
 		return &RefusedError{"no held version is like that: see ichor quarantine list"}
 	case r.Verb == "skip" && r.Hash != hash:
-		return &RefusedError{fmt.Sprintf("the hash of what would be skipped is %s, and %q was given: look at it again with ichor quarantine show or list", hash, r.Hash)}
+		return &AnotherHashError{hash, r.Hash}
 	}
 	return nil
 }
@@ -154,6 +162,37 @@ func (in *Installer) Requests(ctx context.Context, ids []int64) (all []Request, 
 		}
 		if err != nil {
 			return failure(err, "read the requests")
+		}
+		return nil
+	})
+	return all, err
+}
+
+// LatestRequests returns the requests that were asked for last, the newest first.
+func (in *Installer) LatestRequests(ctx context.Context, limit int) (all []Request, err error) {
+	err = in.with(ctx, "requests", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, selectRequests+"order by id desc limit $1", limit)
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+		}
+		if err != nil {
+			return failure(err, "read the requests")
+		}
+		return nil
+	})
+	return all, err
+}
+
+// LatestAudit returns what people did last, the newest first.
+func (in *Installer) LatestAudit(ctx context.Context, limit int) (all []AuditRow, err error) {
+	err = in.with(ctx, "audit", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `select id, case when isfinite(at) then at else now() end, left(who, 1000), left(deed, 1000), left(reason, 1000)
+			from ichor.audit order by id desc limit $1`, limit)
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[AuditRow])
+		}
+		if err != nil {
+			return failure(err, "read the audit")
 		}
 		return nil
 	})

@@ -35,9 +35,11 @@ type QuarantineRow struct {
 
 // AuditRow is a row of ichor.audit.
 type AuditRow struct {
-	ID                int64
-	At                time.Time
-	Who, Deed, Reason string
+	ID     int64     `json:"id"`
+	At     time.Time `json:"at"`
+	Who    string    `json:"who"`
+	Deed   string    `json:"deed"` // what was done, to what, and how it went
+	Reason string    `json:"reason"`
 }
 
 // Reader reads a cohort's database in one transaction that sees one moment of it, also beside a

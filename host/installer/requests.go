@@ -13,11 +13,11 @@ import (
 // Request is a row of ichor.request: what an operator asks of the host that owns the cohort.
 type Request struct {
 	ID      int64         `json:"id"`
-	Verb    string        `json:"verb"`              // skip, retry, abandon, pause, resume, handover or swap
+	Verb    string        `json:"verb"`              // skip, retry, abandon, pause, resume, handover, swap or deploy
 	Version talos.Version `json:"version,omitempty"` // 0 for those about the cohort
 	Hash    string        `json:"hash,omitempty"`    // of a skip, see Held
-	Guest   string        `json:"guest,omitempty"`   // of a swap
-	Digest  string        `json:"digest,omitempty"`  // of a swap: SHA-256 in hexadecimal, empty for the module before
+	Guest   string        `json:"guest,omitempty"`   // of a swap and a deploy
+	Digest  string        `json:"digest,omitempty"`  // of them: SHA-256 in hexadecimal; empty is, in a swap, the module before
 	Who     string        `json:"who"`
 	Reason  string        `json:"reason"`
 	AskedAt time.Time     `json:"asked_at"`

@@ -120,7 +120,7 @@ create table if not exists ichor.audit (
 -- and a candidate whose abandon is done counts as aborted for ever.
 create table if not exists ichor.request (
 	id bigint generated always as identity primary key,
-	verb text not null,                        -- skip, retry, abandon, pause, resume, handover, swap
+	verb text not null,                        -- skip, retry, abandon, pause, resume, handover, swap, deploy
 	version bigint check (version > 0),        -- of skip, retry and abandon
 	hash text,                                 -- of skip: of the record and of why it was held
 	guest text, digest text,                   -- of swap; no digest is the module before
@@ -141,8 +141,9 @@ alter table ichor.quarantine add column if not exists resolved_at timestamptz,
 	add column if not exists resolution text, add column if not exists resolved_digest text;
 alter table ichor.guest_module add column if not exists signatures text;
 alter table ichor.request add column if not exists guest text, add column if not exists digest text;
-drop index if exists ichor.request_open;
-create unique index if not exists request_one on ichor.request (verb, coalesce(version, -1), coalesce(guest, '')) where ended_at is null;
+drop index if exists ichor.request_open, ichor.request_one;
+create unique index if not exists request_same on ichor.request
+	(verb, coalesce(version, -1), coalesce(guest, ''), (case when verb = 'deploy' then coalesce(digest, '') else '' end)) where ended_at is null;
 drop function if exists ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint);
 drop function if exists ichor.ahead(bigint, integer, bigint, bigint[]);
 

@@ -60,9 +60,9 @@ var imports = map[string][]string{
 	"host/rollout/shadow": {"abi", "host/guest", "host/talos"}, // pure, for a replay and for what runs beside a host
 	"host/replay":         {"host/guest", "host/installer", "host/rollout", "host/rollout/shadow", "host/talos", "host/verify"},
 
-	"host/admin": {"host/status", "host/talos", "host/timing"},
-	"host": {"host/admin", "host/crash", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
-		"host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
+	"host/admin": {"host/guest", "host/installer", "host/replicator", "host/rollout", "host/status", "host/talos", "host/timing"}, // the types that it shows
+	"host": {"abi", "host/admin", "host/crash", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
+		"host/guest/trust", "host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
 
 	"host/installer/querytree": {},
 
@@ -90,7 +90,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
@@ -108,13 +108,12 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
-	"host/admin":                        {"host/replicator"},                // words of a status
 	"host/guest/conform":                {"guests", "host/talos/recording"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
-	"host":                              {"examples/banking/initiator", "host/guest/trust"}, // the other writer of a cohort; who signs guests
-	"host/guest":                        {"guests", "guests/go"},                            // the languages, and a guest that was built in, to compare with
-	"host/guest/oci":                    {"host/guest"},                                     // digests
-	"host/guest/fuel":                   {"abi", "guests"},                                  // what fuel costs a guest in each language
+	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
+	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
+	"host/guest/oci":                    {"host/guest"},                 // digests
+	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                      // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},              // to compare the model of the database with
@@ -153,7 +152,7 @@ var doors = map[string][]string{
 var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
-	"go.yaml.in/yaml/v4":                  {"cmd/demo"},
+	"go.yaml.in/yaml/v4":                  {"cmd/demo", "host/admin"},
 	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
@@ -182,6 +181,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
+	"host":           1, // takes samples
 	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
 	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it

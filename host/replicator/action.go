@@ -151,6 +151,7 @@ type Bring struct {
 	Request int64
 	Guest   string // its name in the routes
 	Digest  string // SHA-256 in hexadecimal; empty is the one before
+	Deploy  bool   // it is compared before it is armed, where new modules are
 	// Who asked and why, for people.
 	Who, Why string
 }

@@ -48,7 +48,7 @@ func (o *operator) onAsked(requests []Request) {
 			o.resume(r)
 		case Handover:
 			o.handOver(r)
-		case Swap:
+		case Swap, Deploy:
 			o.swaps = append(o.swaps, *r)
 			o.answer(r, ReplyTaken, "")
 		default:
@@ -65,7 +65,7 @@ func (o *operator) bring() {
 	}
 	for i := range o.swaps {
 		r := &o.swaps[i]
-		o.do(&Bring{Request: r.ID, Guest: r.Guest, Digest: r.Digest, Who: r.Who, Why: r.Why})
+		o.do(&Bring{Request: r.ID, Guest: r.Guest, Digest: r.Digest, Who: r.Who, Why: r.Why, Deploy: r.Verb == Deploy})
 	}
 	o.swaps = nil
 }

@@ -8,8 +8,8 @@ type Request struct {
 	ID      int64 // above 0
 	Verb    Verb
 	Version talos.Version // of a skip, a retry and an abandon
-	Guest   string        // of a swap: its name in the routes
-	Digest  string        // of a swap: the module's; empty is the one before
+	Guest   string        // of a swap and a deploy: its name in the routes
+	Digest  string        // of them: the module's; empty is, in a swap, the one before
 	// Who asked when (ns) and why, for people.
 	Who, Why string
 	At       int64
@@ -25,7 +25,8 @@ const (
 	Abandon Verb = "abandon" // a candidate without a decision counts as aborted
 	Pause   Verb = "pause"   // nothing is installed until a resume
 	Resume  Verb = "resume"
-	Swap    Verb = "swap" // a module that the database has converts from now on
+	Swap    Verb = "swap"   // a module that the database has converts from now on
+	Deploy  Verb = "deploy" // the same once it has shown in shadow what it must
 	// Handover: this host gives the cohort away. It is meant for the host that owns the cohort when it is
 	// asked for, and for no later one.
 	Handover Verb = "handover"

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -41,27 +42,41 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return false
-		case err != nil && !isRefused(err) && installer.IsTransient(err): // it stands, and is tried again
+		case err != nil && !IsRefused(err) && installer.IsTransient(err): // it stands, and is tried again
 			g.log.Warn("a guest that is wanted cannot be brought now", "guest", b.Guest, "request", b.Request, "error", err)
 			return true
 		case err != nil:
-			a = Armed{Request: b.Request, Refused: err.Error()}
+			a = &Armed{Request: b.Request, Refused: err.Error()}
 			g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
 		}
 		g.mu.Lock()
 		g.brings = slices.Delete(g.brings, 0, 1)
 		g.mu.Unlock()
-		if !arm(a) {
+		if a != nil && !arm(*a) {
 			return false
 		}
 	}
 }
 
-// bring loads a module that the database has.
-func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) {
+// answerAll gives the answers that wait; false when the session ends.
+func (g *Guests) answerAll(arm func(Armed) bool) bool {
+	g.mu.Lock()
+	answers := g.answers
+	g.answers = nil
+	g.mu.Unlock()
+	for _, a := range answers {
+		if !arm(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// bring loads a module that the database has; nil for one that is compared first.
+func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error) {
 	index := slices.Index(g.names, b.Guest)
 	if index < 0 {
-		return Armed{}, fmt.Errorf("no route names a guest %q", b.Guest)
+		return nil, fmt.Errorf("no route names a guest %q", b.Guest)
 	}
 	g.mu.Lock()
 	current := g.newest[index]
@@ -70,37 +85,98 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (Armed, error) 
 	if digest == "" {
 		history, err := g.store.History(ctx)
 		if err != nil {
-			return Armed{}, err
+			return nil, err
 		}
 		gone, err := g.store.Gone(ctx, b.Guest)
 		if err != nil {
-			return Armed{}, err
+			return nil, err
 		}
 		if digest = before(history, b.Guest, current, gone); digest == "" {
-			return Armed{}, fmt.Errorf("the history has no module of guest %s before %.12s that was not taken back or rolled back: name one with --to, see ichor guest history", b.Guest, current)
+			return nil, fmt.Errorf("the history has no module of guest %s before %.12s that was not taken back or rolled back: name one with --to, see ichor guest history", b.Guest, current)
 		}
 	}
 	if digest == current {
-		return Armed{}, fmt.Errorf("guest %s converts by %.12s already", b.Guest, current)
+		return nil, fmt.Errorf("guest %s converts by %.12s already", b.Guest, current)
 	}
 	stored, err := g.store.ModuleOf(ctx, digest)
 	if err != nil {
-		return Armed{}, err
+		return nil, err
 	}
 	module, err := moduleOfStore(&stored, b.Guest, digest)
 	if err != nil {
-		return Armed{}, err
+		return nil, err
+	}
+	if b.Deploy && g.opts.Shadow.Versions > 0 {
+		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, asked{request: b.Request, who: b.Who, why: b.Why})
 	}
 	g.endShadow(cohort.GuestID(index)) // it was compared with another
 	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
 	if err != nil {
-		return Armed{}, err
+		return nil, err
 	}
-	g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
-	if file, err := g.read(b.Guest); err == nil && file.Digest.String() != digest {
-		g.passOver(b.Guest, file.Digest.String(), b.Who, b.Why)
+	if !b.Deploy {
+		g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
 	}
-	return Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request}, nil
+	g.passOverFile(b.Guest, digest, b.Who, b.Why)
+	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request}, nil
+}
+
+// passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.
+func (g *Guests) passOverFile(name, digest, who, why string) {
+	if file, err := g.read(name); err == nil && file.Digest.String() != digest {
+		g.passOver(name, file.Digest.String(), who, why)
+	}
+}
+
+// Newest returns the digest of the module that was last armed for the guest of a name; empty for none.
+func (g *Guests) Newest(name string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.names, name); i >= 0 {
+		return g.newest[i]
+	}
+	return ""
+}
+
+// Try has a module that is in use convert a version, for somebody who wants to see its statements.
+func (g *Guests) Try(ctx context.Context, index cohort.GuestID, digest string, record guest.Record) (*guest.Outcome, error) {
+	g.mu.Lock()
+	var found *Loaded
+	for _, l := range g.byID {
+		if l.Guest == index && l.Digest == digest {
+			found = l
+		}
+	}
+	g.mu.Unlock()
+	if found == nil {
+		return nil, fmt.Errorf("the module %.12s is not in use: see ichor quarantine show %d", digest, record.Version)
+	}
+	var into guest.Conversions
+	if err := found.Generation.Convert(ctx, []guest.Record{record}, &into); err != nil {
+		return nil, err
+	}
+	outcome := into.Results[0].Outcome(found.Generation.Manifest())
+	return &outcome, nil
+}
+
+// Judge says what speaks against a module that asks to take a guest's place, nil for nothing, and has the database
+// keep one that may: it is loaded, its vectors run, and its SQL is put to the database. It may be called from any
+// goroutine, whoever owns the cohort.
+func (g *Guests) Judge(ctx context.Context, name string, module trust.Module) error {
+	signature, err := g.opts.Trust.Check(name, module)
+	if err != nil {
+		return err
+	}
+	generation, err := g.ready(ctx, name, module)
+	if err != nil {
+		return err
+	}
+	g.free(generation)
+	stored := installer.Module{Guest: name, Digest: module.Digest.String(), Bytes: module.Bytes}
+	if signature != nil {
+		stored.Signatures = signature.String()
+	}
+	return g.store.StoreModule(ctx, stored)
 }
 
 // loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts.

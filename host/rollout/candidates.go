@@ -78,7 +78,7 @@ func (g *Guests) candidates(name string) (modules []trust.Module) {
 // judgement tries a module; nil when there is no answer yet.
 func (g *Guests) judgement(ctx context.Context, name string, module trust.Module) *status.Judgement {
 	err := g.keepSpare(ctx, name, module)
-	if err != nil && !isRefused(err) {
+	if err != nil && !IsRefused(err) {
 		if ctx.Err() == nil {
 			g.log.Warn("a guest that asks to be taken cannot be judged now", "guest", name, "digest", module.Digest.Short(), "error", err)
 		}

@@ -39,8 +39,10 @@ type Guests struct {
 	newest    []string // the digest that was last armed, by guest
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
+	passed    map[string]string             // by guest: the digest of the file that is passed over, for another module is wanted
 	judged    map[string][]status.Judgement // by guest: of the modules that lie beside its file
 	brings    []*replicator.Bring           // that are to be brought
+	answers   []Armed                       // to requests, that Watch has yet to give
 	events    []installer.GuestEvent        // that are to be written
 	woken     chan struct{}                 // has something when there is one of these
 	shadows   []*shadowing                  // by guest: the file's module that is compared, nil for none
@@ -58,7 +60,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	return &Guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }
@@ -257,7 +259,7 @@ func (g *Guests) Close() {
 	g.byID = map[cohort.Generation]*Loaded{}
 	clear(g.shadows)
 	g.shadowed.Store(false)
-	g.brings = nil // who owns the cohort next is told of what stands
+	g.brings, g.answers = nil, nil // who owns the cohort next is told of what stands
 	g.mu.Unlock()
 	g.freeSpare()
 	for _, id := range slices.Sorted(maps.Keys(all)) {

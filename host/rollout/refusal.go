@@ -14,8 +14,8 @@ type refusal struct {
 	mayPass bool // it was not the module's fault, and may go better
 }
 
-// isRefused reports whether it is the file's fault, so that only another file will do better.
-func isRefused(err error) bool {
+// IsRefused reports whether an error is the module's fault, so that only another will do better.
+func IsRefused(err error) bool {
 	var module *guest.LoadError
 	var file *guest.FileError
 	return errors.As(err, &module) || errors.As(err, &file)
@@ -32,7 +32,7 @@ func (g *Guests) refuse(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before, known := g.refused[name]
-	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !isRefused(err) || isUnsigned(err)}
+	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !IsRefused(err) || isUnsigned(err)}
 	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}
@@ -46,6 +46,9 @@ func (g *Guests) acceptAgain(name, digest string) {
 	defer g.mu.Unlock()
 	if g.refused[name].Digest == digest {
 		delete(g.refused, name)
+	}
+	if g.passed[name] == digest {
+		delete(g.passed, name)
 	}
 }
 

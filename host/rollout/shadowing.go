@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
@@ -29,6 +30,7 @@ type Shadow struct {
 type shadowing struct {
 	loaded *Loaded
 	module trust.Module
+	asked  asked
 
 	calling sync.Mutex // while it converts; it is closed by who has it
 	seen    map[talos.Version]bool
@@ -37,6 +39,12 @@ type shadowing struct {
 	report shadow.Report // under Guests.mu, like the rest
 	missed int           // versions that it was not given, since it was busy
 	ended  bool
+}
+
+// asked says who wants a module, by which request, and why; a file's has none.
+type asked struct {
+	request  int64
+	who, why string
 }
 
 // firstDifferences is how many differences are kept for people.
@@ -128,18 +136,18 @@ func (g *Guests) compare(ctx context.Context, s *shadowing, b *besides) {
 }
 
 // beginShadow loads a module to be compared.
-func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module trust.Module) error {
+func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module trust.Module, by asked) error {
 	g.endShadow(index)
 	l, err := g.load(ctx, index, module, 0)
 	if err != nil {
 		return err
 	}
-	s := &shadowing{loaded: l, module: module, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
+	s := &shadowing{loaded: l, module: module, asked: by, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.shadows[index] = s
 	g.shadowed.Store(true)
-	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestShadow, Who: installer.WhoFile, Reason: fmt.Sprintf("compared over %d versions", g.opts.Shadow.Versions)})
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestShadow, Who: by.who, Reason: strings.TrimPrefix(fmt.Sprintf("%s: compared over %d versions", by.why, g.opts.Shadow.Versions), ": ")})
 	g.log.Info("the new guest converts in shadow", "guest", l.Name, "digest", l.Short(), "versions", g.opts.Shadow.Versions)
 	return nil
 }
@@ -149,9 +157,22 @@ func (g *Guests) endShadow(index cohort.GuestID) {
 	g.mu.Lock()
 	s := g.shadows[index]
 	g.shadows[index] = nil
+	if s != nil && !s.ended && s.asked.request != 0 {
+		g.answers = append(g.answers, Armed{Request: s.asked.request, Refused: "another module came while it was compared"})
+	}
 	g.mu.Unlock()
 	if s != nil {
 		g.closeShadow(s)
+	}
+}
+
+// endShadowOf does the same where it is the file's module that is compared.
+func (g *Guests) endShadowOf(index cohort.GuestID) {
+	g.mu.Lock()
+	s := g.shadows[index]
+	g.mu.Unlock()
+	if s != nil && s.asked.request == 0 {
+		g.endShadow(index)
 	}
 }
 
@@ -179,7 +200,7 @@ func (g *Guests) shadowOf(index cohort.GuestID, digest string) bool {
 
 // judgeShadow ends a comparison that has seen all that it should: the module is armed, or refused with what
 // differs.
-func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Loaded {
+func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 	g.mu.Lock()
 	s := g.shadows[index]
 	if s == nil || s.ended || s.report.Compared < g.opts.Shadow.Versions {
@@ -193,16 +214,20 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Loaded 
 		g.closeShadow(s)
 		err := &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects exactly these says so by guests.shadow.expected: [%s]",
 			said, g.opts.Shadow.Differences, report.Digest)}
-		if g.refuse(name, digest, err) {
-			g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
-			g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
+		if s.asked.request == 0 && !g.refuse(name, digest, err) {
+			return nil
 		}
-		return nil
+		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
+		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: s.asked.who, Reason: err.Error()})
+		if s.asked.request == 0 {
+			return nil
+		}
+		return &Armed{Request: s.asked.request, Refused: err.Error()}
 	}
 	if report.Digest != "" {
 		said += ", " + report.Digest
 	}
-	l, err := g.loadFor(ctx, index, s.module, installer.WhoFile, said)
+	l, err := g.loadFor(ctx, index, s.module, s.asked.who, strings.TrimPrefix(s.asked.why+": "+said, ": "))
 	if err != nil {
 		if ctx.Err() == nil {
 			g.log.Warn("a guest that was compared is taken later", "guest", name, "error", err)
@@ -210,8 +235,12 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Loaded 
 		return nil
 	}
 	g.closeShadow(s)
-	g.accept(name)
-	return l
+	if s.asked.request == 0 {
+		g.accept(name)
+	} else {
+		g.passOverFile(name, digest, s.asked.who, s.asked.why)
+	}
+	return &Armed{Guest: l.Guest, Generation: l.ID, Request: s.asked.request}
 }
 
 // shadowStatus is what /v1/status says of a comparison; nil for none. g.mu is held.

@@ -89,6 +89,7 @@ func (g *Guests) goOn(ctx context.Context, name string, wanted installer.GuestEv
 func (g *Guests) passOver(name, file, who, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.passed[name] = file
 	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}}
 }
 
@@ -105,7 +106,7 @@ func (g *Guests) choose(ctx context.Context, name string, history []installer.Us
 		return module, nil
 	}
 	newest := newestOf(history, name)
-	if !isRefused(err) || newest == "" {
+	if !IsRefused(err) || newest == "" {
 		return module, err
 	}
 	kept, lost := g.stored(ctx, name, newest)

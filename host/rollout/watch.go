@@ -62,14 +62,16 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return
 		}
 		for i := range g.names {
-			l := g.loadIfNew(ctx, cohort.GuestID(i))
-			if l == nil {
-				l = g.judgeShadow(ctx, cohort.GuestID(i))
+			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
+				return
 			}
-			if l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
+			if a := g.judgeShadow(ctx, cohort.GuestID(i)); a != nil && !arm(*a) {
 				return
 			}
 			g.judge(ctx, g.names[i])
+		}
+		if !g.answerAll(arm) {
+			return
 		}
 	}
 }
@@ -85,13 +87,17 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		g.mu.Lock()
 		current := g.newest[index] == digest
 		last, refused := g.refused[name]
+		passed := g.passed[name] == digest
+		if !passed {
+			delete(g.passed, name) // there is another file since
+		}
 		g.mu.Unlock()
 		if current {
 			g.accept(name)
-			g.endShadow(index) // the file is the one before again
+			g.endShadowOf(index) // the file is the one before again
 			return nil
 		}
-		if refused && last.Digest == digest && !last.mayPass {
+		if passed || refused && last.Digest == digest && !last.mayPass {
 			return nil
 		}
 		if g.shadowOf(index, digest) {
@@ -99,7 +105,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		}
 		var l *Loaded
 		if g.opts.Shadow.Versions > 0 {
-			err = g.beginShadow(ctx, index, module)
+			err = g.beginShadow(ctx, index, module, asked{who: installer.WhoFile})
 		} else {
 			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")
 		}
