@@ -33,6 +33,7 @@ const (
 	codeLedger   = "IC003" // the ledger has other versions than this host entered
 	codeRows     = "IC004" // a statement changed another number of rows than its template promises
 	codeClaim    = "IC005" // another connection of this host renewed the fence: one that was given up may do so late
+	codeRequest  = "IC006" // the request that is ended is another database's
 )
 
 // Error is a failure of the database. It is what every method of a Lane returns.
@@ -65,6 +66,8 @@ func ClassOf(code string) Class {
 		return Fenced
 	case codeSnapshot, codeLedger:
 		return Broken
+	case codeRequest:
+		return Regressed
 	case "25006", codeClaim:
 		return Transient
 	case "40001", "40P01", "55P03":

@@ -54,6 +54,7 @@ const (
 
 	advanceFunction = "ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint)"
 	aheadFunction   = "ichor.ahead(bigint, bigint, integer, bigint, bigint[])"
+	endFunction     = "ichor.end_request(bigint, text)"
 )
 
 func prepareOwn(ctx context.Context, conn *pgx.Conn) error {

@@ -40,11 +40,7 @@ const (
 		case when isfinite(ended_at) then ended_at when ended_at is not null then now() end, coalesce(outcome, '') from (select * from ichor.request where id > 0) r `
 	doneOutcome = "done"
 
-	// endRequest ends a request, and says so in the audit. What a pause did stands there from its beginning.
-	endRequest = `with ended as (update ichor.request set taken_at = coalesce(taken_at, now()), ended_at = now(), outcome = $2
-			where id = $1 and ended_at is null returning *)
-		insert into ichor.audit (who, deed, reason)
-		select who, verb || coalesce(' version ' || version, '') || coalesce(' ' || hash, '') || coalesce(' guest ' || guest, '') || coalesce(' to ' || digest, '') || ': ' || outcome, reason from ended where verb <> 'pause' or outcome like 'refused%'`
+	endRequest = "select ichor.end_request($1, $2)"
 
 	// takeRequest notes that a host has taken a request up.
 	takeRequest = `with taken as (update ichor.request set taken_at = now() where id = $1 and taken_at is null and ended_at is null returning *)
@@ -84,7 +80,7 @@ type Answer struct {
 }
 
 // Respond writes answers to requests, fenced like a group. An answer to a request that is ended changes
-// nothing.
+// nothing; one that the database does not have was asked of another, and the error is of class Regressed.
 func (l *Lane) Respond(ctx context.Context, answers []Answer) error {
 	return l.fenced(ctx, "answer requests", func(ctx context.Context, tx pgx.Tx) error {
 		for i := range answers {

@@ -90,7 +90,7 @@ func checkFormat(ctx context.Context, conn *pgx.Conn) error {
 	if !there {
 		return &NotReadyError{"schema ichor is of another version: ichor.guest_module has no column signatures", "run ichor db init as the owner"}
 	}
-	for _, f := range []string{advanceFunction, aheadFunction} {
+	for _, f := range []string{advanceFunction, aheadFunction, endFunction} {
 		var there bool
 		if err := conn.QueryRow(ctx, "select to_regprocedure($1) is not null", f).Scan(&there); err != nil {
 			return failure(err, "look for "+f)

@@ -219,3 +219,21 @@ begin
 	end if;
 	insert into ichor.ledger (version) select unnest(p_versions);
 end $$;
+
+-- end_request ends a request, and says so in the audit; what a pause did stands there from its beginning. It does
+-- nothing to one that has ended. It raises where there is no such request: another database had asked.
+create or replace function ichor.end_request(p_id bigint, p_outcome text)
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+	with ended as (
+		update ichor.request set taken_at = coalesce(taken_at, now()), ended_at = now(), outcome = p_outcome
+		 where id = p_id and ended_at is null returning *
+	)
+	insert into ichor.audit (who, deed, reason)
+	select who, verb || coalesce(' version ' || version, '') || coalesce(' ' || hash, '') || coalesce(' guest ' || guest, '')
+		|| coalesce(' to ' || digest, '') || ': ' || outcome, reason
+	  from ended where verb <> 'pause' or outcome like 'refused%';
+	if not found and not exists (select from ichor.request where id = p_id) then
+		raise exception using errcode = 'IC006', message = format('ichor.request has no request %s', p_id);
+	end if;
+end $$;
