@@ -57,9 +57,9 @@ func (g *Generation) convertWithin(ctx context.Context, records []Record, into *
 
 // convertAll converts the records batch by batch. After a call has failed, the version at fault is
 // somewhere below suspect; until it is found, or the calls succeed, each batch takes half of what is
-// left below suspect.
+// left below suspect, or one where the failed call was dear: halves that fail would burn as much again each time.
 func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64, bytes int) error {
-	suspect, reason := 0, "pool"
+	suspect, reason, dear := 0, "pool", false
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -68,7 +68,10 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 			return errBurnt
 		}
 		to := min(len(records), from+g.batchSize())
-		if from < suspect {
+		switch {
+		case from < suspect && dear:
+			to = from + 1
+		case from < suspect:
 			to = from + (suspect-from+1)/2
 		}
 		fresh := s.in == nil
@@ -78,8 +81,9 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		g.fill(s, records, into.Results, from, to)
 		before := s.in.burnt
 		err := g.convertBatch(ctx, s, records, into.Results)
-		into.Fuel += s.in.burnt - before
-		if *budget -= s.in.burnt - before; fresh {
+		burnt := s.in.burnt - before
+		into.Fuel += burnt
+		if *budget -= burnt; fresh {
 			*budget -= before
 		}
 		var fault *Fault
@@ -100,11 +104,18 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 			reason = "fault"
 			into.Faults++
 			g.metrics.faults.WithLabelValues(g.name, string(fault.Kind)).Inc()
+			below := suspect
 			from, suspect = g.narrow(s, into.Results, fault)
+			if dear = burnt > g.options.FuelCall/dearShare; dear {
+				suspect = max(suspect, below) // the others of the batch may be as dear
+			}
 		}
 	}
 	return nil
 }
+
+// dearShare is of Options.FuelCall what a failed call burns at most that is tried again in halves.
+const dearShare = 16
 
 // narrow says where to go on after a failed call. A version that was alone in its batch is rejected;
 // otherwise the versions of the batch are tried again in halves.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -28,8 +29,10 @@ type instance struct {
 	randomLeft uint32 // bytes of randomness that this call may have
 	fuel       api.MutableGlobal
 	meter      fuel.Meter
-	budget     int64 // of the calls that follow, until another is set
-	burnt      int64 // in all calls
+	slice      int64     // of fuel; as it was paced last
+	looked     time.Time // when it began
+	budget     int64     // of the calls that follow, until another is set
+	burnt      int64     // in all calls
 	calls      int
 	values     [2]uint64 // of a call: its parameters, then its result
 }
@@ -46,7 +49,7 @@ func (g *Generation) newInstance(ctx context.Context, reason string) (*instance,
 	}
 	in := &instance{
 		generation: g, module: module, memory: module.ExportedMemory(abi.ExportMemory),
-		random: seed(g.digest, 0), log: g.newLog(), budget: g.options.FuelStart,
+		random: seed(g.digest, 0), log: g.newLog(), budget: g.options.FuelStart, slice: fuelSlice,
 	}
 	in.fuel = module.ExportedGlobal(fuel.ExportGlobal).(api.MutableGlobal) // the rewriter made it
 	g.instances.Store(module, in)
@@ -112,7 +115,8 @@ func (in *instance) call(ctx context.Context, f function, values []uint64) error
 	in.log.begin()
 	in.sleeps, in.randomLeft = 0, maxRandom
 	in.calls++
-	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: fuelSlice, Largest: fuelLargest})))
+	in.looked = time.Now()
+	in.fuel.Set(uint64(in.meter.Begin(fuel.Limits{Budget: in.budget, Slice: in.slice, Largest: fuelLargest})))
 	err := f.api.CallWithStack(ctx, values)
 	in.log.end()
 	in.burnt += in.meter.Used(int64(in.fuel.Get()))
@@ -133,6 +137,10 @@ func (in *instance) pay(ctx context.Context, units int64) {
 		part := min(units, fuelSlice)
 		left := int64(in.fuel.Get()) - part
 		if left < 0 {
+			now := time.Now()
+			in.slice = paced(in.slice, now.Sub(in.looked))
+			in.looked = now
+			in.meter.Resize(in.slice)
 			next, err := in.meter.Yield(left)
 			if err != nil {
 				panic(&hostTrap{kind: FaultFuel, detail: fmt.Sprintf("of %d units: %s", in.budget, err), cause: err})
@@ -144,6 +152,19 @@ func (in *instance) pay(ctx context.Context, units int64) {
 			return
 		}
 	}
+}
+
+// paced returns the size of the slices that follow one that took so long. A unit is about an instruction, and one
+// that waits for memory takes a thousand times as long as another: the garbage collector, which waits for the end
+// of a slice, must not.
+func paced(slice int64, took time.Duration) int64 {
+	switch {
+	case took > 2*sliceTime:
+		return max(sliceLeast, int64(float64(slice)*float64(sliceTime)/float64(took)))
+	case took < sliceTime/2:
+		return min(fuelSlice, 2*slice)
+	}
+	return slice
 }
 
 // fault turns the error of a call into a *Fault. It adds the first line that the guest logged, because a

@@ -30,11 +30,13 @@ const (
 	DefaultFuelItem       = 500_000
 
 	fuelMost      = 1 << 40 // so that no sum overflows
-	fuelSlice     = 100_000 // 0.1 to 0.3 ms between two looks at the context
-	fuelLargest   = 1 << 22 // 4 MiB of memory.copy at once, about a millisecond on pages that are there
-	batchFirst    = 64      // versions of a batch while the cost is not known
-	batchBytes    = 4 << 20 // an input frame this large takes no further version
-	memoryPagesAt = 65536   // the most that a 32-bit memory can have
+	fuelSlice     = 100_000 // the most between two looks at the context: 0.1 to 0.3 ms of most code
+	sliceLeast    = 2_000
+	sliceTime     = 300 * time.Microsecond // that one should take
+	fuelLargest   = 1 << 22                // 4 MiB of memory.copy at once, about a millisecond on pages that are there
+	batchFirst    = 64                     // versions of a batch while the cost is not known
+	batchBytes    = 4 << 20                // an input frame this large takes no further version
+	memoryPagesAt = 65536                  // the most that a 32-bit memory can have
 )
 
 // Options are a generation's limits. A zero field means its default.

@@ -133,3 +133,26 @@ func benchStop(b *testing.B, module []byte) {
 	b.ReportMetric(float64(held.Microseconds())/1000, "longest-collection-ms")
 	b.ReportMetric(float64(n), "collections")
 }
+
+// TestNarrowingDoesNotMultiplyWhatIsBurnt: when every version of a call burns all that it may, they are tried again
+// one by one, so that it costs one call more and not one for each halving.
+func TestNarrowingDoesNotMultiplyWhatIsBurnt(t *testing.T) {
+	const versions, call, each = 64, 1_000_000, 10_000
+	g := mustLoad(t, "burns", fixture(t, "loops"), guest.Options{Instances: 1, FuelCall: call, FuelItem: each})
+	records := make([]guest.Record, versions)
+	for i := range records {
+		records[i] = record(i+1, item("A", `1`))
+	}
+	var out guest.Conversions
+	if err := g.Convert(t.Context(), records, &out); err != nil {
+		t.Fatal(err)
+	}
+	for i := range out.Results {
+		if r := out.Results[i].Reject; r == nil || r.Class != guest.ClassFault {
+			t.Fatalf("version %d: %s", i+1, say(&out.Results[i]))
+		}
+	}
+	if most := int64(call+versions*each) + versions*(call+each) + versions*call/2; out.Fuel > most {
+		t.Errorf("%d versions burn %d units in %d failed calls, want at most %d", versions, out.Fuel, out.Faults, most)
+	}
+}

@@ -71,6 +71,10 @@ func (m *Meter) Yield(global int64) (next int64, err error) {
 	return m.next(), nil
 }
 
+// Resize makes the slices that come next as large as this. What a call may burn, and what it has burnt at its
+// end, do not depend on it.
+func (m *Meter) Resize(slice int64) { m.limits.Slice = slice }
+
 // Used returns what the call has burnt, with the global at this value.
 func (m *Meter) Used(global int64) int64 { return m.limits.Budget - m.left - global }
 
