@@ -66,3 +66,13 @@ var harmlessTriggers = words(`suppress_redundant_updates_trigger tsvector_update
 // mislabelled are functions that PostgreSQL calls immutable though they look at the server or
 // its catalogue.
 var mislabelled = words(`pg_partition_root pg_walfile_name pg_walfile_name_offset satisfies_hash_partition icu_unicode_version unicode_version`)
+
+// sums are PostgreSQL's own aggregates that add their values up. The sum of numbers of floating point depends on
+// their order: 1e20, 1 and -1e20 are 0, and 1e20, -1e20 and 1 are 1.
+var sums = words(`sum avg stddev stddev_pop stddev_samp variance var_pop var_samp
+	corr covar_pop covar_samp regr_avgx regr_avgy regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy`)
+
+// addsInexactly reports whether a function is an aggregate that adds numbers of floating point up.
+func (f *function) addsInexactly() bool {
+	return f.Kind == "a" && sums[f.Name] && (strings.Contains(f.Signature, "double precision") || strings.Contains(f.Signature, "real"))
+}
