@@ -21,7 +21,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-fuel test-arm64 soak sim seeds explore mutants check check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 soak sim seeds explore mutants check check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,11 @@ test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
 	ICHOR_KAFKA=apache go test ./host -run 'RecordedTopics|Compacted' -count=1
 	ICHOR_KAFKA=apache go test ./cmd/ichor -run 'Killed|MadeAgain' -count=1
+
+test-api: go ## the HTTP API against openapi.yaml, by a program that sends whatever that allows and does not; needs python3 with venv
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "ichor: no python3 with venv: test-api needs it (apt-get install python3-venv)" >&2; exit 3; }
+	@test -x .build/api/bin/schemathesis || { python3 -m venv .build/api && .build/api/bin/pip install --quiet --disable-pip-version-check --requirement .ci/api.txt; }
+	go test ./host -run OpenAPIFile -count=1 -args -schemathesis "$$PWD/.build/api/bin/schemathesis"
 
 soak: go ## ten million versions through one instance of the guest in Go: its memory stays as it is
 	go test ./host/guest -run StaysFlat -v -count=1 -timeout 1h -args -soak 10000000

@@ -10,7 +10,6 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
-	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -88,7 +87,7 @@ func (v *view) Guests(ctx context.Context, limit int) (admin.Guests, error) {
 		return admin.Guests{}, err
 	}
 	g := admin.Guests{
-		Guests: append([]status.Guest{}, v.guests.Status()...), Ranges: append([]rollout.Range{}, rollout.Ranges(history, events, "")...),
+		Guests: v.Status().Guests, Ranges: append([]rollout.Range{}, rollout.Ranges(history, events, "")...),
 		Events: append([]installer.GuestEvent{}, events[max(0, len(events)-limit):]...),
 	}
 	slices.Reverse(g.Events)
@@ -124,4 +123,10 @@ func (v *view) ModuleLike(ctx context.Context, name, digest string) (string, err
 func (v *view) Routed(name string) bool { return slices.Contains(v.guests.Names(), name) }
 
 // Converting implements admin.Host.
-func (v *view) Converting(name string) string { return v.guests.Newest(name) }
+func (v *view) Converting(ctx context.Context, name string) (string, error) {
+	if digest := v.guests.Newest(name); digest != "" {
+		return digest, nil
+	}
+	wanted, _, err := v.store.Wanted(ctx, name)
+	return wanted.Digest, err
+}

@@ -43,7 +43,7 @@ func (v *view) Status() status.Status {
 	verdict, condition := v.health.Readiness()
 	verdict.Degraded = v.guests.Degraded()
 	s := status.Of(condition, verdict, v.topic)
-	s.Version, s.Guests = v.version, v.guests.Status()
+	s.Version, s.Guests = v.version, append([]status.Guest{}, v.guests.Status()...) // none is none, and not null
 	return s
 }
 
@@ -56,7 +56,7 @@ func (v *view) Readiness() status.Readiness {
 
 // Journeys implements admin.Host.
 func (v *view) Journeys() admin.Journeys {
-	return admin.Journeys{Recent: v.journal.Recent(), Slowest: v.journal.Slowest()}
+	return admin.Journeys{Recent: append([]*timing.Journey{}, v.journal.Recent()...), Slowest: append([]*timing.Journey{}, v.journal.Slowest()...)}
 }
 
 // Samples implements admin.Host.

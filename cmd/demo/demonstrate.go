@@ -117,7 +117,9 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	if r.Initiator, err = initiated(); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
-	_ = d.watch.journeys.ask(ctx) // the last of them; where the host is gone the verdict says so
+	if err := d.watch.journeys.ask(ctx); err != nil && d.host.Check() == nil { // the last of them
+		r.Problems = append(r.Problems, fmt.Sprintf("the host does not tell its journeys: %v", err))
+	}
 	stop()
 	if err := errors.Join(<-followed, d.host.Stop()); err != nil {
 		r.Problems = append(r.Problems, err.Error())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net/http/httptest"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/installer"
-	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -64,16 +62,13 @@ func TestProve(t *testing.T) {
 	}
 }
 
-// shown is a host that has finished a few journeys.
-type shown struct{ recent []*timing.Journey }
-
-func (shown) Status() status.Status                        { return status.Status{} }
-func (shown) Readiness() status.Readiness                  { return status.Readiness{Ready: true} }
-func (s shown) Journeys() (recent, slow []*timing.Journey) { return s.recent, nil }
-func (shown) Version(context.Context, talos.Version) (status.Version, error) {
-	return status.Version{}, nil
+// shown is a host that has finished a few journeys, and is asked for nothing else.
+type shown struct {
+	admin.Host
+	recent []*timing.Journey
 }
-func (shown) XID(context.Context, talos.XID) ([]status.Version, error) { return nil, nil }
+
+func (s shown) Journeys() admin.Journeys { return admin.Journeys{Recent: s.recent} }
 
 func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	var s shown
@@ -89,7 +84,7 @@ func TestJourneysAreReadAsTheHostWritesThem(t *testing.T) {
 	s.recent[0].Record(timing.ReplicatorCandidateReceived, int64(time.Second))
 	s.recent[0].Record(timing.InstallerStatemapInstallationComplete, int64(time.Second+time.Millisecond))
 	s.recent[0].Record(timing.SnapshotPersisted, int64(time.Second+2*time.Millisecond))
-	server := httptest.NewServer(admin.Handler(prometheus.NewRegistry(), s))
+	server := httptest.NewServer(admin.Handler(admin.Options{}, prometheus.NewRegistry(), s))
 	defer server.Close()
 	j := newJourneys(&stage.Host{Address: strings.TrimPrefix(server.URL, "http://")})
 	for range 2 { // a journey that is seen again counts once

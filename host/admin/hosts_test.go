@@ -47,7 +47,7 @@ func (nobody) AskHeld(context.Context, installer.Request, installer.Filter) ([]i
 func (nobody) Judge(context.Context, string, []byte, string) (string, error) { return "", nil }
 func (nobody) ModuleLike(context.Context, string, string) (string, error)    { return "", nil }
 func (nobody) Routed(string) bool                                            { return false }
-func (nobody) Converting(string) string                                      { return "" }
+func (nobody) Converting(context.Context, string) (string, error)            { return "", nil }
 
 // asked sends a request with that header Host to a listener, and returns the status.
 func asked(t *testing.T, s *Server, path, host string) int {

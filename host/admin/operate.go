@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 )
@@ -27,8 +28,8 @@ type Operator interface {
 	ModuleLike(ctx context.Context, guest, digest string) (string, error)
 	// Routed reports whether a route names the guest.
 	Routed(guest string) bool
-	// Converting returns the digest of the module that was last armed for a guest.
-	Converting(guest string) string
+	// Converting returns the digest of the module that was last armed for a guest, whichever host owns the cohort.
+	Converting(ctx context.Context, guest string) (string, error)
 }
 
 // RefusedModule says why a module does not take a guest's place.
@@ -43,7 +44,7 @@ func (e *RefusedModule) Unwrap() error { return e.Err }
 // Bounds on what is asked for.
 const (
 	bodyMost   = 64 << 10 // bytes
-	reasonMost = 1000     // bytes
+	reasonMost = 1000     // characters
 	waitMost   = 30 * time.Second
 	waitEvery  = 100 * time.Millisecond
 )
@@ -150,10 +151,10 @@ func (s *site) askHeld(w http.ResponseWriter, r *http.Request, request installer
 
 // match reads what If-Match names, "" for nothing; false when that is wrong, which is answered then.
 func match(w http.ResponseWriter, r *http.Request) (string, bool) {
-	text := r.Header.Get("If-Match")
-	if text == "" {
+	if len(r.Header.Values("If-Match")) == 0 {
 		return "", true
 	}
+	text := r.Header.Get("If-Match")
 	name, quoted := strings.CutPrefix(text, `"`)
 	name, closed := strings.CutSuffix(name, `"`)
 	if !quoted || !closed || name == "" || strings.Contains(name, `"`) {
@@ -194,11 +195,10 @@ func (s *site) asked(w http.ResponseWriter, r *http.Request, all []installer.Req
 
 // waiting reads ?wait.
 func waiting(r *http.Request) (time.Duration, error) {
-	text := r.URL.Query().Get("wait")
-	if text == "" {
+	if !r.URL.Query().Has("wait") {
 		return 0, nil
 	}
-	wait, err := time.ParseDuration(text)
+	wait, err := time.ParseDuration(r.URL.Query().Get("wait"))
 	if err != nil || wait < 0 || wait > waitMost {
 		return 0, errors.New("wait is a duration up to 30s, as in 10s")
 	}
@@ -281,8 +281,8 @@ func body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, bool) {
 }
 
 func reasoned(w http.ResponseWriter, reason string) bool {
-	if strings.TrimSpace(reason) == "" || len(reason) > reasonMost {
-		fail(w, http.StatusBadRequest, "give a reason of at most 1000 bytes: who reads the audit later wants to know why")
+	if strings.TrimSpace(reason) == "" || utf8.RuneCountInString(reason) > reasonMost {
+		fail(w, http.StatusBadRequest, "give a reason of at most 1000 characters: who reads the audit later wants to know why")
 		return false
 	}
 	return true
@@ -294,23 +294,32 @@ const (
 	signaturesMost = 64
 )
 
-// guestOf returns the guest of the path, and answers where there is none or another module converts than If-Match
-// names.
+// guestOf returns the guest of the path; false where there is none, which is answered then.
 func (s *site) guestOf(w http.ResponseWriter, r *http.Request) (string, bool) {
 	guest := r.PathValue("guest")
 	if !s.host.Routed(guest) {
 		fail(w, http.StatusNotFound, "no route names this guest: see guests.routes of the settings")
 		return "", false
 	}
-	digest, ok := match(w, r)
-	if !ok {
-		return "", false
-	}
-	if now := s.host.Converting(guest); digest != "" && strings.TrimPrefix(digest, "sha256:") != now {
-		fail(w, http.StatusPreconditionFailed, "the guest's module is "+now+", and If-Match names another")
-		return "", false
-	}
 	return guest, true
+}
+
+// unchanged reports whether the module converts that If-Match names, if it names one; false is answered.
+func (s *site) unchanged(w http.ResponseWriter, r *http.Request, guest string) bool {
+	digest, ok := match(w, r)
+	if !ok || digest == "" {
+		return ok
+	}
+	now, err := s.host.Converting(r.Context(), guest)
+	switch {
+	case err != nil:
+		fail(w, http.StatusServiceUnavailable, err.Error())
+	case strings.TrimPrefix(digest, "sha256:") != now:
+		fail(w, http.StatusPreconditionFailed, "the guest's module is "+now+", and If-Match names another")
+	default:
+		return true
+	}
+	return false
 }
 
 func (s *site) rollback(w http.ResponseWriter, r *http.Request) {
@@ -319,7 +328,7 @@ func (s *site) rollback(w http.ResponseWriter, r *http.Request) {
 		To string `json:"to"`
 	}
 	guest, ok := s.guestOf(w, r)
-	if !ok || !read(w, r, &body) || !reasoned(w, body.Reason) {
+	if !ok || !read(w, r, &body) || !reasoned(w, body.Reason) || !s.unchanged(w, r, guest) {
 		return
 	}
 	request := asking(r, "swap", body.why)
@@ -346,7 +355,7 @@ func (s *site) module(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	signatures := r.Header.Values("Ichor-Signature")
-	if !reasoned(w, reason) {
+	if !reasoned(w, reason) || !s.unchanged(w, r, guest) {
 		return
 	}
 	if len(signatures) > signaturesMost {

@@ -63,8 +63,8 @@ func (*clerk) ModuleLike(_ context.Context, _, digest string) (string, error) {
 	}
 	return "abcd", nil
 }
-func (*clerk) Routed(name string) bool  { return name == "bank" }
-func (*clerk) Converting(string) string { return "d0" }
+func (*clerk) Routed(name string) bool                            { return name == "bank" }
+func (*clerk) Converting(context.Context, string) (string, error) { return "d0", nil }
 
 // change is a request that changes something, and what becomes of it.
 type change struct {
@@ -95,12 +95,12 @@ func TestChanges(t *testing.T) {
 		{name: "abandon of none", path: "/v1/versions/0/abandon", body: because, code: 400, want: "the first version is 1"},
 		{name: "abandon of a word", path: "/v1/versions/x/abandon", body: because, code: 400, want: "a version is a number"},
 		{name: "retry", path: "/v1/quarantine/7/retry", body: because, code: 202, want: `"verb":"retry"`, verb: "retry"},
-		{name: "retry of all alike", path: "/v1/quarantine/retry", body: `{"reason":"it must","kind":"sql"}`, code: 202, want: `"verb":"retry"`, verb: "retry"},
-		{name: "retry of all", path: "/v1/quarantine/retry", body: because, code: 400, want: "never means all"},
+		{name: "retry of all alike", path: "/v1/quarantine/alike/retry", body: `{"reason":"it must","kind":"sql"}`, code: 202, want: `"verb":"retry"`, verb: "retry"},
+		{name: "retry of all", path: "/v1/quarantine/alike/retry", body: because, code: 400, want: "never means all"},
 		{name: "skip", path: "/v1/quarantine/7/skip", body: because, match: `"aabbccddeeff"`, code: 202, want: `"hash":"aabbccddeeff"`, verb: "skip"},
 		{name: "skip of what changed", path: "/v1/quarantine/7/skip", body: because, match: `"000000000000"`, code: 412, want: "aabbccddeeff", verb: "skip"},
 		{name: "skip unseen", path: "/v1/quarantine/7/skip", body: because, code: 428, want: "If-Match"},
-		{name: "skip of all alike, unseen", path: "/v1/quarantine/skip", body: `{"reason":"it must","code":"23505"}`, code: 428, want: "If-Match"},
+		{name: "skip of all alike, unseen", path: "/v1/quarantine/alike/skip", body: `{"reason":"it must","code":"23505"}`, code: 428, want: "If-Match"},
 		{name: "a match without quotation marks", path: "/v1/quarantine/7/skip", body: because, match: `aabbccddeeff`, code: 400, want: "in quotation marks"},
 		{name: "a weak match", path: "/v1/quarantine/7/skip", body: because, match: `W/"aabbccddeeff"`, code: 400, want: "in quotation marks"},
 		{name: "no reason", path: "/v1/pause", body: `{"reason":" "}`, code: 400, want: "give a reason"},

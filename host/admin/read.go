@@ -61,16 +61,15 @@ func (s *site) samples(w http.ResponseWriter, _ *http.Request) {
 // The bounds of ?limit.
 const (
 	limitUsual = 100
-	limitMost  = 1000
+	limitMost  = 10000
 )
 
 // limit reads how many are asked for; false when that is wrong, which is answered then.
 func limit(w http.ResponseWriter, r *http.Request) (int, bool) {
-	text := r.URL.Query().Get("limit")
-	if text == "" {
+	if !r.URL.Query().Has("limit") {
 		return limitUsual, true
 	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(r.URL.Query().Get("limit"))
 	if err != nil || n < 0 || n > limitMost {
 		fail(w, http.StatusBadRequest, "limit is no number up to "+strconv.Itoa(limitMost))
 		return 0, false
@@ -136,14 +135,14 @@ func (s *site) quarantine(w http.ResponseWriter, r *http.Request) {
 	filter := installer.Filter{Kind: query.Get("kind"), Code: query.Get("code")}
 	var after uint64
 	var err error
-	if text := query.Get("ended"); text != "" {
-		if filter.Ended, err = strconv.ParseBool(text); err != nil {
+	if query.Has("ended") {
+		if filter.Ended, err = strconv.ParseBool(query.Get("ended")); err != nil {
 			fail(w, http.StatusBadRequest, "ended is true or false")
 			return
 		}
 	}
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseUint(text, 10, 63); err != nil {
+	if query.Has("after") {
+		if after, err = strconv.ParseUint(query.Get("after"), 10, 63); err != nil {
 			fail(w, http.StatusBadRequest, "after is a version, a number")
 			return
 		}

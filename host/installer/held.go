@@ -76,8 +76,8 @@ func list(ctx context.Context, conn queryer, filter Filter, lock string) ([]Held
 			left(encode(sha256(convert_to(version || '/' || kind || '/' || code || '/', 'UTF8') || coalesce(candidate, '')), 'hex'), `+strconv.Itoa(hashDigits)+`),
 			coalesce((select verb from ichor.request r where r.version = q.version and r.ended_at is null and verb in ('skip', 'retry') order by verb desc limit 1), '')
 		from ichor.quarantine q
-		where ($1 = 0 or version = $1) and ($2 = '' or kind = $2) and ($3 = '' or code = $3) and (held or $4) order by version`+lock,
-		int64(filter.Version), filter.Kind, filter.Code, filter.Ended, filter.Records)
+		where ($1::bigint = 0 or version = $1) and ($2::text = '' or kind = $2) and ($3::text = '' or code = $3) and (held or $4) order by version`+lock,
+		int64(filter.Version), printable(filter.Kind), printable(filter.Code), filter.Ended, filter.Records)
 	if err != nil {
 		return nil, failure(err, "read the quarantine")
 	}

@@ -32,6 +32,18 @@ func refused(t *testing.T, err error, want string) {
 	}
 }
 
+// Versions are positions of a log, which may be long, and what people look for may be any text.
+func TestWhatIsLookedForMayBeAnything(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	b.hold(b.lane(in, 0), "sql", 1<<40)
+	for filter, want := range map[installer.Filter]int{{Version: 1 << 40}: 1, {Version: 1 << 41}: 0, {Kind: "sql"}: 1, {Kind: "s\x00ql\xff"}: 0, {Code: "\x00"}: 0} {
+		if held, err := in.List(t.Context(), filter); err != nil || len(held) != want {
+			t.Errorf("%+v: %v, %v", filter, held, err)
+		}
+	}
+}
+
 // A request is taken once, and ended once, in the transaction that its host writes.
 func TestAnswersToRequests(t *testing.T) {
 	b := newBase(t)

@@ -118,7 +118,7 @@ var testImports = map[string][]string{
 	"host/replay":                       {"guests"},                      // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},              // to compare the model of the database with
 	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
-	"cmd/demo":                          {"host/admin", "host/status"},   // it asks the real listener
+	"cmd/demo":                          {"host/admin"},                  // it asks the real listener
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
