@@ -44,6 +44,7 @@ type commands struct {
 	Db      dbCommand      `cmd:"" help:"The schema in the cohort's database."`
 	Guest   guestCommand   `cmd:"" help:"The guests."`
 	Status  statusCommand  `cmd:"" help:"What a running host is doing."`
+	Top     topCommand     `cmd:"" help:"The same live, in a terminal."`
 	Explain explainCommand `cmd:"" help:"Where a version stands in a running host, by its number or its xid, and what it waits for."`
 
 	Quarantine quarantineCommand `cmd:"" help:"The versions that cannot be installed."`

@@ -33,7 +33,8 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	if c.JSON {
 		fmt.Println(strings.TrimSpace(string(text)))
 	} else {
-		printStatus(&s)
+		screen := screenOf(os.Stdout)
+		printStatus(&screen, &s)
 	}
 	if !s.Readiness.Ready && !c.Alive {
 		return &failure{exitNotReady, nil}
@@ -84,39 +85,33 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 	return text, nil
 }
 
-func printStatus(s *status.Status) {
-	ready := "ready"
-	if !s.Readiness.Ready {
-		ready = "not ready: " + string(s.Readiness.Reason)
-	}
-	if s.Readiness.Detail != "" {
-		ready += " (" + s.Readiness.Detail + ")"
-	}
-	fmt.Printf("%s, %s\n", s.Phase, ready)
+func printStatus(screen *screen, s *status.Status) {
+	row := func(name, format string, args ...any) { fmt.Fprintf(screen.out, "%-10s %s\n", name, fmt.Sprintf(format, args...)) }
+	fmt.Fprintf(screen.out, "%s, %s\n", s.Phase, screen.ready(&s.Readiness))
 	if s.Readiness.Degraded != "" {
-		fmt.Printf("degraded   %s\n", s.Readiness.Degraded)
+		row("degraded", "%s", screen.warn(s.Readiness.Degraded))
 	}
 	if s.Phase == status.PhaseStandby {
 		return
 	}
 	if s.Snapshot == 0 && s.Next == 0 && s.Phase != status.PhaseRunning {
-		fmt.Printf("snapshot   not read yet, on %s\n", s.Topic)
+		row("snapshot", "not read yet, on %s", s.Topic)
 		return
 	}
-	fmt.Printf("snapshot   %d, resume point %d\n", s.Snapshot, s.Resume)
-	fmt.Printf("log        read to %d of %d on %s\n", s.Next, s.LogEnd, s.Topic)
-	fmt.Printf("waiting    %d without a decision or behind one, %d decided and above the snapshot, of them %d in flight and %d held\n", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, s.Held)
+	row("snapshot", "%d, resume point %d", s.Snapshot, s.Resume)
+	row("log", "read to %d of %d on %s", s.Next, s.LogEnd, s.Topic)
+	row("waiting", "%d without a decision or behind one, %d decided and above the snapshot, of them %d in flight and %s", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, screen.some(s.Held, "held"))
 	switch {
 	case s.Waiting == "":
 	case s.Blocker == 0:
-		fmt.Printf("waits for  %s\n", s.Waiting)
+		row("waits for", "%s", s.Waiting)
 	default:
-		fmt.Printf("waits for  version %d: %s\n", s.Blocker, s.Waiting)
+		row("waits for", "version %d: %s", s.Blocker, s.Waiting)
 	}
 	for _, g := range s.Guests {
-		fmt.Printf("guest      %s %s (%.12s) from %d, of contract %s\n", g.Guest, g.Version, g.Digest, g.From, g.Contract)
+		row("guest", "%s %s (%.12s) from %d, of contract %s", g.Guest, g.Version, g.Digest, g.From, g.Contract)
 		if g.Refused != nil {
-			fmt.Printf("           not taken: %s\n", refusal(g.Refused))
+			row("", "%s", screen.warn("not taken: "+refusal(g.Refused)))
 		}
 	}
 }

@@ -139,6 +139,7 @@ var doors = map[string][]string{
 	"oras.land/oras-go/v2":                       {"host/guest/oci"},
 	"github.com/opencontainers/go-digest":        {"host/guest/oci"},
 	"github.com/opencontainers/image-spec":       {"host/guest/oci"},
+	"golang.org/x/term":                          {"cmd/ichor"},
 	"golang.org/x/sys":                           {},
 	"github.com/prometheus/client_model":         {},
 	"github.com/prometheus/common":               {},
@@ -150,6 +151,7 @@ var doors = map[string][]string{
 
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
+	"golang.org/x/sys":                    {"cmd/ichor"},
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo", "host/admin"},

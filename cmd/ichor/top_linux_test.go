@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal opens a pseudo-terminal of a size: the program's side, and a function that returns what was shown on it
+// once that side is closed.
+func terminal(t *testing.T, columns uint16) (*os.File, func() string) {
+	t.Helper()
+	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := int(ours.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(int(theirs.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+	shown := make(chan string, 1)
+	go func() {
+		var b bytes.Buffer
+		_, _ = io.Copy(&b, ours) // it ends with an error when the other side is closed
+		shown <- b.String()
+	}()
+	t.Cleanup(func() { ours.Close() })
+	return theirs, func() string { theirs.Close(); return <-shown }
+}
+
+const toldStatus = `{"ichor":"v1","phase":"running","readiness":{"ready":%t,"reason":%q},"topic":"certification","snapshot":41,"resume":42,"next":90,"log_end":110,
+	"suffix":{"length":3},"queue":{"length":5},"undecided":0,"in_flight":2,"held":%d,"bytes":1048576,"paused":false,
+	"waiting_for":"held_by_poison","blocker":42,"guests":[{"guest":"bank","digest":"0123456789abcdef","version":"2","contract":"1.0","from":7}],"counts":{}}`
+
+// told is a host that says of itself what a test wants.
+func told(t *testing.T, ready bool, reason string, held int) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, toldStatus, ready, reason, held) })
+	mux.HandleFunc("GET /v1/samples", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"samples":[{"installed":10,"p99_seconds":0.002},{"installed":30,"p99_seconds":0.004,"waited_seconds":3.2}]}`)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// shows runs a verb on a terminal, or on a pipe, and returns its exit code and what it shows.
+func shows(t *testing.T, onTerminal bool, environment []string, args ...string) (int, string) {
+	t.Helper()
+	command := exec.Command(os.Args[0], args...)
+	command.Env = append(append(os.Environ(), asIchor+"=1", "TERM=xterm", "NO_COLOR="), environment...)
+	var shown func() string
+	if onTerminal {
+		file, all := terminal(t, 100)
+		command.Stdout, command.Stderr, shown = file, file, all
+	} else {
+		var b bytes.Buffer
+		command.Stdout, command.Stderr, shown = &b, &b, b.String
+	}
+	_ = command.Run() // the exit code tells
+	return command.ProcessState.ExitCode(), shown()
+}
+
+// TestTopIsAPictureOnATerminalAndLinesElsewhere.
+func TestTopIsAPictureOnATerminalAndLinesElsewhere(t *testing.T) {
+	address := told(t, true, "", 0)
+	top := []string{"top", "--address", address, "--every", "100ms", "--count", "2"}
+	code, text := shows(t, true, nil, top...)
+	if code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{
+		"\x1b[?1049h\x1b[?25l", "\x1b[H", "\x1b[32mready\x1b[0m", "read to 90 of 110, 20 behind, about 1s at this rate", "3 for a decision, 5 decided, of them 2 in flight and 0 held",
+		"41, resume point 42, waits for version 42: held_by_poison, 3s", "1.0 MiB", "20/s  ▃█", "p99        4ms       ▄█", "bank 2 (0123456789ab) from 7", "\x1b[?25h\x1b[?1049l",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%q", want, text)
+		}
+	}
+	if code, text := shows(t, false, nil, top...); code != exitOK || strings.Count(text, "running   ready") != 2 || strings.Contains(text, "\x1b") ||
+		!strings.Contains(text, "snapshot 41  lag 20  20/s  p99 4ms  suffix 3  queue 5  in flight 2  held 0\n") {
+		t.Errorf("elsewhere %d %q", code, text)
+	}
+	if code, text := shows(t, true, nil, "top", "--address", "127.0.0.1:1", "--count", "1"); code != exitEnvironment || !strings.Contains(text, "no host answers") {
+		t.Errorf("without a host %d %q", code, text)
+	}
+}
+
+// TestColoursAreForTerminalsAlone, and for none where NO_COLOR is set.
+func TestColoursAreForTerminalsAlone(t *testing.T) {
+	address := told(t, false, "held_by_poison", 2)
+	for _, c := range []struct {
+		terminal    bool
+		environment []string
+		colours     bool
+	}{{true, nil, true}, {true, []string{"NO_COLOR=1"}, false}, {true, []string{"TERM=dumb"}, false}, {false, nil, false}} {
+		code, text := shows(t, c.terminal, c.environment, "status", "--address", address)
+		if code != exitNotReady || !strings.Contains(text, "not ready: held_by_poison") || !strings.Contains(text, "2 held") {
+			t.Errorf("%+v: %d %q", c, code, text)
+		}
+		if colours := strings.Contains(text, "\x1b[1;31mnot ready: held_by_poison\x1b[0m") && strings.Contains(text, "\x1b[1;31m2 held\x1b[0m"); colours != c.colours {
+			t.Errorf("%+v: %q", c, text)
+		}
+	}
+}
