@@ -32,7 +32,8 @@ type Queue struct {
 	misses       int    // how often in a row nothing filled an ahead group beside a frontier group
 	rest         int    // frontier groups for which that is not looked for
 
-	tooLow uint64
+	tooLow   uint64
+	keyWaits uint64
 }
 
 // New returns an empty queue above the given durable snapshot.
@@ -55,6 +56,18 @@ func (q *Queue) Snapshot() talos.Version { return q.snapshot }
 // TooLow returns how many safepoints lay below an unsettled version that shares a key: the certifier
 // had forgotten that one. They are counted only while the table of conflicts is kept.
 func (q *Queue) TooLow() uint64 { return q.tooLow }
+
+// KeyWaits returns how many entries had an unsettled version below them that conflicts with them when they
+// came. They are counted only while the table of conflicts is kept.
+func (q *Queue) KeyWaits() uint64 { return q.keyWaits }
+
+// SettledTo returns the version up to which everything is settled, durable in the snapshot or not yet.
+func (q *Queue) SettledTo() talos.Version {
+	if q.settled == 0 {
+		return q.snapshot
+	}
+	return q.entries.At(q.settled - 1).Version
+}
 
 // Frontier returns the lowest unsettled entry, or nil when all is settled.
 func (q *Queue) Frontier() *Entry {
@@ -127,8 +140,11 @@ func (q *Queue) Decided(e *Entry) {
 func (q *Queue) enter(e *Entry) {
 	before := e.behind
 	q.conflicts.add(e)
-	if e.behind > e.Safepoint && before == 0 { // it is counted once
-		q.tooLow++
+	if before == 0 && e.behind > 0 { // it is counted once
+		q.keyWaits++
+		if e.behind > e.Safepoint {
+			q.tooLow++
+		}
 	}
 	q.offer(e)
 }

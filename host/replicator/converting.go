@@ -25,6 +25,7 @@ type converting struct {
 
 	tasks      map[uint64]*task
 	taskID     uint64
+	received   talos.Version // the highest whose statements the queue was given
 	refetching map[talos.Version]*queue.Entry
 }
 
@@ -74,6 +75,7 @@ func (c *converting) onConverted(ev *Converted) {
 		c.backlog.push(e)
 	}
 	c.probation.converted(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.Fuel, time: ev.Took})
+	c.received = max(c.received, t.entries[len(ev.Results)-1].Version)
 	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]
 		e.Journey.Guest = r.Guest
@@ -150,6 +152,15 @@ func (c *converting) retire() {
 		c.do(&Retire{Generation: generation})
 		return true
 	})
+}
+
+// waiting returns how many versions wait for their statements: for a guest, or for their payload.
+func (c *converting) waiting() int {
+	n := c.backlog.ready.Len() + c.backlog.awaitingPayload.Len() + len(c.refetching)
+	for _, t := range c.tasks { // the sum is the same in any order
+		n += len(t.entries)
+	}
+	return n
 }
 
 func (c *converting) busy(generation cohort.Generation) bool {

@@ -37,6 +37,7 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 		if l.cause.Class == TimedOut {
 			ls.tooSlow(g, l.cause)
 		}
+		ls.countRetry(g, l.cause.Class)
 	default:
 		panic(queue.Assertionf("a group from snapshot %d to %d is in doubt, and the database says %d with %d of %d in the ledger",
 			g.From, g.Snapshot, ev.Snapshot, ev.Ledgered, len(g.Entries)))

@@ -100,7 +100,7 @@ func (ls *lanes) lost(f Failure) bool {
 func (ls *lanes) onFailed(ev *Failed) {
 	l := &ls.all[ev.Lane]
 	ls.unchain(l)
-	ls.stats.Failures[ev.Failure.Class]++
+	ls.countFailure(l, ev.Failure)
 	switch {
 	case ls.lost(ev.Failure):
 		return
@@ -144,7 +144,24 @@ func (ls *lanes) retry(g *queue.Group, ev *Failed) {
 	default:
 		ls.poison.refused(g.Entries[0], ev.Failure)
 	}
+	ls.countRetry(g, ev.Failure.Class)
 	ls.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: ev.Failure})
+}
+
+// countFailure counts what a lane failed at: those that were to move the snapshot alone apart.
+func (ls *lanes) countFailure(l *lane, f Failure) {
+	if l.group != nil && len(l.group.Entries) == 0 {
+		ls.stats.SnapshotFailures++
+		return
+	}
+	ls.stats.Failures[f.Class]++
+}
+
+// countRetry counts a group that had no effect, unless it is held or moved the snapshot alone.
+func (ls *lanes) countRetry(g *queue.Group, class Class) {
+	if len(g.Entries) > 0 && g.Entries[0].State() == queue.Awaiting {
+		ls.stats.Retries[class]++
+	}
 }
 
 // timedOut counts a version whose statements ran for too long although it went alone; true when
@@ -191,10 +208,10 @@ func (ls *lanes) split(g *queue.Group, ev *Failed) {
 
 func (ls *lanes) onLaneDown(ev *LaneDown) {
 	l := &ls.all[ev.Lane]
+	ls.countFailure(l, ev.Failure)
 	if ls.lost(ev.Failure) {
 		return
 	}
-	ls.stats.Failures[ev.Failure.Class]++
 	ls.down(l, ev.Failure)
 	if l.group == nil {
 		return
@@ -212,6 +229,7 @@ func (ls *lanes) onLaneDown(ev *LaneDown) {
 	}
 	if !l.doubt {
 		ls.queue.Undone(l.group)
+		ls.countRetry(l.group, ev.Failure.Class)
 		l.group = nil
 	}
 }

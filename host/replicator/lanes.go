@@ -21,8 +21,9 @@ type lanes struct {
 	committing *committing
 
 	all         []lane
-	aheadAtLast int64 // ns, when something last went ahead of an undecided frontier, or nothing could
-	pace        int64 // ns that a version takes in a lane, of late
+	aheadAtLast int64         // ns, when something last went ahead of an undecided frontier, or nothing could
+	pace        int64         // ns that a version takes in a lane, of late
+	sent        talos.Version // the highest that a lane was given
 }
 
 // lane is what the core knows of one connection that installs.
@@ -153,6 +154,7 @@ func (ls *lanes) begin(i cohort.Lane, g *queue.Group) {
 		e.Journey.Record(timing.QueueStatemapSent, ls.now)
 		e.Journey.Attempts++
 		tries = max(tries, e.Attempts)
+		ls.sent = max(ls.sent, e.Version)
 	}
 	ls.do(&Install{Lane: i, Group: g, Uses: ls.cuts.uses(g), Ends: ls.poison.ends(g), LockWait: min(int64(lockWait)<<min(tries, 20), ls.opts.LockWait), Watch: tries >= aloneAfter})
 }

@@ -29,7 +29,7 @@ import (
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
 //	armed GUEST GEN [request=ID]      guest-refused ID
-//	drain     halt KIND     status     explain V
+//	drain     halt KIND     status     explain V     measures
 //	asked ID:VERB:V …   operators' requests; core has asked=ID:VERB:V,… and abandoned=V,V too
 //	wait DURATION       with a tick at each deadline on the way, and at the end
 //	pass DURATION       without any; tick
@@ -134,6 +134,7 @@ func (p *player) command(words []string) {
 		"pass":      func(_ map[string]string, w []string) { p.now += p.duration(w[0]) },
 		"seek-done": func(_ map[string]string, w []string) { p.seekDone(w) },
 		"status":    func(map[string]string, []string) { p.status() },
+		"measures":  func(map[string]string, []string) { p.measures() },
 		"quiet": func(_ map[string]string, _ []string) {
 			p.mute = true
 			p.settle(nil, nil)

@@ -23,12 +23,15 @@ type reading struct {
 	// about one is a later one.
 	abandoned map[talos.Version]bool
 	passed    map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
+	order     ring.Ring[talos.Version]        // of passed, ascending; with some that are decided by now
 	late      []*suffix.Entry                 // of passed, those that are decided by now
 	next      talos.Position                  // where the log is read next
 	anchor    talos.Anchor                    // of the newest record below next
 	end       talos.Position                  // of what is readable
 	known     talos.Version                   // the highest candidate seen
-	skipFrom  talos.Position                  // candidates from here on were not kept; 0 is none
+	decision  talos.Position                  // of the newest decision, and the version that it is about
+	about     talos.Version
+	skipFrom  talos.Position // candidates from here on were not kept; 0 is none
 	skipped   talos.Anchor
 	seeking   bool // what arrives was read before the shell sought
 	refused   refusedVersions
@@ -124,6 +127,7 @@ func (r *reading) skip(ev *Candidate) {
 
 // onDecision notes what the certifier said. The first decision in the log about a version binds.
 func (r *reading) onDecision(ev *Decision) {
+	r.decision, r.about = ev.Position, ev.Version
 	switch ev.Outcome {
 	case talos.Committed:
 		r.stats.Committed++
@@ -201,6 +205,20 @@ func (r *reading) undecided(v talos.Version) *suffix.Entry {
 		return nil
 	}
 	return s
+}
+
+// oldestUndecided returns the lowest candidate that has no decision yet, or nil.
+func (r *reading) oldestUndecided() *suffix.Entry {
+	for r.order.Len() > 0 {
+		if s := r.passed[r.order.At(0)]; s != nil && s.Decision.Outcome == talos.Undecided {
+			return s
+		}
+		r.order.Pop()
+	}
+	if head := r.suffix.Head(); head != nil && head.Decision.Outcome == talos.Undecided {
+		return head
+	}
+	return nil
 }
 
 // decisionOf returns the decision about a version, as far as it is remembered.
@@ -325,6 +343,7 @@ func (r *reading) nextForward() *suffix.Entry {
 		return nil
 	}
 	r.passed[head.Version] = head
+	r.order.Push(head.Version)
 	r.stats.Passed++
 	return r.suffix.Pass()
 }

@@ -72,13 +72,20 @@ type Stats struct {
 	// Safepoints below an unsettled version that shares a key: the certifier had forgotten that one.
 	// Counted only while versions go ahead.
 	SafepointsTooLow uint64 `json:"safepoints_too_low"`
+	// Versions that had to wait for one with a key of theirs. Counted only while versions go ahead.
+	KeyWaits uint64 `json:"key_waits"`
 	// Times that reading paused because the memory was full.
 	Pauses uint64 `json:"pauses"`
-	// Nanoseconds of all pauses.
+	// Nanoseconds of all pauses, of one that lasts too.
 	PausedTotal int64 `json:"paused_total_ns"`
 	// Nanoseconds of the longest pause.
 	PausedLongest int64 `json:"paused_longest_ns"`
 	// Failures of transactions and connections, by class, in the order of the constants of Class:
-	// transient, contention, timed out, poison, fenced, regressed, broken.
+	// transient, contention, timed out, poison, fenced, regressed, broken. Those of SnapshotFailures
+	// are not among them.
 	Failures [Classes]uint64 `json:"failures"`
+	// Groups without effect that are tried again, by the class of what failed, in the same order.
+	Retries [Classes]uint64 `json:"retries"`
+	// Transactions that failed and were to move the snapshot or the resume point alone.
+	SnapshotFailures uint64 `json:"snapshot_failures"`
 }

@@ -30,9 +30,13 @@ var Reasons = []Reason{Progressing, Stopped, NoDatabase, HeldByPoison, Undecided
 // Status is the core at one instant, for people and metrics.
 type Status struct {
 	Snapshot talos.Version
-	Resume   talos.Position
-	Next     talos.Position
-	End      talos.Position
+	// SnapshotAt is when the snapshot or the resume point was last written, ns; of a core that wrote none
+	// yet, when it began. Settled is the version up to which all is settled, written or not yet.
+	SnapshotAt int64
+	Settled    talos.Version
+	Resume     talos.Position
+	Next       talos.Position
+	End        talos.Position
 
 	SuffixLen  int
 	SuffixHead talos.Version
@@ -45,11 +49,23 @@ type Status struct {
 	Lowest     talos.Version // the lowest held version
 	HeldFor    Failure       // why
 	Undecided  int           // versions that were passed and have no decision yet
-	InFlight   int
-	LanesUp    int
-	Lanes      int
-	Paused     bool
-	Pause      Request // an operator's that is in force; one without an ID is none
+	// Decision is where the newest decision stands, and Decided the version that it is about.
+	Decision talos.Position
+	Decided  talos.Version
+	// OldestUndecided is the lowest candidate without a decision, 0 for none, and since when, ns, it is known.
+	OldestUndecided      talos.Version
+	OldestUndecidedSince int64
+	Converting           int           // versions that wait for their statements
+	Received             talos.Version // the highest whose statements the queue was given
+	Sent                 talos.Version // the highest that a lane was given
+	// OldestInFlight is the lowest version in a lane, 0 for none, and since when, ns, it is there.
+	OldestInFlight      talos.Version
+	OldestInFlightSince int64
+	InFlight            int
+	LanesUp             int
+	Lanes               int
+	Paused              bool
+	Pause               Request // an operator's that is in force; one without an ID is none
 
 	Reason Reason
 	// Blocker is the version that Reason is about, and Since when it was read, ns.
@@ -68,12 +84,22 @@ type Status struct {
 // Status returns the core's state. Like Step it is the owner's to call.
 func (c *Core) Status() Status {
 	s := Status{
-		Snapshot: c.queue.Snapshot(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
+		Snapshot: c.queue.Snapshot(), SnapshotAt: c.committing.advancedAt, Settled: c.queue.SettledTo(), Resume: c.committing.resume, Next: c.reading.next, End: c.reading.end,
 		SuffixLen: c.reading.suffix.Len(), QueueLen: c.queue.Len(), QueueLast: c.queue.Last(), Known: c.reading.known,
 		Bytes: c.queue.Bytes() + c.reading.suffix.Held() + c.reading.suffixBytes(),
 		Held:  c.poison.unresolved, Lanes: len(c.lanes.all), Paused: c.reading.paused, Pause: c.operator.pause, Undecided: len(c.reading.passed), Stats: c.stats,
 	}
-	s.Stats.SafepointsTooLow = c.queue.TooLow()
+	s.Decision, s.Decided = c.reading.decision, c.reading.about
+	s.Converting, s.Received, s.Sent = c.converting.waiting(), c.converting.received, c.lanes.sent
+	if u := c.reading.oldestUndecided(); u != nil {
+		s.OldestUndecided, s.OldestUndecidedSince = u.Version, u.Received
+	}
+	s.Stats.SafepointsTooLow, s.Stats.KeyWaits = c.queue.TooLow(), c.queue.KeyWaits()
+	if c.reading.paused {
+		took := c.now - c.reading.pausedAt
+		s.Stats.PausedTotal += took
+		s.Stats.PausedLongest = max(s.Stats.PausedLongest, took)
+	}
 	for v, t := range c.poison.troubles { // the lowest is the same in any order
 		if t.held > 0 && (s.Lowest == 0 || v < s.Lowest) {
 			s.Lowest, s.HeldFor = v, t.failure
@@ -88,7 +114,7 @@ func (c *Core) Status() Status {
 		}
 		for _, g := range [2]*queue.Group{l.group, l.next} {
 			if g != nil {
-				s.InFlight += len(g.Entries)
+				s.sees(g)
 			}
 		}
 	}
@@ -99,6 +125,17 @@ func (c *Core) Status() Status {
 	}
 	c.explain(&s)
 	return s
+}
+
+// sees counts a group in a lane.
+func (s *Status) sees(g *queue.Group) {
+	s.InFlight += len(g.Entries)
+	if len(g.Entries) == 0 {
+		return
+	}
+	if first := g.Entries[0]; s.OldestInFlight == 0 || first.Version < s.OldestInFlight {
+		s.OldestInFlight, s.OldestInFlightSince = first.Version, first.Since()
+	}
 }
 
 // explain names what the snapshot waits for.

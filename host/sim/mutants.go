@@ -73,7 +73,7 @@ var Mutants = []Mutant{
 	{"snapshot compared late", "a healthy host says that the database lost commits", fileDoubt,
 		"case ev.Snapshot < l.confirmed:", "case ev.Snapshot < ls.queue.Snapshot():"},
 	{"chained group kept after a failure", "the queue loses a group", fileAnswers,
-		"	l := &ls.all[ev.Lane]\n	ls.unchain(l)\n	ls.stats.Failures", "	l := &ls.all[ev.Lane]\n	ls.stats.Failures"},
+		"	l := &ls.all[ev.Lane]\n	ls.unchain(l)\n	ls.countFailure", "	l := &ls.all[ev.Lane]\n	ls.countFailure"},
 
 	// Who may go.
 	{"who may go is not asked", "a version goes before one that it conflicts with", fileConflicts,
