@@ -60,7 +60,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		return nil, err
 	}
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
-	metrics := telemetry.NewMetrics(reg, health.Readiness)
+	metrics := telemetry.NewMetrics(reg, telemetry.Facts{Version: version, Memory: opts.Core.Memory, Health: health.Readiness})
 	samples := telemetry.NewSamples(health.Readiness)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
@@ -168,11 +168,13 @@ func (h *Host) session(ctx context.Context) error {
 	}
 	opts := h.opts.Core
 	opts.Seed = rand.Uint64()
+	h.parts.Metrics.Began(h.takeover.store.Own().Epoch)
 	s := session.New(h.parts, opts, start, held)
 	h.health.Enter(status.PhaseRunning, "")
 	h.running.Store(s)
 	stop := s.Run(ctx)
 	h.running.Store(nil)
+	h.parts.Metrics.Ended(stop.Reason)
 	if stop.Reason == replicator.StopDrained || stop.Reason == replicator.StopHandedOver {
 		h.takeover.release(stop.Reason == replicator.StopHandedOver)
 	}

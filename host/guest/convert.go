@@ -103,8 +103,8 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 			s.discard()
 			reason = "fault"
 			into.Faults++
-			g.metrics.faults.WithLabelValues(g.name, string(fault.Kind)).Inc()
 			below := suspect
+			g.own.fault(fault.Kind)
 			from, suspect = g.narrow(s, into.Results, fault)
 			if dear = burnt > g.options.FuelCall/dearShare; dear {
 				suspect = max(suspect, below) // the others of the batch may be as dear

@@ -36,7 +36,7 @@ const reportHint = "the host's compiler of WebAssembly may be at fault: please r
 func (g *Generation) interpret(ctx context.Context, fueled []byte) (answers []Conversions, err error) {
 	unseen := NewMetrics(prometheus.NewRegistry()) // what it does is no work of the host's
 	other := &Generation{
-		name: g.name, digest: g.digest, options: g.options, log: g.log, metrics: unseen, own: unseen.of(g.name),
+		name: g.name, digest: g.digest, options: g.options, log: g.log, own: unseen.of(g.name, g.digest),
 		manifest: g.manifest, rules: g.rules, limits: g.limits, interpreted: true, idle: make(chan struct{}), slots: make(chan *slot, 1),
 	}
 	other.options.Instances = 1

@@ -28,7 +28,6 @@ type Generation struct {
 	digest    Digest
 	options   Options
 	log       *slog.Logger
-	metrics   *Metrics
 	own       generationMetrics
 	described []byte
 	manifest  *abi.Manifest
@@ -105,7 +104,10 @@ func (g *Generation) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	g.once.Do(func() { g.freed = g.free() })
+	g.once.Do(func() {
+		g.freed = g.free()
+		g.own.end()
+	})
 	return g.freed
 }
 

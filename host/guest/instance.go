@@ -53,7 +53,7 @@ func (g *Generation) newInstance(ctx context.Context, reason string) (*instance,
 	}
 	in.fuel = module.ExportedGlobal(fuel.ExportGlobal).(api.MutableGlobal) // the rewriter made it
 	g.instances.Store(module, in)
-	g.metrics.instances.WithLabelValues(g.name, reason).Inc()
+	g.own.instance(reason)
 	if err := in.begin(ctx); err != nil {
 		in.close()
 		return nil, err

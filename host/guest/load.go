@@ -24,11 +24,16 @@ import (
 //
 // Load returns a *LoadError that says what to do if the guest is at fault, ctx's error if it ended, and
 // another error if the options or the cache are wrong. The caller must Close the generation.
-func Load(ctx context.Context, name string, module []byte, options Options, log *slog.Logger, metrics *Metrics) (*Generation, error) {
+func Load(ctx context.Context, name string, module []byte, options Options, log *slog.Logger, metrics *Metrics) (loaded *Generation, err error) {
 	g, err := newGeneration(name, module, options, log, metrics)
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if loaded == nil {
+			g.own.end()
+		}
+	}()
 	if dir := g.options.CacheDir; dir != "" {
 		if err := prepareCache(dir, g.log); err != nil { // here, where somebody reads the log
 			return nil, err
@@ -62,8 +67,9 @@ func newGeneration(name string, module []byte, options Options, log *slog.Logger
 		return nil, err
 	}
 	options.Fill()
+	digest := DigestOf(module)
 	g := &Generation{
-		name: name, digest: DigestOf(module), options: options, metrics: metrics, own: metrics.of(name),
+		name: name, digest: digest, own: metrics.of(name, digest), options: options,
 		idle: make(chan struct{}), slots: make(chan *slot, options.Instances),
 		logRate: logRate{rate: float64(options.LogRate), tokens: float64(options.LogRate)},
 	}

@@ -215,6 +215,47 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// The series of a module end with the last generation that has it: modules that come and go fill nothing.
+func TestTheMetricsOfAGenerationEndWithIt(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	metrics := guest.NewMetrics(registry)
+	var generations []*guest.Generation
+	for range 2 {
+		g, err := guest.Load(t.Context(), "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t)}, slog.New(slog.DiscardHandler), metrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		convert(t, g, record(1, item("ECHO", `1`)))
+		generations = append(generations, g)
+	}
+	if _, err := guest.Load(t.Context(), "other", []byte("no module"), guest.Options{Instances: 1}, slog.New(slog.DiscardHandler), metrics); err == nil {
+		t.Fatal("what is no module was loaded")
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, label := range m.GetLabel() {
+				labels[label.GetName()] = label.GetValue()
+			}
+			if labels["digest"] != guest.DigestOf(guesttest.Misbehaving(t)).Short() {
+				t.Errorf("%s is of the digest %s of guest %s", f.GetName(), labels["digest"], labels["guest"])
+			}
+		}
+	}
+	for i, left := range []float64{2, 0} {
+		if err := generations[i].Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := counters(t, registry)["versions_total converted"]; got != left {
+			t.Errorf("with %d generations closed %v versions are counted, want %v", i+1, got, left)
+		}
+	}
+}
+
 // counters returns the counters of the guest "misbehaving", by name without prefix and by label.
 func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
@@ -226,7 +267,7 @@ func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, label := range m.GetLabel() {
-				if label.GetName() != "guest" {
+				if name := label.GetName(); name != "guest" && name != "digest" {
 					values[strings.TrimPrefix(f.GetName(), "ichor_guest_")+" "+label.GetValue()] = m.GetCounter().GetValue()
 				}
 			}

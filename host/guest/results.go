@@ -62,7 +62,7 @@ func (g *Generation) checkCalls(b *batch, out *abi.Output) error {
 func (g *Generation) reject(c *Conversion, r *Reject) {
 	c.Status, c.Statements, c.Reject, c.bytes = Rejected, nil, r, len(r.Message)
 	g.own.versions[Rejected].Inc()
-	g.metrics.rejects.WithLabelValues(g.name, string(r.Class)).Inc()
+	g.own.reject(r.Class)
 }
 
 // keeper copies the answer of one batch into storage that is sized beforehand, so that appending never

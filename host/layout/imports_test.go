@@ -41,18 +41,19 @@ var imports = map[string][]string{
 	"host/talos":            {},
 	"host/talos/recording":  {"host/talos"},
 
+	"host/metric":     {},
 	"host/timing":     {"host/talos"},
 	"host/suffix":     {"host/cohort", "host/ring", "host/talos"},
 	"host/queue":      {"host/cohort", "host/ring", "host/talos", "host/timing"},
 	"host/replicator": {"host/cohort", "host/queue", "host/ring", "host/suffix", "host/talos", "host/timing"},
 
-	"host/kafka":       {"host/talos"},
-	"host/guest":       {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/talos"},
+	"host/kafka":       {"host/metric", "host/talos"},
+	"host/guest":       {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/metric", "host/talos"},
 	"host/guest/trust": {"host/guest"},
 	"host/guest/oci":   {"abi", "host/guest/trust"},
 	"host/installer":   {"host/crash", "host/installer/querytree", "host/talos"},
 	"host/status":      {"host/replicator", "host/talos", "host/timing"},
-	"host/telemetry":   {"host/replicator", "host/status", "host/timing"},
+	"host/telemetry":   {"host/metric", "host/replicator", "host/status", "host/talos", "host/timing"},
 	"host/rollout":     {"abi", "host/cohort", "host/crash", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/rollout/shadow", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/crash", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
@@ -110,10 +111,10 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 var testImports = map[string][]string{
 	"host/guest/conform":                {"guests", "host/talos/recording"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
-	"host":                              {"examples/banking/initiator"}, // the other writer of a cohort
-	"host/guest":                        {"guests", "guests/go"},        // the languages, and a guest that was built in, to compare with
-	"host/guest/oci":                    {"host/guest"},                 // digests
-	"host/guest/fuel":                   {"abi", "guests"},              // what fuel costs a guest in each language
+	"host":                              {"examples/banking/initiator", "host/metric"}, // the other writer of a cohort; what is measured
+	"host/guest":                        {"guests", "guests/go"},                       // the languages, and a guest that was built in, to compare with
+	"host/guest/oci":                    {"host/guest"},                                // digests
+	"host/guest/fuel":                   {"abi", "guests"},                             // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                      // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},              // to compare the model of the database with
@@ -131,7 +132,7 @@ var doors = map[string][]string{
 	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict",
 		"cmd/internal/stage", "cmd/demo", "cmd/bench", "cmd/chaos"},
 	"github.com/fsnotify/fsnotify":               {"host/rollout"},
-	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/telemetry", "cmd/ichor"},
+	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/metric", "host/telemetry", "cmd/ichor"},
 	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
 	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/internal/stage"},
 	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},

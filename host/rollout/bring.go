@@ -47,6 +47,9 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 			return true
 		case err != nil:
 			a = &Armed{Request: b.Request, Refused: err.Error()}
+			if slices.Contains(g.names, b.Guest) { // what an operator may call it is no label
+				g.metrics.Swap(b.Guest, guest.SwapRefused)
+			}
 			g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
 		}
 		g.mu.Lock()

@@ -220,11 +220,13 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	g.byID[id] = &l
 	e := installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestActive, From: from, Who: installer.WhoIchor}
 	if why == "" {
+		g.metrics.Swap(l.Name, guest.SwapActivated)
 		g.log.Info("guest swapped", "guest", l.Name, "digest", l.Short(), "from", from)
 		g.noteLocked(e)
 		return
 	}
 	worse := g.newest[l.Guest]
+	g.metrics.Swap(l.Name, guest.SwapTakenBack)
 	g.log.Error("the new guest is taken back: the one before converts again", "guest", l.Name, "new", worse[:12], "digest", l.Short(), "from", from, "because", why)
 	e.State, e.Reason = installer.GuestBack, fmt.Sprintf("%.12s is taken back: %s", worse, why)
 	g.noteLocked(e)

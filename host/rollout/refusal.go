@@ -37,6 +37,7 @@ func (g *Guests) refuse(name, digest string, err error) bool {
 		return false
 	}
 	g.refused[name] = now
+	g.metrics.Swap(name, guest.SwapRefused)
 	return true
 }
 

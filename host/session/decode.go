@@ -49,12 +49,17 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 			}
 			d.last = talos.Anchor{Position: r.Position, Hash: kafka.Hash(r)}
 		}
+		first, written := b.Next, int64(0)
+		if n > 0 {
+			first, written = records[0].Position, records[0].Time
+		}
 		records = records[n:]
 		next := d.last.Position + 1
 		if len(records) == 0 {
 			next = b.Next
 			events, holes = d.holes(events, holes, next)
 		}
+		d.metrics.Read(first, next, written, next >= b.HighWatermark)
 		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
 			return err
 		}

@@ -29,6 +29,9 @@ func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
 				s.job(lane, number, job)
 				continue
 			}
+			if n := len(a.Group.Entries); n > 0 {
+				s.Metrics.Received(n, a.Group.Entries[n-1].Version)
+			}
 			if a.Group.Chained && !follows {
 				continue // what it follows was not committed: the core knows by that
 			}
@@ -49,7 +52,7 @@ func (s *Session) install(number cohort.Lane, jobs <-chan replicator.Action) {
 				s.answer(failed(number, r.Err))
 				continue
 			}
-			s.Metrics.Unchanged(r.Unchanged)
+			s.Metrics.Installed(len(u.group.Works), r.Unchanged)
 			ev := &replicator.Installed{Lane: number, Received: u.received, Begin: status.At(r.Begin), Complete: status.Now()}
 			s.sayInstalled(u.job.Group, u.group, ev)
 			s.answer(ev)

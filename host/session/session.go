@@ -232,6 +232,7 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.Connect:
 		s.lanes[a.Lane] <- a
 	case *replicator.Install:
+		s.Metrics.Handed(len(a.Group.Entries)) // BEFORE the lane may take it
 		s.lanes[a.Lane] <- a
 	case *replicator.Beat:
 		s.lanes[a.Lane] <- a

@@ -1,13 +1,26 @@
 package telemetry
 
 import (
-	"time"
+	"runtime"
+	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ichor-replicator/ichor/host/metric"
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
+
+// Facts are what metrics say of a host that does not change, and whom they ask for the rest.
+type Facts struct {
+	Version string // of the program
+	Memory  int    // bytes, limits.memory
+	// Health is asked at each scrape.
+	Health func() (status.Readiness, status.Condition)
+}
 
 // Metrics are the host's own. Those of the core are read from its status when they are asked for; none
 // has a label by version. NewMetrics makes them; they are safe for use by several goroutines.
@@ -15,47 +28,31 @@ type Metrics struct {
 	records   *prometheus.CounterVec
 	passedBy  *prometheus.CounterVec
 	unchanged prometheus.Counter
+	groups    prometheus.Histogram
+	epoch     prometheus.Gauge
+	ended     *prometheus.CounterVec
 	stretch   [len(stretches)]prometheus.Histogram
+
+	reads    reads
+	waiting  atomic.Int64  // versions that were handed to a lane and that it has not taken yet
+	received atomic.Uint64 // the highest version that a lane took
 }
 
-// stretches are the parts of a version's way that mean something by themselves.
-var stretches = [...]struct {
-	name, help string
-	from, to   timing.Event
-}{
-	{"certifier_wait", "from candidate to decision", timing.ReplicatorCandidateReceived, timing.ReplicatorDecisionReceived},
-	{"head_of_line_wait", "from a version's decision to the decisions of all before it", timing.ReplicatorDecisionReceived, timing.ReplicatorStatemapPicked},
-	{"conversion", "in the guest", timing.GuestConversionBegin, timing.GuestConversionComplete},
-	{"safepoint_wait", "from statements to a lane", timing.QueueStatemapReceived, timing.QueueStatemapSent},
-	{"lane_wait", "from a lane to its connection", timing.QueueStatemapSent, timing.InstallerStatemapInstallationBegin},
-	{"database", "in the transaction", timing.InstallerStatemapInstallationBegin, timing.InstallerStatemapInstallationComplete},
-	{"decision_to_install", "from decision to commit", timing.ReplicatorDecisionReceived, timing.InstallerStatemapInstallationComplete},
-	{"candidate_to_install", "from candidate to commit", timing.ReplicatorCandidateReceived, timing.InstallerStatemapInstallationComplete},
-	{"candidate_to_snapshot", "from candidate to the snapshot that passed it", timing.ReplicatorCandidateReceived, timing.SnapshotPersisted},
-}
-
-// NewMetrics registers the metrics; health is asked for the core's at each scrape.
-func NewMetrics(reg prometheus.Registerer, health func() (status.Readiness, status.Condition)) *Metrics {
+// NewMetrics registers the metrics. It panics if they are registered already.
+func NewMetrics(reg prometheus.Registerer, facts Facts) *Metrics {
 	m := &Metrics{
-		records: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ichor_records_total", Help: "Records of the log, by what they are; each is counted once.",
-		}, []string{"kind", "reason"}),
-		passedBy: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ichor_positions_passed_total", Help: "Positions of the log without a record for us, by why.",
-		}, []string{"kind"}),
-		unchanged: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "ichor_versions_unchanged_total", Help: "Installed versions whose statements changed no row: an initiator had installed them before.",
-		}),
+		records: recordsRead.NewCounterVec(), passedBy: positionsPassed.NewCounterVec(), unchanged: versionsUnchanged.NewCounter(),
+		groups: groupVersions.NewHistogram(), epoch: epochTaken.NewGauge(), ended: sessionsEnded.NewCounterVec(),
 	}
-	reg.MustRegister(m.records, m.passedBy, m.unchanged, &core{health})
-	for i, s := range stretches {
-		m.stretch[i] = prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "ichor_" + s.name + "_seconds", Help: "Time of a version " + s.help + ".",
-			Buckets:                         prometheus.ExponentialBuckets(100e-6, 2, 20),
-			NativeHistogramBucketFactor:     1.1,
-			NativeHistogramMaxBucketNumber:  160,
-			NativeHistogramMinResetDuration: time.Hour,
-		})
+	build, limit := buildInfo.NewGaugeVec(), memoryLimit.NewGauge()
+	build.WithLabelValues(facts.Version, runtime.Version()).Set(1)
+	limit.Set(float64(facts.Memory))
+	received := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: lastReceived.Name, Help: lastReceived.Help}, func() float64 { return float64(m.received.Load()) })
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: lanesWaiting.Name, Help: lanesWaiting.Help}, func() float64 { return float64(m.waiting.Load()) })
+	reg.MustRegister(m.records, m.passedBy, m.unchanged, m.groups, m.epoch, m.ended, build, limit, received, waiting, newCore(facts.Health, &m.reads))
+	for i := range stretches {
+		d := stretches[i].definition()
+		m.stretch[i] = d.NewHistogram()
 		reg.MustRegister(m.stretch[i])
 	}
 	return m
@@ -64,6 +61,12 @@ func NewMetrics(reg prometheus.Registerer, health func() (status.Readiness, stat
 // Record counts a record of the log by what it is, and by the reason when it is refused or decided.
 func (m *Metrics) Record(kind, reason string) { m.records.WithLabelValues(kind, reason).Inc() }
 
+// Read notes that the log was read from first up to end; at, ns, is when the record at first was written.
+// A batch without records has first = end. atEnd says that nothing was behind it.
+func (m *Metrics) Read(first, end talos.Position, at int64, atEnd bool) {
+	m.reads.add(first, end, at, atEnd)
+}
+
 // Passed counts positions of the log without a record for us, by why.
 func (m *Metrics) Passed(kind string, n int) {
 	if n > 0 {
@@ -71,14 +74,60 @@ func (m *Metrics) Passed(kind string, n int) {
 	}
 }
 
-// Unchanged counts installed versions whose statements changed no row.
-func (m *Metrics) Unchanged(n int) { m.unchanged.Add(float64(n)) }
+// Began notes that the host owns the cohort, with that epoch, and that no lane has anything.
+func (m *Metrics) Began(epoch int64) {
+	m.epoch.Set(float64(epoch))
+	m.waiting.Store(0)
+}
+
+// Ended counts a session by why it ended: the host owns the cohort no more.
+func (m *Metrics) Ended(reason replicator.StopReason) {
+	m.epoch.Set(0)
+	m.waiting.Store(0)
+	m.ended.WithLabelValues(strings.ReplaceAll(reason.String(), " ", "_")).Inc()
+}
+
+// Handed notes that a lane was given versions.
+func (m *Metrics) Handed(versions int) { m.waiting.Add(int64(versions)) }
+
+// Received notes that a lane took the versions that it was given, and the highest of them.
+func (m *Metrics) Received(versions int, highest talos.Version) {
+	m.waiting.Add(-int64(versions))
+	for was := m.received.Load(); was < uint64(highest) && !m.received.CompareAndSwap(was, uint64(highest)); was = m.received.Load() {
+	}
+}
+
+// Installed counts a transaction of so many versions, and those of them whose statements changed no row.
+func (m *Metrics) Installed(versions, unchanged int) {
+	if versions > 0 {
+		m.groups.Observe(float64(versions))
+	}
+	m.unchanged.Add(float64(unchanged))
+}
 
 // Observe implements timing.Observer. Versions without effects have only the first stretches.
 func (m *Metrics) Observe(j *timing.Journey) {
-	for i, s := range stretches {
-		if d, ok := j.Between(s.from, s.to); ok {
+	for i := range stretches {
+		if d, ok := j.Between(stretches[i].from, stretches[i].to); ok {
 			m.stretch[i].Observe(float64(d) / 1e9)
 		}
 	}
+}
+
+// Sections are the definitions of all metrics of the host and of its core.
+func Sections() []metric.Section {
+	var sections []metric.Section
+	for _, group := range conditionMetrics {
+		s := metric.Section{Title: group.title}
+		for i := range group.of {
+			s.Of = append(s.Of, group.of[i].Definition)
+		}
+		s.Of = append(s.Of, beside[group.title]...)
+		sections = append(sections, s)
+	}
+	way := metric.Section{Title: "A version's way"}
+	for i := range stretches {
+		way.Of = append(way.Of, stretches[i].definition())
+	}
+	return append(sections, way)
 }

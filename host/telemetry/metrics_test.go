@@ -21,9 +21,9 @@ func TestMetricsHaveTheReasonsOfReadiness(t *testing.T) {
 		{status.Readiness{Reason: status.SourceUnavailable}, "ichor_not_progressing source_unavailable 1\nichor_ready 0\n"},
 	} {
 		reg := prometheus.NewPedanticRegistry()
-		NewMetrics(reg, func() (status.Readiness, status.Condition) {
+		NewMetrics(reg, Facts{Health: func() (status.Readiness, status.Condition) {
 			return c.readiness, status.Condition{Core: replicator.Status{Reason: replicator.Undecided}}
-		})
+		}})
 		families, err := reg.Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -43,4 +43,52 @@ func TestMetricsHaveTheReasonsOfReadiness(t *testing.T) {
 			t.Errorf("%+v: got\n%s, want\n%s", c.readiness, got, c.want)
 		}
 	}
+}
+
+// What is handed to a lane waits until the lane takes it, and no more when the session ends.
+func TestVersionsThatALaneHasNotTakenAreCounted(t *testing.T) {
+	reg := prometheus.NewPedanticRegistry()
+	m := NewMetrics(reg, Facts{Health: func() (status.Readiness, status.Condition) { return status.Readiness{}, status.Condition{} }})
+	shows := func(waiting, received, epoch float64) {
+		t.Helper()
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]float64{lanesWaiting.Name: waiting, lastReceived.Name: received, epochTaken.Name: epoch}
+		for _, f := range families {
+			if value, ours := want[f.GetName()]; ours && f.GetMetric()[0].GetGauge().GetValue() != value {
+				t.Errorf("%s is %v, want %v", f.GetName(), f.GetMetric()[0].GetGauge().GetValue(), value)
+			}
+		}
+	}
+	m.Began(7)
+	m.Handed(3)
+	m.Handed(2)
+	shows(5, 0, 7)
+	m.Received(2, 9)
+	shows(3, 9, 7)
+	m.Received(1, 5) // another lane's, that is lower
+	shows(2, 9, 7)
+	m.Ended(replicator.StopDatabaseRegressed)
+	shows(0, 9, 0)
+	if got := ended(t, reg); got != "database_regressed 1" {
+		t.Errorf("what is counted of the end: %q", got)
+	}
+}
+
+// ended returns by which reason sessions ended, and how many.
+func ended(t *testing.T, reg prometheus.Gatherer) string {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == sessionsEnded.Name {
+			m := f.GetMetric()[0]
+			return fmt.Sprint(m.GetLabel()[0].GetValue(), " ", m.GetCounter().GetValue())
+		}
+	}
+	return ""
 }
