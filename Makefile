@@ -11,7 +11,7 @@ export GOFLAGS += -buildvcs=false
 
 STAMP   := -X github.com/ichor-replicator/ichor/host.version=$(VERSION)
 CROSS   := linux/amd64 linux/arm64 darwin/arm64
-CODE    := abi cmd examples guests host
+CODE    := abi cmd examples guests host .ci/monitoring
 say      = @printf '== %s\n' "$(1)"
 
 # What is pure, or reads the sources alone: the layout, the vocabulary, the contract, the core.
@@ -21,7 +21,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 soak sim seeds explore mutants check check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 rules soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -73,6 +73,12 @@ test-arm64: go ## what is computed differently on arm64, built for it and run by
 		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$directory/fuel.test" ./host/guest/fuel && \
 		cd host/guest/fuel && qemu-aarch64 "$$directory/fuel.test" -test.v -test.run 'Integers|Remainders'
 
+rules: go ## the dashboard and the alerts of examples/monitoring: what they ask for, and when each fires; needs promtool
+	$(call say,rules)
+	@command -v promtool >/dev/null || { echo "ichor: no promtool: rules runs the tests of the alerts (apt-get install prometheus)" >&2; exit 3; }
+	@cd .ci/monitoring && go test -count=1 .
+	@cd examples/monitoring && promtool check config prometheus.yaml >/dev/null && promtool test rules rules_test.yaml
+
 sim: seeds explore ## the real core above models of log, database and hosts: SEEDS=n seeds (20000: a minute), and every turn of small systems
 
 seeds: go
@@ -89,7 +95,7 @@ mutants: go ## build bugs of one line into the protocol and have the seeds kill 
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants
 
-check: build cross vet format lint tidy fixtures guests check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures guests check-rules check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -118,6 +124,7 @@ tidy: go
 	$(call say,tidy)
 	@go mod tidy -diff
 	@cd .ci/tools && go mod tidy -diff
+	@cd .ci/monitoring && go mod tidy -diff
 
 fixtures: ## the modules of the tests are what their texts give, by a pinned assembler; needs node and npm
 	$(call say,fixtures)
@@ -126,6 +133,10 @@ fixtures: ## the modules of the tests are what their texts give, by a pinned ass
 guests: go ## the modules of the examples are what their sources give, for the compilers that are there
 	$(call say,guests)
 	@go test ./guests -run Examples
+
+check-rules:
+	@if [ -n "$$CI" ] || command -v promtool >/dev/null; then $(MAKE) rules; \
+	else echo "rules of examples/monitoring left out: they need promtool (apt-get install prometheus)"; fi
 
 check-seeds:
 	@$(MAKE) seeds SEEDS=2000

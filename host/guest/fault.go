@@ -24,6 +24,9 @@ const (
 	FaultInstance   FaultKind = "instance"   // it did not come up
 )
 
+// faultKinds are all of them.
+var faultKinds = []FaultKind{FaultTrap, FaultExit, FaultAbort, FaultBadFrame, FaultBounds, FaultMemory, FaultFuel, FaultSleep, FaultRefused, FaultUndeclared, FaultInstance}
+
 // Fault is why a call of a guest failed. The instance is discarded; the call may be made again on a
 // new one.
 type Fault struct {
@@ -141,6 +144,9 @@ const (
 	ClassSize    Class = "too_large"      // the version does not fit into an input frame
 	ClassValue   Class = "value"          // a value that PostgreSQL would refuse in any column
 )
+
+// classes are all of them.
+var classes = []Class{ClassGuest, ClassFault, ClassAction, ClassPayload, ClassSize, ClassValue}
 
 // Reject is why a version could not be converted. Such a version is poison: it is held until somebody
 // acts.

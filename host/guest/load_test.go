@@ -246,6 +246,11 @@ func TestTheMetricsOfAGenerationEndWithIt(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"faults_total trap", "rejects_total payload"} { // so that an alert sees the first
+		if n, there := counters(t, registry)[name]; !there || n != 0 {
+			t.Errorf("%s is %v, there: %v", name, n, there)
+		}
+	}
 	for i, left := range []float64{2, 0} {
 		if err := generations[i].Close(t.Context()); err != nil {
 			t.Fatal(err)

@@ -81,6 +81,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // NoMetrics returns metrics that nobody reads.
 func NoMetrics() *Metrics { return NewMetrics(prometheus.NewRegistry()) }
 
+// Expect has a guest's swaps begin at 0, so that the first can be told from none.
+func (m *Metrics) Expect(guest string) {
+	for _, result := range []string{SwapActivated, SwapRefused, SwapTakenBack} {
+		m.swaps.WithLabelValues(guest, result)
+	}
+}
+
 // Swap counts a module that was to take a guest's place; result is one of the constants.
 func (m *Metrics) Swap(guest, result string) { m.swaps.WithLabelValues(guest, result).Inc() }
 
@@ -109,6 +116,12 @@ func (m *Metrics) of(guest string, digest Digest) generationMetrics {
 	}
 	for status := range own.versions {
 		own.versions[status] = m.versions.WithLabelValues(l.guest, l.digest, Status(status).String())
+	}
+	for _, kind := range faultKinds { // from 0 on, so that the first can be told from none
+		m.faults.WithLabelValues(l.guest, l.digest, string(kind))
+	}
+	for _, class := range classes {
+		m.rejects.WithLabelValues(l.guest, l.digest, string(class))
 	}
 	return own
 }

@@ -208,6 +208,9 @@ const (
 	StopHalted                              // something outside cannot go on
 	StopDrainOverdue                        // said by the shell: draining took longer than it may
 	StopHandedOver                          // drained, for another host
+
+	// StopReasons is how many there are.
+	StopReasons = iota
 )
 
 // String returns the reason's word in logs.

@@ -57,6 +57,9 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	if store != nil {
 		opts.Limits.Passes = store
 	}
+	for _, name := range names {
+		metrics.Expect(name)
+	}
 	return &Guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),

@@ -44,6 +44,9 @@ func NewMetrics(reg prometheus.Registerer, facts Facts) *Metrics {
 		records: recordsRead.NewCounterVec(), passedBy: positionsPassed.NewCounterVec(), unchanged: versionsUnchanged.NewCounter(),
 		groups: groupVersions.NewHistogram(), epoch: epochTaken.NewGauge(), ended: sessionsEnded.NewCounterVec(),
 	}
+	for reason := range replicator.StopReason(replicator.StopReasons) { // from 0 on, so that the first can be told from none
+		m.ended.WithLabelValues(endedLabel(reason))
+	}
 	build, limit := buildInfo.NewGaugeVec(), memoryLimit.NewGauge()
 	build.WithLabelValues(facts.Version, runtime.Version()).Set(1)
 	limit.Set(float64(facts.Memory))
@@ -84,7 +87,11 @@ func (m *Metrics) Began(epoch int64) {
 func (m *Metrics) Ended(reason replicator.StopReason) {
 	m.epoch.Set(0)
 	m.waiting.Store(0)
-	m.ended.WithLabelValues(strings.ReplaceAll(reason.String(), " ", "_")).Inc()
+	m.ended.WithLabelValues(endedLabel(reason)).Inc()
+}
+
+func endedLabel(reason replicator.StopReason) string {
+	return strings.ReplaceAll(reason.String(), " ", "_")
 }
 
 // Handed notes that a lane was given versions.

@@ -62,6 +62,9 @@ func TestVersionsThatALaneHasNotTakenAreCounted(t *testing.T) {
 			}
 		}
 	}
+	if got := ended(t, reg); len(got) != replicator.StopReasons || got["fenced"] != 0 {
+		t.Errorf("before anything ended there are %v", got)
+	}
 	m.Began(7)
 	m.Handed(3)
 	m.Handed(2)
@@ -72,23 +75,25 @@ func TestVersionsThatALaneHasNotTakenAreCounted(t *testing.T) {
 	shows(2, 9, 7)
 	m.Ended(replicator.StopDatabaseRegressed)
 	shows(0, 9, 0)
-	if got := ended(t, reg); got != "database_regressed 1" {
-		t.Errorf("what is counted of the end: %q", got)
+	if got := ended(t, reg); got["database_regressed"] != 1 || got["fenced"] != 0 {
+		t.Errorf("what is counted of the end: %v", got)
 	}
 }
 
-// ended returns by which reason sessions ended, and how many.
-func ended(t *testing.T, reg prometheus.Gatherer) string {
+// ended returns how many sessions ended, by why.
+func ended(t *testing.T, reg prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	counts := map[string]float64{}
 	for _, f := range families {
 		if f.GetName() == sessionsEnded.Name {
-			m := f.GetMetric()[0]
-			return fmt.Sprint(m.GetLabel()[0].GetValue(), " ", m.GetCounter().GetValue())
+			for _, m := range f.GetMetric() {
+				counts[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+			}
 		}
 	}
-	return ""
+	return counts
 }
