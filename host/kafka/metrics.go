@@ -15,11 +15,11 @@ var (
 	bytesFetched = counter("bytes_total", "bytes", "Bytes of fetch answers.", "Its rate is what reading costs the network.")
 	requestsLost = metric.Definition{Name: "ichor_kafka_errors_total", Kind: metric.Counter, Unit: "requests", Labels: []string{"class"}, From: "requests to brokers",
 		Help: "Failed requests, by class.", Advice: "The host tries again by itself what may mend itself; /readyz has the detail when nothing is answered."}
-	fetchedPosition   = gauge("fetched_position", "position", "The next position that will be fetched.", "Compare it with `ichor_next_position`: between them lies what was fetched and not taken yet.")
-	highWatermark     = gauge("high_watermark", "position", "The log's end as of the last fetch.", "It stands still while nobody writes to the topic.")
-	stableEnd         = gauge("stable_end", "position", "The position below which no transaction is open, as of the last fetch.", "Below `ichor_kafka_high_watermark` for long another client does not end its transaction.")
-	logStart          = gauge("log_start", "position", "The log's first position as of the last fetch.", "Retention moves it: near `ichor_resume_position` records are lost before they are installed.")
-	publishedPosition = gauge("published_position", "position", "The last position published to the group; 0 for none yet.", "It is for lag tools, and never read back. It moves at most once a second.")
+	fetchedPosition   = gauge("fetched_position", "The next position that will be fetched.", "Compare it with `ichor_next_position`: between them lies what was fetched and not taken yet.")
+	highWatermark     = gauge("high_watermark", "The log's end as of the last fetch.", "It stands still while nobody writes to the topic.")
+	stableEnd         = gauge("stable_end", "The position below which no transaction is open, as of the last fetch.", "Below `ichor_kafka_high_watermark` for long another client does not end its transaction.")
+	logStart          = gauge("log_start", "The log's first position as of the last fetch.", "Retention moves it: near `ichor_resume_position` records are lost before they are installed.")
+	publishedPosition = gauge("published_position", "The last position published to the group; 0 for none yet.", "It is for lag tools, and never read back. It moves at most once a second.")
 )
 
 const fromFetches = "the fetches"
@@ -35,8 +35,8 @@ func counter(name, unit, help, advice string) metric.Definition {
 	return metric.Definition{Name: "ichor_kafka_" + name, Kind: metric.Counter, Unit: unit, Help: help, From: fromFetches, Advice: advice}
 }
 
-func gauge(name, unit, help, advice string) metric.Definition {
-	return metric.Definition{Name: "ichor_kafka_" + name, Kind: metric.Gauge, Unit: unit, Help: help, From: fromFetches, Advice: advice}
+func gauge(name, help, advice string) metric.Definition {
+	return metric.Definition{Name: "ichor_kafka_" + name, Kind: metric.Gauge, Unit: "position", Help: help, From: fromFetches, Advice: advice}
 }
 
 // Metrics counts what one Log reads and which errors it meets.
