@@ -234,7 +234,7 @@ const pageBegin = `# Metrics
 What ` + "`/metrics`" + ` of a host says. Written by ` + "`go test ./host -run TestThePageOfMetrics -update`" + ` from the definitions in the
 code, and held against the registry of a host by the tests. Times are seconds, sizes bytes; no label has one value for each version or
 xid. Versions and positions are offsets of the certification topic. What the core counts begins anew at 0 when a host takes the cohort
-over, as any counter may.
+over, as any counter may; its highest and last versions are 0 until it has met one.
 
 Alerts and a dashboard made of them are in [examples/monitoring](../examples/monitoring).
 `

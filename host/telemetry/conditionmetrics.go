@@ -97,11 +97,11 @@ var logMetrics = []conditionMetric{
 		func(at *instant, put emit) { put(at.lag()) }},
 	gauge("resume_position", "position", "Where a restart would read from.", fromCore, "It is what retention must not reach: compare it with `ichor_kafka_log_start`.",
 		func(s *replicator.Status) float64 { return float64(s.Resume) }),
-	gauge("last_candidate", "version", "The highest candidate received.", fromCore, "It stands still while nobody asks the certifier for anything.",
+	gauge("last_candidate", "version", "The highest candidate received; 0 for none yet.", fromCore, "It stands still while nobody asks the certifier for anything.",
 		func(s *replicator.Status) float64 { return float64(s.Known) }),
-	gauge("last_decision", "version", "The version that the newest decision received is about.", fromCore, "Far below `ichor_last_candidate` the certifier is behind.",
+	gauge("last_decision", "version", "The version that the newest decision received is about; 0 for none yet.", fromCore, "Far below `ichor_last_candidate` the certifier is behind.",
 		func(s *replicator.Status) float64 { return float64(s.Decided) }),
-	gauge("last_decision_position", "position", "Where in the log the newest decision received stands.", fromCore, "It stands still while the certifier decides nothing.",
+	gauge("last_decision_position", "position", "Where in the log the newest decision received stands; 0 for none yet.", fromCore, "It stands still while the certifier decides nothing.",
 		func(s *replicator.Status) float64 { return float64(s.Decision) }),
 }
 
@@ -157,7 +157,7 @@ var queueMetrics = []conditionMetric{
 	counter("forwarded", "versions", "Versions forwarded.", "Its rate is what is decided.", func(s *replicator.Stats) uint64 { return s.Forwarded }),
 	gauge("converting", "versions", "Versions forwarded that wait for their statements: for a guest, or for a payload that is read again.", fromCore,
 		"Guests are slower than decisions: look at `ichor_guest_call_seconds`.", func(s *replicator.Status) float64 { return float64(s.Converting) }),
-	gauge("queue_last_received", "version", "The highest version whose statements the queue was given.", fromCore, "Far below `ichor_last_forwarded` the guests are behind.",
+	gauge("queue_last_received", "version", "The highest version whose statements the queue was given; 0 for none yet.", fromCore, "Far below `ichor_last_forwarded` the guests are behind.",
 		func(s *replicator.Status) float64 { return float64(s.Received) }),
 	counter("converted", "versions", "Versions of which a guest made statements.", "Its rate is that of the guests.", func(s *replicator.Stats) uint64 { return s.Converted }),
 	counter("skipped_by_guest", "versions", "Versions for which a guest has nothing to install.", "It is the guest's choice.", func(s *replicator.Stats) uint64 { return s.SkippedByGuest }),
@@ -176,7 +176,7 @@ var queueMetrics = []conditionMetric{
 }
 
 var laneMetrics = []conditionMetric{
-	gauge("last_sent", "version", "The highest version that a lane was given.", fromLanes, "Far below `ichor_queue_last_received` versions wait for lanes, or for one another.",
+	gauge("last_sent", "version", "The highest version that a lane was given; 0 for none yet.", fromLanes, "Far below `ichor_queue_last_received` versions wait for lanes, or for one another.",
 		func(s *replicator.Status) float64 { return float64(s.Sent) }),
 	gauge("in_flight", "versions", "Versions in a lane: their transaction has not ended, or nobody knows how.", fromLanes, "The database is slow: look at `ichor_database_seconds`.",
 		func(s *replicator.Status) float64 { return float64(s.InFlight) }),

@@ -25,7 +25,7 @@ var (
 	positionsPassed = metric.Definition{Name: "ichor_positions_passed_total", Kind: metric.Counter, Unit: "positions", Labels: []string{"kind"},
 		Help: "Positions of the log without a record for us, by why.", From: "the decoding", Advice: "Usual where producers write in transactions."}
 	lastReceived = metric.Definition{Name: "ichor_installer_last_received", Kind: metric.Gauge, Unit: "version",
-		Help: "The highest version that a lane took.", From: "the lanes", Advice: "Compare it with `ichor_last_sent`."}
+		Help: "The highest version that a lane took; 0 for none yet.", From: "the lanes", Advice: "Compare it with `ichor_last_sent`."}
 	lanesWaiting = metric.Definition{Name: "ichor_installer_waiting", Kind: metric.Gauge, Unit: "versions",
 		Help: "Versions that were handed to a lane and that it has not taken yet.", From: "the lanes", Advice: "It is 0 nearly always: a lane is given work when it has none. The host has no processor time."}
 	groupVersions = metric.Definition{Name: "ichor_group_versions", Kind: metric.Histogram, Unit: "versions",
