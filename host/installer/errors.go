@@ -34,6 +34,7 @@ const (
 	codeRows     = "IC004" // a statement changed another number of rows than its template promises
 	codeClaim    = "IC005" // another connection of this host renewed the fence: one that was given up may do so late
 	codeRequest  = "IC006" // the request that is ended is another database's
+	codeSchema   = "IC007" // the schema is of a newer Ichor
 )
 
 // Error is a failure of the database. It is what every method of a Lane returns.

@@ -51,10 +51,6 @@ type Group struct {
 const (
 	sqlBegin, sqlCommit, sqlAdvance, sqlAhead = "ichor_begin", "ichor_commit", "ichor_advance", "ichor_ahead"
 	sqlUse, sqlEnd, sqlEndRequest, sqlWait    = "ichor_use", "ichor_end", "ichor_end_request", "ichor_wait"
-
-	advanceFunction = "ichor.advance(bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint)"
-	aheadFunction   = "ichor.ahead(bigint, bigint, integer, bigint, bigint[])"
-	endFunction     = "ichor.end_request(bigint, text)"
 )
 
 func prepareOwn(ctx context.Context, conn *pgx.Conn) error {

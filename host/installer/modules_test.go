@@ -1,7 +1,6 @@
 package installer_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -93,20 +92,4 @@ func TestSignaturesOfAModuleAreGathered(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want("select count(*) from ichor.guest_module where signatures is null", "(1)")
-}
-
-func TestSchemaOfBeforeSignaturesIsRefusedUntilInit(t *testing.T) {
-	b := newBase(t)
-	in, _ := b.take(1)
-	b.exec("alter table ichor.guest_module drop column signatures")
-	var notReady *installer.NotReadyError
-	if _, err := in.Read(t.Context()); !errors.As(err, &notReady) || notReady.Hint != "run ichor db init as the owner" {
-		t.Errorf("got %v", err)
-	}
-	if err := in.Init(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := in.Read(t.Context()); err != nil {
-		t.Error(err)
-	}
 }

@@ -3,6 +3,8 @@ package installer
 import (
 	"context"
 	_ "embed"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -14,11 +16,17 @@ var schema string
 // Schema returns the SQL that Init runs.
 func Schema() string { return schema }
 
-// Init creates what is missing of the schema. Several hosts may do it at once.
+// Init creates what is missing of the schema. Several hosts may do it at once. The schema of a newer Ichor stays as
+// it is, and the error is a *NotReadyError.
 func (in *Installer) Init(ctx context.Context) error {
 	return in.with(ctx, "init", func(ctx context.Context, conn *pgx.Conn) error {
 		// One after the other: two that create the same thing at once refuse each other.
-		if _, err := conn.Exec(ctx, "select set_config('lock_timeout', '20000', false), pg_advisory_xact_lock(1768122738);\n"+schema); err != nil {
+		_, err := conn.Exec(ctx, "select set_config('lock_timeout', '20000', false), pg_advisory_xact_lock(1768122738);\n"+schema)
+		var e *Error
+		if err != nil && errors.As(failure(err, "create the schema"), &e) && e.Code == codeSchema {
+			return &NotReadyError{e.Error(), "run the newer Ichor that made the schema; it is as it was"}
+		}
+		if err != nil {
 			return failure(err, "create the schema")
 		}
 		return nil
@@ -33,6 +41,7 @@ func (e *NotReadyError) Error() string { return e.What + ": " + e.Hint }
 
 // needed is what a host does with each table of the schema.
 var needed = []struct{ table, privileges string }{
+	{"ichor.schema", "select"},
 	{"ichor.state", "select, insert, update"},
 	{"ichor.lane", "select, insert, update"},
 	{"ichor.beat", "select, insert, update"},
@@ -73,30 +82,28 @@ func check(ctx context.Context, conn *pgx.Conn) error {
 	if len(grants) > 0 {
 		return &NotReadyError{"the role of database.url lacks rights", strings.Join(grants, "; ")}
 	}
-	if err := checkFormat(ctx, conn); err != nil {
+	if err := checkVersion(ctx, conn); err != nil {
 		return err
 	}
 	return checkSnapshotRow(ctx, conn)
 }
 
-// checkFormat tells a schema that an earlier Ichor made from today's.
-func checkFormat(ctx context.Context, conn *pgx.Conn) error {
-	var there bool
-	err := conn.QueryRow(ctx, `select exists (select from pg_attribute
-		where attrelid = to_regclass('ichor.guest_module') and attname = 'signatures' and not attisdropped)`).Scan(&there)
-	if err != nil {
-		return failure(err, "look for ichor.guest_module.signatures")
-	}
-	if !there {
-		return &NotReadyError{"schema ichor is of another version: ichor.guest_module has no column signatures", "run ichor db init as the owner"}
-	}
-	for _, f := range []string{advanceFunction, aheadFunction, endFunction} {
-		var there bool
-		if err := conn.QueryRow(ctx, "select to_regprocedure($1) is not null", f).Scan(&there); err != nil {
-			return failure(err, "look for "+f)
-		}
-		if !there {
-			return &NotReadyError{"schema ichor is of another version: it has no " + f, "run ichor db init as the owner"}
+// schemaVersion is the version that schema.sql makes.
+const schemaVersion = 1
+
+// checkVersion tells a schema of another Ichor from today's.
+func checkVersion(ctx context.Context, conn *pgx.Conn) error {
+	var version, usableFrom int
+	err := conn.QueryRow(ctx, "select coalesce(max(version), 0), coalesce(max(usable_from), 0) from ichor.schema").Scan(&version, &usableFrom)
+	switch {
+	case err != nil:
+		return failure(err, "read the version of the schema")
+	case version < schemaVersion:
+		return &NotReadyError{fmt.Sprintf("schema ichor has version %d, and this host needs version %d", version, schemaVersion), "run ichor db init as the owner"}
+	case usableFrom > schemaVersion:
+		return &NotReadyError{
+			fmt.Sprintf("schema ichor has version %d, on which a host must know version %d, and this one knows version %d", version, usableFrom, schemaVersion),
+			"run the newer Ichor that made the schema",
 		}
 	}
 	return nil

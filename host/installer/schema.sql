@@ -1,5 +1,23 @@
--- Everything here may be run again: it creates what is missing and changes nothing that is there.
+-- Everything here may be run again: it creates what is missing and changes nothing that is there. On the schema of
+-- a newer Ichor it changes nothing at all.
+begin;
 create schema if not exists ichor;
+
+-- One row: which Ichor made the schema. A host runs on a newer one as long as its own version is not below
+-- usable_from.
+create table if not exists ichor.schema (
+	id boolean primary key default true check (id),
+	version integer not null,
+	usable_from integer not null,
+	changed_at timestamptz not null default now()
+);
+
+do $$ begin
+	if exists (select from ichor.schema where version > 1) then
+		raise exception using errcode = 'IC007',
+			message = format('schema ichor has version %s, and this Ichor makes version 1', (select version from ichor.schema));
+	end if;
+end $$;
 
 -- One row: who owns the cohort, and how far its log is installed. It is written in the same
 -- transaction as the rows it speaks of.
@@ -237,3 +255,8 @@ begin
 		raise exception using errcode = 'IC006', message = format('ichor.request has no request %s', p_id);
 	end if;
 end $$;
+
+-- Last, so that a schema that is made in part does not count as this one.
+insert into ichor.schema as s (version, usable_from) values (1, 1)
+	on conflict (id) do update set version = excluded.version, usable_from = excluded.usable_from, changed_at = now() where s.version < excluded.version;
+commit;
