@@ -165,6 +165,9 @@ func TestOperatorsAskByTheAPI(t *testing.T) {
 		_, text = r.sends(http.MethodGet, "/v1/samples", "", nil)
 		return strings.Contains(text, `"snapshot":`)
 	}, func() string { return text })
+	if code, text = r.sends(http.MethodGet, "/v1/journeys?limit=1", "", nil); code != 200 || !strings.Contains(text, `"cohort":"`) || !strings.Contains(text, `"statements":1,"templates":["transfer"]`) {
+		t.Errorf("%d %s", code, text)
+	}
 	standby := b.start()
 	hosttest.Until(t, func() bool {
 		_, text = standby.sends(http.MethodGet, "/readyz", "", nil)

@@ -59,6 +59,9 @@ func (v *view) Journeys() admin.Journeys {
 	return admin.Journeys{Recent: append([]*timing.Journey{}, v.journal.Recent()...), Slowest: append([]*timing.Journey{}, v.journal.Slowest()...)}
 }
 
+// JourneysOf implements admin.Host.
+func (v *view) JourneysOf(id talos.XID) []*timing.Journey { return v.journal.FindXID(id) }
+
 // Samples implements admin.Host.
 func (v *view) Samples() []status.Sample { return v.samples.Latest() }
 

@@ -32,6 +32,13 @@ func (s staller) Journeys() Journeys {
 	return Journeys{Recent: []*timing.Journey{s.Journey(8), s.Journey(7)}, Slowest: []*timing.Journey{s.Journey(7)}}
 }
 
+func (s staller) JourneysOf(id talos.XID) []*timing.Journey {
+	if id[15] == 7 {
+		return []*timing.Journey{s.Journey(7)}
+	}
+	return nil
+}
+
 func (s staller) Version(_ context.Context, v talos.Version) (status.Version, error) {
 	if v == 9 {
 		return status.Version{}, errors.New("the host does not run")
@@ -80,6 +87,9 @@ func TestAnswers(t *testing.T) {
 		{"/readyz", 503, `{"ready":false,"reason":"database_unavailable","detail":"no lane has a connection"}`},
 		{"/v1/journeys", 200, `{"recent":[` + eight + `,` + seven + `],"slowest":[` + seven + `]}`},
 		{"/v1/journeys?limit=1", 200, `{"recent":[` + eight + `],"slowest":[` + seven + `]}`},
+		{"/v1/journeys?xid=00000000-0000-0000-0000-000000000007", 200, `{"recent":[` + seven + `],"slowest":[]}`},
+		{"/v1/journeys?xid=00000000000000000000000000000008", 200, `{"recent":[],"slowest":[]}`},
+		{"/v1/journeys?xid=", 400, `{"error":"an xid is a UUID"}`},
 		{"/v1/journeys?limit=0", 200, `{"recent":[],"slowest":[]}`},
 		{"/v1/journeys?limit=", 400, `{"error":"limit is no number up to 10000"}`},
 		{"/v1/journeys?limit=-1", 400, `{"error":"limit is no number up to 10000"}`},

@@ -15,15 +15,17 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // nobody is a host that is ready and has nothing.
 type nobody struct{}
 
-func (nobody) Status() status.Status       { return status.Status{} }
-func (nobody) Readiness() status.Readiness { return status.Readiness{Ready: true} }
-func (nobody) Journeys() Journeys          { return Journeys{} }
-func (nobody) Samples() []status.Sample    { return nil }
+func (nobody) Status() status.Status                  { return status.Status{} }
+func (nobody) Readiness() status.Readiness            { return status.Readiness{Ready: true} }
+func (nobody) Journeys() Journeys                     { return Journeys{} }
+func (nobody) Samples() []status.Sample               { return nil }
+func (nobody) JourneysOf(talos.XID) []*timing.Journey { return nil }
 func (nobody) Version(context.Context, talos.Version) (status.Version, error) {
 	return status.Version{}, nil
 }

@@ -34,7 +34,7 @@ const schemasBegin = "    # What follows is written by go test ./host/admin -run
 // shownTypes are the types of answers. Those that they have in them follow by themselves.
 var shownTypes = []any{
 	status.Readiness{}, Caller{}, status.Status{}, Samples{}, Journeys{}, status.Version{}, XID{}, Quarantine{}, HeldVersion{},
-	Requests{}, installer.Request{}, Audit{}, Guests{},
+	Requests{}, installer.Request{}, Audit{}, Guests{}, timing.Details{},
 }
 
 // TestSchemasAreThoseOfTheTypes: each field of an answer stands in openapi.yaml, with its type and its comment.
@@ -128,6 +128,7 @@ const journeySchema = `    Journey:
         version: {type: integer, format: int64}
         attempts: {type: integer, description: "Installations that were begun; above 1 the version was retried."}
         guest: {type: string, description: "The digest of the guest that converted it."}
+        details: {$ref: "#/components/schemas/Details"}
         events:
           type: array
           description: "In their order."
@@ -187,7 +188,7 @@ func (s *schemas) kind(of reflect.Type) string {
 // commentsOf reads the comments of types and fields of the packages whose types are shown.
 func commentsOf(t *testing.T) map[string]string {
 	comments := map[string]string{}
-	for _, name := range []string{"admin", "status", "installer", "rollout", "replicator", "guest"} {
+	for _, name := range []string{"admin", "status", "installer", "rollout", "replicator", "guest", "timing"} {
 		files, err := filepath.Glob(filepath.Join("..", name, "*.go"))
 		if err != nil {
 			t.Fatal(err)

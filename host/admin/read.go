@@ -10,6 +10,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // Reader is what a listener asks of its host. The methods may be called from any goroutine; the values are
@@ -18,6 +19,8 @@ type Reader interface {
 	Status() status.Status
 	Readiness() status.Readiness
 	Journeys() Journeys
+	// JourneysOf returns those of an xid that the host still keeps, the newest first.
+	JourneysOf(talos.XID) []*timing.Journey
 	Samples() []status.Sample
 	// Version fails when the host does not run.
 	Version(context.Context, talos.Version) (status.Version, error)
@@ -77,10 +80,18 @@ func limit(w http.ResponseWriter, r *http.Request) (int, bool) {
 	return n, true
 }
 
-// journeys answers the recent and the slowest, at most ?limit of each.
+// journeys answers the recent and the slowest, at most ?limit of each, or those of ?xid.
 func (s *site) journeys(w http.ResponseWriter, r *http.Request) {
 	if n, ok := limit(w, r); ok {
 		j := s.host.Journeys()
+		if r.URL.Query().Has("xid") {
+			id, ok := talos.ParseXID(r.URL.Query().Get("xid"))
+			if !ok {
+				fail(w, http.StatusBadRequest, "an xid is a UUID")
+				return
+			}
+			j = Journeys{Recent: append([]*timing.Journey{}, s.host.JourneysOf(id)...), Slowest: []*timing.Journey{}}
+		}
 		write(w, http.StatusOK, Journeys{j.Recent[:min(n, len(j.Recent))], j.Slowest[:min(n, len(j.Slowest))]})
 	}
 }

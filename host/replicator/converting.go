@@ -78,7 +78,7 @@ func (c *converting) onConverted(ev *Converted) {
 	c.received = max(c.received, t.entries[len(ev.Results)-1].Version)
 	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]
-		e.Journey.Guest = r.Guest
+		e.Journey.Guest, e.Journey.Details = r.Guest, r.Details
 		e.Journey.Record(timing.GuestConversionBegin, r.Begin)
 		e.Journey.Record(timing.GuestConversionComplete, r.End)
 		e.Journey.Record(timing.QueueStatemapReceived, c.now)

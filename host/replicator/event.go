@@ -5,6 +5,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/queue"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // Event is something that happened outside: Step's input. The shell makes events, one at a
@@ -82,6 +83,7 @@ const (
 type Result struct {
 	Begin, End int64  // ns, on either side of the guest call
 	Guest      string // the digest of the guest, for the journey
+	Details    *timing.Details
 	Verdict    Verdict
 	Conversion queue.Conversion
 	Failure    Failure

@@ -160,7 +160,7 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Mo
 	crash.At("module-stored")
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l.Templates = g.templates.of(generation)
+	l.Templates, l.NameOf = g.templates.of(generation), namesOf(generation)
 	l.ID = g.nextID
 	g.nextID++
 	g.byID[l.ID] = l

@@ -23,6 +23,7 @@ type Loaded struct {
 	From       talos.Version // the first version that it converts; 0 while that is not known
 	Generation *guest.Generation
 	Templates  map[uint32]*installer.Template // by the manifest's ids
+	NameOf     map[uint32][]string            // by the same: the template's name alone, that nobody changes
 }
 
 // Short returns the beginning of the digest, for logs.
@@ -43,6 +44,15 @@ type templateKey struct {
 
 // templates are the statements of all generations.
 type templates map[templateKey]*installer.Template
+
+// namesOf returns for each template of a generation its name alone.
+func namesOf(generation *guest.Generation) map[uint32][]string {
+	names := map[uint32][]string{}
+	for _, t := range generation.Manifest().Templates {
+		names[t.ID] = []string{t.Name}
+	}
+	return names
+}
 
 // of returns the statements of a generation, those that another one has too once.
 func (all templates) of(generation *guest.Generation) map[uint32]*installer.Template {

@@ -1,13 +1,17 @@
 package session
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unique"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 // conversion is the statements of one version as the installer takes them.
@@ -44,7 +48,7 @@ func (s *Session) convert() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.Guests.Beside(l, records, out.Results)
-			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, out.Results), Fuel: out.Fuel, Took: took(out.Results)})
+			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results)})
 		}
 	}
 }
@@ -86,7 +90,8 @@ func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {
 }
 
 // resultsOf says what a guest made of a task in the core's words.
-func resultsOf(l *rollout.Loaded, conversions []guest.Conversion) []replicator.Result {
+func resultsOf(l *rollout.Loaded, records []guest.Record, out *guest.Conversions) []replicator.Result {
+	conversions := out.Results
 	results := make([]replicator.Result, len(conversions))
 	all := make([]conversion, len(conversions))
 	n := 0
@@ -98,6 +103,10 @@ func resultsOf(l *rollout.Loaded, conversions []guest.Conversion) []replicator.R
 		c := &conversions[i]
 		r := &results[i]
 		r.Begin, r.End, r.Guest = c.Begin, c.End, l.Digest
+		r.Details = &timing.Details{ // of texts of its own: the record's are parts of its payload, which would stay with them
+			XID: strings.Clone(records[i].XID), Cohort: unique.Make(records[i].Cohort).Value(),
+			Fuel: out.Fuel / int64(len(conversions)), Statements: len(c.Statements), Templates: namesOf(l, c),
+		}
 		switch c.Status {
 		case guest.Skipped:
 			r.Verdict = replicator.Skipped
@@ -113,6 +122,21 @@ func resultsOf(l *rollout.Loaded, conversions []guest.Conversion) []replicator.R
 		}
 	}
 	return results
+}
+
+// namesOf returns the names of the templates of a version's statements. Most versions have statements of one.
+func namesOf(l *rollout.Loaded, c *guest.Conversion) []string {
+	var names []string
+	for i, st := range c.Statements {
+		name := l.Templates[st.Template].Name
+		switch {
+		case i == 0:
+			names = l.NameOf[st.Template]
+		case !slices.Contains(names, name):
+			names = append(slices.Clip(names), name)
+		}
+	}
+	return names
 }
 
 func rejection(r *guest.Reject) replicator.Failure {

@@ -78,6 +78,25 @@ func (l *Journal) Find(v talos.Version) *Journey {
 	return nil
 }
 
+// FindXID returns the journeys of an xid that the journal still holds, newest first: a candidate that was sent again
+// has several.
+func (l *Journal) FindXID(id talos.XID) (found []*Journey) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, held := range [2][]*Journey{l.recent, l.slowest} {
+		for _, j := range held {
+			if j.Details == nil || slices.Contains(found, j) {
+				continue
+			}
+			if is, _ := talos.ParseXID(j.Details.XID); is == id { // it may be written in several ways
+				found = append(found, j)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b *Journey) int { return int(int64(b.Version) - int64(a.Version)) })
+	return found
+}
+
 func duration(j *Journey) int64 {
 	d, _ := j.Between(ReplicatorCandidateReceived, InstallerStatemapInstallationComplete)
 	return d

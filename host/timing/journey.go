@@ -16,7 +16,19 @@ type Journey struct {
 	Attempts uint32
 	// Guest is the digest of the guest that converted the version, empty when none did.
 	Guest string
-	at    [Events]int64
+	// Details are of a version that a guest was given; nil for others.
+	Details *Details
+	at      [Events]int64
+}
+
+// Details are what a version was, and what its guest made of it.
+type Details struct {
+	XID    string `json:"xid"`    // the candidate's, a UUID as it was written
+	Cohort string `json:"cohort"` // that the candidate is of
+	// Fuel is what the guest burnt for it: its share, by number, of what its call burnt, in units.
+	Fuel       int64    `json:"fuel"`
+	Statements int      `json:"statements"`          // that it became
+	Templates  []string `json:"templates,omitempty"` // the names of theirs, each once
 }
 
 // Record notes that the version passed e at the instant ns. The first record of an event
@@ -68,19 +80,20 @@ type inJSON struct {
 	Version  talos.Version `json:"version"`
 	Attempts uint32        `json:"attempts"`        // installations that were begun
 	Guest    string        `json:"guest,omitempty"` // the digest in hexadecimal; none where no guest converted it
+	Details  *Details      `json:"details,omitempty"`
 	Events   []stop        `json:"events"`
 }
 
 // MarshalJSON writes the version, its attempts and guest, and a list of {event, at_ns} in the
 // order of the events that it has passed. An event is a name of Event.String, at_ns the
 // nanoseconds since the Unix epoch; attempts counts installations that were begun, and guest is
-// the digest in hexadecimal, left out where no guest converted the version.
+// the digest in hexadecimal, left out where no guest converted the version, like its details.
 func (j *Journey) MarshalJSON() ([]byte, error) {
 	stops := make([]stop, 0, Events)
 	for e, ns := range j.All() {
 		stops = append(stops, stop{e.String(), ns})
 	}
-	return json.Marshal(inJSON{j.Version, j.Attempts, j.Guest, stops})
+	return json.Marshal(inJSON{j.Version, j.Attempts, j.Guest, j.Details, stops})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes; events that it does not know are left out.
@@ -89,7 +102,7 @@ func (j *Journey) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &in); err != nil {
 		return err
 	}
-	*j = Journey{Version: in.Version, Attempts: in.Attempts, Guest: in.Guest}
+	*j = Journey{Version: in.Version, Attempts: in.Attempts, Guest: in.Guest, Details: in.Details}
 	for _, s := range in.Events {
 		if e, known := ParseEvent(s.Event); known {
 			j.at[e] = s.At
