@@ -57,8 +57,9 @@ test-api: go ## the HTTP API against openapi.yaml, by a program that sends whate
 	@test -x .build/api/bin/schemathesis || { python3 -m venv .build/api && .build/api/bin/pip install --quiet --disable-pip-version-check --requirement .ci/api.txt; }
 	go test ./host -run OpenAPIFile -count=1 -args -schemathesis "$$PWD/.build/api/bin/schemathesis"
 
-soak: go ## ten million versions through one instance of the guest in Go: its memory stays as it is
+soak: go ## ten million versions through one instance, a thousand swaps, and a minute of swaps under full load: memory stays as it is
 	go test ./host/guest -run StaysFlat -v -count=1 -timeout 1h -args -soak 10000000
+	go test ./host -run 'ManySwaps|SwapsUnder' -v -count=1 -timeout 1h -args -swaps 1000 -swapping 1m
 
 test-fuel: go ## guests with fuel and without, on MODULES generated modules (100000: 5 minutes); needs cargo
 	@command -v cargo >/dev/null || { echo "ichor: no cargo: test-fuel builds a generator of modules (rustup, or apt-get install cargo); make test has 500 of its modules" >&2; exit 3; }

@@ -134,3 +134,29 @@ func TestTwoGroupsInDoubt(t *testing.T) {
 		})
 	}
 }
+
+// A server keeps a plan of what it was told, so it is told when no guest declares a template any more; one that
+// comes again all the same is understood.
+func TestAServerForgetsTemplatesThatAreDropped(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	known := &installer.Template{SQL: "update account set amount = (select count(*) from pg_prepared_statements where name like 'guest%') where id = $1::int and $2::numeric > 0", Rows: installer.AnyRows}
+	for v := range talos.Version(20) {
+		one := &installer.Template{SQL: "update account set amount = amount + $2::numeric where id = $1::int", Rows: installer.AnyRows}
+		begin(t, l, frontier(3*v, 3*v+1, work(3*v+1, one, 1, 1)), frontier(3*v+1, 3*v+2, work(3*v+2, known, 2, 1)))
+		if v%2 == 0 { // while the second is under way
+			one.Drop()
+		}
+		for range 2 {
+			if r := result(l); r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		one.Drop()
+		if err := install(l, frontier(3*v+2, 3*v+3, work(3*v+3, one, 1, 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.want("select amount from account where id < 3 order by id", "(40) (2)")
+}

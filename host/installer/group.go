@@ -187,6 +187,7 @@ func (t *tally) add(v talos.Version, rows int64) {
 // compose writes the transaction. It leaves out the COMMIT when a count of rows must be checked before.
 func (l *Lane) compose(b *begun) *Batch {
 	g, own, w := b.group, &l.in.own, &Batch{}
+	l.forget(w)
 	l.wire.exec(w, 0, AnyRows, sqlBegin)
 	if g.LockWait > FirstLockWait {
 		l.wire.exec(w, 0, AnyRows, sqlWait, []byte(milliseconds(g.LockWait)))
@@ -218,6 +219,17 @@ func (l *Lane) compose(b *begun) *Batch {
 		l.wire.exec(w, 0, AnyRows, sqlCommit)
 	}
 	return w
+}
+
+// forget has the server forget the templates that were dropped: it keeps a plan of each, and every guest whose
+// SQL is another brings some.
+func (l *Lane) forget(w *Batch) {
+	for t, name := range l.prepared {
+		if t.dropped.Load() {
+			l.wire.forget(w, name)
+			delete(l.prepared, t)
+		}
+	}
 }
 
 // nameOf returns the name by which the server knows a template, and tells it where it does not.

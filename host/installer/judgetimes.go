@@ -53,11 +53,11 @@ func (j *judge) saysPresent(ctx context.Context, tx pgx.Tx) error {
 // constant that is no longer near the clock, or nil; read is false if the server refuses what was made
 // of the template.
 func (j *judge) readAs(ctx context.Context, tx pgx.Tx, words []literal) (changed *querytree.Node, read bool, err error) {
-	other, sql := *j.template, j.template.SQL
+	of, sql := j.template, j.template.SQL
 	for i := len(words) - 1; i >= 0; i-- {
 		sql = sql[:words[i].from] + farDay + sql[words[i].to:]
 	}
-	other.SQL = sql
+	other := Template{ID: of.ID, Name: of.Name, SQL: sql, Params: of.Params, Rows: of.Rows}
 	body, err := readBody(ctx, tx, &other)
 	if err != nil {
 		if refusal(&other, err) != nil {

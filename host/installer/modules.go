@@ -58,6 +58,33 @@ func (in *Installer) PruneModules(ctx context.Context, guest string, keep int, i
 	return pruned, err
 }
 
+// PruneGuestRows removes of a guest what is remembered of modules that ichor.guest_module has no more: that they
+// passed checks, but for the newest of a number, and what became of them, but for the newest events of another
+// number. What says which module is wanted, and the newest of what became of a module that is there, stays. A
+// host that does not own the cohort removes none.
+func (in *Installer) PruneGuestRows(ctx context.Context, guest string, checks, events int) error {
+	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `delete from ichor.guest_check c using ichor.state s
+			where s.epoch = $1 and s.token = $2 and c.guest = $3
+			  and not exists (select from ichor.guest_module m where m.digest = c.digest)
+			  and c.name not in (select name from ichor.guest_check where guest = $3 order by passed_at desc, name limit $4)`,
+			in.own.epoch, in.own.token, guest, checks)
+		if err == nil {
+			_, err = conn.Exec(ctx, `delete from ichor.guest_event e using ichor.state s
+				where s.epoch = $1 and s.token = $2 and e.guest = $3
+				  and e.id <= (select id from ichor.guest_event where guest = $3 order by id desc offset $4 limit 1)
+				  and e.id not in (select max(n.id) from ichor.guest_event n join ichor.guest_module m using (digest) where n.guest = $3 group by n.digest, n.state)
+				  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state in ('armed', 'back'))
+				  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state = 'armed' and who = $5)`,
+				in.own.epoch, in.own.token, guest, events, WhoFile)
+		}
+		if err != nil {
+			return failure(err, "prune what is remembered of the guests")
+		}
+		return nil
+	})
+}
+
 const selectModule = "select name, digest, module, coalesce(signatures, '') from ichor.guest_module where digest = $1"
 
 // LoadModule returns a module that was stored, or an error that says what to do without it.

@@ -93,3 +93,35 @@ func TestSignaturesOfAModuleAreGathered(t *testing.T) {
 	}
 	b.want("select count(*) from ichor.guest_module where signatures is null", "(1)")
 }
+
+// What is remembered of modules that are gone goes too, but for the newest; what decides something stays.
+func TestRowsOfModulesThatAreGoneArePruned(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	b.exec("insert into ichor.guest_module (digest, name, module) values ('kept', 'banking', '')")
+	b.exec(`insert into ichor.guest_check (name, guest, digest, passed_at)
+		select 'c' || n, 'banking', case n when 1 then 'kept' else 'gone' || n end, now() + n * interval '1 s' from generate_series(1, 9) n
+		union all values ('other', 'other', 'o', now())`)
+	b.exec(`insert into ichor.guest_event (guest, digest, state, who) values
+		('other', 'o', 'armed', 'the file'), ('banking', 'lost', 'armed', 'the file'), ('banking', 'lost', 'active', 'ichor'), ('banking', 'kept', 'armed', 'ann'),
+		('banking', 'kept', 'active', 'ichor'), ('banking', 'kept', 'gone', 'ann'), ('banking', 'lost2', 'back', 'ichor')`)
+	b.exec("insert into ichor.guest_event (guest, digest, state, who) select 'banking', 'x' || n, 'refused', 'the file' from generate_series(1, 20) n")
+	events := "select string_agg(digest || ' ' || state, ', ' order by id) from ichor.guest_event where guest = 'banking'"
+	all := b.text(events)
+	next, _ := b.take(2)
+	if err := in.PruneGuestRows(t.Context(), "banking", 0, 0); err != nil { // it owns the cohort no more
+		t.Fatal(err)
+	}
+	b.want(events, all)
+	for range 2 {
+		if err := next.PruneGuestRows(t.Context(), "banking", 2, 3); err != nil {
+			t.Fatal(err)
+		}
+		b.want("select string_agg(name, ' ' order by name) from ichor.guest_check", "(\"c1 c8 c9 other\")")
+		b.want(events, `("lost armed, kept armed, kept active, kept gone, lost2 back, x18 refused, x19 refused, x20 refused")`)
+	}
+	b.want("select count(*) from ichor.guest_event where guest = 'other'", "(1)")
+	if err := next.PruneGuestRows(t.Context(), "nobody", 2, 3); err != nil {
+		t.Error(err)
+	}
+}

@@ -90,7 +90,8 @@ create table if not exists ichor.guest_history (
 );
 
 -- What became of the guests' modules, and by whom. The newest row that is armed or back says which module a
--- guest begins with, as long as its file is the one that was last taken.
+-- guest begins with, as long as its file is the one that was last taken. The newest are kept, a hundred for each
+-- of guests.keep, and of older ones what says something of a module that is there.
 create table if not exists ichor.guest_event (
 	id bigint generated always as identity primary key,
 	at timestamptz not null default now(),

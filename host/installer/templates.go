@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +22,12 @@ type Template struct {
 	SQL    string
 	Params []string // the type of each parameter, as PostgreSQL spells it; the server says those beyond
 	Rows   int      // how many rows it must change, or AnyRows
+
+	dropped atomic.Bool
 }
+
+// Drop has each lane and its server forget the template with the next group: no generation declares it any more.
+func (t *Template) Drop() { t.dropped.Store(true) }
 
 // AnyRows lets a statement change any number of rows.
 const AnyRows = -1

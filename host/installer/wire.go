@@ -64,6 +64,11 @@ func (w *wire) parse(b *Batch, name, sql string, params []uint32) {
 	w.encode(b, &pgproto3.Parse{Name: name, Query: sql, ParameterOIDs: params})
 }
 
+// forget makes the server forget the statement of a name; one that it does not know is no error.
+func (w *wire) forget(b *Batch, name string) {
+	w.encode(b, &pgproto3.Close{ObjectType: 'S', Name: name})
+}
+
 // exec adds a prepared statement to the batch that is being written.
 func (w *wire) exec(b *Batch, v talos.Version, rows int, name string, args ...[]byte) {
 	w.encode(b, &pgproto3.Bind{PreparedStatement: name, Parameters: args})

@@ -193,7 +193,7 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
-		delete(g.byID, l.ID)
+		g.dropLocked(l.ID)
 		g.free(l.Generation)
 		return nil, err
 	}

@@ -195,8 +195,14 @@ func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signa
 	if pruned > 0 {
 		g.log.Info("modules that no version needs are pruned from the database", "guest", l.Name, "modules", pruned)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return g.store.PruneGuestRows(ctx, l.Name, g.opts.Keep, eventsKept*g.opts.Keep)
 }
+
+// eventsKept is how many events of a guest are kept for each module of it that is.
+const eventsKept = 100
 
 // Route returns the guest that converts the candidates of a cohort, or false if none does.
 func (g *Guests) Route(name string) (index cohort.GuestID, routed bool) {
@@ -251,10 +257,16 @@ func (g *Guests) Proven(id cohort.Generation) {
 func (g *Guests) Release(id cohort.Generation) {
 	g.mu.Lock()
 	l := g.byID[id]
-	delete(g.byID, id)
+	g.dropLocked(id)
 	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
 	g.mu.Unlock()
 	g.free(l.Generation)
+}
+
+// dropLocked forgets a generation, and the statements that no other has. g.mu is held.
+func (g *Guests) dropLocked(id cohort.Generation) {
+	delete(g.byID, id)
+	g.templates.drop(g.byID)
 }
 
 // Close closes every generation.
@@ -262,6 +274,7 @@ func (g *Guests) Close() {
 	g.mu.Lock()
 	all := g.byID
 	g.byID = map[cohort.Generation]*Loaded{}
+	g.templates.drop(g.byID)
 	clear(g.shadows)
 	g.shadowed.Store(false)
 	g.brings, g.answers = nil, nil // who owns the cohort next is told of what stands

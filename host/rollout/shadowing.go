@@ -184,7 +184,7 @@ func (g *Guests) closeShadow(s *shadowing) {
 	ended := s.ended
 	s.ended = true
 	_, open := g.byID[s.loaded.ID]
-	delete(g.byID, s.loaded.ID)
+	g.dropLocked(s.loaded.ID)
 	g.mu.Unlock()
 	if !ended && open {
 		g.free(s.loaded.Generation)
