@@ -61,14 +61,20 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 	}
 	if o.For > 0 {
 		say("a steady load of %.0f candidates a second for %v", o.Rate, o.For)
-		load, err := m.load(ctx, o, "steady.certification", m.swapping(o.For/3), true)
+		load, err := m.load(ctx, o, "steady.certification", m.swapping(o.For/3))
 		if err != nil {
 			return nil, err
 		}
 		r.underLoad(o, load)
+		say("the same, while the guest is swapped every %v half of the time", swapEvery)
+		often, err := m.load(ctx, o, "swaps.certification", m.swappingOften(o.For/(2*swapRounds)))
+		if err != nil {
+			return nil, err
+		}
+		r.besideSwaps(often)
 		say("the same for a third of the time, beside a cohort's initiator")
 		o.For /= 3
-		beside, err := m.load(ctx, o, "initiated.certification", m.initiating("initiated.certification"), false)
+		beside, err := m.load(ctx, o, "initiated.certification", m.initiating("initiated.certification"))
 		if err != nil {
 			return nil, err
 		}

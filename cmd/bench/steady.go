@@ -26,40 +26,38 @@ const (
 type steady struct {
 	candidates int
 	took       time.Duration // in which they were sent
-	journeys   latencies     // outside of the swap
-	swap       window        // to a guest never seen
-	during     latencies     // that began in the swap
+	quiet      []window      // without swaps; none is all of it
+	busy       []window      // with them
+	journeys   latencies     // that began in a quiet window
+	during     latencies     // that began in a busy one
+	swaps      int           // that the history has of the busy ones
 	stop       time.Duration // the longest of the garbage collector
 	ages       []time.Duration
 	cpu        float64 // processors that the host kept busy
 	initiator  initiator.Stats
 }
 
-// disturbance is what happens while a steady load lasts. It ends when it is done, or with its
-// context when the load is over.
-type disturbance func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error
-
-// swapping swaps the guest for one never seen after a third of the load, which waits for its end.
-func (m *benchmark) swapping(after time.Duration) disturbance {
-	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) (err error) {
-		out.swap, err = m.swap(ctx, h, after)
-		return err
-	}
+// disturbance is what happens before a steady load begins and while it lasts. It ends when it is done, or with
+// its context when the load is over.
+type disturbance struct {
+	before func(ctx context.Context, h *stage.Host) error // nil for nothing
+	during func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error
+	wait   bool // the load is over only when it has ended by itself
 }
 
 // initiating runs a cohort's initiator beside the host, which installs all transfers too.
 func (m *benchmark) initiating(topic string) disturbance {
-	return func(ctx context.Context, h *stage.Host, bank *stage.Bank, out *steady) error {
+	return disturbance{during: func(ctx context.Context, _ *stage.Host, bank *stage.Bank, out *steady) error {
 		i := initiator.New(initiator.Options{Brokers: m.Brokers(), Topic: topic, Database: bank.URL})
 		err := i.Run(ctx)
 		out.initiator = i.Stats()
 		return err
-	}
+	}}
 }
 
 // load sends candidates at a steady rate, with a faithful certifier's decisions, to a fresh host and
-// a fresh topic. What disturbs it is ended when all is sent, unless wait says to wait for it.
-func (m *benchmark) load(ctx context.Context, o options, topic string, disturb disturbance, wait bool) (out steady, err error) {
+// a fresh topic. What disturbs it is ended when all is sent, unless it is waited for.
+func (m *benchmark) load(ctx context.Context, o options, topic string, disturb disturbance) (out steady, err error) {
 	bank, err := m.bank(ctx, m.options.Accounts)
 	if err != nil {
 		return out, err
@@ -78,6 +76,11 @@ func (m *benchmark) load(ctx context.Context, o options, topic string, disturb d
 	if err := h.Ready(ctx, o.Patience); err != nil {
 		return out, err
 	}
+	if disturb.before != nil {
+		if err := disturb.before(ctx, h); err != nil {
+			return out, err
+		}
+	}
 	conn, err := pgx.Connect(ctx, bank.URL)
 	if err != nil {
 		return out, err
@@ -88,7 +91,7 @@ func (m *benchmark) load(ctx context.Context, o options, topic string, disturb d
 	disturbed := make(chan error, 1)
 	disturbing, leave := context.WithCancel(ctx)
 	defer leave()
-	go func() { disturbed <- disturb(disturbing, h, bank, &out) }()
+	go func() { disturbed <- disturb.during(disturbing, h, bank, &out) }()
 	sampling, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var samplers sync.WaitGroup
@@ -99,7 +102,7 @@ func (m *benchmark) load(ctx context.Context, o options, topic string, disturb d
 		out.candidates, out.took, err = m.send(sampling, o, topic, ages)
 	}
 	after, failed := usageOf(h)
-	if err != nil || !wait {
+	if err != nil || !disturb.wait {
 		leave()
 	}
 	err = errors.Join(err, <-disturbed)
@@ -111,8 +114,8 @@ func (m *benchmark) load(ctx context.Context, o options, topic string, disturb d
 	if err = errors.Join(err, failed); err != nil {
 		return out, err
 	}
-	out.ages, out.during = ages.taken, journeys.summary(out.swap.holds)
-	out.journeys = journeys.summary(func(t time.Time) bool { return !out.swap.holds(t) })
+	out.ages, out.during = ages.taken, journeys.summary(holdsAny(out.busy))
+	out.journeys = journeys.summary(func(t time.Time) bool { return len(out.quiet) == 0 || holdsAny(out.quiet)(t) })
 	if out.stop, err = longestStop(ctx, h); err != nil {
 		return out, err
 	}

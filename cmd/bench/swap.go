@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,18 +14,84 @@ import (
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
-// window is the time in which a host checked, compiled and took a guest that it had never seen.
+// window is a part of a load, in which guests are swapped or not.
 type window struct{ begun, ended time.Time }
 
 func (w window) holds(t time.Time) bool { return !t.Before(w.begun) && t.Before(w.ended) }
 
-// swap waits, replaces the guest by one whose bytes nobody has seen, and waits until it converts.
-func (m *benchmark) swap(ctx context.Context, h *stage.Host, after time.Duration) (w window, err error) {
-	if err := hosttest.Sleep(ctx, after); err != nil {
-		return w, err
+// holdsAny returns a function that reports whether one of the windows holds an instant.
+func holdsAny(windows []window) func(time.Time) bool {
+	return func(t time.Time) bool {
+		return slices.ContainsFunc(windows, func(w window) bool { return w.holds(t) })
 	}
+}
+
+// swapping swaps the guest for one never seen after a third of the load, which waits for its end.
+func (m *benchmark) swapping(after time.Duration) disturbance {
+	return disturbance{wait: true, during: func(ctx context.Context, h *stage.Host, _ *stage.Bank, out *steady) error {
+		begun := time.Now()
+		if err := hosttest.Sleep(ctx, after); err != nil {
+			return err
+		}
+		swap, err := m.swap(ctx, h, m.Guests.Place)
+		out.quiet, out.busy = []window{{begun, swap.begun}, {swap.ended, begun.Add(time.Hour)}}, []window{swap}
+		return err
+	}}
+}
+
+const (
+	swapEvery  = 200 * time.Millisecond
+	swapTurns  = 4 // modules that come in turn, each checked before the load begins
+	swapRounds = 4 // without swaps and with them
+)
+
+// swappingOften swaps the guest every 200 ms for a while, and leaves it alone for the same time, in turns.
+func (m *benchmark) swappingOften(span time.Duration) disturbance {
+	inTurn := func() (string, error) { return m.Guests.PlaceInTurn(swapTurns) }
+	return disturbance{
+		wait: true,
+		before: func(ctx context.Context, h *stage.Host) error {
+			for range swapTurns {
+				if _, err := m.swap(ctx, h, inTurn); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		during: func(ctx context.Context, _ *stage.Host, bank *stage.Bank, out *steady) error {
+			before, err := bank.History(ctx)
+			if err != nil {
+				return err
+			}
+			for range swapRounds {
+				quiet := window{begun: time.Now()}
+				if err := hosttest.Sleep(ctx, span); err != nil {
+					return err
+				}
+				quiet.ended = time.Now()
+				busy := window{begun: quiet.ended}
+				for time.Since(busy.begun) < span {
+					if _, err := inTurn(); err != nil {
+						return err
+					}
+					if err := hosttest.Sleep(ctx, swapEvery); err != nil {
+						return err
+					}
+				}
+				busy.ended = time.Now()
+				out.quiet, out.busy = append(out.quiet, quiet), append(out.busy, busy)
+			}
+			after, err := bank.History(ctx)
+			out.swaps = len(after) - len(before)
+			return err
+		},
+	}
+}
+
+// swap replaces the guest, and waits until the new one converts.
+func (m *benchmark) swap(ctx context.Context, h *stage.Host, place func() (digest string, err error)) (w window, err error) {
 	w.begun = time.Now()
-	digest, err := m.Guests.Place()
+	digest, err := place()
 	if err != nil {
 		return w, err
 	}

@@ -25,10 +25,16 @@ type Guests struct {
 // File returns the path of the guest's module.
 func (g *Guests) File() string { return filepath.Join(g.dir, GuestName+".wasm") }
 
-// Place replaces the guest by the next one. A host must never see half a file, so it is written
+// Place replaces the guest by one that was never placed.
+func (g *Guests) Place() (digest string, err error) { return g.place(len(g.placed)) }
+
+// PlaceInTurn replaces the guest by the next of so many, which come again and again.
+func (g *Guests) PlaceInTurn(of int) (digest string, err error) { return g.place(len(g.placed) % of) }
+
+// place replaces the guest by the one of a number. A host must never see half a file, so it is written
 // beside and renamed.
-func (g *Guests) Place() (digest string, err error) {
-	module := stamped(g.module, len(g.placed))
+func (g *Guests) place(number int) (digest string, err error) {
+	module := stamped(g.module, number)
 	sum := sha256.Sum256(module)
 	digest = hex.EncodeToString(sum[:])
 	next := g.File() + ".next"

@@ -26,6 +26,12 @@ func TestEveryPlacedGuestDiffersInACustomSection(t *testing.T) {
 	if len(seen) != 3 || len(g.Placed()) != 3 {
 		t.Errorf("digests %v", g.Placed())
 	}
+	for n := range 4 {
+		digest, err := g.PlaceInTurn(2)
+		if err != nil || digest != g.Placed()[1-n%2] {
+			t.Errorf("in turn: %s, %v, of %v", digest, err, g.Placed())
+		}
+	}
 	if files, _ := os.ReadDir(g.dir); len(files) != 1 {
 		t.Errorf("%d files in the directory, want the guest alone", len(files))
 	}
