@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/status"
 )
@@ -20,6 +21,7 @@ type guestSwapCommand struct {
 	File    string        `arg:"" help:"The module." type:"path"`
 	Name    string        `help:"The guest's name in the routes; else the file's, without .wasm."`
 	Address string        `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
+	Reason  string        `help:"Why, for ichor guest history." placeholder:"TEXT"`
 	Timeout time.Duration `help:"How long to wait for the host to judge the module, and again to take it." default:"2m"`
 }
 
@@ -41,11 +43,16 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, fmt.Errorf("%s: %w", trust.SignatureFile(c.File), err)}
 	}
-	switch s, err := c.status(ctx); { // BEFORE anything is written: nobody would judge it
+	in, err := c.database()
+	if err != nil {
+		return err
+	}
+	now, err := c.status(ctx)
+	switch { // BEFORE anything is written: nobody would judge it
 	case err != nil:
 		return fmt.Errorf("nothing was changed: %w", err)
-	case s.Phase == status.PhaseStandby:
-		return fmt.Errorf("nothing was changed: this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
+	case now.Phase == status.PhaseStandby:
+		return fmt.Errorf("nothing was changed: this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", now.Readiness.Detail)
 	}
 	staged, err := stage(module.Bytes, signatures, s.Guests.Directory, name)
 	if err != nil {
@@ -58,6 +65,12 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory)); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
+	if g := current(now, name); g == nil || g.Digest != digest { // BEFORE the file is there, so that it is durable before it converts
+		asked := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestAsked, Who: operator(), Reason: c.Reason}
+		if err := in.AddGuestEvents(ctx, asked); err != nil {
+			return &failure{exitEnvironment, fmt.Errorf("nothing was changed: %w", err)}
+		}
+	}
 	place := filepath.Join(s.Guests.Directory, name+".wasm")
 	if signatures != "" { // BEFORE the module: one that lies there without is refused
 		if err := os.Rename(trust.SignatureFile(staged), trust.SignatureFile(place)); err != nil {
@@ -67,7 +80,25 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err := os.Rename(staged, place); err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	return c.await(ctx, converts(name, digest), fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]))
+	taken := func(s *status.Status) (bool, error) {
+		done, err := converts(name, digest)(s)
+		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != module.Digest {
+			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
+		}
+		return done, err
+	}
+	return c.await(ctx, taken, fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]))
+}
+
+// current returns the generation by which a guest converts what comes next, nil if there is none. Others may
+// still be busy, or be ready to be taken back to.
+func current(s *status.Status, name string) (newest *status.Guest) {
+	for i := range s.Guests {
+		if g := &s.Guests[i]; g.Guest == name && g.From != 0 && (newest == nil || g.From >= newest.From) {
+			newest = g
+		}
+	}
+	return newest
 }
 
 func routed(routes []rollout.Route, name string) bool {
@@ -124,11 +155,11 @@ func accepted(name string, module trust.Module) func(*status.Status) (bool, erro
 // converts tells from a status whether the host has taken a module, and prints from where on.
 func converts(name, digest string) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
+		if g := current(s, name); g != nil && g.Digest == digest {
+			fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
+			return true, nil
+		}
 		for _, g := range s.Guests {
-			if g.Guest == name && g.Digest == digest && g.From != 0 {
-				fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
-				return true, nil
-			}
 			if sh := g.Shadow; g.Guest == name && sh != nil && sh.Digest == digest && (g.Refused == nil || g.Refused.Digest != digest) {
 				fmt.Printf("%s %s is compared over %d versions before it converts: see ichor guest shadow %s\n", name, digest[:12], sh.Of, name)
 				return true, nil
@@ -168,7 +199,7 @@ func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) 
 		}
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return fmt.Errorf("interrupted: %s (%w)", meanwhile, ctx.Err())
 		case bounded.Err() != nil: // and whatever else went wrong, did by that
 			return fmt.Errorf("after %s %s", c.Timeout, meanwhile)
 		case err != nil:

@@ -1,52 +1,85 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
 
 // TestSwapSaysWhatTheHostDoes asks a host that does not come to an end: with its judgement, with
-// taking what it accepted, or, within the time, with an answer at all.
+// taking what it accepted, or, within the time, with an answer at all. Meanwhile somebody may interrupt the swap, or
+// swap another module in.
 func TestSwapSaysWhatTheHostDoes(t *testing.T) {
-	module := []byte("a module that nobody reads")
+	dsn := pgtest.New(t).DSN
+	in, err := installer.New(installer.Options{URL: dsn}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	module, another := []byte("a module that nobody reads"), []byte("another module")
 	digest := guest.DigestOf(module).String()
-	accepts := `{"guests":[{"guest":"banking","digest":"` + strings.Repeat("0", 64) + `","from":7,"judged":[{"digest":"` + digest + `","accepted":true}]}]}`
+	short := digest[:12]
+	const brief, never = 600 * time.Millisecond, time.Hour
+	guests := func(rest string) string {
+		return `{"guests":[{"guest":"banking","digest":"` + digest + `","from":3},{"guest":"banking","digest":"` + strings.Repeat("0", 64) + `","from":7` + rest + `}]}`
+	}
+	accepts := guests(`,"judged":[{"digest":"` + digest + `","accepted":true}]`)
+	interrupt := func(_ string, stop context.CancelFunc) { stop() }
 	for _, c := range []struct {
 		name, status string
-		asked        int // how often it answers, before it does not
+		timeout      time.Duration
+		asked        int                                         // how often it answers, before it does not
+		then         func(place string, stop context.CancelFunc) // what happens before it answers for the third time
 		says         []string
 		changed      bool
 	}{
-		{"judges", `{"guests":[{"guest":"banking","digest":"` + strings.Repeat("0", 64) + `","from":7}]}`, 1 << 30,
-			[]string{"nothing was changed: after 600ms the host is still judging " + digest[:12], "--timeout", "guests.directory is "}, false},
-		{"takes", accepts, 1 << 30, []string{"after 600ms the host would take " + digest[:12], "with the next version that it converts"}, true},
-		{"stops answering", `{"guests":[]}`, 1, []string{"nothing was changed: after 600ms the host is still judging " + digest[:12]}, false},
+		{"judges", guests(""), brief, 1 << 30, nil, []string{"nothing was changed: after 600ms the host is still judging " + short, "--timeout", "guests.directory is "}, false},
+		{"takes", accepts, brief, 1 << 30, nil, []string{"after 600ms the host would take " + short, "with the next version that it converts"}, true},
+		{"stops answering", `{"guests":[]}`, brief, 1, nil, []string{"nothing was changed: after 600ms the host is still judging " + short}, false},
+		{"is interrupted while it judges", guests(""), never, 1 << 30, interrupt, []string{"nothing was changed: interrupted: the host is still judging " + short}, false},
+		{"is interrupted while it takes", accepts, never, 1 << 30, interrupt, []string{"interrupted: the host would take " + short + ", and the file is in place"}, true},
+		{"another swap comes between", accepts, never, 1 << 30, func(place string, _ context.CancelFunc) { _ = os.WriteFile(place, another, 0o600) },
+			[]string{"another module, " + guest.DigestOf(another).Short() + ", was put in the place of " + short + " meanwhile"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			asked, stop := 0, make(chan struct{})
+			ctx, interrupted := context.WithCancel(t.Context())
+			defer interrupted()
+			dir := t.TempDir()
+			place := filepath.Join(dir, "banking.wasm")
+			var asked atomic.Int32
+			stop := make(chan struct{})
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if asked++; asked > c.asked {
+				n := int(asked.Add(1))
+				if n > c.asked {
 					select {
 					case <-r.Context().Done():
 					case <-stop:
 					}
 				}
+				if c.then != nil && n == 3 {
+					c.then(place, interrupted)
+				}
 				io.WriteString(w, c.status)
 			}))
 			defer server.Close()
 			defer close(stop)
-			dir := t.TempDir()
 			settings, file := filepath.Join(dir, "ichor.yaml"), filepath.Join(dir, "new.wasm")
-			text := fmt.Sprintf("source: {brokers: [\"localhost:1\"], topic: t}\ndatabase: {url: \"postgres://localhost/d\"}\nguests: {directory: %q, routes: [{guest: banking}]}\n", dir)
+			text := fmt.Sprintf("source: {brokers: [\"localhost:1\"], topic: t}\ndatabase: {url: %q}\nguests: {directory: %q, routes: [{guest: banking}]}\n", dsn, dir)
 			for path, bytes := range map[string][]byte{settings: []byte(text), file: module} {
 				if err := os.WriteFile(path, bytes, 0o600); err != nil {
 					t.Fatal(err)
@@ -54,16 +87,21 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 			}
 			swap := guestSwapCommand{
 				withFile: withFile{settings}, File: file, Name: "banking",
-				Address: strings.TrimPrefix(server.URL, "http://"), Timeout: 600 * time.Millisecond,
+				Address: strings.TrimPrefix(server.URL, "http://"), Reason: c.name, Timeout: c.timeout,
 			}
-			err := swap.Run(t.Context())
+			err := swap.Run(ctx)
 			for _, want := range c.says {
 				if err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("it says %v, want %q", err, want)
 				}
 			}
-			if _, err := os.Stat(filepath.Join(dir, "banking.wasm")); (err == nil) != c.changed {
+			if _, err := os.Stat(place); (err == nil) != c.changed {
 				t.Errorf("the file is in place: %v", err == nil)
+			}
+			events, err := in.GuestEvents(t.Context(), "banking", 1)
+			named := err == nil && len(events) == 1 && events[0].Reason == c.name
+			if named != c.changed || named && (events[0].Who != operator() || events[0].Digest != digest || events[0].State != installer.GuestAsked) {
+				t.Errorf("what the database has of who asked for it: %+v, %v", events, err)
 			}
 		})
 	}

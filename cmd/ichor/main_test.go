@@ -340,7 +340,8 @@ func TestTheVerbs(t *testing.T) {
 	if err := os.WriteFile(good, module, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	expect(exitOK, "converts from version 229 on", "guest", "swap", good, "-c", d.settings)
+	expect(exitOK, "converts from version 229 on", "guest", "swap", good, "--reason", "it is better", "-c", d.settings)
+	expect(exitOK, `"state":"asked","who":"`+operator()+`","reason":"it is better"`, "guest", "history", "--json", "-c", d.settings)
 	if got, err := os.ReadFile(filepath.Join(d.guests, "banking.wasm")); err != nil || !bytes.Equal(got, module) || strings.Count(d.files(), " ") != 1 {
 		t.Errorf("after the swap there are %s", d.files())
 	}

@@ -27,6 +27,7 @@ type GuestState string
 
 // The states.
 const (
+	GuestAsked   GuestState = "asked"   // somebody puts its file in place; it says no more than who does, and why
 	GuestShadow  GuestState = "shadow"  // it is compared with the one that converts
 	GuestArmed   GuestState = "armed"   // it was checked and is to convert; it is durable before it does
 	GuestActive  GuestState = "active"  // it converts

@@ -53,7 +53,8 @@ func Ranges(history []installer.Use, events []installer.GuestEvent, name string)
 	return all
 }
 
-// begun returns when a use began, by whom and why: the last event before it became active that asked for it.
+// begun returns when a use began, by whom and why: the last event before it became active that asked for it. A file
+// was put there by who asked for it after it was armed the last time.
 func begun(events []installer.GuestEvent, u *installer.Use) (at time.Time, who, why string) {
 	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
 		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
@@ -65,9 +66,20 @@ func begun(events []installer.GuestEvent, u *installer.Use) (at time.Time, who, 
 	if events[active].State == installer.GuestBack {
 		return at, who, why
 	}
+	armed := false
 	for i := active; i >= 0; i-- {
-		if e := &events[i]; e.Guest == u.Guest && e.Digest == u.Digest && e.State == installer.GuestArmed {
+		e := &events[i]
+		switch {
+		case e.Guest != u.Guest || e.Digest != u.Digest:
+		case e.State == installer.GuestAsked && armed:
 			return at, e.Who, e.Reason
+		case e.State == installer.GuestArmed && armed:
+			return at, who, why
+		case e.State == installer.GuestArmed:
+			armed, who, why = true, e.Who, e.Reason
+			if e.Who != installer.WhoFile {
+				return at, who, why
+			}
 		}
 	}
 	return at, who, why

@@ -1,0 +1,42 @@
+package rollout
+
+import (
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// A range was wanted by who asked for its module: an operator for one of the database, or for a file that was put in
+// place since the module was armed the last time; else by the file.
+func TestWhoWantedARange(t *testing.T) {
+	event := func(digest string, state installer.GuestState, from talos.Version, who, why string) installer.GuestEvent {
+		return installer.GuestEvent{Guest: "g", Digest: digest, State: state, From: from, Who: who, Reason: why}
+	}
+	var events []installer.GuestEvent
+	add := func(all ...installer.GuestEvent) { events = append(events, all...) }
+	swap := func(digest string, from talos.Version) {
+		add(event(digest, installer.GuestArmed, 0, installer.WhoFile, ""), event(digest, installer.GuestActive, from, installer.WhoIchor, ""))
+	}
+	swap("a", 1)
+	add(event("b", installer.GuestAsked, 0, "ann", "better"), event("c", installer.GuestAsked, 0, "bob", "at once"))
+	swap("b", 5)
+	swap("c", 9)
+	swap("b", 14) // by hand
+	add(event("a", installer.GuestArmed, 0, "eve", "it was better"), event("a", installer.GuestActive, 20, installer.WhoIchor, ""))
+	add(event("b", installer.GuestAsked, 0, "zoe", "never taken"))
+	add(installer.GuestEvent{Guest: "other", Digest: "d", State: installer.GuestAsked, Who: "zoe"})
+	swap("d", 30)
+	var history []installer.Use
+	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d"} {
+		if digest != "" {
+			history = append(history, installer.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
+		}
+	}
+	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " "}
+	for i, r := range Ranges(history, events, "g") {
+		if got := r.Who + " " + r.Reason; got != want[i] {
+			t.Errorf("from %d on: %q, want %q", r.From, got, want[i])
+		}
+	}
+}
