@@ -86,7 +86,9 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 }
 
 func printStatus(screen *screen, s *status.Status) {
-	row := func(name, format string, args ...any) { fmt.Fprintf(screen.out, "%-10s %s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(screen.out, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
 	fmt.Fprintf(screen.out, "%s, %s\n", s.Phase, screen.ready(&s.Readiness))
 	if s.Readiness.Degraded != "" {
 		row("degraded", "%s", screen.warn(s.Readiness.Degraded))
@@ -109,7 +111,11 @@ func printStatus(screen *screen, s *status.Status) {
 		row("waits for", "version %d: %s", s.Blocker, s.Waiting)
 	}
 	for _, g := range s.Guests {
-		row("guest", "%s %s (%.12s) from %d, of contract %s", g.Guest, g.Version, g.Digest, g.From, g.Contract)
+		if g.Digest == "" {
+			row("guest", "%s cannot be had: what it should convert from %d on is held", g.Guest, g.From)
+		} else {
+			row("guest", "%s %s (%.12s) from %d, of contract %s", g.Guest, g.Version, g.Digest, g.From, g.Contract)
+		}
 		if g.Refused != nil {
 			row("", "%s", screen.warn("not taken: "+refusal(g.Refused)))
 		}

@@ -126,7 +126,9 @@ func seconds(s float64) string {
 func picture(screen *screen, s *status.Status, samples []status.Sample) string {
 	var b strings.Builder
 	now, perSecond := latest(samples), rate(samples)
-	row := func(name, format string, args ...any) { fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, args...)) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, args...))
+	}
 	fmt.Fprintf(&b, "ichor %s  %s  %s  %s\n", s.Version, s.Topic, s.Phase, screen.ready(&s.Readiness))
 	if s.Readiness.Degraded != "" {
 		row("", "%s", screen.warn(s.Readiness.Degraded))

@@ -98,6 +98,9 @@ func (c *converting) onConverted(ev *Converted) {
 // onGuestArmed lets a generation convert, and answers who asked for it.
 func (c *converting) onGuestArmed(ev *GuestArmed) {
 	from := c.cutOver(ev.Guest, ev.Generation, "")
+	if ev.First {
+		c.probation.believe(ev.Guest)
+	}
 	if ev.Request != 0 {
 		c.operator.answers = append(c.operator.answers, Answer{Request: ev.Request, Reply: ReplyDone, Words: fmt.Sprintf("from version %d on", from)})
 	}

@@ -131,6 +131,7 @@ type GuestArmed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
 	Request    int64 // of an operator, by a Bring; 0 for none
+	First      bool  // the one before could convert nothing: it is none to take the guest back to
 }
 
 // GuestRefused says why a Bring is not done.

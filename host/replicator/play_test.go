@@ -28,7 +28,7 @@ import (
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
-//	armed GUEST GEN [request=ID]      guest-refused ID
+//	armed GUEST GEN [request=ID] [first]      guest-refused ID
 //	drain     halt KIND     status     explain V     measures
 //	asked ID:VERB:V …   operators' requests; core has asked=ID:VERB:V,… and abandoned=V,V too
 //	wait DURATION       with a tick at each deadline on the way, and at the end
@@ -118,6 +118,7 @@ func (p *player) command(words []string) {
 			if id, ok := named["request"]; ok {
 				ev.Request = int64(p.num(id))
 			}
+			ev.First = slices.Contains(w, "first")
 			p.step(ev)
 		},
 		"guest-refused": func(_ map[string]string, w []string) {

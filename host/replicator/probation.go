@@ -56,6 +56,9 @@ func (p *probation) begin(guest cohort.GuestID, generation cohort.Generation) {
 	*t = trial{current: generation, before: before, bar: bar, under: p.opts.Probation.Versions > 0}
 }
 
+// believe ends the probation of a guest that has nothing to be taken back to.
+func (p *probation) believe(guest cohort.GuestID) { p.trials[guest].under = false }
+
 // goOn goes on with a probation that began in an earlier host, of which no counts are left.
 func (p *probation) goOn(t Trial) {
 	is := &p.trials[t.Guest]

@@ -121,6 +121,9 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 		if ev.Request != 0 {
 			s += fmt.Sprintf(" request=%d", ev.Request)
 		}
+		if ev.First {
+			s += " first"
+		}
 		return s
 	case *GuestRefused:
 		return fmt.Sprintf("guest-refused %d", ev.Request)

@@ -109,7 +109,7 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	if err != nil {
 		return nil, err
 	}
-	if b.Deploy && g.opts.Shadow.Versions > 0 {
+	if b.Deploy && g.opts.Shadow.Versions > 0 && current != "" { // there is one to compare with
 		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, asked{request: b.Request, who: b.Who, why: b.Why})
 	}
 	g.endShadow(cohort.GuestID(index)) // it was compared with another
@@ -117,11 +117,11 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	if err != nil {
 		return nil, err
 	}
-	if !b.Deploy {
+	if !b.Deploy && !l.First {
 		g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
 	}
 	g.passOverFile(b.Guest, digest, b.Who, b.Why)
-	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request}, nil
+	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, First: l.First}, nil
 }
 
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.
@@ -196,6 +196,11 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 		g.dropLocked(l.ID)
 		g.free(l.Generation)
 		return nil, err
+	}
+	if g.newest[index] == "" {
+		first := *l
+		first.First, l = true, &first
+		g.byID[l.ID] = l
 	}
 	g.newest[index] = l.Digest
 	delete(g.refused, l.Name)

@@ -30,6 +30,7 @@ type Guests struct {
 	metrics *guest.Metrics
 	log     *slog.Logger
 	chosen  []trust.Module    // by guest: the one that prepare found to be good, until start takes it
+	absent  []string          // by guest: why it cannot be had, empty for one that can
 	taken   map[string]string // by guest: the digest of a file that is taken for the first time, until start says so
 
 	mu        sync.Mutex
@@ -61,7 +62,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 		metrics.Expect(name)
 	}
 	return &Guests{
-		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)),
+		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
@@ -258,7 +259,9 @@ func (g *Guests) Release(id cohort.Generation) {
 	g.mu.Lock()
 	l := g.byID[id]
 	g.dropLocked(id)
-	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
+	if l.Generation != nil {
+		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
+	}
 	g.mu.Unlock()
 	g.free(l.Generation)
 }
@@ -296,9 +299,12 @@ func (g *Guests) freeSpare() {
 	}
 }
 
-// free closes a generation after its last call. It has nothing to wait for long: a call is
+// free closes a generation after its last call, nil for none. It has nothing to wait for long: a call is
 // bounded.
 func (g *Guests) free(generation *guest.Generation) {
+	if generation == nil {
+		return
+	}
 	if err := generation.Close(context.Background()); err != nil {
 		g.log.Warn("a guest was not closed cleanly", "guest", generation.Name(), "digest", generation.Digest().Short(), "error", err)
 	}

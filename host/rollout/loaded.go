@@ -22,6 +22,8 @@ type Loaded struct {
 	Digest     string        // of the module: SHA-256 in hexadecimal
 	Version    string        // the manifest's
 	From       talos.Version // the first version that it converts; 0 while that is not known
+	First      bool          // the guest had none before that could convert
+	Refused    string        // why the guest has none that could convert: then Generation is nil, and Digest empty
 	Generation *guest.Generation
 	Templates  map[uint32]*installer.Template // by the manifest's ids
 	NameOf     map[uint32][]string            // by the same: the template's name alone, that nobody changes
@@ -29,6 +31,23 @@ type Loaded struct {
 
 // Short returns the beginning of the digest, for logs.
 func (l *Loaded) Short() string { return l.Digest[:min(12, len(l.Digest))] }
+
+// ClassRefused is that of the versions of a guest that could not be had when the host began. The next file that is
+// taken converts them.
+const ClassRefused guest.Class = "guest_refused"
+
+// Convert converts versions, as guest.Generation.ConvertSome does. Where the guest could not be had all of them are
+// rejected.
+func (l *Loaded) Convert(ctx context.Context, records []guest.Record, out *guest.Conversions, most int) error {
+	if l.Generation != nil {
+		return l.Generation.ConvertSome(ctx, records, out, most)
+	}
+	*out = guest.Conversions{Results: make([]guest.Conversion, len(records))}
+	for i := range records {
+		out.Results[i] = guest.Conversion{Version: records[i].Version, Status: guest.Rejected, Reject: &guest.Reject{Class: ClassRefused, Message: l.Refused}}
+	}
+	return nil
+}
 
 // guarded reports whether a template names a column that guards against a second install.
 func (l *Loaded) guarded(id uint32) bool {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Prepare makes ready what start will need, as far as the database says by now: what can be
@@ -20,8 +22,15 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 		g.Close() // of a session before
 	}
 	clear(g.taken)
+	var refused []error
 	for i, name := range g.names {
 		module, err := g.begin(ctx, name, state.History, again)
+		absent := IsRefused(err) && newestOf(state.History, name) == ""
+		g.noteAbsent(i, module, err, absent)
+		if absent {
+			refused = append(refused, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -38,7 +47,29 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 			}
 		}
 	}
+	if len(refused) == len(g.names) {
+		return errors.Join(refused...)
+	}
 	return nil
+}
+
+// noteAbsent notes whether a guest cannot be had. One that never converted anything does not keep the others from
+// their versions: its own are held until there is a file that can be taken.
+func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) {
+	g.mu.Lock()
+	g.absent[i] = ""
+	if absent {
+		g.absent[i] = err.Error()
+	}
+	g.mu.Unlock()
+	digest := ""
+	if module.Bytes != nil {
+		digest = module.Digest.String()
+	}
+	if absent && g.refuse(g.names[i], digest, err) {
+		g.log.Error("the guest's file is refused, and there is no module before it", "guest", g.names[i], "error", err)
+		g.note(installer.GuestEvent{Guest: g.names[i], Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
+	}
 }
 
 // begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
@@ -220,9 +251,23 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 	return trials, nil
 }
 
+// standIn returns the cut of a guest that cannot be had.
+func (g *Guests) standIn(index cohort.GuestID, from talos.Version, why string) replicator.Cut {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l := &Loaded{ID: g.nextID, Guest: index, Name: g.names[index], From: from, Refused: why}
+	g.nextID++
+	g.byID[l.ID] = l
+	g.newest[index] = ""
+	return replicator.Cut{From: from, Generation: l.ID}
+}
+
 // plan loads what uses says.
 func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.Module, state installer.State) (cuts []replicator.Cut, err error) {
 	name := g.names[index]
+	if why := g.absent[index]; why != "" {
+		return []replicator.Cut{g.standIn(index, state.Snapshot+1, why)}, nil
+	}
 	for _, u := range usesOf(state, name, current.Digest.String()) {
 		module, err := g.moduleOf(ctx, name, u.Digest, current)
 		if err != nil {

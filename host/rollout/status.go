@@ -19,7 +19,10 @@ func (g *Guests) Status() []status.Guest {
 		if l.From == 0 && l.Digest != g.newest[l.Guest] {
 			continue // it is compared, or ready to be taken back to
 		}
-		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, Contract: l.Generation.Contract(), From: l.From}
+		s := status.Guest{Guest: l.Name, Digest: l.Digest, Version: l.Version, From: l.From}
+		if l.Generation != nil {
+			s.Contract = l.Generation.Contract()
+		}
 		if l.Digest == g.newest[l.Guest] {
 			s.Judged, s.Shadow = g.judged[l.Name], g.shadowStatus(l.Guest)
 			if r, ok := g.refused[l.Name]; ok {
@@ -38,8 +41,13 @@ func (g *Guests) Degraded() string {
 	defer g.mu.Unlock()
 	var all []string
 	for i, name := range g.names {
-		if r, ok := g.refused[name]; ok && g.newest[i] != "" {
+		r, ok := g.refused[name]
+		switch {
+		case !ok:
+		case g.newest[i] != "":
 			all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason))
+		case g.absent[i] != "":
+			all = append(all, fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: %s", name, r.Reason))
 		}
 	}
 	return strings.Join(all, "; ")

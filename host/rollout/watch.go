@@ -18,6 +18,7 @@ type Armed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
 	Request    int64  // of an operator, that it answers; 0 for none
+	First      bool   // the guest had none before that could convert
 	Refused    string // why there is none for the request
 }
 
@@ -62,7 +63,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return
 		}
 		for i := range g.names {
-			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID}) {
+			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, First: l.First}) {
 				return
 			}
 			if a := g.judgeShadow(ctx, cohort.GuestID(i)); a != nil && !arm(*a) {
@@ -85,7 +86,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	if err == nil {
 		digest = module.Digest.String()
 		g.mu.Lock()
-		current := g.newest[index] == digest
+		current, shadow := g.newest[index] == digest, g.opts.Shadow.Versions > 0 && g.newest[index] != "" // there is one to compare with
 		last, refused := g.refused[name]
 		passed := g.passed[name] == digest
 		if !passed {
@@ -104,7 +105,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 			return nil
 		}
 		var l *Loaded
-		if g.opts.Shadow.Versions > 0 {
+		if shadow {
 			err = g.beginShadow(ctx, index, module, asked{who: installer.WhoFile})
 		} else {
 			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")

@@ -38,7 +38,7 @@ func (s *Session) convert() {
 		case task := <-s.converts:
 			records = recordsOf(records[:0], task.Works)
 			l := s.Guests.Get(task.Generation)
-			if err := l.Generation.ConvertSome(s.life, records, &out, answerBytes); err != nil {
+			if err := l.Convert(s.life, records, &out, answerBytes); err != nil {
 				if s.life.Err() == nil {
 					s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
 				}
