@@ -103,6 +103,9 @@ func (w *world) once(ctx context.Context) error {
 	}
 	bank := *w.bank
 	bank.URL = w.server.URL(database)
+	if err := w.converted(ctx); err != nil {
+		return err
+	}
 	books, _, err := w.stage.Books(ctx, topic, &bank, true)
 	if err == nil {
 		if wrong := stage.BooksError(books); wrong != nil {

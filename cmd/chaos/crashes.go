@@ -10,17 +10,21 @@ import (
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
-// passes is up to which pass of a crash point a host may live, and after how many it has to be provoked;
-// without a line it is the first, and it comes by itself.
+// passes is up to which pass of a crash point a host may live, and after how many it has to be provoked, by what is
+// done before it starts or when it owns the cohort; without a line it is the first, and it comes by itself.
 var passes = map[string]struct {
-	most, alone int
-	provoke     func(*world) error
+	most, alone     int
+	before, provoke func(*world) error
 }{
 	"before-commit":  {most: 3, alone: 3},
 	"after-commit":   {most: 3, alone: 3},
 	"answered":       {most: 3, alone: 3},
-	"module-stored":  {2, 1, func(w *world) error { _, err := w.stage.Guests.Place(); return err }},
-	"before-release": {1, 0, func(w *world) error { return w.host.Signal(syscall.SIGTERM) }},
+	"module-stored":  {2, 1, nil, (*world).swap},
+	"armed":          {2, 0, nil, (*world).swapTwice},
+	"cut-over":       {2, 0, nil, (*world).swapTwice},
+	"event-written":  {2, 0, nil, (*world).swapTwice},
+	"cut-recorded":   {1, 1, (*world).swap, nil},
+	"before-release": {1, 0, nil, func(w *world) error { return w.host.Signal(syscall.SIGTERM) }},
 }
 
 // crashPrefix stands before the name of a crash point in that of its fault.
@@ -49,6 +53,11 @@ func (w *world) crashAt(ctx context.Context, point string) error {
 		pass += w.random.IntN(of.most)
 	}
 	w.host.Kill()
+	if of.before != nil {
+		if err := of.before(w); err != nil {
+			return err
+		}
+	}
 	if err := w.host.Start(fmt.Sprintf("%s=%s:%d", crash.Variable, point, pass)); err != nil {
 		return err
 	}

@@ -47,6 +47,8 @@ type world struct {
 	pooler  *pgtest.Pooler // before the proxy; nil before it is needed
 	pooled  bool           // the host reaches the database by way of it
 	disk    *disk          // nil unless one is mounted
+	swaps   []converter    // the guests that come in turn; the first lies there at the beginning
+	turn    int            // of the one that lies there
 	hits    map[string]int // by crash point: how often a host ended itself there
 	notes   []string       // for the report
 
@@ -88,6 +90,9 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 	}
 	w.serve(w.stage.Postgres)
 	if err := w.exec(ctx, "alter table bank_accounts add column touched bigint not null default 0"); err != nil {
+		return w, err
+	}
+	if err := w.noteConverters(ctx); err != nil {
 		return w, err
 	}
 	if w.proxy, err = pgtest.StartProxy(w.server, database); err != nil {
@@ -158,6 +163,7 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	h, err := w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
 		s.Database.URL, s.Database.Lease = w.url(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
+		s.Guests.SQL.Functions = []string{"public." + noteFunction}
 	})
 	if err == nil {
 		w.ready.listen(h.Address)

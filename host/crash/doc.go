@@ -11,9 +11,13 @@ const Variable = "CRASH_AT"
 var Points = []string{
 	"taken",          // the cohort is this host's, and nobody has heard a sign of life
 	"module-stored",  // a guest's module is in the database, and does not convert
+	"armed",          // it is written down that a module is wanted, and the core has not heard of it
+	"cut-over",       // the core has given a module its first version, and nothing is written down of that
+	"event-written",  // what became of guests is written down
 	"before-commit",  // of a group, all or the rest of which is about to be sent
 	"after-commit",   // it was sent, and the answer was not read
 	"answered",       // the server confirmed it, and the core has not heard of it
+	"cut-recorded",   // what was confirmed has a row of the guests' history, and the core has not heard of it
 	"before-publish", // the resume point is durable, and the group's offset is not published
 	"before-release", // everything is drained, and the cohort is not given away
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -145,6 +146,9 @@ func (l *Lane) Finish(a *Batch) (Result, bool) {
 	}
 	if b.end != nil {
 		b.end()
+	}
+	if err == nil && len(b.group.Uses) > 0 {
+		crash.At("cut-recorded")
 	}
 	r := Result{Err: err, Begin: b.since, Unchanged: b.tally.versions - b.tally.effective}
 	l.under = slices.Delete(l.under, 0, min(1, len(l.under)))

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -190,6 +191,7 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 	}
 	g.writeEvents(ctx) // in their order
 	err = g.store.AddGuestEvents(ctx, installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why})
+	crash.At("armed")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
@@ -239,6 +241,7 @@ func (g *Guests) writeEvents(ctx context.Context) {
 		}
 		return
 	}
+	crash.At("event-written")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.events = slices.Delete(g.events, 0, len(events))

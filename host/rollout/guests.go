@@ -223,6 +223,7 @@ func (g *Guests) Get(id cohort.Generation) *Loaded {
 // Activated notes from which version on a generation converts; why says what the one after it did worse,
 // when it is back.
 func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string) {
+	crash.At("cut-over")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := *g.byID[id]

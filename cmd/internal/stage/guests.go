@@ -31,10 +31,14 @@ func (g *Guests) Place() (digest string, err error) { return g.place(len(g.place
 // PlaceInTurn replaces the guest by the next of so many, which come again and again.
 func (g *Guests) PlaceInTurn(of int) (digest string, err error) { return g.place(len(g.placed) % of) }
 
-// place replaces the guest by the one of a number. A host must never see half a file, so it is written
-// beside and renamed.
+// place replaces the guest by the one of a number.
 func (g *Guests) place(number int) (digest string, err error) {
-	module := stamped(g.module, number)
+	return g.PlaceOther(stamped(g.module, number))
+}
+
+// PlaceOther replaces the guest by another. A host must never see half a file, so it is written beside and
+// renamed.
+func (g *Guests) PlaceOther(module []byte) (digest string, err error) {
 	sum := sha256.Sum256(module)
 	digest = hex.EncodeToString(sum[:])
 	next := g.File() + ".next"

@@ -23,6 +23,9 @@ type Settings struct {
 		Directory string  `yaml:"directory"`
 		Routes    []Route `yaml:"routes"`
 		Cache     string  `yaml:"cache_directory"`
+		SQL       struct {
+			Functions []string `yaml:"functions,omitempty"`
+		} `yaml:"sql,omitempty"`
 	} `yaml:"guests"`
 	Installer struct {
 		Lanes    int `yaml:"lanes,omitempty"`
