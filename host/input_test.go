@@ -307,7 +307,7 @@ func TestAGuestThatCanNotBeLoadedIsSaid(t *testing.T) {
 func TestAGuestWhoseTableIsNotThereIsRefused(t *testing.T) {
 	b := newBank(t, 3)
 	b.install("misbehaving", guesttest.Misbehaving(t))
-	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "banking"}, {Cohort: "bad", Guest: "misbehaving"}}
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "*", Guest: "misbehaving"}}
 	err := b.start().ended()
 	var refused *guest.LoadError
 	if !errors.As(err, &refused) || refused.Step != guest.StepDatabase {

@@ -220,6 +220,31 @@ func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {
 	b.eventually("", "select version from ichor.ledger")
 }
 
+// A module that comes again is taken although the host is killed before it converts anything: that it converted
+// before, and another after it, does not say that it was taken back.
+func TestAModuleThatComesAgainIsTakenAfterAKill(t *testing.T) {
+	b := newBank(t, 3)
+	b.send(message("Other", "position 0"))
+	r := b.start()
+	b.reaches(b.transfers(0, 10))
+	old, next := guest.DigestOf(guesttest.Banking(t)).String(), stamped(guesttest.Banking(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.transfers(10, 10))
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.install("banking", guesttest.Banking(t))
+	b.exec("insert into ichor.guest_event (guest, digest, state, who) values ('banking', $1, 'armed', 'the file')", old) // and here it was killed
+	b.exec("insert into ichor.guest_event (guest, digest, state, from_version, who) values ('banking', $1, 'active', 900, 'ichor')", old)
+	r = b.start()
+	last := b.transfers(20, 10)
+	b.reaches(last)
+	if got := b.historyAt(talos.Version(last)); got != old {
+		t.Errorf("the history names %.12s, want %.12s; it is %s", got, old, r.get("/readyz"))
+	}
+}
+
 // A typing error in a file does not stop a cohort whose good module is in the database.
 func TestAStartWithARefusedFileGoesOnWithTheHistory(t *testing.T) {
 	for kind, spoil := range map[string]func(b *bank){

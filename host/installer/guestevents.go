@@ -129,6 +129,19 @@ func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven b
 	return proven, err
 }
 
+// ActiveSince returns from which version on a module converted that an event armed; 0 where nothing says so.
+func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from talos.Version, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `select coalesce(max(from_version), 0) from ichor.guest_event
+			where guest = $1 and digest = $2 and state = 'active' and id > $3`, armed.Guest, armed.Digest, armed.ID).Scan(&from)
+		if err != nil {
+			return failure(err, "read since when a guest converts")
+		}
+		return nil
+	})
+	return from, err
+}
+
 // Wanted returns the event that says which module of a guest was last wanted, and the digest of the file that
 // was last taken or passed over by then; zero where there is none.
 func (in *Installer) Wanted(ctx context.Context, guest string) (wanted GuestEvent, file string, err error) {

@@ -32,9 +32,9 @@ func Needed(history []installer.Use, snapshot talos.Version) (needed []installer
 	return needed
 }
 
-// hasUse reports whether the history names a module for a guest.
-func hasUse(history []installer.Use, name, digest string) bool {
-	return slices.ContainsFunc(history, func(u installer.Use) bool { return u.Guest == name && u.Digest == digest && !u.Only })
+// hasUse reports whether the history names a module for a guest from a version on.
+func hasUse(history []installer.Use, name, digest string, from talos.Version) bool {
+	return slices.Contains(history, installer.Use{Guest: name, Digest: digest, From: from})
 }
 
 // before returns the newest module of the history that is neither the current one nor gone, "" if there is none.

@@ -80,8 +80,14 @@ func (g *Guests) begin(ctx context.Context, name string, history []installer.Use
 	if err != nil {
 		return trust.Module{}, err
 	}
-	if wanted.Digest == file { // the end of a probation may not be written down when a host is killed
-		if newest := newestOf(history, name); newest != "" && newest != file && hasUse(history, name, file) {
+	if newest := newestOf(history, name); wanted.Digest == file && newest != "" && newest != file {
+		// The end of a probation may not be written down when a host is killed: then the history has what the file
+		// converted since it was armed, and another after it.
+		from, err := g.store.ActiveSince(ctx, &wanted)
+		if err != nil {
+			return trust.Module{}, err
+		}
+		if hasUse(history, name, file, from) {
 			wanted.Digest, wanted.Reason = newest, "it was taken back, or another was swapped in"
 		}
 	}
