@@ -6,11 +6,21 @@ import (
 	"io"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
 )
 
-// linger starts the host again, says what can be tried with it, and returns nil when the context
-// ends.
+// What is kept is for trying: some traffic, and guests that are compared before they convert.
+const (
+	lingerRate   = 50 // candidates a second
+	lingerShadow = 300
+)
+
+// linger starts the host again, says what can be tried with it, and sends some transfers until the context ends;
+// then it returns nil.
 func (d *show) linger(ctx context.Context, ready func() error) error {
+	if err := d.stage.Rewrite(d.host, func(s *stage.Settings) { s.Guests.Shadow.Versions = lingerShadow }); err != nil {
+		return err
+	}
 	if err := d.host.Start(); err != nil {
 		return err
 	}
@@ -18,7 +28,11 @@ func (d *show) linger(ctx context.Context, ready func() error) error {
 		return err
 	}
 	d.invite(d.screen.out)
-	<-ctx.Done()
+	d.generator.GoOn()
+	err := workload.Produce(ctx, d.generator, workload.Target{Brokers: d.stage.Brokers(), Topic: topic, Rate: lingerRate})
+	if ctx.Err() == nil {
+		return err
+	}
 	d.screen.say("stopping everything")
 	return nil
 }
@@ -29,7 +43,7 @@ func (d *show) invite(out io.Writer) {
 		fmt.Fprintf(out, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	binary, settings := d.host.Binary, d.host.Settings
-	fmt.Fprintln(out, "\nAll of it runs on, until Ctrl-C. To look and to try:")
+	fmt.Fprintln(out, "\nAll of it runs on, with 50 transfers a second, until Ctrl-C. To look and to try:")
 	line("status", "http://%s/v1/status, and /readyz, /metrics, /v1/journeys there", d.host.Address)
 	line("", "%s status -c %s", binary, settings)
 	line("check", "%s check -c %s", binary, settings)

@@ -22,6 +22,8 @@ type traffic struct {
 	screen  *screen
 	begun   time.Time
 
+	generator *workload.Generator // of the messages, also of those after the end
+
 	mu     sync.Mutex
 	counts workload.Counts
 	busy   int // disturbances that are not over
@@ -30,7 +32,8 @@ type traffic struct {
 // run makes the traffic and the disturbances. It returns when all messages are in the log and
 // all disturbances are over, or with the first error of any of them.
 func (t *traffic) run(ctx context.Context) error {
-	generator, err := workload.New(workload.Options{
+	var err error
+	t.generator, err = workload.New(workload.Options{
 		Seed: t.options.Seed, Accounts: t.options.Accounts, Prune: t.options.Prune, Now: time.Now,
 	})
 	if err != nil {
@@ -52,7 +55,7 @@ func (t *traffic) run(ctx context.Context) error {
 			t.busy--
 		})
 	}
-	err = workload.Produce(ctx, generator, workload.Target{
+	err = workload.Produce(ctx, t.generator, workload.Target{
 		Brokers: t.stage.Brokers(), Topic: topic, Rate: t.options.Rate, Until: t.enough, Progress: t.show,
 	})
 	if err != nil {

@@ -3,6 +3,8 @@ package stage
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -26,6 +28,9 @@ type Settings struct {
 		SQL       struct {
 			Functions []string `yaml:"functions,omitempty"`
 		} `yaml:"sql,omitempty"`
+		Shadow struct {
+			Versions int `yaml:"versions,omitempty"`
+		} `yaml:"shadow,omitempty"`
 	} `yaml:"guests"`
 	Installer struct {
 		Lanes    int `yaml:"lanes,omitempty"`
@@ -34,6 +39,21 @@ type Settings struct {
 	HTTP struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"http"`
+}
+
+// Rewrite changes the settings of a host that does not run.
+func (s *Stage) Rewrite(h *Host, change func(*Settings)) error {
+	text, err := os.ReadFile(h.Settings)
+	if err != nil {
+		return err
+	}
+	var settings Settings
+	if err := yaml.Load(text, &settings); err != nil {
+		return fmt.Errorf("read the host's settings: %w", err)
+	}
+	change(&settings)
+	_, err = s.WriteSettings(strings.TrimSuffix(filepath.Base(h.Settings), ".yaml"), &settings)
+	return err
 }
 
 // Route says which guest converts the candidates of a cohort.

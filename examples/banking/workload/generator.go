@@ -75,6 +75,9 @@ func (g *Generator) Counts() Counts { return g.counts }
 // Finish lets the generator end: one more candidate follows, and the decisions still owed.
 func (g *Generator) Finish() { g.finished = true }
 
+// GoOn lets a generator that has ended go on after its last message.
+func (g *Generator) GoOn() { g.finished, g.closed = false, false }
+
 // Next returns the next message of the log; ok is false at its end. The message lies at the
 // position that it names, so a topic must take each message once and nothing else.
 func (g *Generator) Next() (m Message, ok bool) {

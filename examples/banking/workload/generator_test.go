@@ -230,3 +230,25 @@ func BenchmarkNext(b *testing.B) {
 		g.Next()
 	}
 }
+
+// A generator that has ended goes on where it ended: at the next position, with the same certifier.
+func TestAGeneratorGoesOn(t *testing.T) {
+	g, err := New(Options{Accounts: 10, Transfers: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := talos.Position(0)
+	for range 2 {
+		before := g.Counts().Candidates
+		for m, more := g.Next(); more; m, more = g.Next() {
+			if m.Position != next {
+				t.Fatalf("position %v, want %v", m.Position, next)
+			}
+			next++
+		}
+		if g.Counts().Candidates <= before {
+			t.Error("nothing came")
+		}
+		g.GoOn()
+	}
+}

@@ -51,7 +51,7 @@ func Produce(ctx context.Context, g *Generator, target Target) error {
 	defer client.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := sender{generator: g, target: target, client: client, fail: cancel, begun: time.Now()}
+	s := sender{generator: g, target: target, client: client, fail: cancel, begun: time.Now(), before: g.Counts().Candidates}
 	if err := s.send(ctx); err != nil {
 		return fmt.Errorf("workload: %w", err)
 	}
@@ -74,6 +74,7 @@ type sender struct {
 	client    *kgo.Client
 	fail      context.CancelCauseFunc
 	begun     time.Time
+	before    int // candidates
 	shown     time.Time
 	stopped   atomic.Bool // the first failure is enough
 }
@@ -112,7 +113,7 @@ func (s *sender) pace(ctx context.Context) error {
 	if s.target.Rate <= 0 {
 		return nil
 	}
-	due := s.begun.Add(time.Duration(float64(s.generator.Counts().Candidates) / s.target.Rate * float64(time.Second)))
+	due := s.begun.Add(time.Duration(float64(s.generator.Counts().Candidates-s.before) / s.target.Rate * float64(time.Second)))
 	if wait := due.Sub(now); wait > time.Millisecond { // shorter waits make up for themselves
 		select {
 		case <-ctx.Done():
