@@ -18,7 +18,7 @@ say      = @printf '== %s\n' "$(1)"
 QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host/suffix ./host/queue ./host/replicator
 
 # The packages that start goroutines, or that others call from several.
-RACE    := ./host ./host/admin ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
+RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 rules soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
@@ -37,14 +37,16 @@ ichor: go ## the host, one static binary: ./ichor
 quick: go ## the tests of layout, vocabulary, contract, queue and core: seconds, to run after each change
 	@go test -timeout 5m $(TESTFLAGS) $(QUICKLY)
 
-test: go ## all tests, then those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
-	@.ci/moving "compiling and running the tests; the first time this takes some minutes" go test -timeout 20m $(TESTFLAGS) ./...
-	@if [ -n "$$CI" ] || command -v "$$(go env CC)" >/dev/null; then $(MAKE) race; \
-	else echo "race detector left out: it needs a C compiler (apt-get install gcc)"; fi
+test: go ## all tests, those with goroutines under the race detector (TESTFLAGS=-count=1 forgets earlier results)
+	@if [ -n "$$CI" ] || command -v "$$(go env CC)" >/dev/null; then raced=$$(go list $(RACE)); \
+	else raced=; echo "race detector left out: it needs a C compiler (apt-get install gcc)"; fi; \
+	.ci/moving "compiling and running the tests; the first time this takes some minutes" \
+		go test -timeout 20m $(TESTFLAGS) $$(go list ./... | grep -vxF "$$raced") && \
+	if [ -n "$$raced" ]; then $(MAKE) race; fi
 
 race: go
 	$(call say,race)
-	@CGO_ENABLED=1 go test -race -timeout 30m $(TESTFLAGS) $(RACE)
+	@CGO_ENABLED=1 .ci/moving "compiling and running tests under the race detector" go test -race -timeout 30m $(TESTFLAGS) $(RACE)
 
 test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "ichor: no $$tool: test-kafka starts an Apache Kafka (apt-get install default-jre-headless maven)" >&2; exit 3; }; done
