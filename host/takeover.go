@@ -178,7 +178,7 @@ func (t *takeover) prepare(ctx context.Context, again bool) (found prepared, err
 	if err != nil {
 		return found, fmt.Errorf("source: %w", err)
 	}
-	if err := t.retry(ctx, status.PhaseGuests, installer.IsTransient, func() error { return t.guests.Prepare(ctx, state, again) }); err != nil {
+	if err := t.retry(ctx, status.PhaseGuests, rollout.MayPass, func() error { return t.guests.Prepare(ctx, state, again) }); err != nil {
 		return found, fmt.Errorf("guests: %w", err)
 	}
 	return prepared{cluster: facts.ClusterID, resume: resume, anchor: state.Anchor}, nil

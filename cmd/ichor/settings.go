@@ -70,6 +70,7 @@ type guestSettings struct {
 	Directory string            `yaml:"directory"`
 	Routes    []rollout.Route   `yaml:"routes"`
 	Unrouted  string            `yaml:"unrouted"`
+	Pull      map[string]string `yaml:"pull"` // by guest: the reference from which its file comes, by digest
 	Pins      map[string]pins   `yaml:"pins"` // by guest: the digests of which its module must be one
 	Keys      []string          `yaml:"keys"` // public keys, or files: one of them must have signed each module
 	Keep      int               `yaml:"keep"` // modules of a guest in the database, beside those that are needed
@@ -311,6 +312,9 @@ func (s *settings) options() (host.Options, error) {
 	o.Database.Deadline, o.Database.Lease = time.Duration(s.Installer.Deadline), time.Duration(s.Database.Lease)
 	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted), Keep: s.Guests.Keep}
 	if o.Guests.Trust, err = s.Guests.trust(); err != nil {
+		return o, err
+	}
+	if o.Guests.Pull, err = s.Guests.pulls(); err != nil {
 		return o, err
 	}
 	o.Guests.Limits, o.Guests.Shadow = s.Guests.limits(), rollout.Shadow(s.Guests.Shadow)

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,6 +24,9 @@ type Options struct {
 	// Unrouted is what becomes of a committed candidate whose cohort has no route.
 	Unrouted UnroutedPolicy
 	Limits   guest.Options
+	// Pull brings a guest's file into Directory, once, before a start; nil where nothing is to be brought. An
+	// *UnavailableError says that it may be had later.
+	Pull func(ctx context.Context, name string) error
 	// Trust says whose modules are taken.
 	Trust trust.Policy
 	// Probation says that new modules have one: then the module before is loaded as long as one may be

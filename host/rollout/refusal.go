@@ -5,6 +5,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
@@ -12,6 +13,21 @@ import (
 type refusal struct {
 	status.Refusal
 	mayPass bool // it was not the module's fault, and may go better
+}
+
+// UnavailableError says that what brings a guest's file does not answer.
+type UnavailableError struct{ Err error }
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// MayPass reports whether what kept guests from being made ready may pass by itself.
+func MayPass(err error) bool {
+	var unavailable *UnavailableError
+	return errors.As(err, &unavailable) || installer.IsTransient(err)
 }
 
 // IsRefused reports whether an error is the module's fault, so that only another will do better.

@@ -22,6 +22,9 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 		g.Close() // of a session before
 	}
 	clear(g.taken)
+	if err := g.pull(ctx, state.History); err != nil {
+		return err
+	}
 	var refused []error
 	for i, name := range g.names {
 		module, err := g.begin(ctx, name, state.History, again)
@@ -49,6 +52,24 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 	}
 	if len(refused) == len(g.names) {
 		return errors.Join(refused...)
+	}
+	return nil
+}
+
+// pull brings the files that are to be pulled. Where one cannot be, what the guest has goes on, if it has anything.
+func (g *Guests) pull(ctx context.Context, history []installer.Use) error {
+	if g.opts.Pull == nil {
+		return nil
+	}
+	for _, name := range g.names {
+		err := g.opts.Pull(ctx, name)
+		if err == nil {
+			continue
+		}
+		if _, unread := g.read(name); unread != nil && newestOf(history, name) == "" || ctx.Err() != nil {
+			return fmt.Errorf("guest %s: %w", name, err)
+		}
+		g.log.Error("the guest's file cannot be pulled: what is there goes on", "guest", name, "error", err)
 	}
 	return nil
 }
