@@ -79,7 +79,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, samples: samples, topic: opts.Source.Topic, version: version, source: source, running: h.running, xids: xids, store: store}
+		shown := &view{health: health, guests: guests, journal: journal, samples: samples, topic: opts.Source.Topic, version: version, memory: opts.Core.Memory, source: source, running: h.running, xids: xids, store: store}
 		if h.admin, err = listen(opts.HTTP, reg, shown, log.With("component", "http")); err != nil {
 			source.Close()
 			return nil, err

@@ -30,6 +30,7 @@ type view struct {
 	running *atomic.Pointer[session.Session] // nil while the host does not run
 	topic   string
 	version string // of the program
+	memory  int    // limits.memory, bytes
 	xids    *session.XIDs
 	store   *installer.Installer
 
@@ -43,7 +44,8 @@ func (v *view) Status() status.Status {
 	verdict, condition := v.health.Readiness()
 	verdict.Degraded = v.guests.Degraded()
 	s := status.Of(condition, verdict, v.topic)
-	s.Version, s.Guests = v.version, append([]status.Guest{}, v.guests.Status()...) // none is none, and not null
+	s.Version, s.BytesMost = v.version, v.memory
+	s.Guests = append([]status.Guest{}, v.guests.Status()...) // none is none, and not null
 	return s
 }
 

@@ -160,6 +160,7 @@ func Handler(opts Options, metrics prometheus.Gatherer, host Host) http.Handler 
 		}
 		mux.HandleFunc(r.method+" "+r.path, authorize(opts.Tokens, r.role, r.handler))
 	}
+	servePage(mux)
 	return own(spoken(mux))
 }
 

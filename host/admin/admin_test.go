@@ -137,7 +137,7 @@ func TestMetricsAreThoseOfTheRegistry(t *testing.T) {
 
 // TestNothingIsChanged: no path takes another method than GET and HEAD.
 func TestNothingIsChanged(t *testing.T) {
-	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/status", "/v1/status", "/v1/journeys", "/v1/versions/7", "/v1/xids/7"} {
+	for _, path := range []string{"/", "/page/app.js", "/metrics", "/healthz", "/readyz", "/status", "/v1/status", "/v1/journeys", "/v1/versions/7", "/v1/xids/7"} {
 		for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			if answer, _ := answered(staller{}, method, path); answer.StatusCode != http.StatusMethodNotAllowed || answer.Header.Get("Allow") != "GET, HEAD" {
 				t.Errorf("%s %s: %d, allowed are %q", method, path, answer.StatusCode, answer.Header.Get("Allow"))
@@ -147,7 +147,7 @@ func TestNothingIsChanged(t *testing.T) {
 			t.Errorf("HEAD %s: %d", path, answer.StatusCode)
 		}
 	}
-	for _, path := range []string{"/", "/v1", "/v1/versions/", "/v1/versions/7/8", "/debug/pprof/"} {
+	for _, path := range []string{"/index.html", "/page", "/page/", "/page/index.html", "/page/vendor/", "/v1", "/v1/versions/", "/v1/versions/7/8", "/debug/pprof/"} {
 		if answer, _ := answered(staller{}, http.MethodGet, path); answer.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, answer.StatusCode)
 		}

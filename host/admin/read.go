@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -57,8 +58,19 @@ func (s *site) status(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, s.host.Status())
 }
 
-func (s *site) samples(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, Samples{s.host.Samples()})
+// samples answers those after the instant ?after_ns, so that who looks each second is not sent them all.
+func (s *site) samples(w http.ResponseWriter, r *http.Request) {
+	all := s.host.Samples()
+	if text := r.URL.Query().Get("after_ns"); text != "" {
+		after, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			fail(w, http.StatusBadRequest, "after_ns is an instant, a number")
+			return
+		}
+		from, _ := slices.BinarySearchFunc(all, after, func(one status.Sample, at int64) int { return cmp.Compare(one.At, at+1) })
+		all = all[from:]
+	}
+	write(w, http.StatusOK, Samples{append([]status.Sample{}, all...)})
 }
 
 // The bounds of ?limit.

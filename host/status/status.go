@@ -26,10 +26,13 @@ type Status struct {
 	Queue  Depth `json:"queue"`
 	// Undecided are versions of Queue without a decision, which others have passed.
 	Undecided int  `json:"undecided"`
-	InFlight  int  `json:"in_flight"` // versions in transactions that are not confirmed yet
-	Held      int  `json:"held"`      // versions that cannot be installed and hold the snapshot
-	Bytes     int  `json:"bytes"`     // of memory that counts against limits.memory
-	Paused    bool `json:"paused"`    // reading waits because the memory is full
+	InFlight  int  `json:"in_flight"`  // versions in transactions that are not confirmed yet
+	Held      int  `json:"held"`       // versions that cannot be installed and hold the snapshot
+	Lanes     int  `json:"lanes"`      // connections that install
+	LanesUp   int  `json:"lanes_up"`   // of them, those that the database has answered
+	Bytes     int  `json:"bytes"`      // of memory that counts against limits.memory
+	BytesMost int  `json:"bytes_most"` // limits.memory
+	Paused    bool `json:"paused"`     // reading waits because the memory is full
 	// Standby is what the host holds of the log, for when it takes the cohort over; while it stands by.
 	Standby *Tail `json:"standby,omitempty"`
 	// Pause is an operator's that is in force.
@@ -48,14 +51,14 @@ type Depth struct {
 	Head   talos.Version `json:"head,omitempty"`
 }
 
-// Of returns what a condition and its verdict say. Version and Guests are the caller's to add.
+// Of returns what a condition and its verdict say. Version, BytesMost and Guests are the caller's to add.
 func Of(c Condition, verdict Readiness, topic string) Status {
 	core := &c.Core
 	s := Status{
 		Phase: c.Phase, Readiness: verdict, Topic: topic,
 		Snapshot: core.Snapshot, Resume: core.Resume, Next: core.Next, LogEnd: core.End,
 		Suffix: Depth{core.SuffixLen, core.SuffixHead}, Queue: Depth{core.QueueLen, core.QueueHead},
-		Undecided: core.Undecided, InFlight: core.InFlight, Held: core.Held, Bytes: core.Bytes, Paused: core.Paused,
+		Undecided: core.Undecided, InFlight: core.InFlight, Held: core.Held, Lanes: core.Lanes, LanesUp: core.LanesUp, Bytes: core.Bytes, Paused: core.Paused,
 		Waiting: Reason(core.Reason), Blocker: core.Blocker, Counts: core.Stats,
 	}
 	if c.Phase == PhaseStandby {

@@ -1,0 +1,248 @@
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ichor-replicator/ichor/host/admin"
+)
+
+// The tokens of the file that hosts have here.
+const (
+	viewing   = "v0000000000000000000000000000000"
+	operating = "o0000000000000000000000000000000"
+	deploying = "d0000000000000000000000000000000"
+	tokenFile = "vera viewer " + viewing + "\nann operator " + operating + "\ncarol deployer " + deploying + "\n"
+)
+
+var shots = flag.String("shots", "", "a directory for pictures of every section")
+
+// patience is for what a page does by itself, at the latest: only a broken one needs it.
+const patience = 60 * time.Second
+
+// browser is the one of all tests; each has a tab of its own.
+var browser context.Context
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	path, err := exec.LookPath(os.Getenv("CHROME"))
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if err == nil {
+			break
+		}
+		path, err = exec.LookPath(name)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the tests of the page need a browser: install chromium (apt-get install chromium), or set CHROME to one")
+		os.Exit(3)
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
+	if os.Geteuid() == 0 {
+		opts = append(opts, chromedp.NoSandbox)
+	}
+	allocator, endAllocator := chromedp.NewExecAllocator(context.Background(), opts...)
+	var end context.CancelFunc
+	browser, end = chromedp.NewContext(allocator)
+	code := 1
+	if err := chromedp.Do(browser); err != nil {
+		fmt.Fprintln(os.Stderr, path, "does not start:", err)
+	} else {
+		code = m.Run()
+	}
+	end()
+	endAllocator()
+	os.Exit(code)
+}
+
+// tab is a page of a host in the browser.
+type tab struct {
+	t      *testing.T
+	ctx    context.Context
+	host   *fakeHost
+	server *httptest.Server
+
+	mu       sync.Mutex
+	problems []string // what a browser complains about, and requests to elsewhere
+}
+
+// view is how a page is looked at.
+type view struct {
+	width  int64
+	scheme string // light or dark
+}
+
+var usual = view{1280, "light"}
+
+// open shows the page of a host. A file of tokens that is empty is none. When the test ends the browser must have had
+// nothing to complain about, and the page must have asked its own host alone.
+func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
+	t.Helper()
+	var opts admin.Options
+	if tokens != "" {
+		file := filepath.Join(t.TempDir(), "tokens")
+		if err := os.WriteFile(file, []byte(tokens), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if opts.Tokens, err = admin.ReadTokens(file, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts.ModuleMost = 1 << 20
+	ctx, end := chromedp.NewContext(browser)
+	p := &tab{t: t, ctx: ctx, host: h, server: httptest.NewServer(admin.Handler(opts, prometheus.NewRegistry(), h))}
+	t.Cleanup(func() {
+		end()
+		p.server.Close()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, problem := range p.problems {
+			t.Error(problem)
+		}
+	})
+	p.must(chromedp.Listen(ctx, p.watch))
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}})
+	p.must(err)
+	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(p.server.URL+"/")))
+	if token != "" {
+		p.eval(fmt.Sprintf(`sessionStorage.setItem('ichor.token', %q); location.reload()`, token))
+	}
+	p.visit(place)
+	return p
+}
+
+// watch takes what the browser says. An answer other than 200 is part of what is tested, and no complaint.
+func (p *tab) watch(event any) {
+	complain := func(format string, args ...any) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	}
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		complain("the page throws: %v", e.ExceptionDetails.Exception)
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == "error" || e.Type == "warning" {
+			complain("the page says: %s", e.Args[0].Value)
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Source != "network" && (e.Entry.Level == "error" || e.Entry.Level == "warning") {
+			complain("the browser says: %s", e.Entry.Text)
+		}
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(e.Request.URL, p.server.URL+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
+			complain("the page asks %s", e.Request.URL)
+		}
+	}
+}
+
+func (p *tab) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// eval evaluates an expression.
+func (p *tab) eval(script string) {
+	p.t.Helper()
+	p.must(chromedp.Do(p.ctx, chromedp.Evaluate[chromedp.Void](script)))
+}
+
+// visit goes to a place, as #/quarantine/7, by its address.
+func (p *tab) visit(place string) {
+	p.t.Helper()
+	p.until(`document.querySelector('nav')`)
+	if place != "" {
+		p.eval(fmt.Sprintf("location.hash = %q", place))
+	}
+}
+
+// until waits until an expression is true. The page's policy lets nothing be evaluated in the page, so it is not the
+// page that waits.
+func (p *tab) until(script string) {
+	p.t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
+		if err == nil && is {
+			return
+		}
+		if time.Now().After(end) {
+			text, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText"))
+			p.t.Fatalf("not so: %s (%v)\nthe page:\n%s", script, err, text)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// says waits until the page, or a part of it, shows a text.
+func (p *tab) says(selector, text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("[...document.querySelectorAll(%q)].some((e) => e.innerText.replace(/\\s+/g, ' ').includes(%s))", selector, quoted(text)))
+}
+
+// saysNot says at once that no part shows a text.
+func (p *tab) saysNot(selector, text string) {
+	p.t.Helper()
+	shown, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](fmt.Sprintf("[...document.querySelectorAll(%q)].some((e) => e.innerText.includes(%s))", selector, quoted(text))))
+	p.must(err)
+	if shown {
+		p.t.Errorf("%s says %q", selector, text)
+	}
+}
+
+func quoted(text string) string {
+	q, _ := json.Marshal(text)
+	return string(q)
+}
+
+// text returns what an expression says.
+func (p *tab) text(script string) string {
+	p.t.Helper()
+	text, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](script))
+	p.must(err)
+	return text
+}
+
+// press clicks the first thing of a selector that has a text.
+func (p *tab) press(selector, text string) {
+	p.t.Helper()
+	p.says(selector, text)
+	p.eval(fmt.Sprintf("[...document.querySelectorAll(%q)].find((e) => e.innerText.includes(%s)).click()", selector, quoted(text)))
+}
+
+// keys sends keys to what has the focus.
+func (p *tab) keys(all ...string) {
+	p.t.Helper()
+	for _, key := range all {
+		p.must(chromedp.Do(p.ctx, chromedp.KeyEvent(key)))
+	}
+}
+
+// write focuses a field and writes into it.
+func (p *tab) write(selector, text string) {
+	p.t.Helper()
+	p.until(fmt.Sprintf("document.querySelector(%q)", selector))
+	p.eval(fmt.Sprintf("document.querySelector(%q).focus()", selector))
+	p.keys(text)
+}
