@@ -6,12 +6,14 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +38,7 @@ const (
 var shots = flag.String("shots", "", "a directory for pictures of every section")
 
 // patience is for what a page does by itself, at the latest: only a broken one needs it.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // browser is the one of all tests; each has a tab of its own.
 var browser context.Context
@@ -80,6 +82,9 @@ type tab struct {
 	host   *fakeHost
 	server *httptest.Server
 
+	asks atomic.Int64 // of the host
+	away atomic.Bool  // it does not answer
+
 	mu       sync.Mutex
 	problems []string // what a browser complains about, and requests to elsewhere
 }
@@ -109,7 +114,8 @@ func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 	}
 	opts.ModuleMost = 1 << 20
 	ctx, end := chromedp.NewContext(browser)
-	p := &tab{t: t, ctx: ctx, host: h, server: httptest.NewServer(admin.Handler(opts, prometheus.NewRegistry(), h))}
+	p := &tab{t: t, ctx: ctx, host: h}
+	p.server = httptest.NewServer(p.counted(admin.Handler(opts, prometheus.NewRegistry(), h)))
 	t.Cleanup(func() {
 		end()
 		p.server.Close()
@@ -120,14 +126,48 @@ func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 		}
 	})
 	p.must(chromedp.Listen(ctx, p.watch))
-	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}})
-	p.must(err)
-	p.must(chromedp.Do(ctx, chromedp.EmulateViewport(v.width, 900), chromedp.Navigate(p.server.URL+"/")))
+	p.look(v)
+	p.must(chromedp.Do(ctx, chromedp.Navigate(p.server.URL+"/")))
 	if token != "" {
 		p.eval(fmt.Sprintf(`sessionStorage.setItem('ichor.token', %q); location.reload()`, token))
 	}
 	p.visit(place)
 	return p
+}
+
+// look changes how the page is looked at.
+func (p *tab) look(v view) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}})
+	p.must(err)
+	p.must(chromedp.Do(p.ctx, chromedp.EmulateViewport(v.width, 900)))
+}
+
+// counted counts what the host is asked, and hangs up while it is away.
+func (p *tab) counted(host http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.asks.Add(1)
+		if p.away.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		host.ServeHTTP(w, r)
+	})
+}
+
+// interrupt has the host hang up, until it is called back.
+func (p *tab) interrupt() (back func()) {
+	p.away.Store(true)
+	return func() { p.away.Store(false) }
+}
+
+// wait waits until something is so.
+func (p *tab) wait(is func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatal("it does not come to be")
+		}
+	}
 }
 
 // watch takes what the browser says. An answer other than 200 is part of what is tested, and no complaint.
@@ -183,7 +223,7 @@ func (p *tab) until(script string) {
 	p.t.Helper()
 	end := time.Now().Add(patience)
 	for {
-		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("Boolean("+script+")"))
+		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("(async () => Boolean(await ("+script+")))()", chromedp.EvalAwaitPromise))
 		if err == nil && is {
 			return
 		}
@@ -242,7 +282,6 @@ func (p *tab) keys(all ...string) {
 // write focuses a field and writes into it.
 func (p *tab) write(selector, text string) {
 	p.t.Helper()
-	p.until(fmt.Sprintf("document.querySelector(%q)", selector))
-	p.eval(fmt.Sprintf("document.querySelector(%q).focus()", selector))
+	p.until(fmt.Sprintf("(() => { const e = document.querySelector(%q); e?.focus(); return e && document.activeElement === e; })()", selector))
 	p.keys(text)
 }

@@ -386,7 +386,9 @@ func (h *fakeHost) Judge(_ context.Context, _ string, module []byte, _ string) (
 }
 
 // ModuleLike implements admin.Host.
-func (h *fakeHost) ModuleLike(_ context.Context, _, digest string) (string, error) { return digest, nil }
+func (h *fakeHost) ModuleLike(_ context.Context, _, digest string) (string, error) {
+	return digest, nil
+}
 
 // Routed implements admin.Host.
 func (h *fakeHost) Routed(name string) bool { return name == "banking" }

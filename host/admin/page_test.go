@@ -54,7 +54,7 @@ func TestPageIsAskedForAgainOnlyWhenItChanged(t *testing.T) {
 }
 
 var (
-	named      = regexp.MustCompile(`(?:from|import|src=|href=)\s*["']([^"'#]+)["']`)
+	named      = regexp.MustCompile(`(?:from |import |src=|href=)["']([^"'#]+)["']`)
 	elsewhere  = regexp.MustCompile(`(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}`)
 	dangerous  = regexp.MustCompile(`dangerouslySetInnerHTML|innerHTML|\beval\(|new Function|document\.write|\.setAttribute\(['"](?:style|on)`)
 	inDocument = regexp.MustCompile(`(?i)<style|\sstyle=|\son[a-z]+=|<script(?: type="module")?>`)

@@ -14,6 +14,7 @@ import { State } from './parts.js';
 import { route, sections, to } from './route.js';
 import { Search } from './search.js';
 import { status, useStatus } from './state.js';
+import { Patterns } from './waterfall.js';
 
 const shown = { pipeline: Pipeline, journeys: Journeys, search: Search, quarantine: Quarantine, guests: Guests, charts: Charts, requests: Requests };
 
@@ -23,7 +24,7 @@ setInterval(() => document.hidden || (present.value = Date.now()), 1000);
 
 function Page() {
 	useEffect(introduce, []);
-	return html`<a class="skip" href="#main" onClick=${skip}>To the content</a>
+	return html`<a class="skip" href="#main" onClick=${skip}>To the content</a><${Patterns} />
 		<${Head} /><${Nav} />
 		<main id="main" tabindex="-1"><${Lost} />${me.value && html`<${Section} />`}</main>
 		<${Asking} />`;
@@ -70,7 +71,7 @@ function Theme() {
 		set(to);
 	};
 	return html`<label class="theme"><span class="unseen">Theme</span><select value=${is} onChange=${choose}>
-		${['system', 'light', 'dark'].map((name) => html`<option key=${name} value=${name} selected=${name === is}>${name}</option>`)}</select></label>`;
+		${[['system', 'as the system'], ['light', 'light'], ['dark', 'dark']].map(([name, says]) => html`<option key=${name} value=${name} selected=${name === is}>${says}</option>`)}</select></label>`;
 }
 
 // Who is who asks, and where a token is given.
@@ -112,8 +113,9 @@ function Nav() {
 function Lost() {
 	present.value;
 	const { lost, why, again } = contact.value;
-	return html`<div role="alert">${lost > 0 && html`<div class="banner"><p><${State} is="odd"><b>No answer since ${time(lost)}</b>, ${span(Math.max(0, Math.round((Date.now() - lost) / 1000)))} ago: ${why}. What is shown is from then.<//></p>
-		<p class="buttons"><span class="faint">${again > Date.now() ? `asked again in ${Math.ceil((again - Date.now()) / 1000)} s` : 'asking…'}</span><button type="button" onClick=${askAll}>Ask now</button></p></div>`}</div>`;
+	const seconds = Math.max(0, Math.round((Date.now() - lost) / 1000));
+	return html`<div class=${lost ? 'banner' : ''}><p role="alert">${lost > 0 && html`<${State} is="odd"><b>No answer since ${time(lost)}</b>: ${why}. What is shown is from then.<//>`}</p>
+		${lost > 0 && html`<p class="buttons"><span class="faint">${span(seconds)} ago; ${again > Date.now() ? `asked again in ${Math.ceil((again - Date.now()) / 1000)} s` : 'asking…'}</span><button type="button" onClick=${askAll}>Ask now</button></p>`}</div>`;
 }
 
 // Section is the one that the address names. When another one is gone to, its heading has the focus, so that who

@@ -1,5 +1,5 @@
 // Asking for a change: a dialogue that says what it does, takes the reason, and tells what became of it.
-import { html, signal, useEffect, useRef, useState } from './html.js';
+import { html, signal, useLayoutEffect, useRef, useState } from './html.js';
 import { askAll } from './feed.js';
 import { post } from './host.js';
 import { State, Version } from './parts.js';
@@ -20,8 +20,11 @@ export function ask(change) {
 // change returns a send that posts to a path; match is what is shown of what is changed.
 export const change = (path, match, more = {}) => (reason) => post(path, { reason, ...more }, { match });
 
-// Ask is a button that opens the dialogue.
-export const Ask = ({ of, children }) => html`<button type="button" class=${of.loses ? 'loses' : ''} onClick=${() => ask(of)}>${children || of.verb + '…'}</button>`;
+// Ask is a button that opens the dialogue; who only hears it hears what it is about as well, where that stands beside it.
+export function Ask({ of }) {
+	const says = of.verb + '…';
+	return html`<button type="button" aria-label=${of.about && `${says} ${of.about}`} class=${of.loses ? 'loses' : ''} onClick=${() => ask(of)}>${says}</button>`;
+}
 
 // Asking is the dialogue, while one is open.
 export function Asking() {
@@ -32,7 +35,7 @@ export function Asking() {
 function Dialogue({ of }) {
 	const dialogue = useRef(null);
 	const [state, set] = useState({});
-	useEffect(() => dialogue.current.showModal(), []);
+	useLayoutEffect(() => dialogue.current.showModal(), []);
 	const close = () => {
 		asking.value = undefined;
 		if (opener?.isConnected) opener.focus();

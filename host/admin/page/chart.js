@@ -4,14 +4,15 @@ import { time } from './format.js';
 import { Table } from './parts.js';
 
 const height = 150;
-const edge = { left: 52, right: 10, top: 8, bottom: 20 };
+const edge = { left: 56, right: 10, top: 8, bottom: 20 };
 const pauseLeast = 5e3; // ms without a sample that leave a gap in a line
 
 // cursor is the instant that is looked at in all charts, ms; undefined for the latest.
 const cursor = signal(undefined);
 
-// Chart draws series of values over the same instants, ms. Write turns a value into text, axis the same for the axis.
-export function Chart({ title, note, times, series, write, axis }) {
+// Chart draws series of values over the same instants, ms. Write turns a value into text, axis the same for the axis,
+// whose marks are round numbers of the unit.
+export function Chart({ title, note, times, series, write, axis, unit = 1 }) {
 	const [width, setWidth] = useState(0);
 	const [said, say] = useState('');
 	const box = useRef(null);
@@ -34,7 +35,7 @@ export function Chart({ title, note, times, series, write, axis }) {
 		else return;
 		event.preventDefault();
 	};
-	const scale = scales(times, series, width);
+	const scale = scales(times, series, width, unit);
 	const point = (event) => {
 		const x = event.clientX - box.current.getBoundingClientRect().left;
 		if (times.length) cursor.value = times[nearest(times, scale.instant(x))];
@@ -72,9 +73,9 @@ function nearest(times, at) {
 }
 
 // scales places values and instants; marks are of the axis, instants below it.
-function scales(times, series, width) {
+function scales(times, series, width, unit) {
 	const most = Math.max(0, ...series.flatMap((s) => s.values.filter(Number.isFinite)));
-	const top = round(most);
+	const top = round(most / unit) * unit;
 	const from = times[0] ?? 0;
 	const length = Math.max(1, (times.at(-1) ?? 1) - from);
 	const [wide, high] = [Math.max(1, width - edge.left - edge.right), height - edge.top - edge.bottom];

@@ -39,6 +39,9 @@ export function span(s) {
 	return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+// spanBrief writes seconds in few characters, for axes.
+export const spanBrief = (s) => (s < 60 ? span(s) : s < 3600 ? `${trim(s / 60)} min` : s < 86400 ? `${trim(s / 3600)} h` : `${trim(s / 86400)} d`);
+
 // bytes writes a size in powers of 1,024.
 export function bytes(n) {
 	for (const [unit, at] of [['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 2 ** 10]]) {

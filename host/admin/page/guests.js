@@ -24,13 +24,13 @@ function Guest({ name, of: all }) {
 	const newest = generations.at(-1);
 	return html`<section class="card" aria-labelledby=${'guest-' + name}><h2 id=${'guest-' + name}>${name}</h2>
 		${newest && html`<${Facts} of=${[['converts now', html`<${Digest} of=${newest.digest} />`], ['version', newest.version], ['contract', newest.contract], ['from version', html`<${Version} of=${newest.from} />`],
-			['also in use', generations.length > 1 && generations.slice(0, -1).map((g) => html`<span key=${g.digest}><${Digest} of=${g.digest} /> from ${g.from} </span>`)]]} />`}
-		${may('deployer') && newest && html`<p class="buttons"><${Ask} of=${upload(newest)}>Upload a module…<//><${Ask} of=${rollback(newest, ranges, all.events || [])}>Roll back…<//></p>`}
+			['also in use', generations.length > 1 && generations.slice(0, -1).map((g) => html`<span key=${g.digest}><${Digest} of=${g.digest} /> from <${Version} of=${g.from} /> </span>`)]]} />`}
+		${may('deployer') && newest && html`<p class="buttons"><${Ask} of=${upload(newest)} /><${Ask} of=${rollback(newest, ranges, all.events || [])} /></p>`}
 		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
 		${newest?.shadow && html`<${Shadow} of=${newest.shadow} />`}
 		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
-			<td class="number">${r.to ? `${count(r.from)} to ${count(r.to)}` : `from ${count(r.from)}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
+			<td class="number">${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
 	</section>`;
 }
 
@@ -53,9 +53,9 @@ const Events = ({ of }) => html`<section class="card" aria-labelledby="events"><
 const path = (guest, what) => `v1/guests/${encodeURIComponent(guest)}/${what}`;
 
 function rollback(newest, ranges, events) {
-	const others = [...new Set([...ranges, ...events.filter((e) => e.guest === newest.guest)].map((r) => r.digest))].filter((d) => d && d !== newest.digest);
+	const others = [...new Set(ranges.concat(events.filter((e) => e.guest === newest.guest)).map((r) => r.digest))].filter((d) => d && d !== newest.digest);
 	return {
-		title: `Roll back ${newest.guest}`, verb: 'Roll back',
+		title: `Roll back ${newest.guest}`, verb: 'Roll back', about: newest.guest,
 		effect: html`From the next version on another module converts. Nothing that was installed is undone. It is refused if another than <${Digest} of=${newest.digest} /> converts by then.`,
 		fields: html`<label for="to">Module</label><select id="to" name="to"><option value="">the newest before that was not taken back</option>${others.map((d) => html`<option key=${d} value=${d}>${short(d)}</option>`)}</select>`,
 		send: (reason, form) => change(path(newest.guest, 'rollback'), newest.digest, form.elements.to.value ? { to: form.elements.to.value } : {})(reason),
@@ -63,7 +63,7 @@ function rollback(newest, ranges, events) {
 }
 
 const upload = (newest) => ({
-	title: `Upload a module for ${newest.guest}`, verb: 'Upload',
+	title: `Upload a module for ${newest.guest}`, verb: 'Upload a module', about: `for ${newest.guest}`,
 	effect: html`The host judges it, which may take minutes for one that it never saw. If it is taken it converts from a version on, after its shadow where the settings have one. It is refused if another than <${Digest} of=${newest.digest} /> converts by then.`,
 	fields: html`<label for="module">Module, a .wasm file</label><input id="module" name="module" type="file" accept=".wasm,application/wasm" required />
 		<label for="signature">Signature, a line of <code>ichor guest sign</code>, where the settings have keys</label><input id="signature" name="signature" autocomplete="off" spellcheck="false" />`,

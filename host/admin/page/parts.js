@@ -54,7 +54,7 @@ export function Awaited({ feed, children }) {
 }
 
 // Table has a caption for who cannot see it, and scrolls by itself where it is too wide.
-export const Table = ({ caption, heads, children }) => html`<div class="wide" tabindex="0" role="region" aria-label=${caption}><table>
+export const Table = ({ caption, heads, children }) => html`<div class="wide" tabindex="0" role="region" aria-label=${caption + ', table'}><table>
 	<caption class="unseen">${caption}</caption>
 	<thead><tr>${heads.map((head) => html`<th scope="col" key=${head} class=${head.startsWith('#') ? 'number' : ''}>${head.replace('#', '')}</th>`)}</tr></thead>
 	<tbody>${children}</tbody>

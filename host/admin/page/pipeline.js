@@ -47,15 +47,15 @@ function Stages({ of: s }) {
 	const stages = [
 		{
 			name: 'log', title: 'Log', big: unread, of: 'positions unread', rate: rateOf((x) => x.log_end), series: samples.map((x) => Math.max(0, x.log_end - x.next)),
-			more: [['topic', s.topic], ['end', count(s.log_end)], ['read next', count(s.next)]], waits: s.paused && 'Reading waits: the memory is full.',
+			more: [['topic', s.topic], ['end', s.log_end], ['read next', s.next]], waits: s.paused && 'Reading waits: the memory is full.',
 		},
 		{
 			name: 'suffix', title: 'Suffix', big: s.suffix.length, of: 'wait for a decision', rate: rateOf((x) => x.counts.forwarded), series: samples.map((x) => x.suffix),
-			more: [['lowest', s.suffix.head && html`<${Version} of=${s.suffix.head} />`]],
+			more: [['lowest', s.suffix.head > 0 && html`<${Version} of=${s.suffix.head} />`]],
 		},
 		{
 			name: 'queue', title: 'Queue', big: s.queue.length, of: 'forwarded, not passed', rate: rateOf((x) => x.counts.converted), series: samples.map((x) => x.queue),
-			more: [['frontier', s.queue.head && html`<${Version} of=${s.queue.head} />`], ['undecided', s.undecided && count(s.undecided)], ['held', s.held && html`<a href=${to('quarantine')}>${count(s.held)}</a>`]],
+			more: [['frontier', s.queue.head > 0 && html`<${Version} of=${s.queue.head} />`], ['undecided', s.undecided > 0 && count(s.undecided)], ['held', s.held > 0 && html`<a href=${to('quarantine')}>${count(s.held)}</a>`]],
 		},
 		{
 			name: 'lanes', title: 'Lanes', big: s.in_flight, of: `in flight, ${s.lanes_up} of ${s.lanes} lanes`, rate: installed, series: samples.map((x) => x.in_flight),
@@ -64,7 +64,7 @@ function Stages({ of: s }) {
 		{
 			name: 'snapshot', title: 'Snapshot', big: s.snapshot, of: 'all up to it is installed', rate: rateOf((x) => x.snapshot), series: samples.map((x) => x.waited_seconds), per: 'positions',
 			more: [['age', latest && span(latest.waited_seconds)], ['behind the end', latest && count(behind(latest))],
-				['at the end', latest && (left === Infinity ? 'does not come nearer' : left > 0 ? `in ${span(left)}` : 'now')]],
+				['at the end', latest && (left === Infinity ? 'never, at this rate' : left > 0 ? `in ${span(left)}` : 'now')]],
 		},
 	];
 	return html`<section aria-labelledby="stages"><h2 id="stages" class="unseen">The way of a version</h2><ol class="stages">${stages.map((x) => html`<${Stage} key=${x.name} of=${x}
@@ -74,7 +74,7 @@ function Stages({ of: s }) {
 function Stage({ of: x, waits, blocker }) {
 	return html`<li class=${'stage' + (waits ? ' waits' : '')}>
 		<h3>${x.title}</h3>
-		<p class="big">${count(x.big)}</p><p class="faint">${x.of}</p>
+		<p class="big">${x.name === 'snapshot' ? x.big : count(x.big)}</p><p class="faint">${x.of}</p>
 		<p class="rate">${rate(x.rate)}${x.per && html` <span class="faint">${x.per}</span>`}</p>
 		<${Spark} of=${x.series} />
 		<${Facts} of=${x.more} />
@@ -89,10 +89,10 @@ function Cohort({ of: s }) {
 	return html`<section class="card" aria-labelledby="cohort"><h2 id="cohort">Cohort</h2>
 		<${Facts} of=${[
 			['this host', { running: 'owns the cohort', standby: 'stands by' }[s.phase] || s.phase],
-			['holds of the log', standby && `${bytes(standby.bytes)}, up to position ${count(standby.next)}${standby.full ? ', full' : ''}`],
+			['holds of the log', standby && `${bytes(standby.bytes)}, up to position ${standby.next}${standby.full ? ', full' : ''}`],
 			['paused', s.pause && html`by ${s.pause.who} since <${Time} at=${ms(s.pause.since_ns)} />: ${s.pause.reason}`],
 			['memory', html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? ', full: reading waits' : ''}`],
-			['resume point', count(s.resume)], ['Ichor', s.ichor],
+			['resume point', s.resume], ['Ichor', s.ichor],
 		]} />
 		${may('operator') && html`<p class="buttons">${s.pause
 			? html`<${Ask} of=${{ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume') }} />`

@@ -36,21 +36,21 @@ export function Quarantine() {
 }
 
 function Reasons({ of, narrow }) {
-	return html`<${Table} caption="Reasons for which versions are held" heads=${['reason', 'code', '#versions', 'all of them']}>${of.map((r) => html`<tr key=${r.kind + ' ' + r.code}>
+	return html`<${Table} caption="Reasons for which versions are held" heads=${['reason', 'code', '#versions', 'together']}>${of.map((r) => html`<tr key=${r.kind + ' ' + r.code}>
 		<td><code>${r.kind}</code> <span class="faint">${kinds[r.kind]}</span></td><td>${r.code && html`<code>${r.code}</code>`}</td><td class="number">${count(r.versions)}</td>
-		<td class="buttons"><button type="button" onClick=${() => narrow({ kind: r.kind, ...(r.code && { code: r.code }) })}>Show these</button>
-			${may('operator') && html`<${Ask} of=${retryAll(r)}>Retry all…<//><${Ask} of=${skipAll(r)}>Skip all…<//>`}</td></tr>`)}<//>`;
+		<td class="buttons"><button type="button" aria-label=${`Show ${named(r)}`} onClick=${() => narrow(alike(r))}>Show</button>
+			${may('operator') && html`<${Ask} of=${retryAll(r)} /><${Ask} of=${skipAll(r)} />`}</td></tr>`)}<//>`;
 }
 
 const named = (r) => plural(r.versions, 'version') + ' held for ' + r.kind + (r.code ? ' ' + r.code : '');
 const alike = (r) => ({ kind: r.kind, ...(r.code && { code: r.code }) });
 
 const retryAll = (r) => ({
-	title: `Retry ${named(r)}`, verb: 'Retry all', send: change('v1/quarantine/retry', '', alike(r)),
+	title: `Retry ${named(r)}`, verb: 'Retry all', about: named(r), send: change('v1/quarantine/retry', '', alike(r)),
 	effect: 'Their records are read again, the guest converts them, and they are tried at once.',
 });
 const skipAll = (r) => ({
-	title: `Skip ${named(r)}`, verb: 'Skip all', loses: true, send: change('v1/quarantine/skip', r.hash, alike(r)),
+	title: `Skip ${named(r)}`, verb: 'Skip all', about: named(r), loses: true, send: change('v1/quarantine/skip', r.hash, alike(r)),
 	effect: html`They settle <b>without effects</b>, and what waits for them goes on over rows that lack them. It is refused if they are others by then than those of hash <code>${r.hash}</code>.`,
 });
 

@@ -52,7 +52,7 @@ export function Explained({ of: v }) {
 		<${Facts} of=${[
 			['outcome', v.outcome && v.outcome + (v.duplicate ? ', of a copy of an earlier candidate' : '') + (v.abandoned ? ', by an operator who abandoned it' : '')],
 			['safepoint', v.safepoint && html`<${Version} of=${v.safepoint} />`],
-			['decision at', v.decision_at && count(v.decision_at)],
+			['decision at', v.decision_at],
 			['read', v.received_at_ns && html`<${Time} at=${ms(v.received_at_ns)} />`],
 			['lane', v.lane !== undefined && v.lane !== null && String(v.lane)],
 			['attempts', v.attempts],

@@ -46,13 +46,17 @@ export const behind = (s) => (s.suffix + s.queue === 0 && s.next >= s.log_end ? 
 
 const rateOver = 10; // samples
 
-// timeToEnd returns after how many seconds a sample's host is at the end of the log, at the rate at which it came
-// nearer in the seconds before; Infinity while it does not.
+const keepsUp = 2; // seconds of work; a host that has no more is at the end as far as people care
+
+// timeToEnd returns after how many seconds a sample's host is at the end of the log, at the rate of the seconds before:
+// that at which it came nearer, or where little is left that at which it goes on. Infinity while it does neither.
 export function timeToEnd(samples, at = samples.length - 1) {
 	const now = samples[at];
 	const from = samples[Math.max(0, at - rateOver)];
 	if (!now || behind(now) === 0) return 0;
 	const seconds = (ms(now.at_ns) - ms(from.at_ns)) / 1e3;
+	const left = (behind(now) * seconds) / (now.snapshot - from.snapshot);
+	if (left >= 0 && left < keepsUp) return left;
 	const nearer = (behind(from) - behind(now)) / seconds;
 	return nearer > 0 ? behind(now) / nearer : Infinity;
 }

@@ -20,15 +20,23 @@ export function legsOf(journey) {
 // total returns a journey's seconds.
 export const total = (all) => (all.length ? all.at(-1).from + all.at(-1).took : 0);
 
-// Legend says which bar is whose time; each has a pattern of its own beside its colour.
-export const Legend = () => html`<ul class="legend" aria-label="Whose time">${Object.entries(owners).map(([owner, says]) => html`<li key=${owner}><svg viewBox="0 0 20 10" aria-hidden="true"><rect class=${'leg ' + owner} width="20" height="10" /></svg>${says}</li>`)}</ul>`;
+// Patterns tell whose time a bar is without its colour: a guest's is hatched, the database's is striped.
+export const Patterns = () => html`<svg class="patterns" width="0" height="0" aria-hidden="true"><defs>
+	<pattern id="leg-guest" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="leg-guest" width="5" height="5" /><rect class="leg-mark" width="1.5" height="5" /></pattern>
+	<pattern id="leg-database" width="4" height="4" patternUnits="userSpaceOnUse"><rect class="leg-database" width="4" height="4" /><rect class="leg-mark" width="4" height="1" /></pattern>
+</defs></svg>`;
+
+// Legend says which bar is whose time.
+export const Legend = () => html`<ul class="legend" aria-label="Whose time">${Object.entries(owners).map(([owner, says]) => html`<li key=${owner}><svg aria-hidden="true"><rect class=${'leg ' + owner} width="100%" height="100%" /></svg>${says}</li>`)}</ul>`;
+
+const percent = (share) => (share * 100).toFixed(2) + '%';
 
 // Bar is the whole way of a version in one line.
 export function Bar({ of: all }) {
 	const whole = total(all) || 1;
 	const says = all.filter((x) => x.took > 0).map((x) => `${x.says} ${span(x.took)}`).join(', ');
-	return html`<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label=${says || 'no time between its events'}>
-		${all.map((x, i) => html`<rect key=${i} class=${'leg ' + x.owner} x=${(x.from / whole) * 1000} width=${(x.took / whole) * 1000} height="10"><title>${x.says} ${span(x.took)}</title></rect>`)}</svg>`;
+	return html`<svg class="bar" role="img" aria-label=${says || 'no time between its events'}>
+		${all.map((x, i) => html`<rect key=${i} class=${'leg ' + x.owner} x=${percent(x.from / whole)} width=${percent(x.took / whole)} height="100%"><title>${x.says} ${span(x.took)}</title></rect>`)}</svg>`;
 }
 
 // Waterfall is a journey, event by event.
@@ -41,7 +49,7 @@ export function Waterfall({ of: journey }) {
 		<table><caption class="unseen">The way of version ${journey.version}</caption>
 			<thead><tr><th scope="col">what</th><th scope="col" class="number">took</th><th scope="col"><span class="unseen">when</span></th><th scope="col" class="until">until</th></tr></thead>
 			<tbody>${all.map((x) => html`<tr key=${x.event} class=${x.owner === 'guest' ? 'call' : ''}><th scope="row">${x.says}<span class="unseen"> (${owners[x.owner]})</span></th><td class="number">${span(x.took)}</td>
-				<td class="when"><svg viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true"><rect class=${'leg ' + x.owner} x=${Math.min(996, (x.from / whole) * 1000)} width=${Math.max(4, (x.took / whole) * 1000)} height="10" /></svg></td>
+				<td class="when"><svg aria-hidden="true"><rect class=${'leg ' + x.owner} x=${percent(Math.min(0.996, x.from / whole))} width=${percent(Math.max(0.004, x.took / whole))} height="100%" /></svg></td>
 				<td class="until faint">${x.event}</td></tr>`)}</tbody></table>
 	</div>`;
 }
