@@ -4,6 +4,8 @@ MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 MODULES   ?= 100000
 SEEDS     ?= 20000
+CHROME    ?= chromium
+SHOTS     ?= $(CURDIR)/.build/shots
 
 # The version is stamped by hand, so that a checkout whose owner is another user builds too.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -11,7 +13,7 @@ export GOFLAGS += -buildvcs=false
 
 STAMP   := -X github.com/ichor-replicator/ichor/host.version=$(VERSION)
 CROSS   := linux/amd64 linux/arm64 darwin/arm64
-CODE    := abi cmd examples guests host .ci/monitoring
+CODE    := abi cmd examples guests host .ci/monitoring .ci/page
 say      = @printf '== %s\n' "$(1)"
 
 # What is pure, or reads the sources alone: the layout, the vocabulary, the contract, the core.
@@ -21,7 +23,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 rules soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +78,16 @@ test-arm64: go ## what is computed differently on arm64, built for it and run by
 		CGO_ENABLED=0 GOARCH=arm64 go test -c -o "$$directory/fuel.test" ./host/guest/fuel && \
 		cd host/guest/fuel && qemu-aarch64 "$$directory/fuel.test" -test.v -test.run 'Integers|Remainders'
 
+page: browser ## the page in a real browser, and what is wrong with it for who cannot see or point; needs chromium (CHROME=path), node and npm
+	@cd .ci/page && CHROME="$(CHROME)" go test -count=1 -timeout 20m $(TESTFLAGS) .
+
+page-shots: browser ## pictures of every section of the page, wide and narrow, light and dark, in SHOTS (.build/shots); needs chromium (CHROME=path)
+	@cd .ci/page && CHROME="$(CHROME)" go test -count=1 -timeout 20m -run Shots . -args -shots "$(SHOTS)"
+	@echo "pictures are in $(SHOTS)"
+
+browser: go
+	@command -v "$(CHROME)" >/dev/null || { echo "ichor: no $(CHROME): the page is tried in a browser (apt-get install chromium, or CHROME=path)" >&2; exit 3; }
+
 rules: go ## the dashboard and the alerts of examples/monitoring: what they ask for, and when each fires; needs promtool
 	$(call say,rules)
 	@command -v promtool >/dev/null || { echo "ichor: no promtool: rules runs the tests of the alerts (apt-get install prometheus)" >&2; exit 3; }
@@ -98,7 +110,7 @@ mutants: go ## build bugs of one line into the protocol and have the seeds kill 
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants
 
-check: build cross vet format lint tidy fixtures guests check-rules check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures vendor guests check-rules check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -128,10 +140,15 @@ tidy: go
 	@go mod tidy -diff
 	@cd .ci/tools && go mod tidy -diff
 	@cd .ci/monitoring && go mod tidy -diff
+	@cd .ci/page && go mod tidy -diff
 
 fixtures: ## the modules of the tests are what their texts give, by a pinned assembler; needs node and npm
 	$(call say,fixtures)
 	@.ci/fixtures
+
+vendor: ## what the page has from others is what was published, by pinned packages; needs node and npm
+	$(call say,vendor)
+	@.ci/vendor
 
 guests: go ## the modules of the examples are what their sources give, for the compilers that are there
 	$(call say,guests)

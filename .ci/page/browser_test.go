@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -45,15 +46,9 @@ var browser context.Context
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	path, err := exec.LookPath(os.Getenv("CHROME"))
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if err == nil {
-			break
-		}
-		path, err = exec.LookPath(name)
-	}
+	path, err := exec.LookPath(cmp.Or(os.Getenv("CHROME"), "chromium"))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "the tests of the page need a browser: install chromium (apt-get install chromium), or set CHROME to one")
+		fmt.Fprintf(os.Stderr, "the tests of the page need a browser: %v: install chromium (apt-get install chromium), or set CHROME to one\n", err)
 		os.Exit(3)
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU,

@@ -394,4 +394,4 @@ func (h *fakeHost) ModuleLike(_ context.Context, _, digest string) (string, erro
 func (h *fakeHost) Routed(name string) bool { return name == "banking" }
 
 // Converting implements admin.Host.
-func (h *fakeHost) Converting(string) string { return newModule }
+func (h *fakeHost) Converting(context.Context, string) (string, error) { return newModule, nil }

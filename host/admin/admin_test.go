@@ -188,3 +188,26 @@ func TestListenerOnATakenAddress(t *testing.T) {
 	}
 	s.Close()
 }
+
+// sampler is a host with samples at the instants 10, 20 and 30.
+type sampler struct{ nobody }
+
+func (sampler) Samples() []status.Sample { return []status.Sample{{At: 10}, {At: 20}, {At: 30}} }
+
+// TestSamplesAfterAnInstant: who has seen some is sent the rest.
+func TestSamplesAfterAnInstant(t *testing.T) {
+	for query, want := range map[string]int{"": 3, "?after_ns=0": 3, "?after_ns=10": 2, "?after_ns=11": 2, "?after_ns=30": 0, "?after_ns=9223372036854775807": 0, "?after_ns=-5": 3} {
+		answer, body := answered(sampler{}, http.MethodGet, "/v1/samples"+query)
+		if got := strings.Count(body, `"at_ns"`); answer.StatusCode != http.StatusOK || got != want {
+			t.Errorf("%s: %d, %s", query, answer.StatusCode, body)
+		}
+	}
+	for _, query := range []string{"?after_ns=", "?after_ns=now", "?after_ns=9223372036854775808"} {
+		if answer, _ := answered(sampler{}, http.MethodGet, "/v1/samples"+query); answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d", query, answer.StatusCode)
+		}
+	}
+	if _, body := answered(nobody{}, http.MethodGet, "/v1/samples"); body != "{\"samples\":[]}\n" {
+		t.Errorf("none are %s", body)
+	}
+}

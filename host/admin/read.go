@@ -1,11 +1,11 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"sort"
 	"strconv"
 
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -61,13 +61,13 @@ func (s *site) status(w http.ResponseWriter, _ *http.Request) {
 // samples answers those after the instant ?after_ns, so that who looks each second is not sent them all.
 func (s *site) samples(w http.ResponseWriter, r *http.Request) {
 	all := s.host.Samples()
-	if text := r.URL.Query().Get("after_ns"); text != "" {
-		after, err := strconv.ParseInt(text, 10, 64)
+	if query := r.URL.Query(); query.Has("after_ns") {
+		after, err := strconv.ParseInt(query.Get("after_ns"), 10, 64)
 		if err != nil {
 			fail(w, http.StatusBadRequest, "after_ns is an instant, a number")
 			return
 		}
-		from, _ := slices.BinarySearchFunc(all, after, func(one status.Sample, at int64) int { return cmp.Compare(one.At, at+1) })
+		from := sort.Search(len(all), func(i int) bool { return all[i].At > after })
 		all = all[from:]
 	}
 	write(w, http.StatusOK, Samples{append([]status.Sample{}, all...)})

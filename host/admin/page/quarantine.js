@@ -46,11 +46,11 @@ const named = (r) => plural(r.versions, 'version') + ' held for ' + r.kind + (r.
 const alike = (r) => ({ kind: r.kind, ...(r.code && { code: r.code }) });
 
 const retryAll = (r) => ({
-	title: `Retry ${named(r)}`, verb: 'Retry all', about: named(r), send: change('v1/quarantine/retry', '', alike(r)),
+	title: `Retry ${named(r)}`, verb: 'Retry all', about: named(r), send: change('v1/quarantine/alike/retry', '', alike(r)),
 	effect: 'Their records are read again, the guest converts them, and they are tried at once.',
 });
 const skipAll = (r) => ({
-	title: `Skip ${named(r)}`, verb: 'Skip all', about: named(r), loses: true, send: change('v1/quarantine/skip', r.hash, alike(r)),
+	title: `Skip ${named(r)}`, verb: 'Skip all', about: named(r), loses: true, send: change('v1/quarantine/alike/skip', r.hash, alike(r)),
 	effect: html`They settle <b>without effects</b>, and what waits for them goes on over rows that lack them. It is refused if they are others by then than those of hash <code>${r.hash}</code>.`,
 });
 
