@@ -132,7 +132,7 @@ func TestKeepGoesOnRunning(t *testing.T) {
 	var out bytes.Buffer
 	asked := 0
 	s := newScreen(&interrupt{into: &out, at: "  log ", then: func() { // the last line of the invitation
-		address := regexp.MustCompile(`http://([0-9.:]+)/v1/status`).FindStringSubmatch(out.String())
+		address := regexp.MustCompile(`http://([0-9.:]+)/readyz`).FindStringSubmatch(out.String())
 		if address == nil {
 			t.Errorf("no address is told:\n%s", out.String())
 		} else if answer, err := http.Get("http://" + address[1] + "/readyz"); err != nil {
@@ -148,7 +148,7 @@ func TestKeepGoesOnRunning(t *testing.T) {
 	if err != nil || !r.OK() || asked != http.StatusOK {
 		t.Errorf("%v, the host answered %d\n%s", err, asked, out.String())
 	}
-	for _, said := range []string{"Verdict: equal", "status -c ", "psql 'postgres://", "guest swap NEW.wasm"} {
+	for _, said := range []string{"Verdict: equal", "status -c ", "psql 'postgres://", "guest swap NEW.wasm", "  page      http://", "  token     "} {
 		if !strings.Contains(out.String(), said) {
 			t.Errorf("it does not say %q:\n%s", said, out.String())
 		}

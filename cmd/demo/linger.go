@@ -18,7 +18,12 @@ const (
 // linger starts the host again, says what can be tried with it, and sends some transfers until the context ends;
 // then it returns nil.
 func (d *show) linger(ctx context.Context, ready func() error) error {
-	if err := d.stage.Rewrite(d.host, func(s *stage.Settings) { s.Guests.Shadow.Versions = lingerShadow }); err != nil {
+	file, token, err := d.stage.WriteToken()
+	if err != nil {
+		return err
+	}
+	err = d.stage.Rewrite(d.host, func(s *stage.Settings) { s.Guests.Shadow.Versions, s.HTTP.Tokens = lingerShadow, file })
+	if err != nil {
 		return err
 	}
 	if err := d.host.Start(); err != nil {
@@ -27,9 +32,9 @@ func (d *show) linger(ctx context.Context, ready func() error) error {
 	if err := ready(); err != nil {
 		return err
 	}
-	d.invite(d.screen.out)
+	d.invite(d.screen.out, token)
 	d.generator.GoOn()
-	err := workload.Produce(ctx, d.generator, workload.Target{Brokers: d.stage.Brokers(), Topic: topic, Rate: lingerRate})
+	err = workload.Produce(ctx, d.generator, workload.Target{Brokers: d.stage.Brokers(), Topic: topic, Rate: lingerRate})
 	if ctx.Err() == nil {
 		return err
 	}
@@ -37,19 +42,23 @@ func (d *show) linger(ctx context.Context, ready func() error) error {
 	return nil
 }
 
-// invite prints where everything is, and commands to try.
-func (d *show) invite(out io.Writer) {
+// invite prints where everything is, and commands to try, with the token that they need.
+func (d *show) invite(out io.Writer, token string) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(out, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	binary, settings := d.host.Binary, d.host.Settings
 	fmt.Fprintln(out, "\nAll of it runs on, with 50 transfers a second, until Ctrl-C. To look and to try:")
-	line("status", "http://%s/v1/status, and /readyz, /metrics, /v1/journeys there", d.host.Address)
+	line("page", "http://%s/, where the token is %s", d.host.Address, token)
+	line("", "export ICHOR_TOKEN=%s for the commands here", token)
+	line("status", "http://%s/readyz, and /metrics, /v1/openapi.yaml there", d.host.Address)
 	line("", "%s status -c %s", binary, settings)
 	line("check", "%s check -c %s", binary, settings)
 	line("guest", "%s guest inspect %s -c %s", binary, d.stage.Guests.File(), settings)
 	line("swap", "%s guest swap NEW.wasm --name %s -c %s", binary, stage.GuestName, settings)
 	line("database", "psql '%s' -c 'select * from bank_accounts order by number limit 5'", d.bank.URL)
+	line("hold", "psql '%s' -c \"alter table bank_accounts add constraint frozen check (number <> '0001') not valid\"", d.bank.URL)
+	line("", "holds the next version that writes this account, to be retried once the constraint is dropped, or skipped")
 	line("topic", "%s at %s", topic, d.stage.Brokers()[0])
 	line("log", "tail -f %s", d.host.Log)
 }

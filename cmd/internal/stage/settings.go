@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,7 @@ type Settings struct {
 	} `yaml:"installer,omitempty"`
 	HTTP struct {
 		Listen string `yaml:"listen"`
+		Tokens string `yaml:"tokens,omitempty"`
 	} `yaml:"http"`
 }
 
@@ -72,6 +74,16 @@ func (s *Stage) Settings(topic, url, cache, listen string) Settings {
 	out.Guests.Cache = s.Path(cache)
 	out.HTTP.Listen = listen
 	return out
+}
+
+// WriteToken writes a file of tokens with one that may do everything, and returns the file's path and the token.
+func (s *Stage) WriteToken() (file, token string, err error) {
+	token = rand.Text()
+	file = s.Path("tokens")
+	if err := os.WriteFile(file, []byte("you operator,deployer "+token+"\n"), 0o600); err != nil {
+		return "", "", fmt.Errorf("write the host's tokens: %w", err)
+	}
+	return file, token, nil
 }
 
 // WriteSettings writes a settings file of the stage, makes the directory of its cache, and returns

@@ -63,7 +63,7 @@ function Dialogue({ of }) {
 			<div class="effect">${of.effect}</div>
 			${of.fields}
 			<label for="reason">Reason, for the audit</label>
-			<textarea id="reason" name="reason" rows="3" maxlength="1000" required autofocus aria-describedby="asking-error"></textarea>
+			<textarea id="reason" name="reason" rows="3" maxlength="1000" required autofocus=${!of.fields} aria-describedby="asking-error"></textarea>
 			<p id="asking-error" role="alert" class="problem">${state.error && html`<${State} is="bad">${state.error}<//>`}</p>
 			<p class="buttons">
 				<button type="submit" class=${of.loses ? 'loses' : 'main'} disabled=${state.busy}>${state.busy ? 'Asking…' : of.verb}</button>

@@ -11,8 +11,8 @@ const pauseLeast = 5e3; // ms without a sample that leave a gap in a line
 const cursor = signal(undefined);
 
 // Chart draws series of values over the same instants, ms. Write turns a value into text, axis the same for the axis,
-// whose marks are round numbers of the unit.
-export function Chart({ title, note, times, series, write, axis, unit = 1 }) {
+// whose marks are round numbers of one of the units.
+export function Chart({ title, note, times, series, write, axis, units = [1] }) {
 	const [width, setWidth] = useState(0);
 	const [said, say] = useState('');
 	const box = useRef(null);
@@ -35,7 +35,7 @@ export function Chart({ title, note, times, series, write, axis, unit = 1 }) {
 		else return;
 		event.preventDefault();
 	};
-	const scale = scales(times, series, width, unit);
+	const scale = scales(times, series, width, units);
 	const point = (event) => {
 		const x = event.clientX - box.current.getBoundingClientRect().left;
 		if (times.length) cursor.value = times[nearest(times, scale.instant(x))];
@@ -73,8 +73,9 @@ function nearest(times, at) {
 }
 
 // scales places values and instants; marks are of the axis, instants below it.
-function scales(times, series, width, unit) {
+function scales(times, series, width, units) {
 	const most = Math.max(0, ...series.flatMap((s) => s.values.filter(Number.isFinite)));
+	const unit = units.findLast((u) => u <= most) || units[0];
 	const top = round(most / unit) * unit;
 	const from = times[0] ?? 0;
 	const length = Math.max(1, (times.at(-1) ?? 1) - from);

@@ -28,11 +28,11 @@ function All({ of: all, length }) {
 	const charts = [
 		{ title: 'Rate', note: 'versions installed in a second', series: [{ name: 'installed', values: of((s) => s.installed) }], write: some(rate), axis: brief },
 		{ title: 'Lag', note: html`positions behind the log’s end: <b>${toEnd(left.at(-1) ?? 0)}</b>`, series: [{ name: 'behind', values: of(behind) }, { name: 'of them unread', values: of((s) => Math.max(0, s.log_end - s.next)) }], write: some(count), axis: brief },
-		{ title: 'Time to the log’s end', note: 'at the rate of the ten seconds before; a gap for never', series: [{ name: 'time', values: left.map((v) => (v === Infinity ? undefined : v)) }], write: some(span), axis: spanBrief },
-		{ title: 'Latency', note: 'from reading a candidate to its commit, of versions of that second', series: [{ name: 'p50', values: of((s) => passed(s.p50_seconds)) }, { name: 'p99', values: of((s) => passed(s.p99_seconds)) }], write: some(span), axis: spanBrief },
-		{ title: 'Snapshot age', note: 'how long the version has been there that the snapshot waits for', series: [{ name: 'age', values: of((s) => s.waited_seconds) }], write: some(span), axis: spanBrief },
+		{ title: 'Time to the log’s end', note: 'at the rate of the ten seconds before; a gap for never', series: [{ name: 'time', values: left.map((v) => (v === Infinity ? undefined : v)) }], write: some(span), axis: spanBrief, units: [1, 60, 3600] },
+		{ title: 'Latency', note: 'from reading a candidate to its commit, of versions of that second', series: [{ name: 'p50', values: of((s) => passed(s.p50_seconds)) }, { name: 'p99', values: of((s) => passed(s.p99_seconds)) }], write: some(span), axis: spanBrief, units: [1, 60, 3600] },
+		{ title: 'Snapshot age', note: 'how long the version has been there that the snapshot waits for', series: [{ name: 'age', values: of((s) => s.waited_seconds) }], write: some(span), axis: spanBrief, units: [1, 60, 3600] },
 		{ title: 'Queue', note: 'versions at each station', series: [{ name: 'suffix', values: of((s) => s.suffix) }, { name: 'queue', values: of((s) => s.queue) }, { name: 'in flight', values: of((s) => s.in_flight) }, { name: 'held', values: of((s) => s.held) }], write: some(count), axis: brief },
-		{ title: 'Memory', note: 'that counts against limits.memory', series: [{ name: 'memory', values: of((s) => s.bytes) }], write: some(bytes), axis: bytes, unit: 2 ** 20 },
+		{ title: 'Memory', note: 'that counts against limits.memory', series: [{ name: 'memory', values: of((s) => s.bytes) }], write: some(bytes), axis: bytes, units: [1, 2 ** 10, 2 ** 20, 2 ** 30] },
 	];
 	return html`<div class="charts">${charts.map((c) => html`<${Chart} key=${c.title} ...${c} times=${times} />`)}</div>`;
 }

@@ -47,7 +47,7 @@ function Stages({ of: s }) {
 	const stages = [
 		{
 			name: 'log', title: 'Log', big: unread, of: 'positions unread', rate: rateOf((x) => x.log_end), series: samples.map((x) => Math.max(0, x.log_end - x.next)),
-			more: [['topic', s.topic], ['end', s.log_end], ['read next', s.next]], waits: s.paused && 'Reading waits: the memory is full.',
+			more: [['end', s.log_end], ['read next', s.next]], waits: s.paused && 'Reading waits: the memory is full.',
 		},
 		{
 			name: 'suffix', title: 'Suffix', big: s.suffix.length, of: 'wait for a decision', rate: rateOf((x) => x.counts.forwarded), series: samples.map((x) => x.suffix),
@@ -92,7 +92,7 @@ function Cohort({ of: s }) {
 			['holds of the log', standby && `${bytes(standby.bytes)}, up to position ${standby.next}${standby.full ? ', full' : ''}`],
 			['paused', s.pause && html`by ${s.pause.who} since <${Time} at=${ms(s.pause.since_ns)} />: ${s.pause.reason}`],
 			['memory', html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? ', full: reading waits' : ''}`],
-			['resume point', s.resume], ['Ichor', s.ichor],
+			['resume point', s.resume], ['topic', s.topic], ['Ichor', s.ichor],
 		]} />
 		${may('operator') && html`<p class="buttons">${s.pause
 			? html`<${Ask} of=${{ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume') }} />`

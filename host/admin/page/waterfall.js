@@ -17,6 +17,12 @@ export function legsOf(journey) {
 	});
 }
 
+// installedAfter returns after how many seconds a version was installed, undefined while it is not.
+export function installedAfter(all) {
+	const last = all.find((x) => x.event === 'InstallerStatemapInstallationComplete');
+	return last && last.from + last.took;
+}
+
 // total returns a journey's seconds.
 export const total = (all) => (all.length ? all.at(-1).from + all.at(-1).took : 0);
 

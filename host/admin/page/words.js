@@ -44,7 +44,7 @@ export const stage = {
 };
 
 // legs are the ways between two events of a journey, named by the event at their end: what happens, and whose time it
-// is: that of others, of this host, of a guest, or of the database.
+// is: that of others (the certifier, versions before it), of this host, of a guest, or of the database.
 export const legs = {
 	ReplicatorDecisionReceived: ['waits for its decision', 'others'],
 	ReplicatorStatemapPicked: ['behind earlier versions', 'others'],
@@ -55,7 +55,7 @@ export const legs = {
 	InstallerStatemapReceived: ['to its lane', 'host'],
 	InstallerStatemapInstallionBegin: ['in its lane', 'host'],
 	InstallerStatemapInstallationComplete: ['database installs', 'database'],
-	SnapshotPersisted: ['until the snapshot', 'host'],
+	SnapshotPersisted: ['until the snapshot', 'others'],
 };
 
 // owners are whose time a leg is.
