@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -76,6 +77,7 @@ type tab struct {
 	ctx    context.Context
 	host   *fakeHost
 	server *httptest.Server
+	tokens string // the file of them; empty for none
 
 	asks atomic.Int64 // of the host
 	away atomic.Bool  // it does not answer
@@ -96,20 +98,16 @@ var usual = view{1280, "light"}
 // nothing to complain about, and the page must have asked its own host alone.
 func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 	t.Helper()
-	var opts admin.Options
-	if tokens != "" {
-		file := filepath.Join(t.TempDir(), "tokens")
-		if err := os.WriteFile(file, []byte(tokens), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		if opts.Tokens, err = admin.ReadTokens(file, slog.New(slog.DiscardHandler)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	opts.ModuleMost = 1 << 20
 	ctx, end := chromedp.NewContext(browser)
 	p := &tab{t: t, ctx: ctx, host: h}
+	opts := admin.Options{ModuleMost: 1 << 20}
+	if tokens != "" {
+		p.tokens = filepath.Join(t.TempDir(), "tokens")
+		p.rewrite(tokens)
+		var err error
+		opts.Tokens, err = admin.ReadTokens(p.tokens, slog.New(slog.DiscardHandler))
+		p.must(err)
+	}
 	p.server = httptest.NewServer(p.counted(admin.Handler(opts, prometheus.NewRegistry(), h)))
 	t.Cleanup(func() {
 		end()
@@ -128,6 +126,26 @@ func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 	}
 	p.visit(place)
 	return p
+}
+
+// rewrite writes the file of tokens, which the host reads again within a second.
+func (p *tab) rewrite(tokens string) {
+	p.t.Helper()
+	p.must(os.WriteFile(p.tokens, []byte(tokens), 0o600))
+}
+
+// me returns what the host says of who has a token.
+func (p *tab) me(token string) string {
+	p.t.Helper()
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.server.URL+"/v1/me", nil)
+	p.must(err)
+	r.Header.Set("Authorization", "Bearer "+token)
+	answer, err := p.server.Client().Do(r)
+	p.must(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	p.must(err)
+	return string(text)
 }
 
 // look changes how the page is looked at.

@@ -61,6 +61,8 @@ func TestSearchExplainsAVersion(t *testing.T) {
 	p.saysNot("button", "Abandon") // no token
 	p.write("#of", kb.Backspace+"x"+kb.Enter)
 	p.says("[role=alert]", "neither")
+	p.visit("#/search/9007199254740993") // no number of a browser is this one
+	p.says("h2", "Version 9007199254740993")
 }
 
 func TestSearchFindsBothVersionsOfAnXID(t *testing.T) {
@@ -124,11 +126,29 @@ func TestWithoutATokenNothingIsShownButReadiness(t *testing.T) {
 	}
 }
 
-// TestTokenThatIsTakenOutIsSaid: the page does not go on as if it had one.
+// TestTokenThatIsTakenOutIsSaid, and one that has another role is taken at its word.
 func TestTokenThatIsTakenOutIsSaid(t *testing.T) {
-	p := open(t, newFakeHost(0), tokenFile, "t0000000000000000000000000000000", "", usual)
+	p := open(t, newFakeHost(3), tokenFile, operating, "#/quarantine", usual)
+	p.says("td", "Retry all")
+	p.rewrite(strings.Replace(tokenFile, "ann operator", "ann viewer", 1))
+	p.wait(func() bool { return strings.Contains(p.me(operating), `["viewer"]`) })
+	p.press("td button", "Retry all")
+	p.write("#reason", "it is mended")
+	p.press("dialog button", "Retry all")
+	p.says("dialog [role=alert]", "it needs the role operator")
+	p.press("dialog button", "Cancel")
+	p.says("header", "ann viewer")
+	p.until(`![...document.querySelectorAll('button')].some((e) => e.innerText.includes('Retry all'))`)
+	p.rewrite("vera viewer " + viewing + "\n")
+	p.says("main", "The token that this tab had is none of the host’s any more")
 	p.says("header", "Give a token")
-	p.says("main", "This host has tokens")
+	p.press("header button", "Give a token")
+	p.write("#token", "τ"+viewing+kb.Enter) // what no header takes
+	p.says("form [role=alert]", "none of this host’s")
+	p.eval(`document.getElementById('token').value = ''`)
+	p.write("#token", viewing+kb.Enter)
+	p.says("header", "vera viewer")
+	p.saysNot("main", "any more")
 }
 
 func TestSkipNeedsAReasonAndNamesWhatIsShown(t *testing.T) {

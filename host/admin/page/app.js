@@ -1,10 +1,10 @@
 // The page: its head, its sections, and what stands above all of them.
-import { html, render, signal, useEffect, useRef, useState } from './html.js';
+import { html, render, signal, useEffect, useLayoutEffect, useRef, useState } from './html.js';
 import { Asking } from './asking.js';
 import { Charts } from './charts.js';
 import { askAll } from './feed.js';
 import { span, time } from './format.js';
-import { contact, enter, know, leave, me, reads, token } from './host.js';
+import { contact, dropped, enter, know, leave, me, reads, token } from './host.js';
 import { Guests } from './guests.js';
 import { Journeys } from './journeys.js';
 import { Pipeline } from './pipeline.js';
@@ -125,14 +125,14 @@ function Section() {
 	const title = sections.find(([name]) => name === section)[1];
 	const heading = useRef(null);
 	const before = useRef(section);
-	useEffect(() => {
+	useLayoutEffect(() => { // before somebody can type: what they focus keeps the focus
 		document.title = `${title} – Ichor`;
 		if (before.current !== section) heading.current.focus();
 		before.current = section;
 	}, [section]);
 	const needs = !reads.value && section !== 'pipeline';
 	return html`<h1 ref=${heading} tabindex="-1">${title}</h1>
-		${!reads.value && html`<p class="card">This host has tokens: whoever has none sees whether it is ready, and no more. Give one with the role viewer, operator or deployer above.</p>`}
+		${!reads.value && html`<p class="card">${dropped.value && html`<${State} is="odd">The token that this tab had is none of the host’s any more.<//> `}This host has tokens: whoever has none sees whether it is ready, and no more. Give one with the role viewer, operator or deployer above.</p>`}
 		${!needs && html`<${shown[section]} />`}`;
 }
 

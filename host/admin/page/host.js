@@ -3,12 +3,15 @@ import { computed, signal } from './html.js';
 import { parse } from './json.js';
 
 const key = 'ichor.token';
+const sendable = /^[!-~]+$/; // what a header takes
 
 // token is the API token of this tab alone: it goes with the tab, and no other page of this browser sees it.
 export const token = signal(sessionStorage.getItem(key) || '');
 
-// me is who asks, as the host says; undefined until it has.
+// me is who asks, as the host says; undefined until it has. Dropped says that the token that there was is none of the
+// host's any more.
 export const me = signal(undefined);
+export const dropped = signal(false);
 
 // reads says whether what needs a role may be read.
 export const reads = computed(() => (me.value?.roles || []).length > 0);
@@ -51,8 +54,8 @@ export function post(path, body, { match, type = 'application/json', headers = {
 }
 
 async function ask(path, init) {
-	const headers = { ...init.headers };
-	if (token.value) headers.Authorization = 'Bearer ' + token.value;
+	const headers = new Headers(init.headers);
+	if (token.value) headers.set('Authorization', 'Bearer ' + token.value);
 	let answer;
 	let text;
 	try {
@@ -69,8 +72,10 @@ async function ask(path, init) {
 	}
 	const date = Date.parse(answer.headers.get('Date'));
 	if (date && Math.abs(date - now()) > 2000) skew = date - Date.now();
+	const back = contact.value.lost > 0;
 	contact.value = { answered: Date.now(), lost: 0, why: '', again: 0 };
-	if (answer.status === 401 && path !== mePath) await know();
+	const another = answer.status === 401 || answer.status === 403;
+	if (path !== mePath && (another || back)) await know(); // the tokens or their roles are others, or the host is
 	if (!answer.ok && !('ready' in value)) throw new Refused(answer.status, value.error || `the host answers ${answer.status}`);
 	return value;
 }
@@ -91,6 +96,7 @@ export async function know() {
 	} catch (e) {
 		if (e.code !== 401) throw e;
 		leave();
+		dropped.value = true;
 		me.value = await get(mePath);
 		return false;
 	}
@@ -98,10 +104,12 @@ export async function know() {
 
 // enter takes a token for this tab; false when it is none of the host's.
 export async function enter(text) {
+	if (!sendable.test(text)) return false;
 	token.value = text;
-	if (!(await know())) return false;
-	sessionStorage.setItem(key, text);
-	return true;
+	const known = await know();
+	dropped.value = false;
+	if (known) sessionStorage.setItem(key, text);
+	return known;
 }
 
 // leave forgets the token.

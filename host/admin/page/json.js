@@ -1,15 +1,16 @@
 // Reading of answers without loss: instants are more exact than a number of this language is, and a statemap is shown
 // as it stands in the log, 1.0 as 1.0.
 
-// parse reads an answer. Instants in nanoseconds become BigInt where the browser says how they were written. The text
-// of a member statemap is kept beside it as statemap_text.
+// parse reads an answer. Whole numbers that are too large for a number, as instants in nanoseconds are, become BigInt
+// where the browser says how they were written. The text of a member statemap is kept beside it as statemap_text.
 export function parse(text) {
-	const value = JSON.parse(text, (key, at, context) =>
-		key.endsWith('_ns') && context?.source && !Number.isSafeInteger(at) ? BigInt(context.source) : at);
+	const value = JSON.parse(text, (_, at, context) =>
+		typeof at === 'number' && !Number.isSafeInteger(at) && whole.test(context?.source) ? BigInt(context.source) : at);
 	if (value && value.statemap !== undefined) value.statemap_text = member(text, 'statemap');
 	return value;
 }
 
+const whole = /^-?\d+$/;
 const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 // member returns the text of a member of the outermost object.
