@@ -29,15 +29,17 @@ var (
 type fakeHost struct {
 	began time.Time
 
-	mu       sync.Mutex
-	held     []installer.Held
-	pause    *status.Pause
-	standby  bool
-	shadow   bool
-	refusal  error // of whatever is asked for
-	outcome  string
-	requests []installer.Request
-	asked    []asked
+	mu      sync.Mutex
+	held    []installer.Held
+	pause   *status.Pause
+	standby bool
+	shadow  bool
+	// converting is the digest of the module that was last armed.
+	converting string
+	refusal    error // of whatever is asked for
+	outcome    string
+	requests   []installer.Request
+	asked      []asked
 }
 
 // asked is what a listener asked for, with what it named.
@@ -49,7 +51,7 @@ type asked struct {
 // newFakeHost returns one with so many held versions: two in three whose SQL the database refused, one that its guest
 // rejects.
 func newFakeHost(held int) *fakeHost {
-	h := &fakeHost{began: time.Now(), outcome: "done"}
+	h := &fakeHost{began: time.Now(), outcome: "done", converting: newModule}
 	for i := range held {
 		v := talos.Version(1_000_007 + 13*i)
 		row := installer.Held{
@@ -394,4 +396,8 @@ func (h *fakeHost) ModuleLike(_ context.Context, _, digest string) (string, erro
 func (h *fakeHost) Routed(name string) bool { return name == "banking" }
 
 // Converting implements admin.Host.
-func (h *fakeHost) Converting(context.Context, string) (string, error) { return newModule, nil }
+func (h *fakeHost) Converting(context.Context, string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.converting, nil
+}

@@ -214,6 +214,7 @@ func TestThousandHeldVersionsAreNoMoreThanTheRowsThatAreSeen(t *testing.T) {
 	p := open(t, newFakeHost(1000), "", "", "#/quarantine", usual)
 	p.says("[role=option]", "1000007")
 	p.until(`document.querySelector('[role=option]').getAttribute('aria-setsize') === '1000'`)
+	p.until(`document.querySelectorAll('[role=option]').length < 40`)
 	p.eval(`document.querySelector('[role=listbox]').focus()`)
 	p.keys(kb.End)
 	p.says("[role=option].active", "1012994")
@@ -247,6 +248,20 @@ func TestRollbackNamesTheModuleAndWhatConvertsNow(t *testing.T) {
 	p.press("dialog a", "All requests")
 	p.says("h1", "Requests")
 	p.says("td", "swap")
+}
+
+// TestRollbackOfWhatChangedIsRefused: another module converts by now than the one that was shown.
+func TestRollbackOfWhatChangedIsRefused(t *testing.T) {
+	h := newFakeHost(0)
+	p := open(t, h, tokenFile, deploying, "#/guests", usual)
+	p.press("button", "Roll back")
+	h.with(func() { h.converting = oldModule })
+	p.write("#reason", "amounts are wrong")
+	p.press("dialog button", "Roll back")
+	p.says("dialog [role=alert]", "If-Match names another")
+	if _, n := h.latest(); n != 0 {
+		t.Error("it was asked for")
+	}
 }
 
 func TestModuleIsUploaded(t *testing.T) {
