@@ -27,6 +27,8 @@ var (
 
 // fakeHost is a host in the middle of its work, of which a test decides what it holds. What is asked of it is kept.
 type fakeHost struct {
+	admin.Host // is nil: what the page does not ask for is missing
+
 	began time.Time
 
 	mu      sync.Mutex
