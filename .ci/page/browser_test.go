@@ -122,7 +122,8 @@ func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 	p.look(v)
 	p.must(chromedp.Do(ctx, chromedp.Navigate(p.server.URL+"/")))
 	if token != "" {
-		p.eval(fmt.Sprintf(`sessionStorage.setItem('ichor.token', %q); location.reload()`, token))
+		p.eval(fmt.Sprintf(`sessionStorage.setItem('ichor.token', %q)`, token))
+		p.must(chromedp.Do(ctx, chromedp.Reload()))
 	}
 	p.visit(place)
 	return p
@@ -224,7 +225,7 @@ func (p *tab) eval(script string) {
 // visit goes to a place, as #/quarantine/7, by its address.
 func (p *tab) visit(place string) {
 	p.t.Helper()
-	p.until(`document.querySelector('nav')`)
+	p.until(`document.querySelector('h1')`) // it knows who asks
 	if place != "" {
 		p.eval(fmt.Sprintf("location.hash = %q", place))
 	}

@@ -174,7 +174,7 @@ func (h *fakeHost) Samples() []status.Sample {
 
 // journey is the way of a version, whose parts take longer for some.
 func journey(v talos.Version, ms float64) *timing.Journey {
-	j := &timing.Journey{Version: v, Attempts: 1, Guest: newModule}
+	j := &timing.Journey{Version: v, Attempts: 1, Guest: newModule, Details: &timing.Details{XID: "f100642e-5f9f-4e53-89a2-000000000007", Cohort: "bank", Fuel: 14_200, Statements: 2}}
 	if v%5 == 0 {
 		j.Attempts = 2
 	}

@@ -1,6 +1,6 @@
 // A journey as a waterfall: the time between each two of its events.
 import { html } from './html.js';
-import { plural, span } from './format.js';
+import { count, plural, span } from './format.js';
 import { Digest } from './parts.js';
 import { to } from './route.js';
 import { legs, owners } from './words.js';
@@ -49,8 +49,10 @@ export function Bar({ of: all }) {
 export function Waterfall({ of: journey }) {
 	const all = legsOf(journey);
 	const whole = total(all) || 1;
+	const was = journey.details; // of a version that a guest was given
 	return html`<div class="waterfall">
-		<p>Version <a class="number" href=${to('search', journey.version)}>${journey.version}</a> took <b>${span(total(all))}</b>${journey.attempts > 1 && html`, in ${plural(journey.attempts, 'attempt')}`}${journey.guest && html`, by guest <${Digest} of=${journey.guest} />`}.</p>
+		<p>Version <a class="number" href=${to('search', journey.version)}>${journey.version}</a> took <b>${span(total(all))}</b>${journey.attempts > 1 && html`, in ${plural(journey.attempts, 'attempt')}`}${journey.guest && html`, by guest <${Digest} of=${journey.guest} />`}${was && html`, which made ${plural(was.statements, 'statement')} of it and burned ${count(was.fuel)} of fuel`}.</p>
+		${was && html`<p>Cohort ${was.cohort}, xid <a href=${to('search', was.xid)}><code>${was.xid}</code></a></p>`}
 		<${Legend} />
 		<table><caption class="unseen">The way of version ${journey.version}</caption>
 			<thead><tr><th scope="col">what</th><th scope="col" class="number">took</th><th scope="col"><span class="unseen">when</span></th><th scope="col" class="until">until</th></tr></thead>
