@@ -23,7 +23,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules units soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,10 @@ rules: go ## the dashboard and the alerts of examples/monitoring: what they ask 
 	@cd .ci/monitoring && go test -count=1 .
 	@cd examples/monitoring && promtool check config prometheus.yaml >/dev/null && promtool test rules rules_test.yaml
 
+units: ## the unit of examples/systemd is one that systemd takes, and it may do little; left out where there is no systemd-analyze
+	$(call say,units)
+	@.ci/units
+
 sim: seeds explore ## the real core above models of log, database and hosts: SEEDS=n seeds (20000: a minute), and every turn of small systems
 
 seeds: go
@@ -110,7 +114,7 @@ mutants: go ## build bugs of one line into the protocol and have the seeds kill 
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants
 
-check: build cross vet format lint tidy fixtures vendor guests check-rules check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures vendor guests check-rules units check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
