@@ -13,7 +13,7 @@ export GOFLAGS += -buildvcs=false
 
 STAMP   := -X github.com/ichor-replicator/ichor/host.version=$(VERSION)
 CROSS   := linux/amd64 linux/arm64 darwin/arm64
-CODE    := abi cmd examples guests host .ci/monitoring .ci/page
+CODE    := abi cmd examples guests host .ci/manifests .ci/monitoring .ci/page
 say      = @printf '== %s\n' "$(1)"
 
 # What is pure, or reads the sources alone: the layout, the vocabulary, the contract, the core.
@@ -23,7 +23,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules units soak sim seeds explore mutants check check-rules check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules units manifests soak sim seeds explore mutants check check-rules check-manifests check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -98,6 +98,10 @@ units: ## the unit of examples/systemd is one that systemd takes, and it may do 
 	$(call say,units)
 	@.ci/units
 
+manifests: go ## examples/kubernetes against Kubernetes' own types and the host's settings; the first time it compiles for minutes
+	$(call say,manifests)
+	@cd .ci/manifests && go test -count=1 .
+
 sim: seeds explore ## the real core above models of log, database and hosts: SEEDS=n seeds (20000: a minute), and every turn of small systems
 
 seeds: go
@@ -114,7 +118,7 @@ mutants: go ## build bugs of one line into the protocol and have the seeds kill 
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants
 
-check: build cross vet format lint tidy fixtures vendor guests check-rules units check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures vendor guests check-rules units check-manifests check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -145,6 +149,7 @@ tidy: go
 	@cd .ci/tools && go mod tidy -diff
 	@cd .ci/monitoring && go mod tidy -diff
 	@cd .ci/page && go mod tidy -diff
+	@cd .ci/manifests && go mod tidy -diff
 
 fixtures: ## the modules of the tests are what their texts give, by a pinned assembler; needs node and npm
 	$(call say,fixtures)
@@ -161,6 +166,10 @@ guests: go ## the modules of the examples are what their sources give, for the c
 check-rules:
 	@if [ -n "$$CI" ] || command -v promtool >/dev/null; then $(MAKE) rules; \
 	else echo "rules of examples/monitoring left out: they need promtool (apt-get install prometheus)"; fi
+
+check-manifests:
+	@if [ -n "$$CI" ] || (cd .ci/manifests && GOPROXY=off go list -deps -test . >/dev/null 2>&1); then $(MAKE) manifests; \
+	else echo "manifests of examples/kubernetes left out: they need modules of Kubernetes, which make manifests downloads"; fi
 
 check-seeds:
 	@$(MAKE) seeds SEEDS=2000

@@ -29,8 +29,15 @@ func readExample(t *testing.T, name string) string {
 // exampleSettings are the settings of each example that runs a host, by the example.
 func exampleSettings(t *testing.T) map[string]string {
 	t.Helper()
+	var kubernetes struct {
+		Data map[string]string `yaml:"data"`
+	}
+	if err := yaml.Unmarshal([]byte(readExample(t, "kubernetes/settings.yaml")), &kubernetes); err != nil {
+		t.Fatal(err)
+	}
 	return map[string]string{
-		"systemd": readExample(t, "systemd/ichor.yaml"),
+		"kubernetes": kubernetes.Data["ichor.yaml"],
+		"systemd":    readExample(t, "systemd/ichor.yaml"),
 	}
 }
 
