@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -17,11 +18,15 @@ type statusCommand struct {
 	withFile
 	Address string `help:"Where the host listens; else http.listen of the settings." placeholder:"HOST:PORT"`
 	JSON    bool   `help:"Print the status as JSON."`
-	Alive   bool   `help:"Exit with 0 when the host answers, whether it is ready or not."`
+	Alive   bool   `help:"Ask only whether the host lives, ready or not, which needs no token: for what watches a container."`
 }
 
 // Run implements the verb.
 func (c *statusCommand) Run(ctx context.Context) error {
+	if c.Alive {
+		_, err := ask(ctx, c.Address, c.Settings, "/healthz")
+		return err
+	}
 	text, err := ask(ctx, c.Address, c.Settings, "/v1/status")
 	if err != nil {
 		return err
@@ -36,7 +41,7 @@ func (c *statusCommand) Run(ctx context.Context) error {
 		screen := screenOf(os.Stdout)
 		printStatus(&screen, &s)
 	}
-	if !s.Readiness.Ready && !c.Alive {
+	if !s.Readiness.Ready {
 		return &failure{exitNotReady, nil}
 	}
 	return nil
@@ -44,6 +49,16 @@ func (c *statusCommand) Run(ctx context.Context) error {
 
 // tokenVariable names the environment's variable with a token of http.tokens, for hosts that have those.
 const tokenVariable = "ICHOR_TOKEN"
+
+// here returns the address by which this machine asks a host that listens there. One that listens on every address
+// answers to none that means all of them.
+func here(listen string) string {
+	name, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(name); err != nil || name != "" && (ip == nil || !ip.IsUnspecified()) {
+		return listen
+	}
+	return net.JoinHostPort("127.0.0.1", port)
+}
 
 // ask returns what a running host answers: the one at the address, or else that of the settings.
 func ask(ctx context.Context, address, file, path string) ([]byte, error) {
@@ -56,7 +71,7 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 		if err != nil {
 			return nil, &failure{exitSettings, err}
 		}
-		address = s.HTTP.Listen
+		address = here(s.HTTP.Listen)
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
