@@ -93,6 +93,7 @@ rules: go ## the dashboard and the alerts of examples/monitoring: what they ask 
 	@command -v promtool >/dev/null || { echo "ichor: no promtool: rules runs the tests of the alerts (apt-get install prometheus)" >&2; exit 3; }
 	@cd .ci/monitoring && go test -count=1 .
 	@cd examples/monitoring && promtool check config prometheus.yaml >/dev/null && promtool test rules rules_test.yaml
+	@promtool check config --syntax-only examples/compose/prometheus.yaml >/dev/null
 
 units: ## the unit of examples/systemd is one that systemd takes, and it may do little; left out where there is no systemd-analyze
 	$(call say,units)

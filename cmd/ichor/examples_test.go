@@ -36,6 +36,7 @@ func exampleSettings(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{
+		"compose":    readExample(t, "compose/ichor.yaml"),
 		"kubernetes": kubernetes.Data["ichor.yaml"],
 		"systemd":    readExample(t, "systemd/ichor.yaml"),
 	}

@@ -95,7 +95,8 @@ var imports = map[string][]string{
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
-	"cmd/sim": {"cmd/internal/program", "host/sim"},
+	"cmd/sim":     {"cmd/internal/program", "host/sim"},
+	"cmd/traffic": {"cmd/internal/program", "examples/banking/initiator", "examples/banking/workload"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify"},
 	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
@@ -116,10 +117,11 @@ var testImports = map[string][]string{
 	"host/guest/oci":                    {"host/guest"},                                          // digests
 	"host/guest/fuel":                   {"abi", "guests"},                                       // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
-	"host/replay":                       {"guests"},                      // the bank's guests in two languages
-	"host/sim":                          {"host/installer"},              // to compare the model of the database with
-	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
-	"cmd/demo":                          {"host/admin"},                  // it asks the real listener
+	"host/replay":                       {"guests"},                                              // the bank's guests in two languages
+	"host/sim":                          {"host/installer"},                                      // to compare the model of the database with
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"},                         // templates go through both
+	"cmd/demo":                          {"host/admin"},                                          // it asks the real listener
+	"cmd/traffic":                       {"examples/banking/workload/verdict", "host/installer"}, // what it left in the log; the tables of a cohort
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
@@ -154,7 +156,7 @@ var doors = map[string][]string{
 var testDoors = map[string][]string{
 	"golang.org/x/sys":                    {"cmd/ichor"},
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
-	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor"},
+	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor", "cmd/traffic"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo", "host/admin"},
 	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
