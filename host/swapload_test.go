@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/examples/banking"
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -144,7 +145,7 @@ func (c *converters) count() int {
 }
 
 // history returns which guest converts what: of those that were placed some, in their order.
-func (b *bank) history(placed []string) []installer.Use {
+func (b *bank) history(placed []string) []cohort.Use {
 	b.t.Helper()
 	in, err := installer.New(installer.Options{URL: b.db.DSN}, slog.New(slog.DiscardHandler))
 	if err != nil {

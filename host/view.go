@@ -136,7 +136,7 @@ func (v *view) past(ctx context.Context, answer *status.Version) {
 	}
 	if name, routed := v.guestOf(ctx, answer.Version); routed {
 		if history, err := v.store.History(ctx); err == nil {
-			answer.Guest = rollout.DigestFor(history, name, answer.Version)
+			answer.Guest = history.DigestFor(name, answer.Version)
 		}
 	}
 }

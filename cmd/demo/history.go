@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -35,9 +35,9 @@ func (c *conversions) problem(format string, args ...any) {
 // prove checks that the guests that were placed are those of the history, in their order, that
 // the history names exactly one of them for each installed version, and that the host's
 // journeys name the same.
-func prove(uses []installer.Use, placed []string, installed []talos.Version, seen map[talos.Version]journey) conversions {
+func prove(uses []cohort.Use, placed []string, installed []talos.Version, seen map[talos.Version]journey) conversions {
 	var c conversions
-	var ranges []installer.Use
+	var ranges []cohort.Use
 	alone := map[talos.Version]string{}
 	for _, u := range uses {
 		if u.Only {
@@ -73,7 +73,7 @@ func prove(uses []installer.Use, placed []string, installed []talos.Version, see
 	return c
 }
 
-func digests(uses []installer.Use) []string {
+func digests(uses []cohort.Use) []string {
 	var all []string
 	for _, u := range uses {
 		all = append(all, u.Digest)

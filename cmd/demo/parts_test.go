@@ -15,7 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/program"
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/admin"
-	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -42,7 +42,7 @@ func TestOptions(t *testing.T) {
 
 func TestProve(t *testing.T) {
 	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
-	uses := []installer.Use{{Digest: a, From: 1}, {Digest: b, From: 10}, {Digest: a, From: 12, Only: true}}
+	uses := []cohort.Use{{Digest: a, From: 1}, {Digest: b, From: 10}, {Digest: a, From: 12, Only: true}}
 	placed := []string{a, b}
 	installed := []talos.Version{3, 9, 10, 12, 15}
 	seen := map[talos.Version]journey{9: {guest: a}, 10: {guest: b}, 12: {guest: a[:12]}, 15: {}}
@@ -53,7 +53,7 @@ func TestProve(t *testing.T) {
 	for name, c := range map[string]conversions{
 		"history names the guests [aaaaaaaaaaaa bbbbbbbbbbbb], placed were [bbbbbbbbbbbb aaaaaaaaaaaa]": prove(uses, []string{b, a}, installed, nil),
 		"history names no guest for version 9":                                                          prove(uses[1:2], []string{b}, installed[1:2:2], nil),
-		"version 12 was converted by cccccccccccc, which was never placed":                              prove([]installer.Use{{Digest: a, From: 1}, {Digest: strings.Repeat("c", 64), From: 12, Only: true}}, []string{a}, installed, nil),
+		"version 12 was converted by cccccccccccc, which was never placed":                              prove([]cohort.Use{{Digest: a, From: 1}, {Digest: strings.Repeat("c", 64), From: 12, Only: true}}, []string{a}, installed, nil),
 		"version 9 was converted by bbbbbbbbbbbb, the history says aaaaaaaaaaaa":                        prove(uses, placed, installed, map[talos.Version]journey{9: {guest: b}}),
 	} {
 		if len(c.Problems) != 1 || !strings.Contains(c.Problems[0], name) {

@@ -8,7 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
-	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // report is the verdict of a demonstration.
@@ -37,7 +37,7 @@ type report struct {
 	Swaps int `json:"swaps"`
 
 	Conversions conversions      `json:"conversions"`
-	Books       *verify.Books    `json:"books"` // of the host, against the log
+	Books       *books.Report    `json:"books"` // of the host, against the log
 	Check       *verdict.Verdict `json:"check"`
 	Problems    []string         `json:"problems,omitempty"`
 	Kept        string           `json:"kept,omitempty"` // the directory that was left behind

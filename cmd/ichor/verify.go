@@ -13,7 +13,9 @@ import (
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 type verifyCommand struct {
@@ -94,7 +96,7 @@ func (c *verifyCommand) prepare() (verify.Options, func(), error) {
 		return verify.Options{}, nil, &failure{exitSettings, err}
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	o := verify.Options{Rest: verify.Rest(c.Rest), Keep: c.Keep, Tables: c.Tables, Log: quiet}
+	o := verify.Options{Rest: books.Rest(c.Rest), Keep: c.Keep, Tables: c.Tables, InOrder: settings.Core.Order == replicator.OrderVersion, Log: quiet}
 	if !c.JSON {
 		o.Say = func(format string, args ...any) { fmt.Fprintf(os.Stderr, "ichor: "+format+"\n", args...) }
 	}
@@ -152,7 +154,7 @@ func printPair(w io.Writer, p *verify.Pair) {
 func printReport(w io.Writer, r *verify.Report) {
 	b := r.Books
 	fmt.Fprintf(w, "log     %s:", r.Log)
-	for _, class := range verify.Classes {
+	for _, class := range books.Classes {
 		if n := b.Counts[class]; n > 0 {
 			fmt.Fprintf(w, " %d %s", n, class)
 		}
@@ -201,7 +203,7 @@ var causes = map[verify.Cause]string{
 	verify.Stale: "and what came after it had been left out",
 }
 
-func versionsOf(f verify.Finding) string {
+func versionsOf(f books.Finding) string {
 	if f.Count < 2 || len(f.Versions) == 0 {
 		return ""
 	}

@@ -1,5 +1,5 @@
 // Package cohort has the numbers by which the parts of a host name a cohort's guests, the generations
-// of each, and the lanes to its database. Who may use which stands with the types.
+// of each, and the lanes to its database, and the history of its guests. Who may use which stands with the types.
 package cohort
 
 // GuestID is the place of a guest among those that the routes name, from 0 on.

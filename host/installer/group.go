@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -40,7 +41,7 @@ type Advance struct {
 type Group struct {
 	Advance *Advance
 	Works   []Work // in version order
-	Uses    []Use
+	Uses    []cohort.Use
 	Ends    []QuarantineEnd
 	// LockWait is how long a statement waits for a lock; zero is FirstLockWait.
 	LockWait time.Duration

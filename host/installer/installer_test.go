@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -166,7 +167,7 @@ func TestAGroupIsOneTransactionWithItsSnapshot(t *testing.T) {
 	}
 	l := b.lane(in, 0)
 	g := frontier(0, 12, work(10, add, 1, 5), work(11, add, 1, 7))
-	g.Uses = []installer.Use{{Guest: "banking", Digest: "d1", From: 1}}
+	g.Uses = []cohort.Use{{Guest: "banking", Digest: "d1", From: 1}}
 	if r := installed(l, g); r.Err != nil || r.Unchanged != 0 {
 		t.Fatalf("%d versions changed nothing, %v", r.Unchanged, r.Err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/cohort"
 )
 
 // Module is a guest's module as the database keeps it.
@@ -120,7 +122,7 @@ func scanModule(row pgx.Row) (m Module, err error) {
 }
 
 // History returns which guest converts what, as it was recorded.
-func (in *Installer) History(ctx context.Context) (history []Use, err error) {
+func (in *Installer) History(ctx context.Context) (history cohort.History, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		history, err = loadHistory(ctx, conn)
 		return err

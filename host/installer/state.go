@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -23,17 +24,9 @@ type State struct {
 	Topic     string
 	Ledger    []talos.Version
 	Held      []talos.Version // in quarantine, and not ended yet
-	History   []Use
+	History   cohort.History
 	Requests  []Request       // of operators, that are not ended
 	Abandoned []talos.Version // at or above the resume point
-}
-
-// Use is a row of the guest history.
-type Use struct {
-	Guest  string
-	Digest string
-	From   talos.Version
-	Only   bool
 }
 
 // Read returns the state without taking the epoch, for status and checks. It refuses what no
@@ -107,10 +100,10 @@ func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Vers
 	return loadRequests(ctx, conn, s)
 }
 
-func loadHistory(ctx context.Context, conn *pgx.Conn) (history []Use, err error) {
+func loadHistory(ctx context.Context, conn *pgx.Conn) (history cohort.History, err error) {
 	rows, err := conn.Query(ctx, "select name, digest, from_version, only_version from ichor.guest_history order by from_version, only_version, name")
 	if err == nil {
-		history, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Use])
+		history, err = pgx.CollectRows(rows, pgx.RowToStructByPos[cohort.Use])
 	}
 	if err != nil {
 		return nil, failure(err, "read the guest history")

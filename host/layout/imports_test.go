@@ -37,7 +37,7 @@ var imports = map[string][]string{
 	"guests/go/guesttest":   {"abi", "guests/go"},
 	"host/ring":             {},
 	"host/crash":            {},
-	"host/cohort":           {},
+	"host/cohort":           {"host/talos"},
 	"host/talos":            {},
 	"host/talos/recording":  {"host/talos"},
 
@@ -51,15 +51,16 @@ var imports = map[string][]string{
 	"host/guest":       {"abi", "host/guest/fuel", "host/guest/sqlpolicy", "host/guest/wasm", "host/metric", "host/talos"},
 	"host/guest/trust": {"host/guest"},
 	"host/guest/oci":   {"abi", "host/guest/trust"},
-	"host/installer":   {"host/crash", "host/installer/querytree", "host/talos"},
+	"host/installer":   {"host/cohort", "host/crash", "host/installer/querytree", "host/talos"},
 	"host/status":      {"host/replicator", "host/talos", "host/timing"},
 	"host/telemetry":   {"host/metric", "host/replicator", "host/status", "host/talos", "host/timing"},
 	"host/rollout":     {"abi", "host/cohort", "host/crash", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/rollout/shadow", "host/status", "host/talos"},
 	"host/session": {"host/cohort", "host/crash", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
-	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording"},
+	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording", "host/verify/books"},
+	"host/verify/books":   {"host/cohort", "host/talos"},       // for models and for what is real
 	"host/rollout/shadow": {"abi", "host/guest", "host/talos"}, // pure, for a replay and for what runs beside a host
-	"host/replay":         {"host/guest", "host/installer", "host/rollout", "host/rollout/shadow", "host/talos", "host/verify"},
+	"host/replay":         {"host/guest", "host/installer", "host/rollout", "host/cohort", "host/rollout/shadow", "host/talos", "host/verify", "host/verify/books"},
 
 	"host/admin": {"host/guest", "host/installer", "host/replicator", "host/rollout", "host/status", "host/talos", "host/timing"}, // the types that it shows
 	"host": {"abi", "host/admin", "host/crash", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
@@ -67,7 +68,7 @@ var imports = map[string][]string{
 
 	"host/installer/querytree": {},
 
-	"host/sim": {"host/cohort", "host/queue", "host/replicator", "host/suffix", "host/talos"}, // the core alone, above models
+	"host/sim": {"host/cohort", "host/queue", "host/replicator", "host/suffix", "host/talos", "host/verify/books"}, // the core alone, above models
 
 	"host/guest/fuel/proof": {"host/guest/wasm"},
 	"host/guest/wasm":       {},
@@ -91,14 +92,14 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify", "host/verify/books"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
-		"host/installer", "host/installer/pgtest", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify"},
+		"host/installer", "host/installer/pgtest", "host/cohort", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/sim":     {"cmd/internal/program", "host/sim"},
 	"cmd/traffic": {"cmd/internal/program", "examples/banking/initiator", "examples/banking/workload"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify"},
+		"examples/banking/workload/verdict", "host/cohort", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
 		"host/crash", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/status"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
@@ -119,6 +120,7 @@ var testImports = map[string][]string{
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                                              // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},                                      // to compare the model of the database with
+	"host/verify":                       {"host/cohort"},                                         // histories
 	"host/installer":                    {"abi", "host/guest/sqlpolicy"},                         // templates go through both
 	"cmd/demo":                          {"host/admin"},                                          // it asks the real listener
 	"cmd/traffic":                       {"examples/banking/workload/verdict", "host/installer"}, // what it left in the log; the tables of a cohort
@@ -179,8 +181,8 @@ var neverShipped = []string{
 // that decide: the same events give the same answers, so they have no clock, no goroutine and
 // no way out.
 var (
-	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator"}
-	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator", "host/rollout/shadow"}
+	standardOnly = []string{"abi", "guests/go", "host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/timing", "host/suffix", "host/queue", "host/replicator", "host/verify/books"}
+	pure         = []string{"host/guest/fuel", "host/guest/wasm", "host/installer/querytree", "host/cohort", "host/ring", "host/talos", "host/suffix", "host/queue", "host/replicator", "host/rollout/shadow", "host/verify/books"}
 	impure       = []string{"context", "io", "log", "log/slog", "math/rand", "net", "os", "runtime", "sync", "sync/atomic", "syscall", "time"}
 )
 

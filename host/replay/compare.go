@@ -10,7 +10,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // batchMax is how many versions are converted by one call.
@@ -22,12 +22,12 @@ var errPassed = errors.New("the range is passed")
 // compare converts the range twice.
 func (r *replay) compare(ctx context.Context) error {
 	r.Say("converting versions %d to %d by both", r.report.Range.From, r.report.Range.To)
-	err := r.Source.Read(ctx, func(record *verify.Record) error {
+	err := r.Source.Read(ctx, func(record *books.Record) error {
 		v := talos.Version(record.Position)
 		switch {
 		case v > r.report.Range.To:
 			return errPassed
-		case v < r.report.Range.From, r.log.Class(v) != verify.Installable:
+		case v < r.report.Range.From, r.log.Class(v) != books.Installable:
 			return nil
 		}
 		var c talos.Candidate

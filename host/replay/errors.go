@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // RangeError says that a range has no versions that can be converted.
@@ -31,7 +31,7 @@ func endOfLog(end talos.Position) string {
 }
 
 // noneCommitted says what there is instead of committed versions.
-func noneCommitted(span Range, class verify.Class) string {
+func noneCommitted(span Range, class books.Class) string {
 	switch {
 	case span.From != span.To:
 		return "none of them is committed and has anything to convert"

@@ -10,6 +10,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Installed is what the two modules left in the scratch database.
@@ -54,8 +55,8 @@ func (r *replay) install(ctx context.Context) (err error) {
 	if err := serial.Mark(ctx); err != nil {
 		return err
 	}
-	books := verify.NewInstalled(r.evidence)
-	within := func(v talos.Version) bool { return v >= span.From && v <= span.To && !books.PassedOver(v) }
+	host := books.NewInstalled(r.evidence)
+	within := func(v talos.Version) bool { return v >= span.From && v <= span.To && !host.PassedOver(v) }
 	r.Say("installing the range by the modules of the history")
 	if i.Old, err = r.installed(ctx, serial, history{r}, within); err != nil {
 		return err
@@ -101,9 +102,9 @@ func (r *replay) below(ctx context.Context, serial *installer.Serial) (func(talo
 		return nil, &ScratchError{fmt.Sprintf("has everything up to version %d, and the log begins at position %d: what lies between is gone; "+
 			"give a copy of the cohort's database from when its snapshot was %d or later", start, r.log.Start, r.log.Start-1)}
 	}
-	books := verify.NewInstalled(r.evidence)
+	host := books.NewInstalled(r.evidence)
 	return func(v talos.Version) bool {
-		return v > start && v < from && books.Has(v) && !slices.Contains(had, v)
+		return v > start && v < from && host.Has(v) && !slices.Contains(had, v)
 	}, nil
 }
 

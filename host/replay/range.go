@@ -2,7 +2,7 @@ package replay
 
 import (
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Newest is how many committed versions a range has whose beginning is not given.
@@ -54,7 +54,7 @@ func (r *replay) firstOfHistory() (first talos.Version, named bool) {
 func (r *replay) newest(to, first talos.Version) talos.Version {
 	var all []talos.Version
 	for v, class := range r.log.All {
-		if class == verify.Installable && v >= first && v <= to {
+		if class == books.Installable && v >= first && v <= to {
 			all = append(all, v)
 		}
 	}
@@ -72,13 +72,13 @@ func (r *replay) count(span Range) error {
 			continue
 		}
 		switch class {
-		case verify.Installable:
+		case books.Installable:
 			r.report.Committed++
-		case verify.Undecided:
+		case books.Undecided:
 			return &UndecidedError{Version: v}
-		case verify.Missing:
+		case books.Missing:
 			r.report.Missing++
-		case verify.Aborted, verify.Duplicate, verify.Empty, verify.Poison, verify.Refused: // no guest is given them
+		case books.Aborted, books.Duplicate, books.Empty, books.Poison, books.Refused: // no guest is given them
 		}
 	}
 	if r.report.Committed == 0 {

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Options say what is replayed, and by what.
@@ -69,8 +71,8 @@ func (r *Report) Same() bool {
 type replay struct {
 	Options
 	report   *Report
-	evidence *installer.Evidence
-	log      *verify.Log
+	evidence *books.Evidence
+	log      *books.Log
 	old      *rollout.Archive
 	new      *rollout.Archive
 	reader   *installer.Reader
@@ -92,9 +94,11 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	defer r.reader.Close()
-	if r.evidence, err = r.reader.Evidence(ctx); err != nil {
+	evidence, err := r.reader.Evidence(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
+	r.evidence = verify.EvidenceOf(evidence)
 	o.Say("reading the log")
 	if r.log, err = verify.ReadLog(ctx, o.Source); err != nil {
 		return nil, err
@@ -123,7 +127,7 @@ func (r *replay) load(ctx context.Context) error {
 	r.old = rollout.NewArchive(r.Guests, r.Database, r.evidence.History, r.reader.Module, r.Log)
 	unsigned := r.Guests // nothing that the new one makes is installed in the cohort
 	unsigned.Trust.Keys = nil
-	r.new = rollout.NewArchive(unsigned, r.Database, []installer.Use{{Guest: r.Guest, Digest: digest}},
+	r.new = rollout.NewArchive(unsigned, r.Database, []cohort.Use{{Guest: r.Guest, Digest: digest}},
 		func(context.Context, string) (installer.Module, error) {
 			return installer.Module{Guest: r.Guest, Digest: digest, Bytes: r.Module}, nil
 		}, r.Log)

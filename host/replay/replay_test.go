@@ -13,7 +13,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 func TestAGuestInAnotherLanguageMakesTheSame(t *testing.T) {
@@ -249,7 +249,7 @@ func TestAnAbandonedVersionIsNoHole(t *testing.T) {
 // TestALostCandidateIsCounted: a position that the log does not have any more.
 func TestALostCandidateIsCounted(t *testing.T) {
 	w := newWorld(t)
-	w.options.Source = joined{written(t, 1, transfer("0001", "0002")), written(t, 3, transfer("0001", "0002"), "commit 1", "commit 2", "commit 3"), verify.Hole{From: 2, To: 3}}
+	w.options.Source = joined{written(t, 1, transfer("0001", "0002")), written(t, 3, transfer("0001", "0002"), "commit 1", "commit 2", "commit 3"), books.Hole{From: 2, To: 3}}
 	w.converts("banking", inC(t), 1, false)
 	w.reached(3)
 	if r := w.replayed(inC(t), 1, 3); r.Committed != 2 || r.Missing != 1 {

@@ -23,6 +23,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 func TestMain(m *testing.M) {
@@ -173,12 +174,12 @@ func transfer(from, to string) string {
 type joined struct {
 	verify.Source
 	rest verify.Source
-	hole verify.Hole
+	hole books.Hole
 }
 
-func (j joined) Holes() []verify.Hole { return []verify.Hole{j.hole} }
+func (j joined) Holes() []books.Hole { return []books.Hole{j.hole} }
 
-func (j joined) Read(ctx context.Context, yield func(*verify.Record) error) error {
+func (j joined) Read(ctx context.Context, yield func(*books.Record) error) error {
 	if err := j.Source.Read(ctx, yield); err != nil {
 		return err
 	}

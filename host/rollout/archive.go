@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -19,7 +20,7 @@ type Archive struct {
 	opts    Options
 	names   []string
 	routes  map[string]string // of cohorts, to guests
-	history []installer.Use
+	history cohort.History
 	module  func(ctx context.Context, digest string) (installer.Module, error)
 	metrics *guest.Metrics
 	log     *slog.Logger
@@ -29,7 +30,7 @@ type Archive struct {
 }
 
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
-func NewArchive(opts Options, store *installer.Installer, history []installer.Use, module func(context.Context, string) (installer.Module, error), log *slog.Logger) *Archive {
+func NewArchive(opts Options, store *installer.Installer, history cohort.History, module func(context.Context, string) (installer.Module, error), log *slog.Logger) *Archive {
 	opts.Limits.Passes = lookUp{store}
 	names, index := opts.routes()
 	a := &Archive{
@@ -46,7 +47,7 @@ func NewArchive(opts Options, store *installer.Installer, history []installer.Us
 // database that no host has installed anything into.
 func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Archive, error) {
 	modules := map[string]installer.Module{}
-	var history []installer.Use
+	var history cohort.History
 	names, _ := opts.routes()
 	for _, name := range names {
 		module, err := trust.Read(opts.path(name))
@@ -56,7 +57,7 @@ func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Ar
 		digest := module.Digest.String()
 		text, _ := module.SignatureText() // where one is needed, that there is none will be said
 		modules[digest] = installer.Module{Guest: name, Digest: digest, Bytes: module.Bytes, Signatures: text}
-		history = append(history, installer.Use{Guest: name, Digest: digest})
+		history = append(history, cohort.Use{Guest: name, Digest: digest})
 	}
 	return NewArchive(opts, store, history, func(_ context.Context, digest string) (installer.Module, error) { return modules[digest], nil }, log), nil
 }
@@ -73,23 +74,7 @@ func (a *Archive) Of(v talos.Version, cohort string) Converter {
 	if !routed {
 		name = a.routes["*"]
 	}
-	return Converter{name, DigestFor(a.history, name, v)}
-}
-
-// DigestFor returns the digest of the module that a history names for a version of a guest; "" if it
-// names none. A row for the version alone goes before.
-func DigestFor(history []installer.Use, name string, v talos.Version) (digest string) {
-	from := talos.Version(0)
-	for _, u := range history {
-		switch {
-		case u.Guest != name:
-		case u.Only && u.From == v:
-			return u.Digest
-		case !u.Only && u.From <= v && u.From >= from:
-			digest, from = u.Digest, u.From
-		}
-	}
-	return digest
+	return Converter{name, a.history.DigestFor(name, v)}
 }
 
 // Digests returns the modules that the history names, each once.
@@ -108,7 +93,7 @@ func (a *Archive) Load(ctx context.Context, digest string) (*Loaded, error) {
 	if l := a.loaded[digest]; l != nil {
 		return l, nil
 	}
-	at := slices.IndexFunc(a.history, func(u installer.Use) bool { return u.Digest == digest })
+	at := slices.IndexFunc(a.history, func(u cohort.Use) bool { return u.Digest == digest })
 	if at < 0 {
 		return nil, fmt.Errorf("the history does not name a module %s", digest)
 	}

@@ -3,13 +3,14 @@ package rollout
 import (
 	"slices"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // newestOf returns the digest of the module that the history names last for a guest, "" if it names
 // none.
-func newestOf(history []installer.Use, name string) (digest string) {
+func newestOf(history cohort.History, name string) (digest string) {
 	for _, u := range history {
 		if u.Guest == name && !u.Only {
 			digest = u.Digest
@@ -18,27 +19,13 @@ func newestOf(history []installer.Use, name string) (digest string) {
 	return digest
 }
 
-// Needed returns what the history says of versions above a snapshot. The modules of all else may be
-// gone from the database.
-func Needed(history []installer.Use, snapshot talos.Version) (needed []installer.Use) {
-	for _, u := range history {
-		over := u.From <= snapshot && (u.Only || slices.ContainsFunc(history, func(next installer.Use) bool {
-			return next.Guest == u.Guest && !next.Only && next.From > u.From && next.From <= snapshot+1
-		}))
-		if !over {
-			needed = append(needed, u)
-		}
-	}
-	return needed
-}
-
 // hasUse reports whether the history names a module for a guest from a version on.
-func hasUse(history []installer.Use, name, digest string, from talos.Version) bool {
-	return slices.Contains(history, installer.Use{Guest: name, Digest: digest, From: from})
+func hasUse(history cohort.History, name, digest string, from talos.Version) bool {
+	return slices.Contains(history, cohort.Use{Guest: name, Digest: digest, From: from})
 }
 
 // before returns the newest module of the history that is neither the current one nor gone, "" if there is none.
-func before(history []installer.Use, name, current string, gone []string) (digest string) {
+func before(history cohort.History, name, current string, gone []string) (digest string) {
 	for _, u := range history {
 		if u.Guest == name && !u.Only && u.Digest != current && !slices.Contains(gone, u.Digest) {
 			digest = u.Digest
@@ -51,8 +38,8 @@ func before(history []installer.Use, name, current string, gone []string) (diges
 // go on: what the history says of versions that may not be installed yet, and the new one from the
 // first version on that no other was given. It is decided by the database alone, so that each version
 // is converted by one module, however often a host begins anew.
-func usesOf(state installer.State, name, digest string) []installer.Use {
-	var rows []installer.Use
+func usesOf(state installer.State, name, digest string) []cohort.Use {
+	var rows []cohort.Use
 	for _, u := range state.History {
 		if u.Guest == name && !u.Only {
 			rows = append(rows, u)
@@ -69,11 +56,11 @@ func usesOf(state installer.State, name, digest string) []installer.Use {
 	n := len(rows)
 	switch {
 	case n == 0:
-		return []installer.Use{{Guest: name, Digest: digest, From: above}}
+		return []cohort.Use{{Guest: name, Digest: digest, From: above}}
 	case rows[n-1].Digest == digest:
 		return rows
 	}
-	next := installer.Use{Guest: name, Digest: digest, From: max(highest, rows[n-1].From) + 1}
+	next := cohort.Use{Guest: name, Digest: digest, From: max(highest, rows[n-1].From) + 1}
 	if n == 1 && next.From == above {
 		rows = nil // nothing is left for the one before
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -22,7 +23,7 @@ type Range struct {
 // Ranges says for a guest, or for all if it is empty, which module converts which versions, ascending by guest,
 // and by the events who wanted it. A version that was converted by another module than those around it, because
 // it was held, is a range of its own after the one that it lies in.
-func Ranges(history []installer.Use, events []installer.GuestEvent, name string) (all []Range) {
+func Ranges(history cohort.History, events []installer.GuestEvent, name string) (all []Range) {
 	for i, u := range history {
 		if name != "" && u.Guest != name {
 			continue
@@ -55,7 +56,7 @@ func Ranges(history []installer.Use, events []installer.GuestEvent, name string)
 
 // begun returns when a use began, by whom and why: the last event before it became active that asked for it. A file
 // was put there by who asked for it after it was armed the last time.
-func begun(events []installer.GuestEvent, u *installer.Use) (at time.Time, who, why string) {
+func begun(events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why string) {
 	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
 		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
 	})

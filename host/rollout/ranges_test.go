@@ -3,6 +3,7 @@ package rollout
 import (
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -27,10 +28,10 @@ func TestWhoWantedARange(t *testing.T) {
 	add(event("b", installer.GuestAsked, 0, "zoe", "never taken"))
 	add(installer.GuestEvent{Guest: "other", Digest: "d", State: installer.GuestAsked, Who: "zoe"})
 	swap("d", 30)
-	var history []installer.Use
+	var history []cohort.Use
 	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d"} {
 		if digest != "" {
-			history = append(history, installer.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
+			history = append(history, cohort.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
 		}
 	}
 	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " "}

@@ -57,7 +57,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 }
 
 // pull brings the files that are to be pulled. Where one cannot be, what the guest has goes on, if it has anything.
-func (g *Guests) pull(ctx context.Context, history []installer.Use) error {
+func (g *Guests) pull(ctx context.Context, history cohort.History) error {
 	if g.opts.Pull == nil {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) 
 // begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
 // one that was last taken. So a module that was taken back, or that an operator swapped for another, does not
 // come again by a restart; another file does.
-func (g *Guests) begin(ctx context.Context, name string, history []installer.Use, again bool) (trust.Module, error) {
+func (g *Guests) begin(ctx context.Context, name string, history cohort.History, again bool) (trust.Module, error) {
 	wanted, file, err := g.store.Wanted(ctx, name)
 	if err != nil {
 		return trust.Module{}, err
@@ -154,7 +154,7 @@ func (g *Guests) passOver(name, file, who, why string) {
 // choose returns the module that a guest begins with: its file, or when that is refused the
 // newest one that the history names. A typing error in a file must not stop a cohort whose good
 // module is in the database.
-func (g *Guests) choose(ctx context.Context, name string, history []installer.Use) (trust.Module, error) {
+func (g *Guests) choose(ctx context.Context, name string, history cohort.History) (trust.Module, error) {
 	module, err := g.read(name)
 	if err == nil {
 		err = g.keepSpare(ctx, name, module)

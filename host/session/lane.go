@@ -170,7 +170,7 @@ func (s *Session) groupOf(job *replicator.Install) *installer.Group {
 	}
 	for _, u := range job.Uses {
 		l := s.Guests.Get(u.Generation)
-		g.Uses = append(g.Uses, installer.Use{Guest: l.Name, Digest: l.Digest, From: u.From, Only: u.Only})
+		g.Uses = append(g.Uses, cohort.Use{Guest: l.Name, Digest: l.Digest, From: u.From, Only: u.Only})
 	}
 	for _, end := range job.Ends {
 		row := installer.QuarantineEnd{Version: end.Version, How: string(end.How), Request: end.Request}

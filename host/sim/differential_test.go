@@ -252,7 +252,7 @@ func (p *pair) realGroup(a *replicator.Install) *installer.Group {
 		g.Works = append(g.Works, work)
 	}
 	for _, u := range a.Uses {
-		g.Uses = append(g.Uses, installer.Use{Guest: "g", Digest: p.digest[u.Generation], From: u.From, Only: u.Only})
+		g.Uses = append(g.Uses, cohort.Use{Guest: "g", Digest: p.digest[u.Generation], From: u.From, Only: u.Only})
 	}
 	return g
 }

@@ -52,8 +52,8 @@ func (p *Pair) compare(ctx context.Context, o Options, other *installer.Installe
 		}
 		defer reader.Close()
 		sides[i] = &verification{Options: o, reader: reader, report: p.Replays[i]}
-		if sides[i].e, err = reader.Evidence(ctx); err != nil {
-			return fmt.Errorf("database: %w", err)
+		if sides[i].e, err = readEvidence(ctx, reader); err != nil {
+			return err
 		}
 	}
 	mine, theirs := sides[0].e, sides[1].e

@@ -6,16 +6,17 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // RowClaim is the kind of finding of a row that names a version which cannot have written it.
-const RowClaim Kind = "row_claim"
+const RowClaim books.Kind = "row_claim"
 
 // claims reads the column of each table that holds the version which wrote the row. It needs no
 // replay and no beginning of the log: what a row names must be a version that was committed. One that
 // the books do not have yet was installed by an initiator of the cohort.
 func (v *verification) claims(ctx context.Context) error {
-	var found findings
+	var found books.Findings
 	for _, t := range v.tables {
 		if t.Guard == "" {
 			continue
@@ -41,16 +42,16 @@ func (v *verification) claims(ctx context.Context) error {
 	return nil
 }
 
-func (v *verification) claim(found *findings, t *installer.Table, row *installer.Row) {
+func (v *verification) claim(found *books.Findings, t *installer.Table, row *installer.Row) {
 	version, ok := versionOf(row.Guard)
 	if !ok || version == 0 || talos.Position(version) < v.log.Start {
 		return // written before anything that can be looked at
 	}
 	switch class := v.log.Class(version); {
-	case class == Installable:
-	case class == Undecided && version > v.e.Snapshot && talos.Position(version) < v.log.End: // decided after the log was read
+	case class == books.Installable:
+	case class == books.Undecided && version > v.e.Snapshot && talos.Position(version) < v.log.End: // decided after the log was read
 	default:
-		found.add(RowClaim, version, "row %s of %s names version %d, which is %s in the log", row.Key, t.Name, version, named(class))
+		found.Add(RowClaim, version, "row %s of %s names version %d, which is %s in the log", row.Key, t.Name, version, books.Named(class))
 	}
 }
 
@@ -62,5 +63,5 @@ func versionOf(text string) (talos.Version, bool) {
 // ahead reports whether a row names a committed version that the books do not have yet.
 func (v *verification) ahead(guard string) bool {
 	version, ok := versionOf(guard)
-	return ok && version > v.e.Snapshot && v.log.Class(version) == Installable && !v.books.Has(version)
+	return ok && version > v.e.Snapshot && v.log.Class(version) == books.Installable && !v.installed.Has(version)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // DefaultLookBack is how many versions below a snapshot are looked at.
@@ -78,7 +79,7 @@ func FindHoles(ctx context.Context, b Below) (h *Holes, err error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted := log.lastInstallable(b.Snapshot, b.LookBack)
+	wanted := log.LastInstallable(b.Snapshot, b.LookBack)
 	h = &Holes{Looked: len(wanted)}
 	if len(wanted) == 0 {
 		return h, nil
@@ -102,7 +103,7 @@ func FindHoles(ctx context.Context, b Below) (h *Holes, err error) {
 }
 
 // newest reads as much of the log as has so many versions up to the snapshot.
-func (b *Below) newest(ctx context.Context) (*Log, Source, error) {
+func (b *Below) newest(ctx context.Context) (*books.Log, Source, error) {
 	for reach := talos.Position(4 * b.LookBack); ; reach *= 4 {
 		from := max(0, talos.Position(b.Snapshot)-reach)
 		source := b.From(from)
@@ -110,22 +111,10 @@ func (b *Below) newest(ctx context.Context) (*Log, Source, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if log.Start > from || from == 0 || len(log.lastInstallable(b.Snapshot, b.LookBack)) >= b.LookBack {
+		if log.Start > from || from == 0 || len(log.LastInstallable(b.Snapshot, b.LookBack)) >= b.LookBack {
 			return log, source, nil
 		}
 	}
-}
-
-// lastInstallable returns the newest installable versions up to a snapshot, ascending.
-func (l *Log) lastInstallable(snapshot talos.Version, most int) []talos.Version {
-	var all []talos.Version
-	for i := len(l.versions) - 1; i >= 0 && len(all) < most; i-- {
-		if e := l.versions[i]; e.version <= snapshot && l.class(e) == Installable {
-			all = append(all, e.version)
-		}
-	}
-	slices.Reverse(all)
-	return all
 }
 
 // collector keeps what is to be installed.
@@ -155,7 +144,7 @@ func (g guarded) Convert(ctx context.Context, digest string, records []guest.Rec
 	return all, err
 }
 
-func (b *Below) convert(ctx context.Context, h *Holes, log *Log, source Source, archive *rollout.Archive, wanted []talos.Version) ([]*installer.Work, error) {
+func (b *Below) convert(ctx context.Context, h *Holes, log *books.Log, source Source, archive *rollout.Archive, wanted []talos.Version) ([]*installer.Work, error) {
 	var all collector
 	replay := &Replay{
 		Log: log, Source: source, Guests: guarded{archive, h}, Into: &all, Unrouted: true,
@@ -196,7 +185,7 @@ func (b *Below) try(ctx context.Context, h *Holes, archive *rollout.Archive, wor
 			return fmt.Errorf("the trial of version %d: %w", w.Version, err)
 		case trial.Affected() > 0:
 			h.Count++
-			if len(h.Versions) < shownMax {
+			if len(h.Versions) < books.ShownMax {
 				h.Versions = append(h.Versions, w.Version)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Guests convert versions as they were converted.
@@ -40,7 +41,7 @@ type Replayed struct {
 
 func (r *Replayed) refuse(v talos.Version, why string) {
 	r.Refusals++
-	if len(r.Refused) < shownMax {
+	if len(r.Refused) < books.ShownMax {
 		r.Refused = append(r.Refused, Refusal{v, why})
 	}
 }
@@ -51,7 +52,7 @@ const batchMax = 128
 // Replay is a serial replay of a log: the versions for which Wanted is true, in their order, each by the
 // guest that the history names.
 type Replay struct {
-	Log    *Log
+	Log    *books.Log
 	Source Source
 	Guests Guests
 	Into   Installer
@@ -70,9 +71,9 @@ type Replay struct {
 // cannot be loaded; what the database or the guest refuse stands in the answer.
 func (r *Replay) Run(ctx context.Context) (*Replayed, error) {
 	r.done, r.digest, r.pending = Replayed{}, "", nil
-	err := r.Source.Read(ctx, func(record *Record) error {
+	err := r.Source.Read(ctx, func(record *books.Record) error {
 		v := talos.Version(record.Position)
-		if r.Log.Class(v) != Installable || !r.Wanted(v) {
+		if r.Log.Class(v) != books.Installable || !r.Wanted(v) {
 			return nil
 		}
 		var c talos.Candidate

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // TableReport is what a table's comparison came to.
@@ -101,7 +102,7 @@ func (r *TableReport) differ(d RowDifference, ahead bool) {
 		return
 	}
 	r.Different++
-	if len(r.First) < shownMax {
+	if len(r.First) < books.ShownMax {
 		r.First = append(r.First, d)
 	}
 }

@@ -10,18 +10,20 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
-	"github.com/ichor-replicator/ichor/host/talos/recording"
+	"github.com/ichor-replicator/ichor/host/talos/talostest"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // memory is a source of records that are there already.
-type memory struct{ records []recording.Record }
+type memory struct{ records []talostest.Record }
 
 func (m *memory) Start() talos.Position {
 	if len(m.records) == 0 {
@@ -30,12 +32,23 @@ func (m *memory) Start() talos.Position {
 	return m.records[0].Position
 }
 
-func (m *memory) Holes() []Hole { return lines(m.records).Holes() }
+func (m *memory) Holes() (holes []books.Hole) {
+	next := m.Start()
+	for _, r := range m.records {
+		if r.Position > next {
+			holes = append(holes, books.Hole{From: next, To: r.Position})
+		}
+		next = r.Position + 1
+	}
+	return holes
+}
 
-func (m *memory) Read(_ context.Context, yield func(*Record) error) error {
+func sourceOf(text ...string) *memory { return &memory{talostest.Written(text...)} }
+
+func (m *memory) Read(_ context.Context, yield func(*books.Record) error) error {
 	for i := range m.records {
 		r := &m.records[i]
-		if err := yield(&Record{r.Position, r.Header, r.Value}); err != nil {
+		if err := yield(&books.Record{Position: r.Position, Header: r.Header, Value: r.Value}); err != nil {
 			return err
 		}
 	}
@@ -163,7 +176,7 @@ func (p *pair) installs(from *memory, versions ...talos.Version) {
 }
 
 // verified replays a log and compares, with the books as a host would have kept them.
-func (p *pair) verified(from Source, e *installer.Evidence, guard string, keep bool) *Report {
+func (p *pair) verified(from Source, e *books.Evidence, guard string, keep bool) *Report {
 	p.t.Helper()
 	ctx := p.t.Context()
 	log, err := ReadLog(ctx, from)
@@ -171,8 +184,8 @@ func (p *pair) verified(from Source, e *installer.Evidence, guard string, keep b
 		p.t.Fatal(err)
 	}
 	v := &verification{
-		Options: Options{Source: from, Keep: keep, Say: func(string, ...any) {}}, e: e, books: NewInstalled(e), log: log, guests: purses{},
-		report: &Report{Books: Check(log, e, false)},
+		Options: Options{Source: from, Keep: keep, Say: func(string, ...any) {}}, e: e, installed: books.NewInstalled(e), log: log, guests: purses{},
+		report: &Report{Books: books.Check(log, e, false)},
 	}
 	if v.reader, err = p.open(p.cohort.DSN).OpenReader(ctx); err != nil {
 		p.t.Fatal(err)
@@ -203,11 +216,11 @@ func (p *pair) verified(from Source, e *installer.Evidence, guard string, keep b
 }
 
 // booked is what a host wrote down that has installed everything up to a version.
-func booked(snapshot talos.Version, ledger ...talos.Version) *installer.Evidence {
-	e := &installer.Evidence{Cohort: snapshot, Modules: map[string]string{"d": "d"}}
-	e.Snapshot, e.Ledger = snapshot, ledger
-	e.History = []installer.Use{{Guest: "g", Digest: "d", From: 1}}
-	return e
+func booked(snapshot talos.Version, ledger ...talos.Version) *books.Evidence {
+	return &books.Evidence{
+		Snapshot: snapshot, Cohort: snapshot, Ledger: ledger,
+		History: cohort.History{{Guest: "g", Digest: "d", From: 1}}, Modules: map[string]string{"d": "d"},
+	}
 }
 
 func (r *Report) table(name string) *TableReport {
@@ -383,7 +396,7 @@ func TestRecordingIsASource(t *testing.T) {
 {"offset":7,"headers":[["messageType","Other"]],"value":"x"}
 `
 	l, err := ReadLog(t.Context(), File(func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }))
-	if err != nil || l.Start != 3 || l.End != 8 || l.Records != 2 || l.Class(3) != Refused || len(l.holes) != 1 || l.holes[0] != (Hole{5, 7}) {
+	if err != nil || l.Start != 3 || l.End != 8 || l.Records != 2 || l.Class(3) != books.Refused || len(l.Holes) != 1 || l.Holes[0] != (books.Hole{From: 5, To: 7}) {
 		t.Errorf("got %+v, %v", l, err)
 	}
 }

@@ -9,30 +9,28 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/talos/recording"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Source is where the records of a log come from. It is read more than once: first for what became of
 // each version, then for the payloads.
 type Source interface {
 	// Read gives the records from the log's beginning to the end that it has at the first call.
-	Read(ctx context.Context, yield func(*Record) error) error
+	Read(ctx context.Context, yield func(*books.Record) error) error
 	// Holes are the positions within that have neither a record nor a transaction's marker, from low to
 	// high; they are known after the first Read.
-	Holes() []Hole
+	Holes() []books.Hole
 	// Start is the log's first position; it is known after the first Read.
 	Start() talos.Position
 }
 
-// Hole is a range of positions that hold nothing: From up to, not including, To.
-type Hole struct{ From, To talos.Position }
-
 // ReadLog reads a log for what became of each version.
-func ReadLog(ctx context.Context, from Source) (*Log, error) {
-	l := NewLog(0)
-	if err := from.Read(ctx, func(r *Record) error { l.Add(r); return nil }); err != nil {
+func ReadLog(ctx context.Context, from Source) (*books.Log, error) {
+	l := books.NewLog(0)
+	if err := from.Read(ctx, func(r *books.Record) error { l.Add(r); return nil }); err != nil {
 		return nil, err
 	}
-	l.Start, l.holes = from.Start(), from.Holes()
+	l.Start, l.Holes = from.Start(), from.Holes()
 	return l, nil
 }
 
@@ -42,7 +40,7 @@ type topic struct {
 	from       talos.Position // where to begin, if the log begins below it
 	start, end talos.Position
 	known      bool
-	holes      []Hole
+	holes      []books.Hole
 }
 
 // TopicFrom returns a topic as a source that begins at a position, or where the log begins above it.
@@ -55,10 +53,10 @@ func Topic(log *kafka.Log) Source { return &topic{log: log} }
 func (t *topic) Start() talos.Position { return t.start }
 
 // Holes implements Source.
-func (t *topic) Holes() []Hole { return t.holes }
+func (t *topic) Holes() []books.Hole { return t.holes }
 
 // Read implements Source. What lies above the last stable position is somebody's open transaction.
-func (t *topic) Read(ctx context.Context, yield func(*Record) error) error {
+func (t *topic) Read(ctx context.Context, yield func(*books.Record) error) error {
 	if !t.known {
 		facts, err := t.log.Facts(ctx)
 		if err != nil {
@@ -78,12 +76,12 @@ func (t *topic) Read(ctx context.Context, yield func(*Record) error) error {
 				break
 			}
 			header := func(name string) []byte { v, _ := r.Header(name); return v }
-			if err := yield(&Record{r.Position, header, r.Value}); err != nil {
+			if err := yield(&books.Record{Position: r.Position, Header: header, Value: r.Value}); err != nil {
 				return err
 			}
 		}
 		for _, h := range b.Holes {
-			t.holes = append(t.holes, Hole{h.From, h.To})
+			t.holes = append(t.holes, books.Hole{From: h.From, To: h.To})
 		}
 		next = b.Next
 	}
@@ -94,7 +92,7 @@ func (t *topic) Read(ctx context.Context, yield func(*Record) error) error {
 type file struct {
 	open  func() (io.ReadCloser, error)
 	start talos.Position
-	holes []Hole
+	holes []books.Hole
 }
 
 // File returns a recording as a source.
@@ -104,10 +102,10 @@ func File(open func() (io.ReadCloser, error)) Source { return &file{open: open} 
 func (f *file) Start() talos.Position { return f.start }
 
 // Holes implements Source.
-func (f *file) Holes() []Hole { return f.holes }
+func (f *file) Holes() []books.Hole { return f.holes }
 
 // Read implements Source.
-func (f *file) Read(ctx context.Context, yield func(*Record) error) (err error) {
+func (f *file) Read(ctx context.Context, yield func(*books.Record) error) (err error) {
 	in, err := f.open()
 	if err != nil {
 		return err
@@ -122,12 +120,12 @@ func (f *file) Read(ctx context.Context, yield func(*Record) error) (err error) 
 		case next < 0:
 			f.start = r.Position
 		case r.Position > next:
-			f.holes = append(f.holes, Hole{next, r.Position})
+			f.holes = append(f.holes, books.Hole{From: next, To: r.Position})
 		}
 		next = r.Position + 1
 		if r.Aborted || r.Control {
 			return nil
 		}
-		return yield(&Record{r.Position, r.Header, r.Value})
+		return yield(&books.Record{Position: r.Position, Header: r.Header, Value: r.Value})
 	})
 }

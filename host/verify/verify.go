@@ -1,3 +1,7 @@
+// Package verify holds a cohort's database against its log: whether what the host wrote down
+// about itself agrees with what the log says (package books), and whether the rows are those of a serial
+// replay. It reads a log and a database and asks no host, so that it can run beside one, after one and
+// without one.
 package verify
 
 import (
@@ -11,6 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Options say what is verified, and against what.
@@ -18,7 +23,9 @@ type Options struct {
 	Database *installer.Installer // the cohort's
 	Source   Source
 	Guests   rollout.Options
-	Rest     Rest
+	Rest     books.Rest
+	// InOrder says that the host installs in the order of versions (installer.order).
+	InOrder bool
 	// Scratch is a database with the cohort's tables as they were at the snapshot that its
 	// cohort_snapshot has, 0 where it has none: what came after is replayed into it. Nil is none, and
 	// then no row is compared.
@@ -36,10 +43,10 @@ type Options struct {
 
 // Report is what was found out.
 type Report struct {
-	Log   string `json:"log"`
-	Books *Books `json:"books"`
+	Log   string        `json:"log"`
+	Books *books.Report `json:"books"`
 	// Claims are rows that name a version which cannot have written them.
-	Claims []Finding `json:"claims,omitempty"`
+	Claims []books.Finding `json:"claims,omitempty"`
 	// Replay is nil where none was made, and NoReplay says why.
 	Replay   *Replayed `json:"replay,omitempty"`
 	NoReplay string    `json:"no_replay,omitempty"`
@@ -70,49 +77,55 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	defer v.reader.Close()
-	if v.e, err = v.reader.Evidence(ctx); err != nil {
-		return nil, fmt.Errorf("database: %w", err)
+	if v.e, err = readEvidence(ctx, v.reader); err != nil {
+		return nil, err
 	}
-	v.books = NewInstalled(v.e)
+	v.installed = books.NewInstalled(v.e)
 	v.Say("reading the log")
 	if v.log, err = ReadLog(ctx, o.Source); err != nil {
 		return nil, err
 	}
 	v.report.Log = v.log.String()
-	v.report.Books = Check(v.log, v.e, o.Rest)
+	v.report.Books = books.Check(v.log, v.e, o.Rest)
 	if err := v.going(ctx); err != nil {
 		return nil, err
 	}
 	return v.report, v.rows(ctx)
 }
 
+// readEvidence reads what the host wrote down.
+func readEvidence(ctx context.Context, from *installer.Reader) (*books.Evidence, error) {
+	e, err := from.Evidence(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return EvidenceOf(e), nil
+}
+
 // going looks at what went on past versions that hold the snapshot, when there was time for it.
-func (v *verification) going(ctx context.Context) (err error) {
-	b := v.report.Books
-	if !v.Rest || b.Reachable == b.Snapshot && b.Pending == 0 {
+func (v *verification) going(ctx context.Context) error {
+	if !bool(v.Rest) || !v.report.Books.Waits() {
 		return nil
 	}
-	if b.Going, err = ReadGoing(ctx, v.Source, v.log, v.e); err == nil && !b.Going.OK() {
-		b.Findings = append(b.Findings, Finding{
-			Kind: HeldBack, Count: b.Going.Allowed - b.Going.Installed, Versions: b.Going.Waiting,
-			What: fmt.Sprintf("of %d versions that conflict with nothing that waits %d are installed", b.Going.Allowed, b.Going.Installed),
-		})
+	g, err := ReadGoing(ctx, v.Source, v.log, v.e, v.InOrder)
+	if err == nil {
+		v.report.Books.Went(g)
 	}
 	return err
 }
 
 type verification struct {
 	Options
-	report  *Report
-	reader  *installer.Reader
-	e       *installer.Evidence
-	books   *Installed
-	log     *Log
-	archive *rollout.Archive
-	guests  Guests // the archive
-	serial  *installer.Serial
-	replay  *Replay
-	tables  []*installer.Table
+	report    *Report
+	reader    *installer.Reader
+	e         *books.Evidence
+	installed *books.Installed
+	log       *books.Log
+	archive   *rollout.Archive
+	guests    Guests // the archive
+	serial    *installer.Serial
+	replay    *Replay
+	tables    []*installer.Table
 }
 
 // rows looks at the tables that the guests write.
@@ -151,7 +164,7 @@ func (v *verification) unreplayable() string {
 	switch {
 	case len(v.e.History) == 0:
 		return "the history names no guest: no host has installed anything into this database"
-	case slices.ContainsFunc(v.report.Books.Findings, func(f Finding) bool { return f.Kind == ModuleMissing || f.Kind == ModuleWrong }):
+	case slices.ContainsFunc(v.report.Books.Findings, func(f books.Finding) bool { return f.Kind == books.ModuleMissing || f.Kind == books.ModuleWrong }):
 		return "not every module that the history names is kept: see the findings"
 	}
 	return ""
@@ -203,7 +216,7 @@ func (v *verification) replayed(ctx context.Context) error {
 		v.report.NoReplay = fmt.Sprintf("the log begins at position %d, and the scratch database has everything up to version %d: what lies between is gone; "+
 			"restore a copy of the cohort's database from when its resume point was %d or later into it, and replay from there", v.log.Start, from, v.log.Start)
 	}
-	for _, u := range rollout.Needed(v.e.History, from) {
+	for _, u := range v.e.History.Needed(from) {
 		if v.e.Modules[u.Digest] == "" && v.report.NoReplay == "" {
 			v.report.NoReplay = fmt.Sprintf("the module %.12s of guest %s, which converted versions from %d on, is not kept any more: "+
 				"restore a later copy of the cohort's database into the scratch one, and raise guests.keep for the next time", u.Digest, u.Guest, u.From)
@@ -217,7 +230,7 @@ func (v *verification) replayed(ctx context.Context) error {
 	v.replay = &Replay{
 		Log: v.log, Source: v.Source, Guests: v.guests, Into: v.serial, Unrouted: v.Options.Guests.Unrouted == rollout.UnroutedIgnore,
 		Wanted: func(version talos.Version) bool {
-			return version > from && v.books.Has(version) && !slices.Contains(had, version)
+			return version > from && v.installed.Has(version) && !slices.Contains(had, version)
 		},
 	}
 	v.report.Replay, err = v.replay.Run(ctx)

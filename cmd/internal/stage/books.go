@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/verify"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // Books holds what the host wrote down in the bank's database against the topic. rest says that it has
 // been given all the time that it needs.
-func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest verify.Rest) (*verify.Books, *installer.Evidence, error) {
+func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest books.Rest) (*books.Report, *books.Evidence, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	evidence, err := evidenceOf(ctx, bank, quiet)
 	if err != nil {
@@ -28,11 +30,11 @@ func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest verify
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the topic: %w", err)
 	}
-	return verify.Check(log, evidence, rest), evidence, nil
+	return books.Check(log, evidence, rest), evidence, nil
 }
 
 // History returns which guest converts what, as the bank's database has it.
-func (b *Bank) History(ctx context.Context) ([]installer.Use, error) {
+func (b *Bank) History(ctx context.Context) ([]cohort.Use, error) {
 	in, err := installer.New(installer.Options{URL: b.URL}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
@@ -44,7 +46,7 @@ func (b *Bank) History(ctx context.Context) ([]installer.Use, error) {
 	return state.History, nil
 }
 
-func evidenceOf(ctx context.Context, bank *Bank, quiet *slog.Logger) (*installer.Evidence, error) {
+func evidenceOf(ctx context.Context, bank *Bank, quiet *slog.Logger) (*books.Evidence, error) {
 	in, err := installer.New(installer.Options{URL: bank.URL}, quiet)
 	if err != nil {
 		return nil, err
@@ -54,13 +56,17 @@ func evidenceOf(ctx context.Context, bank *Bank, quiet *slog.Logger) (*installer
 		return nil, err
 	}
 	defer reader.Close()
-	return reader.Evidence(ctx)
+	e, err := reader.Evidence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return verify.EvidenceOf(e), nil
 }
 
 // BooksError says what is wrong with a host's books.
-func BooksError(books *verify.Books) error {
+func BooksError(r *books.Report) error {
 	var errs []error
-	for _, f := range books.Findings {
+	for _, f := range r.Findings {
 		errs = append(errs, fmt.Errorf("the host's books: %s, %d times: %s", f.Kind, f.Count, f.What))
 	}
 	return errors.Join(errs...)

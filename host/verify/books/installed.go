@@ -1,9 +1,6 @@
-package verify
+package books
 
-import (
-	"github.com/ichor-replicator/ichor/host/installer"
-	"github.com/ichor-replicator/ichor/host/talos"
-)
+import "github.com/ichor-replicator/ichor/host/talos"
 
 // Installed says which versions the books have as installed.
 type Installed struct {
@@ -13,7 +10,7 @@ type Installed struct {
 }
 
 // NewInstalled reads the books.
-func NewInstalled(e *installer.Evidence) *Installed {
+func NewInstalled(e *Evidence) *Installed {
 	i := &Installed{e.Snapshot, map[talos.Version]bool{}, map[talos.Version]bool{}}
 	for _, v := range e.Ledger {
 		i.ledger[v] = true

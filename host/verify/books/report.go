@@ -1,19 +1,17 @@
-package verify
+package books
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/ichor-replicator/ichor/host/installer"
-	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Kind is what a finding is about, in one stable word.
 type Kind string
 
-// The kinds of findings of the books, and the invariants that they break.
+// The kinds of findings, and the invariants that they break.
 const (
 	SnapshotTwice       Kind = "snapshot_differs"    // ichor.state and cohort_snapshot say different things
 	SnapshotNoVersion   Kind = "snapshot_no_version" // it is no version of the log
@@ -39,13 +37,14 @@ type Finding struct {
 	What     string          `json:"what"`               // of the first
 }
 
-// shownMax is how many versions, and how many rows, a finding quotes.
-const shownMax = 10
+// ShownMax is how many versions, and how many rows, a finding quotes.
+const ShownMax = 10
 
-// findings are gathered by kind, in the order in which they were found.
-type findings []Finding
+// Findings are gathered by kind, in the order in which they were found.
+type Findings []Finding
 
-func (f *findings) add(kind Kind, v talos.Version, format string, args ...any) {
+// Add adds one about a version, 0 for none.
+func (f *Findings) Add(kind Kind, v talos.Version, format string, args ...any) {
 	at := slices.IndexFunc(*f, func(is Finding) bool { return is.Kind == kind })
 	if at < 0 {
 		at = len(*f)
@@ -53,18 +52,20 @@ func (f *findings) add(kind Kind, v talos.Version, format string, args ...any) {
 	}
 	is := &(*f)[at]
 	is.Count++
-	if v != 0 && len(is.Versions) < shownMax {
+	if v != 0 && len(is.Versions) < ShownMax {
 		is.Versions = append(is.Versions, v)
 	}
 }
 
-// Books is what a host wrote down, held against the log.
-type Books struct {
+// Report is what a host wrote down, held against the log.
+type Report struct {
 	Snapshot talos.Version  `json:"snapshot"`
 	Resume   talos.Position `json:"resume"`
 	// Reachable is the snapshot that the log allows: the highest version below the first that is
 	// neither settled nor installed.
 	Reachable talos.Version `json:"reachable"`
+	// Open is that first version, if it is undecided, held, poison or missing; 0 if there is none.
+	Open talos.Version `json:"-"`
 
 	Counts  map[Class]int `json:"versions"`
 	Ahead   int           `json:"ahead"`   // installed above the snapshot: versions of the ledger
@@ -85,7 +86,7 @@ type Books struct {
 }
 
 // OK reports whether nothing is wrong.
-func (b *Books) OK() bool { return len(b.Findings) == 0 }
+func (r *Report) OK() bool { return len(r.Findings) == 0 }
 
 // Rest says that the host has been given all the time that it needs: what can be installed must be.
 type Rest bool
@@ -93,20 +94,18 @@ type Rest bool
 // bookkeeper holds one against the other.
 type bookkeeper struct {
 	log    *Log
-	e      *installer.Evidence
-	books  *Books
-	found  findings
+	e      *Evidence
+	report *Report
+	found  Findings
 	ledger map[talos.Version]bool
-	rows   map[talos.Version]*installer.QuarantineRow
-	// open is the lowest version that is neither settled nor installed; 0 if there is none.
-	open talos.Version
+	rows   map[talos.Version]*QuarantineRow
 }
 
 // Check holds what a host wrote down against the log. The log must have been read AFTER the
 // evidence, so that it has everything that the host knew. What operators abandoned counts as aborted in it from then on.
-func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
+func Check(log *Log, e *Evidence, rest Rest) *Report {
 	overruled := log.Abandon(e.Abandoned)
-	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*installer.QuarantineRow{}, books: &Books{
+	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*QuarantineRow{}, report: &Report{
 		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned), Overruled: overruled,
 	}}
 	for _, v := range e.Ledger {
@@ -124,27 +123,27 @@ func Check(log *Log, e *installer.Evidence, rest Rest) *Books {
 	k.abandoned()
 	k.guests()
 	k.atRest(rest)
-	k.books.Findings = k.found
-	return k.books
+	k.report.Findings = k.found
+	return k.report
 }
 
 func (k *bookkeeper) snapshot() {
 	e := k.e
 	if e.Snapshot != e.Cohort {
-		k.found.add(SnapshotTwice, e.Cohort, "ichor.state has snapshot %d and cohort_snapshot has %d", e.Snapshot, e.Cohort)
+		k.found.Add(SnapshotTwice, e.Cohort, "ichor.state has snapshot %d and cohort_snapshot has %d", e.Snapshot, e.Cohort)
 	}
 	if class := k.log.Class(e.Snapshot); e.Snapshot > 0 && k.log.Has(e.Snapshot) && (class == "" || class == Refused) && !k.setByOperator(e.Snapshot) {
-		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, where the log has no candidate that the certifier takes", e.Snapshot)
+		k.found.Add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, where the log has no candidate that the certifier takes", e.Snapshot)
 	}
 	if e.Snapshot > 0 && talos.Position(e.Snapshot) >= k.log.End {
-		k.found.add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, and the log ends at %d", e.Snapshot, k.log.End)
+		k.found.Add(SnapshotNoVersion, e.Snapshot, "the snapshot is %d, and the log ends at %d", e.Snapshot, k.log.End)
 	}
 }
 
 // setByOperator reports whether an operator set the snapshot.
 func (k *bookkeeper) setByOperator(snapshot talos.Version) bool {
-	return slices.ContainsFunc(k.e.Audit, func(a installer.AuditRow) bool {
-		deed, _, _ := strings.Cut(a.Deed, ";")
+	return slices.ContainsFunc(k.e.Deeds, func(deed string) bool {
+		deed, _, _ = strings.Cut(deed, ";")
 		return strings.HasPrefix(deed, "adopt:") && strings.HasSuffix(deed, fmt.Sprintf(" to %d", snapshot))
 	})
 }
@@ -154,31 +153,31 @@ func (k *bookkeeper) version(v talos.Version, class Class) {
 	row := k.rows[v]
 	skipped := row != nil && row.Resolution == skippedByOperator
 	switch {
-	case class.settled(), k.ledger[v], skipped:
+	case class.Settled(), k.ledger[v], skipped:
 	case v > k.e.Snapshot:
 		k.unsettled(v, class, row)
 	case class == Installable && (row == nil || !row.Held):
 	case class == Missing && row != nil: // only the fact could be recorded
 	case row != nil && row.Held:
-		k.found.add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is held", k.e.Snapshot, v)
+		k.found.Add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is held", k.e.Snapshot, v)
 	default:
-		k.found.add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is %s", k.e.Snapshot, v, class)
+		k.found.Add(SnapshotPassed, v, "the snapshot %d lies above version %d, which is %s", k.e.Snapshot, v, class)
 	}
-	if class != Refused && k.open == 0 {
-		k.books.Reachable = v
+	if class != Refused && k.report.Open == 0 {
+		k.report.Reachable = v
 	}
 }
 
 // unsettled looks at a version above the snapshot that has no effects yet.
-func (k *bookkeeper) unsettled(v talos.Version, class Class, row *installer.QuarantineRow) {
-	if k.open == 0 && (class == Undecided || class == Poison || class == Missing || row != nil && row.Held) {
-		k.open = v
+func (k *bookkeeper) unsettled(v talos.Version, class Class, row *QuarantineRow) {
+	if k.report.Open == 0 && (class == Undecided || class == Poison || class == Missing || row != nil && row.Held) {
+		k.report.Open = v
 	}
 	if class != Undecided && (row == nil || !row.Held) {
-		k.books.Pending++
+		k.report.Pending++
 	}
 	if k.e.HasResume && talos.Position(v) < k.e.Resume {
-		k.found.add(ResumePassed, v, "the resume point %d lies above version %d, which is %s and not installed", k.e.Resume, v, class)
+		k.found.Add(ResumePassed, v, "the resume point %d lies above version %d, which is %s and not installed", k.e.Resume, v, class)
 	}
 }
 
@@ -187,40 +186,38 @@ func (k *bookkeeper) ledgerRows() {
 		class := k.log.Class(v)
 		switch {
 		case v <= k.e.Snapshot:
-			k.found.add(LedgerBelow, v, "the ledger has version %d, which the snapshot %d has passed", v, k.e.Snapshot)
+			k.found.Add(LedgerBelow, v, "the ledger has version %d, which the snapshot %d has passed", v, k.e.Snapshot)
 		case !k.log.Has(v) && talos.Position(v) < k.log.Start: // not in the log any more
 		case class != Installable && class != Empty:
-			k.found.add(LedgerNotCommitted, v, "the ledger has version %d, which is %s in the log", v, named(class))
+			k.found.Add(LedgerNotCommitted, v, "the ledger has version %d, which is %s in the log", v, Named(class))
 		}
 	}
 }
 
-func named(c Class) string {
+// Named says a class, also that of no version, for people.
+func Named(c Class) string {
 	if c == "" {
 		return "no version"
 	}
 	return string(c)
 }
 
-// skippedByOperator is the resolution of a version that a person had passed over.
-const skippedByOperator = "skipped_by_operator"
-
 func (k *bookkeeper) quarantine() {
 	for _, row := range k.e.Quarantine {
 		class := k.log.Class(row.Version)
 		if row.Held {
-			k.books.Held++
+			k.report.Held++
 			switch {
 			case k.ledger[row.Version]:
-				k.found.add(QuarantineWrong, row.Version, "version %d is held, and the ledger says that it is installed", row.Version)
+				k.found.Add(QuarantineWrong, row.Version, "version %d is held, and the ledger says that it is installed", row.Version)
 			case class == Aborted, class == Duplicate, class == "" && k.log.Has(row.Version):
-				k.found.add(QuarantineWrong, row.Version, "version %d is held, and it is %s in the log", row.Version, named(class))
+				k.found.Add(QuarantineWrong, row.Version, "version %d is held, and it is %s in the log", row.Version, Named(class))
 			}
 		}
 		if row.Resolution == skippedByOperator {
-			k.books.Skipped++
+			k.report.Skipped++
 			if !k.audited("skip", row.Version) {
-				k.found.add(SkippedWithoutAudit, row.Version, "version %d was skipped by an operator, and ichor.audit does not say by whom", row.Version)
+				k.found.Add(SkippedWithoutAudit, row.Version, "version %d was skipped by an operator, and ichor.audit does not say by whom", row.Version)
 			}
 		}
 	}
@@ -230,23 +227,23 @@ func (k *bookkeeper) quarantine() {
 func (k *bookkeeper) abandoned() {
 	for _, v := range k.e.Abandoned {
 		if !k.audited("abandon", v) {
-			k.found.add(AbandonedUnaudited, v, "version %d was abandoned, and ichor.audit does not say by whom", v)
+			k.found.Add(AbandonedUnaudited, v, "version %d was abandoned, and ichor.audit does not say by whom", v)
 		}
 	}
 }
 
 // audited reports whether the audit has a deed of a verb about a version.
 func (k *bookkeeper) audited(verb string, v talos.Version) bool {
-	return slices.ContainsFunc(k.e.Audit, func(a installer.AuditRow) bool {
-		words := strings.FieldsFunc(a.Deed, func(r rune) bool { return r == ' ' || r == ':' || r == ',' })
-		return strings.Contains(a.Deed, verb) && slices.Contains(words, v.String())
+	return slices.ContainsFunc(k.e.Deeds, func(deed string) bool {
+		words := strings.FieldsFunc(deed, func(r rune) bool { return r == ' ' || r == ':' || r == ',' })
+		return strings.Contains(deed, verb) && slices.Contains(words, v.String())
 	})
 }
 
 // guests looks at the history: a version that is installed was converted by a module that is named, and
 // one that is not yet will be by one that is kept.
 func (k *bookkeeper) guests() {
-	needed := rollout.Needed(k.e.History, k.e.Snapshot)
+	needed := k.e.History.Needed(k.e.Snapshot)
 	for _, u := range k.e.History {
 		switch is := k.e.Modules[u.Digest]; is {
 		case u.Digest:
@@ -254,9 +251,9 @@ func (k *bookkeeper) guests() {
 			if !slices.Contains(needed, u) {
 				continue // pruned
 			}
-			k.found.add(ModuleMissing, u.From, "the history names guest %s of digest %.12s from version %d on, and ichor.guest_module does not have it", u.Guest, u.Digest, u.From)
+			k.found.Add(ModuleMissing, u.From, "the history names guest %s of digest %.12s from version %d on, and ichor.guest_module does not have it", u.Guest, u.Digest, u.From)
 		default:
-			k.found.add(ModuleWrong, u.From, "ichor.guest_module has under digest %.12s a module of digest %.12s", u.Digest, is)
+			k.found.Add(ModuleWrong, u.From, "ichor.guest_module has under digest %.12s a module of digest %.12s", u.Digest, is)
 		}
 	}
 	if len(k.e.History) == 0 {
@@ -274,10 +271,10 @@ func (k *bookkeeper) guests() {
 		}
 		named := false
 		for name := range first {
-			named = named || rollout.DigestFor(k.e.History, name, v) != ""
+			named = named || k.e.History.DigestFor(name, v) != ""
 		}
 		if !named {
-			k.found.add(HistoryGap, v, "version %d is installed, and the history names no module for it", v)
+			k.found.Add(HistoryGap, v, "version %d is installed, and the history names no module for it", v)
 		}
 	}
 }
@@ -305,13 +302,13 @@ func (k *bookkeeper) atRest(rest Rest) {
 	if !rest {
 		return
 	}
-	if k.e.Snapshot < k.books.Reachable {
-		k.found.add(SnapshotBehind, k.books.Reachable, "the snapshot is %d, and the log allows %d", k.e.Snapshot, k.books.Reachable)
+	if k.e.Snapshot < k.report.Reachable {
+		k.found.Add(SnapshotBehind, k.report.Reachable, "the snapshot is %d, and the log allows %d", k.e.Snapshot, k.report.Reachable)
 	}
-	if n := k.books.Ahead; n > 0 && k.open == 0 {
-		k.found.add(NotSettled, k.e.Ledger[0], "%d versions are still in the ledger, and nothing holds the snapshot", n)
+	if n := k.report.Ahead; n > 0 && k.report.Open == 0 {
+		k.found.Add(NotSettled, k.e.Ledger[0], "%d versions are still in the ledger, and nothing holds the snapshot", n)
 	}
-	if k.books.Pending > 0 && k.open == 0 {
-		k.found.add(NotSettled, 0, "%d committed versions are not installed, and nothing holds them", k.books.Pending)
+	if k.report.Pending > 0 && k.report.Open == 0 {
+		k.found.Add(NotSettled, 0, "%d committed versions are not installed, and nothing holds them", k.report.Pending)
 	}
 }

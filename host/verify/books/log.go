@@ -1,8 +1,7 @@
-// Package verify holds a cohort's database against its log: whether what the host wrote down
-// about itself agrees with what the log says, and whether the rows are those of a serial replay. It
-// reads a log and a database and asks no host, so that it can run beside one, after one and
-// without one.
-package verify
+// Package books holds what a host wrote down about itself against what the log says: the invariants that
+// are computed from these two alone. It knows no broker and no database, so that the simulator's model of
+// them is checked by the same rules as the real ones.
+package books
 
 import (
 	"cmp"
@@ -31,8 +30,8 @@ const (
 // Classes are all classes, in the order in which they are told.
 var Classes = []Class{Installable, Empty, Aborted, Duplicate, Refused, Undecided, Poison, Missing}
 
-// settled reports whether a version of that class has no effects, and needs none.
-func (c Class) settled() bool { return c == Empty || c == Aborted || c == Duplicate || c == Refused }
+// Settled reports whether a version of that class has no effects, and needs none.
+func (c Class) Settled() bool { return c == Empty || c == Aborted || c == Duplicate || c == Refused }
 
 // Record is one record of the log, of no Kafka transaction or of a committed one.
 type Record struct {
@@ -51,26 +50,33 @@ type Log struct {
 	Different int // those of them that decide otherwise; the first one binds
 	Other     int // records that are neither candidate nor decision
 
-	holes     []Hole
+	// Holes are the positions within that have neither a record nor a transaction's marker, ascending.
+	Holes []Hole
+
 	versions  []entry // ascending by version
-	decisions map[talos.Version]decision
+	decisions map[talos.Version]Decision
+	abandoned map[talos.Version]bool
 }
+
+// Hole is a range of positions that hold nothing: From up to, not including, To.
+type Hole struct{ From, To talos.Position }
 
 type entry struct {
 	version talos.Version
 	kind    Class // Refused, Poison or Empty by the candidate alone; Installable for all others
 }
 
-type decision struct {
-	outcome       talos.Outcome
-	duplicate     bool
-	contradictory bool
-	safepoint     talos.Version
+// Decision is what a decision says of the version that it is about.
+type Decision struct {
+	Outcome       talos.Outcome
+	Duplicate     bool
+	Contradictory bool
+	Safepoint     talos.Version
 }
 
 // NewLog returns a log of which nothing was read yet, and that is read from a position on.
 func NewLog(start talos.Position) *Log {
-	return &Log{Start: start, End: start, decisions: map[talos.Version]decision{}}
+	return &Log{Start: start, End: start, decisions: map[talos.Version]Decision{}}
 }
 
 // Add adds the next record. Records come in the order of their positions.
@@ -100,23 +106,32 @@ func (l *Log) candidate(v talos.Version, value []byte) {
 	} else if len(c.Items) == 0 {
 		kind = Empty
 	}
-	l.versions = append(l.versions, entry{v, kind})
+	l.Put(v, kind)
 }
 
-// decide notes the first decision about a version, which binds. One that comes before its candidate
-// decides nothing.
+// Put enters the next candidate, by what it says itself: Refused, Poison, Empty, or Installable for all
+// others.
+func (l *Log) Put(v talos.Version, kind Class) { l.versions = append(l.versions, entry{v, kind}) }
+
 func (l *Log) decide(at talos.Position, value []byte) {
 	var d talos.Decision
-	if err := talos.DecodeDecision(value, &d); err != nil || talos.Position(d.Version) >= at {
+	if err := talos.DecodeDecision(value, &d); err != nil {
 		l.Other++
 		return
 	}
-	is := decision{d.Outcome, d.Duplicate, d.Contradictory(), d.Safepoint}
-	first, again := l.decisions[d.Version]
+	l.Decide(at, d.Version, Decision{d.Outcome, d.Duplicate, d.Contradictory(), d.Safepoint})
+}
+
+// Decide enters the next decision, which stands at a position. The first about a version binds. One that
+// comes before its candidate decides nothing.
+func (l *Log) Decide(at talos.Position, about talos.Version, is Decision) {
+	first, again := l.decisions[about]
 	switch {
+	case talos.Position(about) >= at:
+		l.Other++
 	case !again:
-		l.decisions[d.Version] = is
-	case first.outcome != is.outcome:
+		l.decisions[about] = is
+	case first.Outcome != is.Outcome:
 		l.Different++
 		l.Repeated++
 	default:
@@ -125,13 +140,15 @@ func (l *Log) decide(at talos.Position, value []byte) {
 }
 
 // Abandon takes what an operator decided of candidates that had no decision: they count as aborted, whatever
-// the log says of them later. It returns those that the log commits all the same.
+// the log says of them later. It takes the place of what was abandoned before, and returns those that the log
+// commits all the same.
 func (l *Log) Abandon(versions []talos.Version) (committed []talos.Version) {
+	l.abandoned = map[talos.Version]bool{}
 	for _, v := range versions {
-		if d := l.decisions[v]; d.outcome == talos.Committed && !d.duplicate {
+		l.abandoned[v] = true
+		if d := l.decisions[v]; d.Outcome == talos.Committed && !d.Duplicate {
 			committed = append(committed, v)
 		}
-		l.decisions[v] = decision{outcome: talos.Aborted}
 	}
 	return committed
 }
@@ -154,7 +171,7 @@ func (l *Log) Has(v talos.Version) bool {
 func (l *Log) Class(v talos.Version) Class {
 	e, known := l.find(v)
 	if !known {
-		if d, decided := l.decisions[v]; decided && d.outcome == talos.Committed && !d.duplicate && l.isHole(v) {
+		if d := l.decisions[v]; d.Outcome == talos.Committed && !d.Duplicate && !l.abandoned[v] && l.isHole(v) {
 			return Missing
 		}
 		return ""
@@ -164,8 +181,8 @@ func (l *Log) Class(v talos.Version) Class {
 
 // isHole reports whether nothing stands at a position, not even a record that is no candidate.
 func (l *Log) isHole(v talos.Version) bool {
-	at, _ := slices.BinarySearchFunc(l.holes, talos.Position(v), func(h Hole, p talos.Position) int { return cmp.Compare(h.To-1, p) })
-	return v > 0 && at < len(l.holes) && l.holes[at].From <= talos.Position(v)
+	at, _ := slices.BinarySearchFunc(l.Holes, talos.Position(v), func(h Hole, p talos.Position) int { return cmp.Compare(h.To-1, p) })
+	return v > 0 && at < len(l.Holes) && l.Holes[at].From <= talos.Position(v)
 }
 
 func (l *Log) class(e entry) Class {
@@ -173,20 +190,22 @@ func (l *Log) class(e entry) Class {
 	switch {
 	case e.kind == Refused:
 		return Refused
+	case l.abandoned[e.version]:
+		return Aborted
 	case !decided:
 		return Undecided
-	case d.contradictory:
+	case d.Contradictory:
 		return Poison
-	case d.duplicate:
+	case d.Duplicate:
 		return Duplicate
-	case d.outcome == talos.Aborted:
+	case d.Outcome == talos.Aborted:
 		return Aborted
 	}
 	return e.kind
 }
 
 // Safepoint returns the safepoint of the first decision about a version.
-func (l *Log) Safepoint(v talos.Version) talos.Version { return l.decisions[v].safepoint }
+func (l *Log) Safepoint(v talos.Version) talos.Version { return l.decisions[v].Safepoint }
 
 // All yields every version and its class, ascending; also those that the log lacks.
 func (l *Log) All(yield func(talos.Version, Class) bool) {
@@ -210,13 +229,27 @@ func (l *Log) All(yield func(talos.Version, Class) bool) {
 }
 
 // missing returns the versions that were committed and that the log does not have, ascending.
-func (l *Log) missing() []talos.Version {
-	var all []talos.Version
+func (l *Log) missing() (all []talos.Version) {
+	if len(l.Holes) == 0 {
+		return nil
+	}
 	for _, v := range slices.Sorted(maps.Keys(l.decisions)) {
 		if l.Class(v) == Missing {
 			all = append(all, v)
 		}
 	}
+	return all
+}
+
+// LastInstallable returns the newest installable versions up to a snapshot, at most so many, ascending.
+func (l *Log) LastInstallable(snapshot talos.Version, most int) []talos.Version {
+	var all []talos.Version
+	for i := len(l.versions) - 1; i >= 0 && len(all) < most; i-- {
+		if e := l.versions[i]; e.version <= snapshot && l.class(e) == Installable {
+			all = append(all, e.version)
+		}
+	}
+	slices.Reverse(all)
 	return all
 }
 
