@@ -43,7 +43,7 @@ func exploreOptions(lanes int) replicator.Options {
 func (s *scenario) world(h *history, t *truth, lanes int) *world {
 	still := dice{still: true}
 	w := &world{
-		setup: setup{hosts: 2, accounts: s.accounts, core: exploreOptions(lanes), pace: 1}, now: 1e9, exploring: true, batch: 1 << 20,
+		setup: setup{hosts: 2, accounts: s.accounts, core: exploreOptions(lanes), pace: 1, sampled: 1}, now: 1e9, exploring: true, batch: 1 << 20,
 		sometimes: map[string]int{}, log: h, truth: t, turnDice: still, faultDice: still, network: still, guestDice: still, hostDice: still,
 	}
 	w.populate()

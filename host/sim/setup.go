@@ -47,6 +47,7 @@ type setup struct {
 	statement  int   // bytes of a version's statements at most
 	payload    int   // bytes of a candidate at most
 	checked    bool  // the COMMIT is sent after the counts of rows were seen
+	sampled    int   // of so many commits, one after which the books are checked; 0 is never
 	log        logSetup
 	faults     [faults]int // of 10,000 turns, those with the fault
 }
@@ -93,6 +94,7 @@ func newSetup(seed uint64) setup {
 		payload:    of(&d, 200, 1000, 4000),
 		checked:    d.chance(200),
 	}
+	s.sampled = 1 + s.candidates/100
 	s.core = coreOptions(&d)
 	s.log = pickLog(&d, s.initiator, s.core.Order == replicator.OrderVersion)
 	if s.log.forever > 0 || s.log.missing > 0 {

@@ -60,7 +60,7 @@ func newWorld(seed uint64, s setup) *world {
 
 // populate makes the server, the hosts and the initiator.
 func (w *world) populate() {
-	w.checker = &checker{world: w}
+	w.checker = &checker{world: w, books: bookkeeping{world: w}}
 	w.servers = []*server{newServer(w, 0)}
 	for n := range w.setup.hosts {
 		w.hosts = append(w.hosts, &host{world: w, number: n})

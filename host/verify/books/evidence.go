@@ -18,6 +18,9 @@ type Evidence struct {
 	Modules    map[string]string
 	Quarantine []QuarantineRow
 	Deeds      []string // of the audit: what was done, to what, and how it went
+	// Skipped are versions that have no effects, as their guest says. No host writes that down, so who cannot ask
+	// the guest knows of none.
+	Skipped []talos.Version
 }
 
 // QuarantineRow is a row of the quarantine.

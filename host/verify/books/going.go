@@ -2,6 +2,7 @@ package books
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -102,6 +103,7 @@ func (w *Walk) Pass(v talos.Version, keys []talos.Key) {
 	switch {
 	case w.log.Class(v) != Installable || w.held[v] || w.waits.stops(keys) || w.inOrder && w.waits.any:
 		w.waits.add(keys)
+	case slices.Contains(w.e.Skipped, v): // nothing shows whether it went
 	case w.is.Has(v):
 		w.going.Allowed++
 		w.going.Installed++

@@ -68,6 +68,19 @@ func TestNothingGoesPastWhereVersionsGoInTheirOrder(t *testing.T) {
 	}
 }
 
+// A version that its guest skips has nothing to install, and others may go past it.
+func TestWhatAGuestSkipsIsNotHeldBack(t *testing.T) {
+	lines := []string{keyed("", "a"), "commit 1", keyed("", "b"), "commit 3", keyed("", "b"), "commit 5"}
+	e := &Evidence{Quarantine: []QuarantineRow{{Version: 1, Held: true}}, Ledger: []talos.Version{5}}
+	if g := goingOf(t, e, false, lines...); g.Allowed != 2 || g.OK() {
+		t.Errorf("where nobody asks the guest: %+v", g)
+	}
+	e.Skipped = []talos.Version{3}
+	if g := goingOf(t, e, false, lines...); g.Allowed != 1 || !g.OK() {
+		t.Errorf("got %+v", g)
+	}
+}
+
 // A version that the log lacks has keys that nobody knows, so nothing goes past it, unless an operator skipped it.
 func TestNothingGoesPastAVersionThatTheLogLacks(t *testing.T) {
 	lines := []string{keyed("", "a"), "commit 1", "hole", "commit 3", keyed("", "b"), "commit 5"}

@@ -253,15 +253,6 @@ func (l *Log) LastInstallable(snapshot talos.Version, most int) []talos.Version 
 	return all
 }
 
-// Counts counts the versions of each class.
-func (l *Log) Counts() map[Class]int {
-	counts := map[Class]int{}
-	for _, class := range l.All {
-		counts[class]++
-	}
-	return counts
-}
-
 // String says what was read, for people.
 func (l *Log) String() string {
 	return fmt.Sprintf("positions %d to %d, %d records", l.Start, l.End, l.Records)

@@ -106,7 +106,7 @@ type bookkeeper struct {
 func Check(log *Log, e *Evidence, rest Rest) *Report {
 	overruled := log.Abandon(e.Abandoned)
 	k := &bookkeeper{log: log, e: e, ledger: map[talos.Version]bool{}, rows: map[talos.Version]*QuarantineRow{}, report: &Report{
-		Snapshot: e.Snapshot, Resume: e.Resume, Counts: log.Counts(), Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned), Overruled: overruled,
+		Snapshot: e.Snapshot, Resume: e.Resume, Counts: map[Class]int{}, Ahead: len(e.Ledger), Below: log.Start, Abandoned: len(e.Abandoned), Overruled: overruled,
 	}}
 	for _, v := range e.Ledger {
 		k.ledger[v] = true
@@ -116,6 +116,7 @@ func Check(log *Log, e *Evidence, rest Rest) *Report {
 	}
 	k.snapshot()
 	for v, class := range log.All {
+		k.report.Counts[class]++
 		k.version(v, class)
 	}
 	k.ledgerRows()
@@ -176,7 +177,8 @@ func (k *bookkeeper) unsettled(v talos.Version, class Class, row *QuarantineRow)
 	if class != Undecided && (row == nil || !row.Held) {
 		k.report.Pending++
 	}
-	if k.e.HasResume && talos.Position(v) < k.e.Resume {
+	remembered := class == Missing && row != nil // by its row: the log has nothing to read again
+	if k.e.HasResume && talos.Position(v) < k.e.Resume && !remembered {
 		k.found.Add(ResumePassed, v, "the resume point %d lies above version %d, which is %s and not installed", k.e.Resume, v, class)
 	}
 }
@@ -259,42 +261,40 @@ func (k *bookkeeper) guests() {
 	if len(k.e.History) == 0 {
 		return // nothing was installed by this host; a replay says which versions lack a module
 	}
-	first := make(map[string]talos.Version)
-	for _, u := range k.e.History {
-		if from, known := first[u.Guest]; !u.Only && (!known || u.From < from) {
-			first[u.Guest] = u.From
-		}
-	}
+	names, adopted, covered := k.guestsNamed()
 	for v, class := range k.log.All {
-		if class != Installable || !k.installed(v) || talos.Position(v) < k.adopted() {
+		if v >= covered {
+			break
+		}
+		if class != Installable || !k.installed(v) || v < adopted {
 			continue
 		}
-		named := false
-		for name := range first {
-			named = named || k.e.History.DigestFor(name, v) != ""
-		}
-		if !named {
+		named := slices.ContainsFunc(names, func(name string) bool { return k.e.History.DigestFor(name, v) != "" })
+		if !named && !slices.Contains(k.e.Skipped, v) {
 			k.found.Add(HistoryGap, v, "version %d is installed, and the history names no module for it", v)
 		}
 	}
+}
+
+// guestsNamed returns the guests of the history, the version from which on this host installed, for what came
+// before was another replicator's, and the one from which on a module is named for every version.
+func (k *bookkeeper) guestsNamed() (names []string, adopted, covered talos.Version) {
+	adopted, covered = 1<<63, 1<<63
+	for _, u := range k.e.History {
+		if !slices.Contains(names, u.Guest) {
+			names = append(names, u.Guest)
+		}
+		if adopted = min(adopted, u.From); !u.Only {
+			covered = min(covered, u.From)
+		}
+	}
+	return names, adopted, covered
 }
 
 // installed reports whether the books say that a version took effect.
 func (k *bookkeeper) installed(v talos.Version) bool {
 	row := k.rows[v]
 	return (v <= k.e.Snapshot || k.ledger[v]) && (row == nil || row.Resolution != skippedByOperator && row.Resolution != "skipped")
-}
-
-// adopted is the position from which on this host installed: what came before was another replicator's.
-func (k *bookkeeper) adopted() talos.Position {
-	if len(k.e.History) == 0 {
-		return 0
-	}
-	from := k.e.History[0].From
-	for _, u := range k.e.History {
-		from = min(from, u.From)
-	}
-	return talos.Position(from)
 }
 
 // atRest looks at what must be done when nothing more is to come.

@@ -84,7 +84,7 @@ func TestRecordedTopicsHaveTheCountsOfAnIndependentReader(t *testing.T) {
 		}
 		l := logOfRecords(records)
 		// Offset 0 is a candidate that is no version.
-		if n := l.Counts(); n[Installable]+n[Empty] != c.installable || n[Aborted] < c.abortions-1 || n[Undecided]+n[Poison]+n[Missing] > 0 {
+		if n := Check(l, &Evidence{}, false).Counts; n[Installable]+n[Empty] != c.installable || n[Aborted] < c.abortions-1 || n[Undecided]+n[Poison]+n[Missing] > 0 {
 			t.Errorf("counts %v, want %d and %d", n, c.installable, c.abortions)
 		}
 	}
@@ -154,6 +154,36 @@ func TestBooksThatAreBrokenAreFound(t *testing.T) {
 				t.Errorf("got %+v, want %s about version %d", b.Findings, c.kind, c.version)
 			}
 		})
+	}
+}
+
+// A host may have installed nothing but versions of which each has a row of its own.
+func TestAHistoryOfSingleVersions(t *testing.T) {
+	e := good()
+	e.History = cohort.History{{Guest: "g", Digest: "d", From: 1, Only: true}, {Guest: "g", Digest: "d", From: 3, Only: true}, {Guest: "g", Digest: "d", From: 7, Only: true}}
+	if b := Check(goodLog(), e, false); !b.OK() {
+		t.Errorf("got %+v", b.Findings)
+	}
+	e.History = slices.Delete(e.History, 1, 2)
+	if b := Check(goodLog(), e, false); len(b.Findings) != 1 || b.Findings[0].Kind != HistoryGap {
+		t.Errorf("version 3 has none: %+v", b.Findings)
+	}
+	if e.Skipped = []talos.Version{3}; !Check(goodLog(), e, false).OK() {
+		t.Error("and needs none where its guest skips it")
+	}
+}
+
+// The resume point may pass what the log lacks before its decision is known; then its row remembers it.
+func TestTheResumePointPassesWhatTheLogLacks(t *testing.T) {
+	log := func() *Log { return logOf("candidate "+item, "commit 1", "hole", "candidate "+item, "commit 3") }
+	e := good()
+	e.Snapshot, e.Cohort, e.Resume, e.Ledger = 1, 1, 4, nil
+	if b := Check(log(), e, false); len(b.Findings) != 1 || b.Findings[0].Kind != ResumePassed {
+		t.Errorf("got %+v", b.Findings)
+	}
+	e.Quarantine = []QuarantineRow{{Version: 3, Held: true}}
+	if b := Check(log(), e, true); !b.OK() || b.Open != 3 {
+		t.Errorf("got %+v", b)
 	}
 }
 
