@@ -12,12 +12,11 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/examples/banking"
-	"github.com/ichor-replicator/ichor/host/cohort"
+	uses "github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
-	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
 	"github.com/ichor-replicator/ichor/host/verify"
@@ -121,7 +120,7 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 	for number, versions := range of {
 		want := 100_000
 		for _, v := range versions {
-			digest := rollout.DigestFor(history, "banking", v)
+			digest := history.DigestFor("banking", v)
 			want += amounts[digest]
 			if seen.of[v] != digest {
 				wrong++
@@ -145,7 +144,7 @@ func (c *converters) count() int {
 }
 
 // history returns which guest converts what: of those that were placed some, in their order.
-func (b *bank) history(placed []string) []cohort.Use {
+func (b *bank) history(placed []string) uses.History {
 	b.t.Helper()
 	in, err := installer.New(installer.Options{URL: b.db.DSN}, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -94,9 +94,9 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 		spoil, mend, want string
 		check             func(context.Context) error
 	}{
-		{"update bank_accounts set amount = amount + 7 where number = '0001'", "update bank_accounts set amount = amount - 7 where number = '0001'", "differs from the serial replay in 1 of 8", w.once},
-		{"alter table bank_accounts disable trigger converted; update bank_accounts set version = version + 1 where number = '0002'",
-			"update bank_accounts set version = version - 1 where number = '0002'; alter table bank_accounts enable trigger converted", "differs from the serial replay in 1 of 8", w.once},
+		{"update bank_accounts set amount = amount + 7, touched = touched + 1 where number = '0001'", "update bank_accounts set amount = amount - 7, touched = touched + 1 where number = '0001'", "differs from the serial replay in 1 of 8", w.once},
+		{"alter table bank_accounts disable trigger converted; update bank_accounts set version = version + 1, touched = touched + 1 where number = '0002'",
+			"update bank_accounts set version = version - 1, touched = touched + 1 where number = '0002'; alter table bank_accounts enable trigger converted", "differs from the serial replay in 1 of 8", w.once},
 		{"update converted set word = 'Update' where version = 1", "update converted set word = 'update' where version = 1", "versions [1] were converted by other guests than the history names", w.once},
 		{"insert into converted select * from converted where version = 1 limit 1", "delete from converted c using converted o where c.version = 1 and o.version = 1 and c.number = o.number and c.ctid > o.ctid", "[1] changed a row more than once", w.once},
 		{"insert into ichor.ledger values (999999)", "delete from ichor.ledger", "it does not get on: {snapshot:", w.settles},

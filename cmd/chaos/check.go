@@ -107,10 +107,11 @@ func (w *world) once(ctx context.Context) error {
 		return err
 	}
 	books, _, err := w.stage.Books(ctx, topic, &bank, true)
-	if err == nil {
-		if wrong := stage.BooksError(books); wrong != nil {
-			err = violated("%v", wrong)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	if wrong := stage.BooksError(books); wrong != nil {
+		return violated("%v", wrong)
+	}
+	return w.watched(ctx)
 }

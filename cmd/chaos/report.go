@@ -21,6 +21,7 @@ type report struct {
 	positions int64          // of the log
 	hits      map[string]int // by crash point
 	notes     []string
+	seen      string // how much was looked at
 	kept      string // the directory that was left behind
 }
 
@@ -109,6 +110,9 @@ func (r *report) print(out io.Writer) {
 	_ = table.Flush() // to where the next line goes too
 	for _, note := range r.notes {
 		fmt.Fprintln(out, note)
+	}
+	if r.seen != "" {
+		fmt.Fprintln(out, r.seen)
 	}
 	r.printHits(out)
 	fmt.Fprintf(out, "%d faults, %d violations, %d positions of the log, in %v, seed %d\n", total, violations, r.positions, time.Since(r.begun).Round(time.Second), r.seed)

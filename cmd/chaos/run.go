@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
@@ -31,7 +32,10 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		w.ready.follow(watching, w.traffic)
+		var both sync.WaitGroup
+		both.Go(func() { w.ready.follow(watching, w.traffic) })
+		both.Go(func() { w.offsets.follow(watching, w) })
+		both.Wait()
 	}()
 	defer func() {
 		stop()
@@ -42,7 +46,7 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	for i, f := range deck(kinds, o.Kills, w.random) {
 		met, err := w.meet(ctx, &f)
 		r.add(f.name, met, err)
-		r.positions, r.hits, r.notes = w.traffic.last.Load(), w.hits, w.notes
+		r.positions, r.hits, r.notes, r.seen = w.traffic.last.Load(), w.hits, w.notes, w.seen()
 		if err != nil {
 			w.say(r.begun, "fault %d, %s: %v", i+1, f.name, err)
 			var v *violation
@@ -67,7 +71,7 @@ func (w *world) begin(ctx context.Context) error {
 	if err := w.host.Ready(ctx, 2*w.options.Patience); err != nil {
 		return err
 	}
-	return errors.Join(w.settles(ctx), w.once(ctx))
+	return errors.Join(w.exec(ctx, sqlWatch), w.settles(ctx), w.once(ctx))
 }
 
 // kinds are the faults that can be met here.
@@ -133,9 +137,15 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	if err == nil {
 		err = w.settles(ctx)
 	}
+	if err == nil {
+		w.offsets.settled()
+	}
 	var unsaid error
 	if e.reasons, e.first, unsaid = w.ready.end(); err == nil {
 		err = unsaid
+	}
+	if err == nil {
+		err = w.offsets.end()
 	}
 	if err == nil {
 		err = w.once(ctx)

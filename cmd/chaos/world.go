@@ -44,6 +44,9 @@ type world struct {
 	traffic *traffic
 	over    time.Time // when the fault was over; zero is when it returned
 	ready   *readiness
+	offsets *offsets
+	commits int            // that were checked last
+	writes  int            // to accounts
 	pooler  *pgtest.Pooler // before the proxy; nil before it is needed
 	pooled  bool           // the host reaches the database by way of it
 	disk    *disk          // nil unless one is mounted
@@ -58,7 +61,7 @@ type world struct {
 
 // open starts all but the host and the other writer.
 func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) {
-	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1)), ready: &readiness{}, hits: map[string]int{}}
+	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1)), ready: &readiness{}, offsets: &offsets{}, hits: map[string]int{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -145,6 +148,7 @@ func (w *world) module(ctx context.Context) (file string, err error) {
 func (w *world) serve(s *pgtest.Server) {
 	w.server = s
 	w.ready.reads(s.URL(database))
+	w.offsets.reads(s.URL(database))
 }
 
 // url is the address of the database for hosts.
@@ -163,7 +167,7 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	h, err := w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
 		s.Database.URL, s.Database.Lease = w.url(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
-		s.Guests.SQL.Functions = []string{"public." + noteFunction}
+		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account"} // of the triggers
 	})
 	if err == nil {
 		w.ready.listen(h.Address)

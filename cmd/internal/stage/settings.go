@@ -64,11 +64,14 @@ type Route struct {
 	Guest  string `yaml:"guest"`
 }
 
+// Group is the consumer group that hosts of the stage publish to.
+func (s *Stage) Group() string { return "ichor-" + s.options.Name }
+
 // Settings returns those of a host that reads the topic and installs in the database at url. Hosts
 // with the same cache find what an earlier one has compiled.
 func (s *Stage) Settings(topic, url, cache, listen string) Settings {
 	var out Settings
-	out.Source.Brokers, out.Source.Topic, out.Source.Group = s.Brokers(), topic, "ichor-"+s.options.Name
+	out.Source.Brokers, out.Source.Topic, out.Source.Group = s.Brokers(), topic, s.Group()
 	out.Database.URL = url
 	out.Guests.Directory, out.Guests.Routes = s.guests(), []Route{{Cohort: "*", Guest: GuestName}}
 	out.Guests.Cache = s.Path(cache)

@@ -2,11 +2,13 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // CreateTopic makes a topic. settings are the topic's, nil for none; records up
@@ -102,6 +104,28 @@ func (b *Broker) End(ctx context.Context, topic string) (int64, error) {
 	}
 	end, _ := listed.Lookup(topic, 0)
 	return end.Offset, nil
+}
+
+// GroupOffset returns what a group has published of a topic, -1 for nothing.
+func (b *Broker) GroupOffset(ctx context.Context, group, topic string) (int64, error) {
+	admin, err := b.admin()
+	if err != nil {
+		return 0, err
+	}
+	all, err := admin.FetchOffsets(ctx, group)
+	if err == nil {
+		err = all.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("offsets of group %s: %w", group, err)
+	}
+	if published, found := all.Lookup(topic, 0); found {
+		return published.At, nil
+	}
+	return -1, nil
 }
 
 // StableEnd returns the offset below which no transaction is open.
