@@ -113,10 +113,10 @@ var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/gu
 var testImports = map[string][]string{
 	"host/guest/conform":                {"guests", "host/talos/recording"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
-	"host":                              {"examples/banking/initiator", "host/metric", "guests"}, // the other writer of a cohort; what is measured; the languages
-	"host/guest":                        {"guests", "guests/go"},                                 // the languages, and a guest that was built in, to compare with
-	"host/guest/oci":                    {"host/guest"},                                          // digests
-	"host/guest/fuel":                   {"abi", "guests"},                                       // what fuel costs a guest in each language
+	"host":                              {"examples/banking/initiator", "host/cohort", "host/metric", "guests"}, // the other writer of a cohort; what is measured; histories; the languages
+	"host/guest":                        {"guests", "guests/go"},                                                // the languages, and a guest that was built in, to compare with
+	"host/guest/oci":                    {"host/guest"},                                                         // digests
+	"host/guest/fuel":                   {"abi", "guests"},                                                      // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload"},
 	"host/replay":                       {"guests"},                                              // the bank's guests in two languages
 	"host/sim":                          {"host/installer"},                                      // to compare the model of the database with
