@@ -37,7 +37,7 @@ func (c *topCommand) Run(ctx context.Context) error {
 	for n := 1; ; n++ {
 		err := c.show(ctx, &screen)
 		if ctx.Err() != nil { // Ctrl-C is how one ends it
-			return nil //nolint:nilerr // see above
+			return nil
 		}
 		if c.Count > 0 && n == c.Count {
 			return err
