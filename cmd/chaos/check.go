@@ -11,6 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
 	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
 // violation is a promise that was not kept.
@@ -101,17 +102,19 @@ func (w *world) once(ctx context.Context) error {
 		return violated("the database differs from the serial replay in %d of %d accounts, %v; snapshot %d, should be %d; money %s, should be %s",
 			v.Different, v.Accounts, v.Differences, v.Snapshot, v.WantSnapshot, v.Total, v.WantTotal)
 	}
+	return errors.Join(w.converted(ctx), w.books(ctx, true), w.watched(ctx))
+}
+
+// books holds what the hosts wrote down against the log, also while they are under way.
+func (w *world) books(ctx context.Context, rest books.Rest) error {
 	bank := *w.bank
 	bank.URL = w.server.URL(database)
-	if err := w.converted(ctx); err != nil {
-		return err
-	}
-	books, _, err := w.stage.Books(ctx, topic, &bank, true)
+	is, _, err := w.stage.Books(ctx, topic, &bank, rest)
 	if err != nil {
 		return err
 	}
-	if wrong := stage.BooksError(books); wrong != nil {
+	if wrong := stage.BooksError(is); wrong != nil {
 		return violated("%v", wrong)
 	}
-	return w.watched(ctx)
+	return nil
 }

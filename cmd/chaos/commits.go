@@ -99,7 +99,12 @@ func (w *world) watched(ctx context.Context) error {
 
 // seen says how much was looked at so far.
 func (w *world) seen() string {
-	return fmt.Sprintf("in order: %d commits of owners and %d writes of accounts; %d published offsets below the resume point", w.commits, w.writes, w.offsets.looks())
+	counted := 0
+	for _, n := range w.counts {
+		counted += n
+	}
+	return fmt.Sprintf("in order: %d commits of owners, %d writes to accounts; published offsets not above the resume point: %d; positions counted once: %d",
+		w.commits, w.writes, w.offsets.looks(), counted)
 }
 
 func collect[R any](ctx context.Context, conn *pgx.Conn, sql string, scan func(pgx.CollectableRow) (R, error)) ([]R, error) {

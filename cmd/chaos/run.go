@@ -57,6 +57,10 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 		}
 		w.say(r.begun, "fault %d of %d, %s: installing again after %v%s", i+1, o.Kills, f.name, met.recovery.Round(time.Millisecond), met.words())
 	}
+	if err := w.ends(ctx); err != nil {
+		return r, err
+	}
+	r.seen = w.seen()
 	return r, r.verdict(kinds)
 }
 
@@ -129,7 +133,9 @@ func (w *world) meet(ctx context.Context, f *fault) (e encounter, err error) {
 	sent := make(chan error, 1)
 	go func() { sent <- w.traffic.batch(ctx, w.options.Batch, 600*time.Millisecond) }()
 	if err = errors.Join(w.some(ctx, 400*time.Millisecond), f.do(ctx, w)); err == nil {
-		e.recovery, err = w.recovers(ctx)
+		if e.recovery, err = w.recovers(ctx); err == nil {
+			err = w.books(ctx, false)
+		}
 	}
 	if err = errors.Join(err, <-sent); err == nil { // what comes after is installed too
 		err = w.traffic.batch(ctx, chunk, 0)

@@ -47,6 +47,7 @@ type world struct {
 	offsets *offsets
 	commits int            // that were checked last
 	writes  int            // to accounts
+	counts  stage.Counts   // of positions, by a host that nothing disturbs
 	pooler  *pgtest.Pooler // before the proxy; nil before it is needed
 	pooled  bool           // the host reaches the database by way of it
 	disk    *disk          // nil unless one is mounted

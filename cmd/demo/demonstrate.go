@@ -9,6 +9,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -114,6 +115,11 @@ func (d *show) run(ctx context.Context) (*report, error) {
 		r.Problems = append(r.Problems, err.Error())
 	}
 	took := time.Since(d.begun)
+	if len(r.Problems) == 0 {
+		if err := d.count(ctx, r, log); err != nil {
+			r.Problems = append(r.Problems, err.Error())
+		}
+	}
 	if r.Initiator, err = initiated(); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
@@ -164,6 +170,30 @@ func (d *show) settle(ctx context.Context, want talos.Version) error {
 		return fmt.Errorf("%w; the host's log ends:\n%s", err, d.host.Tail())
 	}
 	return err
+}
+
+// count holds what the host counted against the log, once it has read the last decisions. One that was restarted
+// has counted some of the log again.
+func (d *show) count(ctx context.Context, r *report, log *verdict.Log) (err error) {
+	if d.host.Restarts() > 0 {
+		return nil
+	}
+	for begun := time.Now(); ; {
+		if r.Counts, err = d.host.Counts(ctx); err != nil {
+			return err
+		}
+		wrong := r.Counts.Against(log, 0)
+		switch {
+		case wrong == nil:
+			return nil
+		case time.Since(begun) > d.options.Settle:
+			r.Miscounted = wrong.Error()
+			return nil
+		}
+		if err := hosttest.Sleep(ctx, watchEvery); err != nil {
+			return err
+		}
+	}
 }
 
 // judge fills in the report.

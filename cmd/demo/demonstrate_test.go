@@ -75,7 +75,7 @@ func TestDemonstrationSeesWhatIsWrong(t *testing.T) {
 		fault, settle string
 		said          []string
 	}{
-		{"wrong", "20s", []string{"DIFFERS in 1 of 200 accounts", "account 0001: ", "SHOULD BE", "the history names the guests [000000000000]", "Verdict: differs"}},
+		{"wrong", "10s", []string{"DIFFERS in 1 of 200 accounts", "records are counted as candidate, and the log has", "account 0001: ", "SHOULD BE", "the history names the guests [000000000000]", "Verdict: differs"}},
 		{"stuck", "1s", []string{"the snapshot does not move", "Verdict: differs"}},
 		{"exit", "20s", []string{"the host ended by itself: exit status 3"}},
 		{"deaf", "1s", []string{"the host is not ready"}},

@@ -55,6 +55,7 @@ type fakeHost struct {
 	journeys []string
 	digest   string
 	snapshot talos.Version
+	log      *verdict.Log
 }
 
 func runFakeHost(args []string) error {
@@ -100,6 +101,19 @@ func (h *fakeHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.URL.Path == "/v1/journeys":
 		fmt.Fprintf(w, `{"recent":[%s],"slowest":[]}`, strings.Join(h.journeys, ","))
+	case r.URL.Path == "/metrics" && h.log != nil:
+		kinds, rest := h.log.Kinds(0), int(h.log.End)
+		if h.fault == "wrong" {
+			kinds[verdict.KindCandidate]--
+		}
+		for kind, n := range kinds {
+			if kind == verdict.KindOther {
+				kind = "foreign"
+			}
+			fmt.Fprintf(w, "ichor_records_total{kind=%q,reason=\"\"} %d\n", kind, n)
+			rest -= n
+		}
+		fmt.Fprintf(w, "ichor_positions_passed_total{kind=\"marker\"} %d\n", rest)
 	}
 }
 
@@ -108,6 +122,9 @@ func (h *fakeHost) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.mu.Lock()
+	h.log = log
+	h.mu.Unlock()
 	tx, err := h.conn.Begin(ctx)
 	if err != nil {
 		return err

@@ -37,8 +37,10 @@ type report struct {
 	Swaps int `json:"swaps"`
 
 	Conversions conversions      `json:"conversions"`
-	Books       *books.Report    `json:"books"` // of the host, against the log
+	Books       *books.Report    `json:"books"`            // of the host, against the log
+	Counts      stage.Counts     `json:"counts,omitempty"` // of positions, by a host that was not restarted
 	Check       *verdict.Verdict `json:"check"`
+	Miscounted  string           `json:"miscounted,omitempty"`
 	Problems    []string         `json:"problems,omitempty"`
 	Kept        string           `json:"kept,omitempty"` // the directory that was left behind
 }
@@ -55,7 +57,7 @@ func (s spread) milliseconds() milliseconds {
 
 // OK reports whether everything is as it should be.
 func (r *report) OK() bool {
-	return r.Check.OK() && r.Books.OK() && len(r.Conversions.Problems) == 0 && len(r.Problems) == 0
+	return r.Check.OK() && r.Books.OK() && len(r.Conversions.Problems) == 0 && r.Miscounted == "" && len(r.Problems) == 0
 }
 
 // conclude fills in what follows from the rest.
@@ -93,6 +95,9 @@ func (r *report) print(out io.Writer) {
 	line("the host's books", "%s", word(r.Books.OK(), "agree with the log", "DO NOT AGREE with the log"))
 	for _, f := range r.Books.Findings {
 		fmt.Fprintf(out, "    %s, %d times: %s\n", f.Kind, f.Count, f.What)
+	}
+	if r.Counts != nil {
+		line("the host's counts", "%s", word(r.Miscounted == "", "have each position of the log once", "ARE WRONG: "+r.Miscounted))
 	}
 	line("money", "%s", word(c.Conserved, c.Total+", all there", c.Total+", SHOULD BE "+c.WantTotal))
 	line("rate", "%.0f versions/s over %.1f s", r.Rate, r.Seconds)

@@ -101,7 +101,7 @@ var imports = map[string][]string{
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/cohort", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
-		"host/crash", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/status"},
+		"host/crash", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/status", "host/talos", "host/verify/books"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
 		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 }

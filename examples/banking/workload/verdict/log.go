@@ -37,12 +37,31 @@ const (
 // Log is what the records say, taken together.
 type Log struct {
 	Records int
+	End     talos.Position // above the last record and the last marker of a transaction
 	// Repeated counts the decisions about versions that were decided before, Other the records
 	// that are neither candidate nor decision.
 	Repeated, Other int
 
 	candidates map[talos.Version]*candidate
 	decisions  map[talos.Version]decision
+	kinds      []placed
+}
+
+// Kind is what a record is by itself.
+type Kind string
+
+// The kinds.
+const (
+	KindCandidate Kind = "candidate"
+	KindRefused   Kind = "refused" // a candidate that the certifier's parser refuses
+	KindDecision  Kind = "decision"
+	KindOther     Kind = "other"
+)
+
+// placed is the kind of the record at a position.
+type placed struct {
+	at   talos.Position
+	kind Kind
 }
 
 // candidate is what is needed of one.
@@ -62,15 +81,35 @@ func NewLog() *Log {
 // Add adds the next record.
 func (l *Log) Add(r Record) error {
 	l.Records++
+	kind := KindOther
 	switch r.MessageType {
 	case "Candidate":
-		l.candidates[talos.Version(r.Position)] = readCandidate(r.Value)
+		c := readCandidate(r.Value)
+		if kind = KindCandidate; c.refused {
+			kind = KindRefused
+		}
+		l.candidates[talos.Version(r.Position)] = c
 	case "Decision":
-		return l.decide(r)
+		kind = KindDecision
+		if err := l.decide(r); err != nil {
+			return err
+		}
 	default:
 		l.Other++
 	}
+	l.kinds = append(l.kinds, placed{r.Position, kind})
 	return nil
+}
+
+// Kinds counts the records from a position on.
+func (l *Log) Kinds(from talos.Position) map[Kind]int {
+	kinds := map[Kind]int{}
+	for _, is := range l.kinds {
+		if is.at >= from {
+			kinds[is.kind]++
+		}
+	}
+	return kinds
 }
 
 // decide notes the first decision about a version, which binds.

@@ -38,6 +38,7 @@ func Read(ctx context.Context, brokers []string, topic string) (*Log, error) {
 	if err := readTo(ctx, client, end.Offset, log); err != nil {
 		return nil, fmt.Errorf("verdict: read %s: %w", topic, err)
 	}
+	log.End = talos.Position(end.Offset)
 	return log, nil
 }
 
