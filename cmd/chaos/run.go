@@ -75,7 +75,10 @@ func (w *world) begin(ctx context.Context) error {
 	if err := w.host.Ready(ctx, 2*w.options.Patience); err != nil {
 		return err
 	}
-	return errors.Join(w.exec(ctx, sqlWatch), w.settles(ctx), w.once(ctx))
+	if err := w.exec(ctx, sqlWatch); err != nil {
+		return err
+	}
+	return errors.Join(w.traffic.batch(ctx, w.options.Batch, 0), w.settles(ctx), w.once(ctx)) // what is installed from here on is watched
 }
 
 // kinds are the faults that can be met here.
