@@ -67,12 +67,11 @@ func (r *Report) OK() bool {
 
 // Run reads the database and then the log, and holds one against the other. What is wrong stands in
 // the report; the error is of what could not be read.
-func Run(ctx context.Context, o Options) (*Report, error) {
+func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	v := &verification{Options: o, report: &Report{}}
 	if v.Say == nil {
 		v.Say = func(string, ...any) {}
 	}
-	var err error
 	if v.reader, err = o.Database.OpenReader(ctx); err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
@@ -87,8 +86,19 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	v.report.Log = v.log.String()
 	v.report.Books = books.Check(v.log, v.e, o.Rest)
-	if err := v.going(ctx); err != nil {
-		return nil, err
+	why := v.unreplayable()
+	if why == "" {
+		v.open()
+		defer func() { err = errors.Join(err, v.archive.Close()) }()
+	}
+	if bool(o.Rest) && v.report.Books.Waits() {
+		if err := v.going(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if why != "" {
+		v.report.NoReplay, v.report.Unverified = why, v.Scratch != nil
+		return v.report, nil
 	}
 	return v.report, v.rows(ctx)
 }
@@ -100,18 +110,6 @@ func readEvidence(ctx context.Context, from *installer.Reader) (*books.Evidence,
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	return EvidenceOf(e), nil
-}
-
-// going looks at what went on past versions that hold the snapshot, when there was time for it.
-func (v *verification) going(ctx context.Context) error {
-	if !bool(v.Rest) || !v.report.Books.Waits() {
-		return nil
-	}
-	g, err := ReadGoing(ctx, v.Source, v.log, v.e, v.InOrder)
-	if err == nil {
-		v.report.Books.Went(g)
-	}
-	return err
 }
 
 type verification struct {
@@ -130,12 +128,6 @@ type verification struct {
 
 // rows looks at the tables that the guests write.
 func (v *verification) rows(ctx context.Context) (err error) {
-	if why := v.unreplayable(); why != "" {
-		v.report.NoReplay, v.report.Unverified = why, v.Scratch != nil
-		return nil
-	}
-	v.open()
-	defer func() { err = errors.Join(err, v.archive.Close()) }()
 	v.Say("loading the guests that the history names")
 	if v.tables, err = v.findTables(ctx); err != nil {
 		return err
