@@ -226,6 +226,17 @@ func TestAbandonedVersionsCountAsAborted(t *testing.T) {
 	}
 }
 
+// What was abandoned counts as aborted as long as the evidence says so: a copy of the database may not.
+func TestAnAbandonmentThatIsGoneIsForgotten(t *testing.T) {
+	l := goodLog()
+	if l.Abandon([]talos.Version{5}); l.Class(5) != Aborted {
+		t.Errorf("version 5 is %s", l.Class(5))
+	}
+	if l.Abandon(nil); l.Class(5) != Undecided {
+		t.Errorf("then version 5 is %s", l.Class(5))
+	}
+}
+
 func TestAtRestNothingWaits(t *testing.T) {
 	l := logOf("candidate "+item, "commit 1", "candidate "+item, "commit 3")
 	e := good()
