@@ -2,7 +2,8 @@
 // everything is installed exactly once: the real binary, with the crash points of package crash built in, a
 // PostgreSQL behind a proxy that cuts and sometimes a pooler, a broker in a process of its own, a guest whose
 // SQL has no guard against a second install, and another writer on the same rows. All the while it holds what
-// the hosts say on /readyz against what is decided and what is installed. It prints what it broke, what the
+// the hosts say on /readyz against what is decided and what is installed, the order of the commits against the
+// fence and the versions, and the published offset against the resume point. It prints what it broke, what the
 // hosts said meanwhile and how soon, and how long it took to install again.
 package main
 

@@ -57,11 +57,9 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 		}
 		w.say(r.begun, "fault %d of %d, %s: installing again after %v%s", i+1, o.Kills, f.name, met.recovery.Round(time.Millisecond), met.words())
 	}
-	if err := w.ends(ctx); err != nil {
-		return r, err
-	}
+	err = w.ends(ctx)
 	r.seen = w.seen()
-	return r, r.verdict(kinds)
+	return r, errors.Join(err, r.verdict(kinds))
 }
 
 // begin starts the host and lets it install something.
