@@ -99,7 +99,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			"update bank_accounts set version = version - 1, touched = touched + 1 where number = '0002'; alter table bank_accounts enable trigger converted", "differs from the serial replay in 1 of 8", w.once},
 		{"update converted set word = 'Update' where version = 1", "update converted set word = 'update' where version = 1", "versions [1] were converted by other guests than the history names", w.once},
 		{"insert into converted select * from converted where version = 1 limit 1", "delete from converted c using converted o where c.version = 1 and o.version = 1 and c.number = o.number and c.ctid > o.ctid", "[1] changed a row more than once", w.once},
-		{"update bank_accounts set version = version where number = '0003'", "delete from watched_writes where id = (select max(id) from watched_writes)", "writes account 0003 after version", w.once},
+		{"update bank_accounts set version = version where number = (select account from watched_writes limit 1)", "delete from watched_writes where id = (select max(id) from watched_writes)", "writes account", w.once},
 		{"insert into watched_commits (row, epoch, token, snapshot, resume) values ('state', 0, 0, 0, 0)", "delete from watched_commits where epoch = 0", "epoch 0 commits to state after epoch 1 has", w.once},
 		{"insert into ichor.ledger values (999999)", "delete from ichor.ledger", "it does not get on: {snapshot:", w.settles},
 		{"insert into ichor.request (verb, who, reason, taken_at) values ('pause', 'x', 'x', now())", "delete from ichor.request", "asked:1", w.settles},

@@ -62,7 +62,7 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	return r, errors.Join(err, r.verdict(kinds))
 }
 
-// begin starts the host and lets it install something.
+// begin starts the host, has what it commits noted from then on, and lets it install something.
 func (w *world) begin(ctx context.Context) error {
 	if err := w.traffic.begin(ctx); err != nil {
 		return err
@@ -76,7 +76,10 @@ func (w *world) begin(ctx context.Context) error {
 	if err := w.exec(ctx, sqlWatch); err != nil {
 		return err
 	}
-	return errors.Join(w.traffic.batch(ctx, w.options.Batch, 0), w.settles(ctx), w.once(ctx)) // what is installed from here on is watched
+	if err := w.traffic.batch(ctx, chunk, 0); err != nil { // that the triggers see
+		return err
+	}
+	return errors.Join(w.settles(ctx), w.once(ctx))
 }
 
 // kinds are the faults that can be met here.
