@@ -300,7 +300,7 @@ func TestTheVerbs(t *testing.T) {
 	}
 	expect(exitOK, "create schema if not exists ichor", "db", "init", "--print")
 	expect(exitEnvironment, "run ichor db init", "db", "check", "-c", d.settings)
-	expect(exitEnvironment, "failed  database: the database has no table ichor.state", "check", "-c", d.settings)
+	expect(exitEnvironment, "failed  database: the database has no table ichor.schema", "check", "-c", d.settings)
 	expect(exitOK, "the schema is there", "db", "init", "-c", d.settings)
 	expect(exitOK, "no host has run", "db", "check", "-c", d.settings)
 	expect(exitOK, "ok      guest banking: version 1.0.0", "check", "-c", d.settings, "--timeout", "5m") // other tests may have the machine

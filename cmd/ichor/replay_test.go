@@ -97,7 +97,7 @@ func TestReplaySaysWhatItCannotDo(t *testing.T) {
 	d.replayed(exitSettings, []string{"--differences"}, "--guest", module, "--differences=-1")
 	d.replayed(exitEnvironment, []string{"--guest: ", "no such file"}, "--guest", filepath.Join(t.TempDir(), "banking.wasm"))
 	d.replayed(exitEnvironment, []string{"--log: ", "no such file"}, "--guest", module, "--log", filepath.Join(t.TempDir(), "log"))
-	d.replayed(exitEnvironment, []string{"the database has no table ichor.state"}, "--guest", module)
+	d.replayed(exitEnvironment, []string{"the database has no table ichor.schema"}, "--guest", module)
 	if code, out := d.ichor("db", "init", "-c", d.settings); code != exitOK {
 		t.Fatal(out)
 	}

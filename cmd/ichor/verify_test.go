@@ -134,7 +134,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 // TestVerifySaysWhatItCannotRead is about the exit codes.
 func TestVerifySaysWhatItCannotRead(t *testing.T) {
 	d := deploy(t, 1)
-	d.verified(exitEnvironment, []string{"the database has no table ichor.state"})
+	d.verified(exitEnvironment, []string{"the database has no table ichor.schema"})
 	d.sql(installer.Schema())
 	d.verified(exitOK, []string{"no replay: the history names no guest"})
 	d.verified(exitEnvironment, []string{"--log: stat", "no such file"}, "--log", filepath.Join(t.TempDir(), "none"))
