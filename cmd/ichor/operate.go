@@ -104,7 +104,7 @@ func (c *asking) await(ctx context.Context, in *installer.Installer, asked []ins
 // settled reports whether there is nothing to wait for.
 func settled(asked []installer.Request) bool {
 	for i := range asked {
-		if r := &asked[i]; !r.Ended() && !(r.Verb == "pause" && r.TakenAt != nil) {
+		if !asked[i].Settled() {
 			return false
 		}
 	}

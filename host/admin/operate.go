@@ -225,9 +225,9 @@ func (s *site) await(ctx context.Context, all []installer.Request, wait time.Dur
 	return all
 }
 
-// settled reports whether every request has ended, or is a pause that is in force.
+// settled reports whether there is nothing to wait for.
 func settled(all []installer.Request) bool {
-	return !slices.ContainsFunc(all, func(r installer.Request) bool { return !r.Ended() && !(r.Verb == "pause" && r.TakenAt != nil) })
+	return !slices.ContainsFunc(all, func(r installer.Request) bool { return !r.Settled() })
 }
 
 // read reads the body of a change; false when it is wrong, which is answered then.

@@ -32,6 +32,9 @@ func (r *Request) Ended() bool { return r.EndedAt != nil }
 // Done reports whether the request was carried out.
 func (r *Request) Done() bool { return r.Ended() && r.Outcome == doneOutcome }
 
+// Settled reports whether there is nothing to wait for: it is over, or a pause that is in force.
+func (r *Request) Settled() bool { return r.Ended() || r.Verb == "pause" && r.TakenAt != nil }
+
 const (
 	// Rows that somebody wrote by hand must not keep a host from starting: an instant may be infinite, a text
 	// of any length, a number 0 that stands for none.
