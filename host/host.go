@@ -19,6 +19,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/session"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/telemetry"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -34,6 +35,7 @@ type Host struct {
 	takeover takeover
 	parts    session.Parts
 	samples  *telemetry.Samples
+	spans    *spans.Sender // nil for none
 	admin    *admin.Server
 	running  *atomic.Pointer[session.Session] // nil while none runs
 }
@@ -51,7 +53,12 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
+	opts.Spans.Version, opts.Spans.Topic, opts.Spans.Instance = version, opts.Source.Topic, opts.Database.Owner
 	store, err := installer.New(opts.Database.Options, log.With("component", "installer"))
+	if err != nil {
+		return nil, err
+	}
+	sender, err := spans.New(opts.Spans, log.With("component", "spans"), reg)
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +73,18 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
 	xids := new(session.XIDs)
 	h := &Host{
-		opts: opts, log: log, health: health, guests: guests, source: source, samples: samples, running: new(atomic.Pointer[session.Session]),
+		opts: opts, log: log, health: health, guests: guests, source: source, samples: samples, spans: sender, running: new(atomic.Pointer[session.Session]),
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests, lease: lease{span: opts.Database.Lease}},
 		parts: session.Parts{
-			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids,
+			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids, Spans: sender,
 			Observers: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
 		},
 	}
 	h.takeover.parts = &h.parts
+	if sender != nil {
+		h.parts.Observers = append(h.parts.Observers, sender)
+	}
 	if opts.Observer != nil {
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
@@ -124,11 +134,12 @@ func (h *Host) Run(ctx context.Context) error {
 		defer h.admin.Close()
 		h.admin.Serve()
 	}
-	var sampling sync.WaitGroup
-	sampled, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer sampling.Wait()
+	var beside sync.WaitGroup
+	watched, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer beside.Wait()
 	defer end()
-	sampling.Go(func() { h.samples.Run(sampled) })
+	beside.Go(func() { h.samples.Run(watched) })
+	beside.Go(func() { h.spans.Run(watched) })
 	for {
 		err := h.session(ctx)
 		switch {

@@ -22,6 +22,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/metric"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/telemetry"
 )
 
@@ -178,7 +179,7 @@ func TestEveryMetricIsDescribed(t *testing.T) {
 }
 
 func sections() []metric.Section {
-	return slices.Concat(telemetry.Sections(), guest.Sections(), kafka.Sections())
+	return slices.Concat(telemetry.Sections(), guest.Sections(), kafka.Sections(), spans.Sections())
 }
 
 // A host that has installed, refused and retried something keeps Prometheus' rules of names, and says of

@@ -19,6 +19,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
 
@@ -29,6 +30,7 @@ type Options struct {
 	Guests   rollout.Options
 	Core     replicator.Options // installer.* and limits.* of the settings
 	HTTP     HTTPOptions
+	Spans    spans.Options // trace.* of the settings; New fills in what they say of the host
 
 	// Observer receives each finished journey; nil for none. It is called from the core's
 	// goroutine and must not block.
@@ -109,6 +111,7 @@ func (o *Options) Fill() {
 	o.Source.Options.Fill()
 	o.Guests.Fill()
 	o.Core.Fill()
+	o.Spans.Fill()
 	o.Guests.Probation = o.Core.Probation.Versions > 0
 	o.Database.Lanes = o.Core.Lanes
 	if o.Guests.Limits.SQL.Schema == "" {
@@ -154,5 +157,5 @@ func (o Options) Validate() error {
 			wrong("http.hosts[%d] is %q: write a name as it stands in the header Host, without a port", i, name)
 		}
 	}
-	return errors.Join(append(errs, o.Source.Options.Validate(), o.Guests.Validate(), o.Core.Validate())...)
+	return errors.Join(append(errs, o.Source.Options.Validate(), o.Guests.Validate(), o.Core.Validate(), o.Spans.Validate())...)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/spans"
 )
 
 // settings is the file of settings. Every key is here; one that is not is refused.
@@ -27,6 +28,7 @@ type settings struct {
 	Limits    limitSettings     `yaml:"limits"`
 	HTTP      httpSettings      `yaml:"http"`
 	Log       logSettings       `yaml:"log"`
+	Trace     traceSettings     `yaml:"trace"`
 }
 
 type sourceSettings struct {
@@ -151,6 +153,14 @@ type logSettings struct {
 	Format string `yaml:"format"`
 }
 
+// traceSettings say where OpenTelemetry's spans go, and of which versions. Headers and certificates of the receiver
+// are OpenTelemetry's own variables.
+type traceSettings struct {
+	Endpoint string   `yaml:"endpoint"` // of OTLP over gRPC, as in http://collector:4317; empty is none
+	Slow     duration `yaml:"slow"`     // from decision to commit; those that take longer are sent
+	Share    float64  `yaml:"share"`    // of the others that is sent, between 0 and 1
+}
+
 // duration is a time with its unit, as in 500ms.
 type duration time.Duration
 
@@ -228,6 +238,7 @@ func defaultSettings() settings {
 		Limits: limitSettings{Memory: replicator.DefaultMemory},
 		HTTP:   httpSettings{Listen: host.DefaultListen},
 		Log:    logSettings{Level: "info", Format: "text"},
+		Trace:  traceSettings{Slow: duration(spans.DefaultSlow), Share: spans.DefaultShare},
 	}
 }
 
@@ -321,6 +332,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
 	o.HTTP.Listen, o.HTTP.Hosts, o.HTTP.Tokens = s.HTTP.Listen, s.HTTP.Hosts, s.HTTP.Tokens
+	o.Spans.Endpoint, o.Spans.Slow, o.Spans.Share = s.Trace.Endpoint, time.Duration(s.Trace.Slow), s.Trace.Share
 	o.Fill() // every verb checks a guest by the same options as run
 	return o, o.Validate()
 }

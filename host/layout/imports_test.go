@@ -24,7 +24,7 @@ const (
 )
 
 // imports says which of our packages each of our packages may import. Arrows point one way:
-// cmd → host → what joins the stages (session, rollout, telemetry, admin; status below them) → the
+// cmd → host → what joins the stages (session, rollout, telemetry, spans, admin; status below them) → the
 // stages → the words; the stages never import one another, and nothing imports host but cmd.
 var imports = map[string][]string{
 	"abi":                   {},
@@ -54,8 +54,9 @@ var imports = map[string][]string{
 	"host/installer":   {"host/cohort", "host/crash", "host/installer/querytree", "host/talos"},
 	"host/status":      {"host/replicator", "host/talos", "host/timing"},
 	"host/telemetry":   {"host/metric", "host/replicator", "host/status", "host/talos", "host/timing"},
+	"host/spans":       {"host/metric", "host/talos", "host/timing"},
 	"host/rollout":     {"abi", "host/cohort", "host/crash", "host/guest", "host/guest/trust", "host/installer", "host/replicator", "host/rollout/shadow", "host/status", "host/talos"},
-	"host/session": {"host/cohort", "host/crash", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/status",
+	"host/session": {"host/cohort", "host/crash", "host/guest", "host/installer", "host/kafka", "host/queue", "host/replicator", "host/rollout", "host/spans", "host/status",
 		"host/suffix", "host/talos", "host/telemetry", "host/timing"},
 	"host/verify":         {"host/guest", "host/installer", "host/kafka", "host/rollout", "host/talos", "host/talos/recording", "host/verify/books"},
 	"host/verify/books":   {"host/cohort", "host/talos"},       // for models and for what is real
@@ -64,7 +65,7 @@ var imports = map[string][]string{
 
 	"host/admin": {"host/guest", "host/installer", "host/replicator", "host/rollout", "host/status", "host/talos", "host/timing"}, // the types that it shows
 	"host": {"abi", "host/admin", "host/crash", "host/guest", "host/installer", "host/kafka", "host/replicator", "host/rollout", "host/session",
-		"host/guest/trust", "host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
+		"host/guest/trust", "host/spans", "host/status", "host/talos", "host/telemetry", "host/timing", "host/verify"},
 
 	"host/installer/querytree": {},
 
@@ -77,6 +78,7 @@ var imports = map[string][]string{
 
 	"host/talos/talostest":             {"host/talos", "host/talos/recording"},
 	"host/kafka/kafkatest":             {},
+	"host/spans/spanstest":             {},
 	"host/installer/pgtest":            {},
 	"host/guest/guesttest":             {"guests"},
 	"host/guest/guesttest/changed":     {"guests/go"},
@@ -92,7 +94,7 @@ var imports = map[string][]string{
 	"examples/banking/workload/verdict": {"host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/status", "host/verify", "host/verify/books"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/spans", "host/status", "host/verify", "host/verify/books"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/cohort", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify", "host/verify/books"},
@@ -107,7 +109,7 @@ var imports = map[string][]string{
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.
-var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/talos/talostest"}
+var testers = []string{"examples/banking", "guests/go/guesttest", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/spans/spanstest", "host/talos/talostest"}
 
 // testImports is what the tests of a package may import beyond that and its own imports.
 var testImports = map[string][]string{
@@ -135,27 +137,35 @@ var doors = map[string][]string{
 	"github.com/wasilibs/go-pgquery": {"host/guest/sqlpolicy"},
 	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict",
 		"cmd/internal/stage", "cmd/demo", "cmd/bench", "cmd/chaos"},
-	"github.com/fsnotify/fsnotify":               {"host/rollout"},
-	"github.com/prometheus/client_golang":        {"host", "host/admin", "host/guest", "host/kafka", "host/metric", "host/telemetry", "cmd/ichor"},
-	"github.com/alecthomas/kong":                 {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
-	"go.yaml.in/yaml/v4":                         {"cmd/ichor", "cmd/internal/stage"},
-	"github.com/twmb/franz-go":                   {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
-	"github.com/fergusstrange/embedded-postgres": {"host/installer/pgtest"},
-	"oras.land/oras-go/v2":                       {"host/guest/oci"},
-	"github.com/opencontainers/go-digest":        {"host/guest/oci"},
-	"github.com/opencontainers/image-spec":       {"host/guest/oci"},
-	"golang.org/x/term":                          {"cmd/ichor"},
-	"golang.org/x/sys":                           {},
-	"github.com/prometheus/client_model":         {},
-	"github.com/prometheus/common":               {},
-	"pgregory.net/rapid":                         {},
-	"go.uber.org/goleak":                         {},
-	"github.com/twmb/franz-go/pkg/kfake":         {"host/kafka/kafkatest"},
-	"github.com/twmb/franz-go/pkg/kmsg":          {"host/kafka/kafkatest"},
+	"github.com/fsnotify/fsnotify":                                    {"host/rollout"},
+	"github.com/prometheus/client_golang":                             {"host", "host/admin", "host/guest", "host/kafka", "host/metric", "host/spans", "host/telemetry", "cmd/ichor"},
+	"github.com/alecthomas/kong":                                      {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
+	"go.yaml.in/yaml/v4":                                              {"cmd/ichor", "cmd/internal/stage"},
+	"github.com/twmb/franz-go":                                        {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
+	"github.com/fergusstrange/embedded-postgres":                      {"host/installer/pgtest"},
+	"oras.land/oras-go/v2":                                            {"host/guest/oci"},
+	"github.com/opencontainers/go-digest":                             {"host/guest/oci"},
+	"github.com/opencontainers/image-spec":                            {"host/guest/oci"},
+	"golang.org/x/term":                                               {"cmd/ichor"},
+	"go.opentelemetry.io/otel":                                        {"host/spans"},
+	"go.opentelemetry.io/otel/sdk":                                    {"host/spans"},
+	"go.opentelemetry.io/otel/trace":                                  {"host/spans"},
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace":               {"host/spans"},
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc": {"host/spans"},
+	"go.opentelemetry.io/proto/otlp":                                  {"host/spans/spanstest"},
+	"google.golang.org/grpc":                                          {"host/spans/spanstest"},
+	"golang.org/x/sys":                                                {},
+	"github.com/prometheus/client_model":                              {},
+	"github.com/prometheus/common":                                    {},
+	"pgregory.net/rapid":                                              {},
+	"go.uber.org/goleak":                                              {},
+	"github.com/twmb/franz-go/pkg/kfake":                              {"host/kafka/kafkatest"},
+	"github.com/twmb/franz-go/pkg/kmsg":                               {"host/kafka/kafkatest"},
 }
 
 // testDoors says whose tests alone may import one.
 var testDoors = map[string][]string{
+	"go.opentelemetry.io/proto/otlp":      {"host/spans"},
 	"golang.org/x/sys":                    {"cmd/ichor"},
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor", "cmd/traffic"},
@@ -173,7 +183,7 @@ var testDoors = map[string][]string{
 // neverShipped must not be reachable from the host's binary.
 var neverShipped = []string{
 	"github.com/twmb/franz-go", "github.com/fergusstrange/embedded-postgres", "testing",
-	module + "host/kafka/kafkatest", module + "host/installer/pgtest", module + "host/guest/guesttest",
+	module + "host/kafka/kafkatest", module + "host/spans/spanstest", module + "host/installer/pgtest", module + "host/guest/guesttest",
 	module + "host/talos/talostest", module + "guests/go", module + "examples",
 }
 
@@ -188,7 +198,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"host":           1, // takes samples
+	"host":           2, // takes samples; sends spans
 	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
 	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it

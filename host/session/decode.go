@@ -7,6 +7,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/telemetry"
@@ -18,13 +19,14 @@ type decoder struct {
 	unrouted rollout.UnroutedPolicy
 	metrics  *telemetry.Metrics
 	xids     *XIDs
+	spans    *spans.Sender
 	limit    telemetry.Limiter
 	log      *slog.Logger
 	last     talos.Anchor // of the newest record that was decoded
 }
 
 func newDecoder(p *Parts) *decoder {
-	return &decoder{guests: p.Guests, unrouted: p.Unrouted, metrics: p.Metrics, xids: p.XIDs, log: p.Log}
+	return &decoder{guests: p.Guests, unrouted: p.Unrouted, metrics: p.Metrics, xids: p.XIDs, spans: p.Spans, log: p.Log}
 }
 
 // sliceMax is how many records the core is given at once: it must not keep a lane waiting for
@@ -130,6 +132,9 @@ func (d *decoder) decision(r *kafka.Record) replicator.Event {
 		return nil
 	}
 	d.metrics.Record(talos.DecisionKind.String(), dec.Outcome.String())
+	if trace, named := r.Header("traceparent"); named {
+		d.spans.Decided(dec.Version, trace)
+	}
 	return &replicator.Decision{
 		Version: dec.Version, Position: r.Position, Safepoint: dec.Safepoint, Outcome: dec.Outcome,
 		Duplicate: dec.Duplicate, Contradictory: dec.Contradictory(),

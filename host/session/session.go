@@ -16,6 +16,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/telemetry"
@@ -32,6 +33,7 @@ type Parts struct {
 	Trace     io.Writer         // of the core's events and actions; nil for none
 	Observers []timing.Observer // receive each finished journey, on the core's goroutine
 	XIDs      *XIDs             // of the candidates that are read
+	Spans     *spans.Sender     // is told which traces decisions name; nil for none
 	Log       *slog.Logger
 
 	Unrouted        rollout.UnroutedPolicy
