@@ -199,6 +199,9 @@ tools: go ## build the tools of .ci/tools into the user's cache (4 minutes the f
 clean: ## remove what make built here
 	@rm -rf ichor .build
 
+# The results of tests are kept while what they looked at is as it was, and several look for the root by its files: a folder
+# that a later step adds to it would have them all run again.
 go:
+	@mkdir -p .build
 	@command -v go >/dev/null || { echo "ichor: no go command: install Go 1.26 or newer (https://go.dev/dl)" >&2; exit 3; }
 	@said=$$(go list -m 2>&1) || { printf 'ichor: this go is too old or broken: install Go 1.26 or newer (https://go.dev/dl)\n%s\n' "$$said" >&2; exit 3; }

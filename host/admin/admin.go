@@ -94,7 +94,7 @@ type site struct {
 	asking     chan struct{} // has one for each question to the database that is under way
 }
 
-// askingMost is how many questions to the database are under way at most: each has a connection of its own, and
+// askingMost is how many questions to the database are under way at most, beside a module that is judged: each has a connection of its own, and
 // the cohort's connections are for installing.
 const askingMost = 4
 
@@ -214,6 +214,14 @@ func (s *site) bounded(next http.HandlerFunc) http.HandlerFunc {
 			fail(w, http.StatusServiceUnavailable, "too many questions to the database are under way: ask again")
 		}
 	}
+}
+
+// aside does what does not ask the database, or has a bound of its own, without keeping others from asking it. It is
+// called by handlers that are bounded.
+func (s *site) aside(do func()) {
+	<-s.asking
+	defer func() { s.asking <- struct{}{} }()
+	do()
 }
 
 // fail answers with what is wrong.

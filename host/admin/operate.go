@@ -213,10 +213,14 @@ func (s *site) await(ctx context.Context, all []installer.Request, wait time.Dur
 	}
 	until := time.Now().Add(wait)
 	for time.Now().Before(until) && !settled(all) {
-		select {
-		case <-ctx.Done():
+		s.aside(func() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(min(waitEvery, time.Until(until))):
+			}
+		})
+		if ctx.Err() != nil {
 			return all
-		case <-time.After(min(waitEvery, time.Until(until))):
 		}
 		if now, err := s.host.Requests(ctx, ids); err == nil && len(now) == len(all) {
 			all = now
@@ -370,13 +374,19 @@ func (s *site) module(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	until := time.Now().Add(judgeTime)
 	_ = errors.Join(control.SetReadDeadline(until), control.SetWriteDeadline(until.Add(waitMost))) // a recorder has none
-	bytes, ok := body(w, r, s.moduleMost)
+	var digest string
+	var err error
+	s.aside(func() { // a body that trickles in, and a compilation, take minutes
+		var bytes []byte
+		if bytes, ok = body(w, r, s.moduleMost); ok {
+			ctx, cancel := context.WithDeadline(r.Context(), until)
+			defer cancel()
+			digest, err = s.host.Judge(ctx, guest, bytes, strings.Join(signatures, "\n"))
+		}
+	})
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithDeadline(r.Context(), until)
-	defer cancel()
-	digest, err := s.host.Judge(ctx, guest, bytes, strings.Join(signatures, "\n"))
 	var refused *RefusedModule
 	if errors.As(err, &refused) {
 		fail(w, http.StatusConflict, err.Error())

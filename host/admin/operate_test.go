@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,4 +208,60 @@ type shelf struct {
 
 func (s shelf) Quarantine(context.Context, installer.Filter) ([]installer.Held, error) {
 	return s.held, nil
+}
+
+// patient judges until it is told to end, and settles no request.
+type patient struct {
+	nobody
+	judging chan struct{} // has one when a module is judged
+}
+
+func (patient) Routed(string) bool { return true }
+
+func (p patient) Judge(ctx context.Context, _ string, _ []byte, _ string) (string, error) {
+	p.judging <- struct{}{}
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
+func (patient) Requests(_ context.Context, ids []int64) ([]installer.Request, error) {
+	return make([]installer.Request, len(ids)), nil
+}
+
+// Who waits for a request to be carried out, or for a module to be judged, keeps nobody from reading.
+func TestWaitingKeepsNobodyFromReading(t *testing.T) {
+	host := patient{judging: make(chan struct{}, 1)}
+	server := httptest.NewServer(Handler(Options{Tokens: threeTokens(t), ModuleMost: 10}, prometheus.NewRegistry(), host))
+	defer server.Close()
+	ctx, end := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer end()
+	send := func(ctx context.Context, method, path, token, kind, body string) int {
+		r, err := http.NewRequestWithContext(ctx, method, server.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Content-Type", kind)
+		answer, err := server.Client().Do(r)
+		if err != nil {
+			return 0 // the test has ended it
+		}
+		_ = answer.Body.Close()
+		return answer.StatusCode
+	}
+	waiting.Go(func() {
+		send(ctx, http.MethodPost, "/v1/guests/bank/module?reason=new", deploying, "application/wasm", "good")
+	})
+	<-host.judging
+	for range 2 * askingMost {
+		waiting.Go(func() { send(ctx, http.MethodPost, "/v1/pause?wait=30s", operating, "application/json", because) })
+	}
+	for range 3 {
+		if code := send(ctx, http.MethodGet, "/v1/audit", operating, "", ""); code != http.StatusOK {
+			t.Errorf("a reader is answered with %d", code)
+		}
+	}
 }
