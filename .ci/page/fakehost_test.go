@@ -35,6 +35,7 @@ type fakeHost struct {
 	held    []installer.Held
 	pause   *status.Pause
 	standby bool
+	version string
 	shadow  bool
 	// converting is the digest of the module that was last armed.
 	converting string
@@ -53,7 +54,7 @@ type asked struct {
 // newFakeHost returns one with so many held versions: two in three whose SQL the database refused, one that its guest
 // rejects.
 func newFakeHost(held int) *fakeHost {
-	h := &fakeHost{began: time.Now(), outcome: "done", converting: newModule}
+	h := &fakeHost{began: time.Now(), version: "v0.9.0", outcome: "done", converting: newModule}
 	for i := range held {
 		v := talos.Version(1_000_007 + 13*i)
 		row := installer.Held{
@@ -108,7 +109,7 @@ func (h *fakeHost) Status() status.Status {
 	defer h.mu.Unlock()
 	done := uint64(time.Since(h.began) / time.Millisecond)
 	s := status.Status{
-		Version: "v0.9.0", Phase: status.PhaseRunning, Readiness: h.readiness(), Topic: "certification",
+		Version: h.version, Phase: status.PhaseRunning, Readiness: h.readiness(), Topic: "certification",
 		Snapshot: talos.Version(1_000_000 + done), Resume: talos.Position(999_000 + done), Next: talos.Position(1_000_600 + done), LogEnd: talos.Position(1_000_640 + done),
 		Suffix: status.Depth{Length: 12, Head: talos.Version(1_000_590 + done)}, Queue: status.Depth{Length: 57, Head: talos.Version(1_000_001 + done)},
 		InFlight: 48, Held: len(h.held), Lanes: 4, LanesUp: 4, Bytes: 61 << 20, BytesMost: 256 << 20, Pause: h.pause,

@@ -361,6 +361,19 @@ func TestHostThatDoesNotAnswerIsSaid(t *testing.T) {
 	p.says("header", "ready")
 }
 
+// TestHostOfAnotherVersionIsSaid, and the page is loaded again by a button.
+func TestHostOfAnotherVersionIsSaid(t *testing.T) {
+	h := newFakeHost(0)
+	p := open(t, h, "", "", "", usual)
+	p.says(".stage", "in flight")
+	p.until(`!document.querySelector('.banner')`)
+	h.with(func() { h.version = "v1.0.0" })
+	p.says(".banner [role=alert]", "The host is of version v1.0.0 now: this page came with v0.9.0")
+	p.press(".banner button", "Load the page again")
+	p.says(".stage", "in flight")
+	p.until(`!document.querySelector('.banner')`)
+}
+
 // TestHiddenTabAsksNothing, and asks at once when it is shown again.
 func TestHiddenTabAsksNothing(t *testing.T) {
 	p := open(t, newFakeHost(0), "", "", "", usual)

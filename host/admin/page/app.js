@@ -26,7 +26,7 @@ function Page() {
 	useEffect(introduce, []);
 	return html`<a class="skip" href="#main" onClick=${skip}>To the content</a><${Patterns} />
 		<${Head} /><${Nav} />
-		<main id="main" tabindex="-1"><${Lost} />${me.value && html`<${Section} />`}</main>
+		<main id="main" tabindex="-1"><${Lost} /><${Updated} />${me.value && html`<${Section} />`}</main>
 		<${Asking} />`;
 }
 
@@ -116,6 +116,17 @@ function Lost() {
 	const seconds = Math.max(0, Math.round((Date.now() - lost) / 1000));
 	return html`<div class=${lost ? 'banner' : ''}><p role="alert">${lost > 0 && html`<${State} is="odd"><b>No answer since ${time(lost)}</b>: ${why}. What is shown is from then.<//>`}</p>
 		${lost > 0 && html`<p class="buttons"><span class="faint">${span(seconds)} ago; ${again > Date.now() ? `asked again in ${Math.ceil((again - Date.now()) / 1000)} s` : 'asking…'}</span><button type="button" onClick=${askAll}>Ask now</button></p>`}</div>`;
+}
+
+// Updated says that the host is of another version than the one that this page came with: what it asks and shows may
+// not be what the host means.
+function Updated() {
+	const came = useRef();
+	const is = status.value?.ichor;
+	came.current ||= is;
+	const other = is !== undefined && is !== came.current;
+	return html`<div class=${other ? 'banner' : ''}><p role="alert">${other && html`<${State} is="odd"><b>The host is of version ${is} now</b>: this page came with ${came.current}.<//>`}</p>
+		${other && html`<p class="buttons"><button type="button" onClick=${() => location.reload()}>Load the page again</button></p>`}</div>`;
 }
 
 // Section is the one that the address names. When another one is gone to, its heading has the focus, so that who
