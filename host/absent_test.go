@@ -91,7 +91,7 @@ func TestAStartThatStaysRefused(t *testing.T) {
 	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "guest banking refused at scan") || !strings.Contains(err.Error(), "guest other") {
 		t.Errorf("with no guest at all: %v", err)
 	}
-	b.install("banking", guesttest.Banking(t))
+	b.install("banking", bankGuest(t))
 	b.install("other", generous(t, 5))
 	r := b.start()
 	v := b.send(ofOther(candidate(1, "0001", deposit("0001", 1))))
@@ -116,7 +116,7 @@ func TestAGuestIsPulledBeforeTheStart(t *testing.T) {
 		if !answers.Load() {
 			return &rollout.UnavailableError{Err: errors.New("the registry is away")}
 		}
-		b.install("banking", guesttest.Banking(t))
+		b.install("banking", bankGuest(t))
 		return nil
 	}
 	r := b.start()

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 // A version that waits says for which, by the key that both touch.
@@ -23,7 +22,7 @@ func TestAVersionExplainsItself(t *testing.T) {
 	path := func(v int) string { return fmt.Sprintf("/v1/versions/%d", v) }
 	r.shows(path(last), `"stands":"below_snapshot"`)
 	r.shows(path(last), `"event":"SnapshotPersisted"`)
-	r.shows(path(last), `"guest":"`+guest.DigestOf(guesttest.Banking(t)).String()+`"`)
+	r.shows(path(last), `"guest":"`+guest.DigestOf(bankGuest(t)).String()+`"`)
 	r.shows(path(held), `"stands":"held"`)
 	r.shows(path(held), `unknown_action`)
 	r.shows(path(later), fmt.Sprintf(`"waits_for":[{"version":%d,"stands":"held","key":"0001"`, held))

@@ -9,9 +9,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 var swaps = flag.Int("swaps", 20, "swaps of TestManySwapsLeaveNothingBehind, 20 at least")
@@ -29,7 +27,7 @@ func replaced(t *testing.T, module []byte, before, after string) []byte {
 // an account says which guest converted them.
 func generous(t *testing.T, n int) []byte {
 	t.Helper()
-	return replaced(t, guesttest.BankingIn(t, guests.C), "set amount = amount + $2::numeric, version", fmt.Sprintf("set amount=amount+$2+%012d, version", n))
+	return replaced(t, bankGuest(t), "set amount = amount + $2::numeric, version", fmt.Sprintf("set amount=amount+$2+%012d, version", n))
 }
 
 // asking is generous, and a withdrawal of nothing sets the amount to known(), in SQL that no other has.

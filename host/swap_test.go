@@ -51,7 +51,7 @@ func TestASwapConvertsFromAVersionOnAndTheHistorySaysSo(t *testing.T) {
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	r.shows("/readyz", `"ready":true`)
-	module := guesttest.Banking(t)
+	module := bankGuest(t)
 	total := 0
 	digests := []string{guest.DigestOf(module).String()}
 	for i := range 5 {
@@ -124,8 +124,8 @@ func TestAFileThatIsNoGuestChangesNothing(t *testing.T) {
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	b.eventually("(1)", "select count(*) from ichor.guest_history")
 	// It comes to its senses with the next file.
-	b.install("banking", stamped(guesttest.Banking(t), 1))
-	r.shows("/status", guest.DigestOf(stamped(guesttest.Banking(t), 1)).String())
+	b.install("banking", stamped(bankGuest(t), 1))
+	r.shows("/status", guest.DigestOf(stamped(bankGuest(t), 1)).String())
 }
 
 func TestASwapWhileTheHostIsDownTakesOverAfterWhatWasInstalled(t *testing.T) {
@@ -137,7 +137,7 @@ func TestASwapWhileTheHostIsDownTakesOverAfterWhatWasInstalled(t *testing.T) {
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
-	next := stamped(guesttest.Banking(t), 1)
+	next := stamped(bankGuest(t), 1)
 	b.install("banking", next)
 	b.start()
 	b.transfers(10, 10)
@@ -154,7 +154,7 @@ func TestAVersionThatIsHeldIsConvertedByTheNextGuest(t *testing.T) {
 	r := b.start()
 	r.shows("/readyz", `"reason":"poison_held"`)
 	b.eventually("(sql,23514)", "select kind, code from ichor.quarantine")
-	next := stamped(guesttest.Banking(t), 1)
+	next := stamped(bankGuest(t), 1)
 	b.install("banking", next)
 	r.shows("/v1/status", `"digest":"`+guest.DigestOf(next).String())
 	b.exec("alter table bank_accounts drop constraint low") // not before: the guest of before would be tried again
@@ -163,7 +163,7 @@ func TestAVersionThatIsHeldIsConvertedByTheNextGuest(t *testing.T) {
 	if got := b.historyAt(talos.Version(v)); got != guest.DigestOf(next).String() {
 		t.Errorf("the history says that the held version was converted by %s", got)
 	}
-	if got := b.historyAt(talos.Version(v + 1)); got != guest.DigestOf(guesttest.Banking(t)).String() {
+	if got := b.historyAt(talos.Version(v + 1)); got != guest.DigestOf(bankGuest(t)).String() {
 		t.Errorf("the history says that the version behind it was converted by %s", got)
 	}
 }
@@ -206,7 +206,7 @@ func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.exec("alter table bank_accounts drop constraint low")
-	old, next := guesttest.Banking(t), stamped(guesttest.Banking(t), 1)
+	old, next := bankGuest(t), stamped(bankGuest(t), 1)
 	b.install("banking", next)
 	b.start()
 	b.eventually("(100005.00000) (100005.00000)", "select amount from bank_accounts where number < '0003' order by number")
@@ -227,14 +227,14 @@ func TestAModuleThatComesAgainIsTakenAfterAKill(t *testing.T) {
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	b.reaches(b.transfers(0, 10))
-	old, next := guest.DigestOf(guesttest.Banking(t)).String(), stamped(guesttest.Banking(t), 1)
+	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.transfers(10, 10))
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
-	b.install("banking", guesttest.Banking(t))
+	b.install("banking", bankGuest(t))
 	b.exec("insert into ichor.guest_event (guest, digest, state, who) values ('banking', $1, 'armed', 'the file')", old) // and here it was killed
 	b.exec("insert into ichor.guest_event (guest, digest, state, from_version, who) values ('banking', $1, 'active', 900, 'ichor')", old)
 	r = b.start()
@@ -263,11 +263,11 @@ func TestAStartWithARefusedFileGoesOnWithTheHistory(t *testing.T) {
 			}
 			spoil(b)
 			r = b.start()
-			r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(guesttest.Banking(t)).Short())
+			r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(bankGuest(t)).Short())
 			last = b.transfers(10, 10)
 			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 			b.eventually("(1)", "select count(*) from ichor.guest_history")
-			next := stamped(guesttest.Banking(t), 1)
+			next := stamped(bankGuest(t), 1)
 			b.install("banking", next)
 			r.shows("/status", guest.DigestOf(next).String())
 			if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
@@ -291,7 +291,7 @@ func TestAModuleBesideTheFileIsJudgedAndNotTaken(t *testing.T) {
 	r := b.start()
 	last := b.transfers(0, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
-	next := stamped(guesttest.Banking(t), 1)
+	next := stamped(bankGuest(t), 1)
 	beside := func(name string, module []byte) {
 		if err := os.WriteFile(filepath.Join(b.guests, name), module, 0o600); err != nil {
 			t.Fatal(err)
