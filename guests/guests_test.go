@@ -18,9 +18,15 @@ import (
 
 var update = flag.Bool("update", false, "write the examples' modules anew")
 
-// example is the banking guest's directory. The modules that are built with compilers that not
-// every machine has stand in it.
-const example = "../examples/banking/guest"
+// examples are the examples' guests, and the languages beside Go that each is written in. The modules that
+// are built with compilers that not every machine has stand in their directories.
+var examples = map[string][]guests.Language{
+	"banking": {guests.Rust, guests.C, guests.AssemblyScript},
+	"orders":  {guests.AssemblyScript},
+}
+
+// directory is where the guest of an example stands.
+func directory(example string) string { return filepath.Join("../examples", example, "guest") }
 
 // compiler skips the test where the language's compiler is missing, but not in the gate.
 func compiler(t *testing.T, l guests.Language) *guests.Compiler {
@@ -143,71 +149,85 @@ func read(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// TestExamplesInGoAreRebuilt builds the example in Go, which is committed nowhere, from two copies
-// of its sources: whoever builds it has the same bytes.
+// TestExamplesInGoAreRebuilt builds the examples in Go, which are committed nowhere, from two copies
+// of their sources: whoever builds them has the same bytes.
 func TestExamplesInGoAreRebuilt(t *testing.T) {
-	var modules [2][]byte
-	for i := range modules {
-		root := filepath.Join(t.TempDir(), strings.Repeat("deeper/", i), "ichor")
-		for _, directory := range []string{"abi", "guests", "examples/banking/guest"} { // all that it imports
-			if err := os.CopyFS(filepath.Join(root, directory), os.DirFS(filepath.Join("..", directory))); err != nil {
-				t.Fatal(err)
+	for example := range examples {
+		t.Run(example, func(t *testing.T) {
+			modules := [2][]byte{build(t, copied(t, example, "")), build(t, copied(t, example, "deeper"))}
+			if !bytes.Equal(modules[0], modules[1]) {
+				t.Errorf("two directories give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
 			}
-		}
-		for _, file := range []string{"go.mod", "go.sum"} {
-			text, err := os.ReadFile(filepath.Join("..", file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(root, file), text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		modules[i] = build(t, filepath.Join(root, "examples/banking/guest"))
-	}
-	if !bytes.Equal(modules[0], modules[1]) {
-		t.Errorf("two directories give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
-	}
-	if own := build(t, example); !bytes.Equal(own, modules[0]) {
-		t.Errorf("the repository gives a module of %d bytes, its copy another, of %d", len(own), len(modules[0]))
-	}
-}
-
-// TestExamplesAreRebuilt compares the modules of the other languages, which are committed, with
-// what their sources give.
-func TestExamplesAreRebuilt(t *testing.T) {
-	for _, l := range []guests.Language{guests.Rust, guests.C, guests.AssemblyScript} {
-		t.Run(string(l), func(t *testing.T) {
-			t.Parallel()
-			if c := compiler(t, l); !c.Pinned {
-				t.Skipf("%v is %s, the example was built by another version: its bytes differ", c.Command, c.Version)
-			}
-			module := build(t, assemble(t, l))
-			file := filepath.Join(example, "banking-"+string(l)+".wasm")
-			if *update {
-				if err := os.WriteFile(file, module, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			committed, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(committed, module) {
-				t.Errorf("%s is of %d bytes, its sources give others, of %d bytes; if that is meant, go test ./guests -update", file, len(committed), len(module))
+			if own := build(t, directory(example)); !bytes.Equal(own, modules[0]) {
+				t.Errorf("the repository gives a module of %d bytes, its copy another, of %d", len(own), len(modules[0]))
 			}
 		})
 	}
 }
 
-// assemble makes a project of an example's sources, its manifest and its language's kit.
-func assemble(t *testing.T, l guests.Language) string {
+// copied copies an example's guest in Go with all that it imports, and returns the guest's directory.
+func copied(t *testing.T, example, within string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(example, string(l)))); err != nil {
+	root := filepath.Join(t.TempDir(), within, "ichor")
+	for _, part := range []string{"abi", "guests", filepath.Join("examples", example, "guest")} {
+		if err := os.CopyFS(filepath.Join(root, part), os.DirFS(filepath.Join("..", part))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(root, "examples", example, "guest")
+}
+
+// TestExamplesAreRebuilt compares the modules of the other languages, which are committed, with
+// what their sources give.
+func TestExamplesAreRebuilt(t *testing.T) {
+	for example, languages := range examples {
+		for _, l := range languages {
+			t.Run(example+"/"+string(l), func(t *testing.T) {
+				t.Parallel()
+				if c := compiler(t, l); !c.Pinned {
+					t.Skipf("%v is %s, the example was built by another version: its bytes differ", c.Command, c.Version)
+				}
+				rebuild(t, example, l)
+			})
+		}
+	}
+}
+
+func rebuild(t *testing.T, example string, l guests.Language) {
+	t.Helper()
+	module := build(t, assemble(t, example, l))
+	file := filepath.Join(directory(example), example+"-"+string(l)+".wasm")
+	if *update {
+		if err := os.WriteFile(file, module, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(example, "manifest.json"))
+	if !bytes.Equal(committed, module) {
+		t.Errorf("%s is of %d bytes, its sources give others, of %d bytes; if that is meant, go test ./guests -update", file, len(committed), len(module))
+	}
+}
+
+// assemble makes a project of an example's sources, its manifest and its language's kit.
+func assemble(t *testing.T, example string, l guests.Language) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(directory(example), string(l)))); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(directory(example), "manifest.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

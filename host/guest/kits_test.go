@@ -77,16 +77,23 @@ func TestKitsAgree(t *testing.T) {
 	for _, language := range kits {
 		t.Run(string(language), func(t *testing.T) {
 			g := mustLoad(t, string(language), guesttest.BankingIn(t, language), guest.Options{Instances: 1, BatchTime: 1e9})
-			for _, size := range []int{len(records), 1, 17, 200} { // the same instance, again and again
-				for first := 0; first < len(records); first += size {
-					last := min(first+size, len(records))
-					for i, c := range convert(t, g, records[first:last]...) {
-						if got, want := say(&c), say(&want[first+i]); got != want {
-							t.Fatalf("version %d, in batches of %d: %s\ngot  %s\nwant %s", records[first+i].Version, size, records[first+i].Items, got, want)
-						}
-					}
+			agrees(t, g, records, want)
+		})
+	}
+}
+
+// agrees checks that a guest makes of the records what is wanted, in batches of several sizes on the same
+// instance.
+func agrees(t *testing.T, g *guest.Generation, records []guest.Record, want []guest.Conversion) {
+	t.Helper()
+	for _, size := range []int{len(records), 1, 17, 200} {
+		for first := 0; first < len(records); first += size {
+			last := min(first+size, len(records))
+			for i, c := range convert(t, g, records[first:last]...) {
+				if got, want := say(&c), say(&want[first+i]); got != want {
+					t.Fatalf("version %d, in batches of %d: %s\ngot  %s\nwant %s", records[first+i].Version, size, records[first+i].Items, got, want)
 				}
 			}
-		})
+		}
 	}
 }

@@ -15,8 +15,11 @@ import (
 	"github.com/ichor-replicator/ichor/guests"
 )
 
-// BankingDir is the banking guest's directory within the repository.
-const BankingDir = "examples/banking/guest"
+// The directories of the examples' guests within the repository.
+const (
+	BankingDir = "examples/banking/guest"
+	OrdersDir  = "examples/orders/guest"
+)
 
 // Banking returns the banking example's guest in Go.
 func Banking(tb testing.TB) []byte {
@@ -35,11 +38,30 @@ func BankingIn(tb testing.TB, l guests.Language) []byte {
 	if l == guests.Go {
 		return Banking(tb)
 	}
+	return committed(tb, BankingDir, "banking-"+string(l)+".wasm")
+}
+
+// OrdersIn returns the orders example's guest in a language: Go or AssemblyScript.
+func OrdersIn(tb testing.TB, l guests.Language) []byte {
+	tb.Helper()
+	if l != guests.Go {
+		return committed(tb, OrdersDir, "orders-"+string(l)+".wasm")
+	}
+	wasm, err := orders()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wasm
+}
+
+// committed returns a module that stands in the repository.
+func committed(tb testing.TB, directory, name string) []byte {
+	tb.Helper()
 	root, err := repository()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	wasm, err := os.ReadFile(filepath.Join(root, BankingDir, "banking-"+string(l)+".wasm"))
+	wasm, err := os.ReadFile(filepath.Join(root, directory, name))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -95,6 +117,7 @@ func BuildBanking(ctx context.Context, root, out string) error {
 
 var (
 	banking     = sync.OnceValues(func() ([]byte, error) { return built(BankingDir) })
+	orders      = sync.OnceValues(func() ([]byte, error) { return built(OrdersDir) })
 	misbehaving = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/misbehaving") })
 	changed     = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/changed") })
 	order       = sync.OnceValues(func() ([]byte, error) { return built("host/guest/guesttest/order") })
