@@ -7,6 +7,8 @@ import (
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -26,7 +28,7 @@ type backlog struct {
 	accounts  int  // of the bank
 	late      bool // no candidate has its decision before the last is there
 	codec     kafkatest.Compression
-	log       *verdict.Log
+	log       *transcript.Log
 	last      talos.Version // the snapshot when all is installed
 	transfers []transfer    // of the committed versions, in their order
 }
@@ -73,7 +75,7 @@ func (m *benchmark) fill(ctx context.Context, of backlog, size int) (*backlog, e
 	}
 	b.last = b.log.Snapshot()
 	for _, v := range b.log.Versions() {
-		if b.log.Class(v) == verdict.Installable {
+		if b.log.Class(v) == transcript.Installable {
 			b.transfers = append(b.transfers, candidates[v])
 		}
 	}
@@ -97,9 +99,9 @@ func (m *benchmark) source(b *backlog, size int) (source, error) {
 }
 
 // add notes a message, and what it asks for if it is a candidate.
-func (b *backlog) add(m workload.Message, candidates map[talos.Version]transfer) error {
+func (b *backlog) add(m certification.Message, candidates map[talos.Version]transfer) error {
 	kind := kindOf(m)
-	if err := b.log.Add(verdict.Record{Position: m.Position, MessageType: kind, Value: m.Value}); err != nil || kind != "Candidate" {
+	if err := b.log.Add(transcript.Record{Position: m.Position, MessageType: kind, Value: m.Value}); err != nil || kind != "Candidate" {
 		return err
 	}
 	var c struct {
@@ -134,7 +136,7 @@ func (b *backlog) between(above, upTo talos.Version) int {
 	return n
 }
 
-func kindOf(m workload.Message) string {
+func kindOf(m certification.Message) string {
 	for _, h := range m.Headers {
 		if h.Name == "messageType" {
 			return string(h.Value)
@@ -143,7 +145,7 @@ func kindOf(m workload.Message) string {
 	return ""
 }
 
-func messageOf(m workload.Message) kafkatest.Message {
+func messageOf(m certification.Message) kafkatest.Message {
 	out := kafkatest.Message{Key: m.Key, Value: m.Value}
 	for _, h := range m.Headers {
 		out.Headers = append(out.Headers, kafkatest.Header(h))

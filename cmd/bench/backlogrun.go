@@ -34,7 +34,7 @@ func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.
 		return run, err
 	}
 	begun := time.Now()
-	h, err := m.NewHost(ctx, b.topic(), bank, func(s *stage.Settings) { change(bank, s) })
+	h, err := m.NewHost(ctx, b.topic(), bank.Cohort, func(s *stage.Settings) { change(bank, s) })
 	if err != nil {
 		return run, err
 	}
@@ -94,7 +94,7 @@ func (m *benchmark) judge(ctx context.Context, b *backlog, bank *stage.Bank) err
 		return fmt.Errorf("what the host installed differs from a serial replay in %d accounts, snapshot %v of %v: %v",
 			v.Different, v.Snapshot, v.WantSnapshot, v.Differences)
 	}
-	books, _, err := m.Books(ctx, b.topic(), bank, false) // the host may still be about to publish
+	books, _, err := m.Books(ctx, b.topic(), bank.Cohort, false) // the host may still be about to publish
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/program"
-	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -71,7 +71,7 @@ func TestAgeCountsFromWhenASnapshotCouldHaveCoveredTheVersion(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(ms int) time.Time { return begun.Add(time.Duration(ms) * time.Millisecond) }
 	a := &ages{}
-	send := func(ms int, messages ...workload.Message) {
+	send := func(ms int, messages ...certification.Message) {
 		t.Helper()
 		if err := a.send(at(ms), messages); err != nil {
 			t.Fatal(err)
@@ -97,15 +97,15 @@ func TestAgeCountsFromWhenASnapshotCouldHaveCoveredTheVersion(t *testing.T) {
 	}
 }
 
-func candidate(version talos.Position) workload.Message {
-	return workload.Message{Position: version, Headers: []workload.Header{{Name: "messageType", Value: []byte("Candidate")}}}
+func candidate(version talos.Position) certification.Message {
+	return certification.Message{Position: version, Headers: []certification.Header{{Name: "messageType", Value: []byte("Candidate")}}}
 }
 
-func decision(version talos.Version) workload.Message {
+func decision(version talos.Version) certification.Message {
 	value := `{"_typ":"DecisionMessage","xid":"x","agent":"a","cohort":"c","decision":"committed","suffixStart":0,"time":"t",` +
 		`"version":` + version.String() + `,"safepoint":0,"metrics":{"certificationStarted":1,"requestCreated":1,"candidatePublished":1,` +
 		`"candidateReceived":1,"candidateProcessingStarted":1,"decisionCreatedAt":1,"dbSaveStarted":1,"dbSaveEnded":1}}`
-	return workload.Message{Position: 99, Headers: []workload.Header{{Name: "messageType", Value: []byte("Decision")}}, Value: []byte(value)}
+	return certification.Message{Position: 99, Headers: []certification.Header{{Name: "messageType", Value: []byte("Decision")}}, Value: []byte(value)}
 }
 
 func TestMedian(t *testing.T) {

@@ -52,7 +52,7 @@ func (m *benchmark) bank(ctx context.Context, accounts int) (*stage.Bank, error)
 
 // host prepares a host for the bank, with the options' lanes and groups.
 func (m *benchmark) host(ctx context.Context, topic string, b *stage.Bank) (*stage.Host, error) {
-	return m.NewHost(ctx, topic, b, func(s *stage.Settings) { m.adjust(b, s) })
+	return m.NewHost(ctx, topic, b.Cohort, func(s *stage.Settings) { m.adjust(b, s) })
 }
 
 func (m *benchmark) adjust(_ *stage.Bank, s *stage.Settings) {

@@ -5,22 +5,22 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // source makes the messages of a backlog, each for the position that it names.
 type source interface {
-	next() (workload.Message, bool, error)
+	next() (certification.Message, bool, error)
 }
 
 // prompt is a workload as it is made: a decision comes soon after its candidate.
 type prompt struct {
-	generator *workload.Generator
+	generator *certification.Generator
 	size      int // candidates
 }
 
-func (p *prompt) next() (workload.Message, bool, error) {
+func (p *prompt) next() (certification.Message, bool, error) {
 	if p.generator.Counts().Candidates >= p.size {
 		p.generator.Finish()
 	}
@@ -36,7 +36,7 @@ type late struct {
 	position              talos.Position
 }
 
-func (l *late) next() (workload.Message, bool, error) {
+func (l *late) next() (certification.Message, bool, error) {
 	m, more := l.take(&l.candidates, "Candidate")
 	if more {
 		l.moved[talos.Version(m.Position)] = talos.Version(l.position)
@@ -53,7 +53,7 @@ func (l *late) next() (workload.Message, bool, error) {
 }
 
 // take returns the next message of a kind.
-func (l *late) take(from *prompt, kind string) (workload.Message, bool) {
+func (l *late) take(from *prompt, kind string) (certification.Message, bool) {
 	for {
 		m, more, _ := from.next() // it never fails
 		if !more || kindOf(m) == kind {

@@ -12,6 +12,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -149,7 +150,7 @@ func (m *benchmark) send(ctx context.Context, o options, topic string, ages *age
 			due = generator.Counts().Candidates + 1 + o.Delay // the closing one and what is owed
 		}
 		var messages []kafkatest.Message
-		var sent []workload.Message
+		var sent []certification.Message
 		for generator.Counts().Candidates < due {
 			m, more := generator.Next()
 			if ended = !more; ended {
@@ -192,7 +193,7 @@ type ripening struct {
 }
 
 // send notes messages that are about to be sent.
-func (a *ages) send(at time.Time, messages []workload.Message) error {
+func (a *ages) send(at time.Time, messages []certification.Message) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.begun.IsZero() {

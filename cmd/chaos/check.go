@@ -100,16 +100,16 @@ func (w *world) once(ctx context.Context) error {
 	}
 	if !v.OK() {
 		return violated("the database differs from the serial replay in %d of %d accounts, %v; snapshot %d, should be %d; money %s, should be %s",
-			v.Different, v.Accounts, v.Differences, v.Snapshot, v.WantSnapshot, v.Total, v.WantTotal)
+			v.Different, v.Rows, v.Differences, v.Snapshot, v.WantSnapshot, v.Total, v.WantTotal)
 	}
 	return errors.Join(w.converted(ctx), w.books(ctx, true), w.watched(ctx))
 }
 
 // books holds what the hosts wrote down against the log, also while they are under way.
 func (w *world) books(ctx context.Context, rest books.Rest) error {
-	bank := *w.bank
-	bank.URL = w.server.URL(database)
-	is, _, err := w.stage.Books(ctx, topic, &bank, rest)
+	cohort := w.bank.Cohort
+	cohort.URL = w.server.URL(database)
+	is, _, err := w.stage.Books(ctx, topic, cohort, rest)
 	if err != nil {
 		return err
 	}

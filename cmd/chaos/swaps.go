@@ -76,7 +76,7 @@ func (w *world) converted(ctx context.Context) error {
 				order by h.only_version desc, h.from_version desc limit 1) as digest from converted c)
 		select array(select distinct version from named where digest is distinct from ($3::text[])[array_position($2::text[], word)] order by version),
 			array(select distinct version from (select version from converted group by version, number having count(*) > 1) d order by version)`,
-		stage.GuestName, byWord, digests).Scan(&others, &doubled)
+		stage.Banking, byWord, digests).Scan(&others, &doubled)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (w *world) module(ctx context.Context) (file string, err error) {
 			return "", err
 		}
 		file = filepath.Join(w.dir, "guest.wasm")
-		if err := guesttest.BuildBanking(ctx, root, file); err != nil {
+		if err := guesttest.BuildExample(ctx, root, stage.Banking, file); err != nil {
 			return "", err
 		}
 	}
@@ -162,10 +162,10 @@ func (w *world) url() string {
 
 // newHost writes the settings of a host, and listens for what it will say.
 func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
-	bank := *w.bank
-	bank.Name = fmt.Sprintf("host%d", w.hosts)
+	cohort := w.bank.Cohort
+	cohort.Name = fmt.Sprintf("host%d", w.hosts)
 	w.hosts++
-	h, err := w.stage.NewHost(ctx, topic, &bank, func(s *stage.Settings) {
+	h, err := w.stage.NewHost(ctx, topic, cohort, func(s *stage.Settings) {
 		s.Database.URL, s.Database.Lease = w.url(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
 		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account"} // of the triggers

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
-	"github.com/ichor-replicator/ichor/examples/banking/initiator"
-	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -16,10 +15,6 @@ import (
 const (
 	topic    = "cohort.certification"
 	database = "cohort"
-
-	// initiatorEvery is how many transfers there are to one that the cohort's initiator asked for:
-	// it installs that itself, as the host does.
-	initiatorEvery = 4
 )
 
 // demonstrate does everything and leaves nothing behind, unless it was told to. The verdict is
@@ -35,7 +30,7 @@ func demonstrate(ctx context.Context, o options, s *screen, tell func(*report) e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, on.Close()) }()
-	d := show{traffic: traffic{options: o, stage: on, screen: s}}
+	d := show{traffic: traffic{options: o, stage: on, screen: s, example: newExample(o)}}
 	err = s.during("compiling the guest and the host; the first time this takes some minutes", func() error { return d.prepare(ctx) })
 	if err != nil {
 		return nil, err
@@ -63,7 +58,7 @@ func demonstrate(ctx context.Context, o options, s *screen, tell func(*report) e
 
 // openStage starts the broker, with an empty topic, and the database.
 func openStage(ctx context.Context, o options) (*stage.Stage, error) {
-	on, err := stage.Open(ctx, stage.Options{Name: "demo", Ichor: o.Ichor, Guest: o.Guest, Keep: o.Leave})
+	on, err := stage.Open(ctx, stage.Options{Name: "demo", Example: o.Example, Ichor: o.Ichor, Guest: o.Guest, Keep: o.Leave})
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +68,15 @@ func openStage(ctx context.Context, o options) (*stage.Stage, error) {
 	return on, nil
 }
 
-// prepare builds what has to be built, and opens the bank for a host that does not run yet.
+// prepare builds what has to be built, and opens the cohort for a host that does not run yet.
 func (d *show) prepare(ctx context.Context) (err error) {
 	if err = d.stage.Build(ctx); err != nil {
 		return err
 	}
-	if d.bank, err = d.stage.OpenBank(ctx, database, d.options.Accounts); err != nil {
+	if d.cohort, err = d.example.open(ctx, d.stage); err != nil {
 		return err
 	}
-	d.host, err = d.stage.NewHost(ctx, topic, d.bank, nil)
+	d.host, err = d.stage.NewHost(ctx, topic, d.cohort, nil)
 	return err
 }
 
@@ -93,20 +88,19 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	followed := make(chan error, 1)
-	go func() { followed <- d.watch.follow(following, d.bank.URL) }()
+	go func() { followed <- d.watch.follow(following, d.cohort.URL) }()
 	d.screen.say("sending %s", d.plan())
-	initiated := d.beside(ctx)
+	ended := d.example.beside(ctx, d.stage.Brokers())
+	r := &report{}
 	if err := d.traffic.run(ctx); err != nil {
 		stop()
-		_, failed := initiated()
-		return nil, errors.Join(err, <-followed, failed)
+		return nil, errors.Join(err, <-followed, ended(r))
 	}
 	d.screen.say("all is sent; waiting for the host")
-	log, err := verdict.Read(ctx, d.stage.Brokers(), topic)
+	log, err := d.example.read(ctx, d.stage.Brokers())
 	if err != nil {
 		return nil, err
 	}
-	r := &report{}
 	want := log.Snapshot()
 	if err := d.settle(ctx, want); err != nil {
 		if ctx.Err() != nil {
@@ -120,7 +114,7 @@ func (d *show) run(ctx context.Context) (*report, error) {
 			r.Problems = append(r.Problems, err.Error())
 		}
 	}
-	if r.Initiator, err = initiated(); err != nil {
+	if err := ended(r); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
 	if err := d.watch.journeys.ask(ctx); err != nil && d.host.Check() == nil { // the last of them
@@ -134,25 +128,11 @@ func (d *show) run(ctx context.Context) (*report, error) {
 	return r, d.judge(ctx, r, log, took)
 }
 
-// beside runs an initiator beside the host. The function that it returns ends it, and returns what
-// it did.
-func (d *show) beside(ctx context.Context) func() (initiator.Stats, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	i := initiator.New(initiator.Options{Brokers: d.stage.Brokers(), Topic: topic, Database: d.bank.URL, Every: initiatorEvery})
-	ended := make(chan error, 1)
-	go func() { ended <- i.Run(ctx) }()
-	return func() (initiator.Stats, error) {
-		cancel()
-		err := <-ended
-		return i.Stats(), err
-	}
-}
-
 // plan says what the workload will be.
 func (d *show) plan() string {
-	text := fmt.Sprintf("%d transfers", d.options.Transfers)
+	text := fmt.Sprintf("%d %s", d.options.Transfers, d.example.counted())
 	if d.options.For > 0 {
-		text = fmt.Sprintf("transfers for %v", d.options.For)
+		text = fmt.Sprintf("%s for %v", d.example.counted(), d.options.For)
 	}
 	if d.options.Rate > 0 {
 		text += fmt.Sprintf(" at %.0f/s", d.options.Rate)
@@ -174,7 +154,7 @@ func (d *show) settle(ctx context.Context, want talos.Version) error {
 
 // count holds what the host counted against the log, once it has read the last decisions. One that was restarted
 // has counted some of the log again.
-func (d *show) count(ctx context.Context, r *report, log *verdict.Log) (err error) {
+func (d *show) count(ctx context.Context, r *report, log *transcript.Log) (err error) {
 	if d.host.Restarts() > 0 {
 		return nil
 	}
@@ -197,19 +177,18 @@ func (d *show) count(ctx context.Context, r *report, log *verdict.Log) (err erro
 }
 
 // judge fills in the report.
-func (d *show) judge(ctx context.Context, r *report, log *verdict.Log, took time.Duration) error {
-	var err error
-	if r.Check, err = verdict.Check(ctx, log, d.bank.Opening, d.bank.URL); err != nil {
+func (d *show) judge(ctx context.Context, r *report, log *transcript.Log, took time.Duration) error {
+	if err := d.example.judge(ctx, log, r); err != nil {
 		return err
 	}
-	books, evidence, err := d.stage.Books(ctx, topic, d.bank, true)
+	books, evidence, err := d.stage.Books(ctx, topic, d.cohort, true)
 	if err != nil {
 		return err
 	}
 	r.Books = books
 	var installed []talos.Version
 	for _, v := range log.Versions() {
-		if log.Class(v) == verdict.Installable {
+		if log.Class(v) == transcript.Installable {
 			installed = append(installed, v)
 		}
 	}

@@ -61,7 +61,7 @@ func TestDemonstrationWithKillsAndSwaps(t *testing.T) {
 		t.Fatalf("the last line is %q: %v", lines[len(lines)-1], err)
 	}
 	if r.Verdict != "equal" || r.Kills != 2 || r.Swaps != 2 || len(r.Conversions.Guests) != 3 || r.Conversions.Journeys == 0 ||
-		!r.Check.Equal || !r.Check.Conserved || r.Committed < 200 || r.Rate <= 0 || r.P50 != 2 || r.P99 != 2 || r.SnapshotAge != 3 ||
+		!r.Check.Equal || !r.Money.Conserved || r.Committed < 200 || r.Rate <= 0 || r.P50 != 2 || r.P99 != 2 || r.SnapshotAge != 3 ||
 		r.Before.P50 != 0.25 || r.Call.P99 != 0.5 || r.After.P50 != 1.25 {
 		t.Errorf("got %+v", r)
 	}
@@ -75,7 +75,7 @@ func TestDemonstrationSeesWhatIsWrong(t *testing.T) {
 		fault, settle string
 		said          []string
 	}{
-		{"wrong", "10s", []string{"DIFFERS in 1 of 200 accounts", "records are counted as candidate, and the log has", "account 0001: ", "SHOULD BE", "the history names the guests [000000000000]", "Verdict: differs"}},
+		{"wrong", "10s", []string{"DIFFERS in 1 of 200 rows", "records are counted as candidate, and the log has", "account 0001: ", "SHOULD BE", "the history names the guests [000000000000]", "Verdict: differs"}},
 		{"stuck", "1s", []string{"the snapshot does not move", "Verdict: differs"}},
 		{"exit", "20s", []string{"the host ended by itself: exit status 3"}},
 		{"deaf", "1s", []string{"the host is not ready"}},

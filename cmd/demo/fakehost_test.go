@@ -24,6 +24,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -55,7 +56,7 @@ type fakeHost struct {
 	journeys []string
 	digest   string
 	snapshot talos.Version
-	log      *verdict.Log
+	log      *transcript.Log
 }
 
 func runFakeHost(args []string) error {
@@ -104,10 +105,10 @@ func (h *fakeHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/metrics" && h.log != nil:
 		kinds, rest := h.log.Kinds(0), int(h.log.End)
 		if h.fault == "wrong" {
-			kinds[verdict.KindCandidate]--
+			kinds[transcript.KindCandidate]--
 		}
 		for kind, n := range kinds {
-			if kind == verdict.KindOther {
+			if kind == transcript.KindOther {
 				kind = "foreign"
 			}
 			fmt.Fprintf(w, "ichor_records_total{kind=%q,reason=\"\"} %d\n", kind, n)
@@ -166,7 +167,7 @@ func (h *fakeHost) load(ctx context.Context, tx pgx.Tx) error {
 
 // useGuest notes in the history that another guest converts from here on.
 func (h *fakeHost) useGuest(ctx context.Context, tx pgx.Tx) error {
-	module, err := os.ReadFile(filepath.Join(h.settings.Guests.Directory, stage.GuestName+".wasm"))
+	module, err := os.ReadFile(filepath.Join(h.settings.Guests.Directory, stage.Banking+".wasm"))
 	if err != nil {
 		return err
 	}
@@ -176,15 +177,15 @@ func (h *fakeHost) useGuest(ctx context.Context, tx pgx.Tx) error {
 		h.digest = strings.Repeat("0", 64)
 	}
 	_, err = tx.Exec(ctx, `insert into ichor.guest_history select $1, $2, false, $3
-		where not exists (select from ichor.guest_history where digest = $3)`, stage.GuestName, int64(h.snapshot)+1, h.digest)
+		where not exists (select from ichor.guest_history where digest = $3)`, stage.Banking, int64(h.snapshot)+1, h.digest)
 	if err == nil {
-		_, err = tx.Exec(ctx, "insert into ichor.guest_module (digest, name, module) values ($1, $2, $3) on conflict do nothing", h.digest, stage.GuestName, module)
+		_, err = tx.Exec(ctx, "insert into ichor.guest_module (digest, name, module) values ($1, $2, $3) on conflict do nothing", h.digest, stage.Banking, module)
 	}
 	return err
 }
 
-func (h *fakeHost) install(ctx context.Context, tx pgx.Tx, log *verdict.Log, want talos.Version) error {
-	rows, _ := log.Replay(h.opening)
+func (h *fakeHost) install(ctx context.Context, tx pgx.Tx, log *transcript.Log, want talos.Version) error {
+	rows, _ := verdict.Replay(log, h.opening)
 	if h.fault == "wrong" {
 		rows[h.opening.Accounts[0]].Amount.Sub(rows[h.opening.Accounts[0]].Amount, big.NewRat(1, 100_000))
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
-	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 )
 
 // What is kept is for trying: some traffic, and guests that are compared before they convert.
@@ -15,7 +15,7 @@ const (
 	lingerShadow = 300
 )
 
-// linger starts the host again, says what can be tried with it, and sends some transfers until the context ends;
+// linger starts the host again, says what can be tried with it, and goes on with some traffic until the context ends;
 // then it returns nil.
 func (d *show) linger(ctx context.Context, ready func() error) error {
 	file, token, err := d.stage.WriteToken()
@@ -34,7 +34,7 @@ func (d *show) linger(ctx context.Context, ready func() error) error {
 	}
 	d.invite(d.screen.out, token)
 	d.generator.GoOn()
-	err = workload.Produce(ctx, d.generator, workload.Target{Brokers: d.stage.Brokers(), Topic: topic, Rate: lingerRate})
+	err = certification.Produce(ctx, d.generator, certification.Target{Brokers: d.stage.Brokers(), Topic: topic, Rate: lingerRate})
 	if ctx.Err() == nil {
 		return err
 	}
@@ -48,17 +48,18 @@ func (d *show) invite(out io.Writer, token string) {
 		fmt.Fprintf(out, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	binary, settings := d.host.Binary, d.host.Settings
-	fmt.Fprintln(out, "\nAll of it runs on, with 50 transfers a second, until Ctrl-C. To look and to try:")
+	fmt.Fprintf(out, "\nAll of it runs on, with %d %s a second, until Ctrl-C. To look and to try:\n", lingerRate, d.example.counted())
 	line("page", "http://%s/, where the token is %s", d.host.Address, token)
 	line("", "export ICHOR_TOKEN=%s for the commands here", token)
 	line("status", "http://%s/readyz, and /metrics, /v1/openapi.yaml there", d.host.Address)
 	line("", "%s status -c %s", binary, settings)
 	line("check", "%s check -c %s", binary, settings)
 	line("guest", "%s guest inspect %s -c %s", binary, d.stage.Guests.File(), settings)
-	line("swap", "%s guest swap NEW.wasm --name %s -c %s", binary, stage.GuestName, settings)
-	line("database", "psql '%s' -c 'select * from bank_accounts order by number limit 5'", d.bank.URL)
-	line("hold", "psql '%s' -c \"alter table bank_accounts add constraint frozen check (number <> '0001') not valid\"", d.bank.URL)
-	line("", "holds the next version that writes this account, to be retried once the constraint is dropped, or skipped")
+	line("swap", "%s guest swap NEW.wasm --name %s -c %s", binary, d.stage.Guests.Name, settings)
+	line("database", "psql '%s' -c 'select * from %s order by 1 limit 5'", d.cohort.URL, d.example.table())
+	statement, what := d.example.hold()
+	line("hold", "psql '%s' -c \"%s\"", d.cohort.URL, statement)
+	line("", "holds %s, to be retried once the constraint is dropped, or skipped", what)
 	line("topic", "%s at %s", topic, d.stage.Brokers()[0])
 	line("log", "tail -f %s", d.host.Log)
 }

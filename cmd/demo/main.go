@@ -1,6 +1,6 @@
 // Command demo shows Ichor at work on one machine with nothing to install beyond Go: a broker
-// in this process, a private PostgreSQL, a workload with a faithful certifier, the banking
-// guest, and the real host as a process of its own, which it may kill and whose guest it may
+// in this process, a private PostgreSQL, a workload with a faithful certifier, an
+// example's guest, and the real host as a process of its own, which it may kill and whose guest it may
 // swap under load. At the end it judges what the host did, from the log and the database alone.
 package main
 

@@ -9,10 +9,11 @@ import (
 // options are the flags. Each may also be given by an environment variable, DEMO_RATE for
 // --rate.
 type options struct {
-	Transfers int           `default:"20000" help:"Committed transfers to make, at least; 0 for no such end."`
+	Example   string        `default:"banking" enum:"banking,orders" help:"The example to show: banking or orders."`
+	Transfers int           `default:"20000" help:"Committed transfers, or changes of orders, to make, at least; 0 for no such end."`
 	For       time.Duration `help:"Time to make traffic, at least; the workload ends when this and --transfers are reached."`
 	Rate      float64       `default:"2500" help:"Candidates a second; 0 for as many as the broker takes."`
-	Accounts  int           `default:"1000" help:"Accounts of the bank."`
+	Accounts  int           `default:"1000" help:"Accounts of the bank, or articles of the shop."`
 	Seed      uint64        `default:"1" help:"Seed of the workload."`
 	Prune     int           `help:"Candidates that the certifier keeps; 0 for all. Pruning makes its safepoints too low, as in the real one."`
 	Kill      int           `help:"Times to kill the host under load."`
@@ -21,7 +22,7 @@ type options struct {
 	Leave     bool          `help:"Leave the database, the log and the settings behind, and say where."`
 	JSON      bool          `name:"json" help:"Print the verdict as one JSON object too, as the last line."`
 	Ichor     string        `help:"Host binary to use instead of building one." type:"existingfile"`
-	Guest     string        `help:"Guest module to use instead of building the banking example's." type:"existingfile"`
+	Guest     string        `help:"Guest module to use instead of building the example's in Go." type:"existingfile"`
 	Settle    time.Duration `default:"60s" help:"How long the host may make no progress before the demonstration gives up."`
 }
 

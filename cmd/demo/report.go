@@ -8,6 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
@@ -31,18 +32,19 @@ type report struct {
 	Call   milliseconds `json:"guest_call_ms"`
 	After  milliseconds `json:"after_guest_call_ms"`
 
-	Initiator initiator.Stats `json:"initiator"` // the cohort's other writer
+	Initiator *initiator.Stats `json:"initiator,omitempty"` // the cohort's other writer, if it has one
 
 	Kills int `json:"kills"`
 	Swaps int `json:"swaps"`
 
-	Conversions conversions      `json:"conversions"`
-	Books       *books.Report    `json:"books"`            // of the host, against the log
-	Counts      stage.Counts     `json:"counts,omitempty"` // of positions, by a host that was not restarted
-	Check       *verdict.Verdict `json:"check"`
-	Miscounted  string           `json:"miscounted,omitempty"`
-	Problems    []string         `json:"problems,omitempty"`
-	Kept        string           `json:"kept,omitempty"` // the directory that was left behind
+	Conversions conversions         `json:"conversions"`
+	Books       *books.Report       `json:"books"`            // of the host, against the log
+	Counts      stage.Counts        `json:"counts,omitempty"` // of positions, by a host that was not restarted
+	Check       *transcript.Verdict `json:"check"`
+	Money       *verdict.Money      `json:"money,omitempty"` // in a bank
+	Miscounted  string              `json:"miscounted,omitempty"`
+	Problems    []string            `json:"problems,omitempty"`
+	Kept        string              `json:"kept,omitempty"` // the directory that was left behind
 }
 
 // milliseconds is a median and the 99th percentile.
@@ -57,16 +59,16 @@ func (s spread) milliseconds() milliseconds {
 
 // OK reports whether everything is as it should be.
 func (r *report) OK() bool {
-	return r.Check.OK() && r.Books.OK() && len(r.Conversions.Problems) == 0 && r.Miscounted == "" && len(r.Problems) == 0
+	return r.Check.Equal && (r.Money == nil || r.Money.Conserved) && r.Books.OK() && len(r.Conversions.Problems) == 0 && r.Miscounted == "" && len(r.Problems) == 0
 }
 
 // conclude fills in what follows from the rest.
 func (r *report) conclude(took time.Duration, l latencies) {
 	classes := r.Check.Classes
-	r.Committed = classes[verdict.Installable] + classes[verdict.Empty]
-	r.Aborted = classes[verdict.Aborted]
+	r.Committed = classes[transcript.Installable] + classes[transcript.Empty]
+	r.Aborted = classes[transcript.Aborted]
 	r.Seconds = took.Seconds()
-	r.Rate = float64(classes[verdict.Installable]) / took.Seconds()
+	r.Rate = float64(classes[transcript.Installable]) / took.Seconds()
 	r.P50, r.P99, r.SnapshotAge, r.Journeys = stage.Milliseconds(l.install50), stage.Milliseconds(l.install99), stage.Milliseconds(l.snap99), l.journeys
 	r.Before, r.Call, r.After = l.before.milliseconds(), l.call.milliseconds(), l.after.milliseconds()
 	r.Swaps = max(0, len(r.Conversions.Guests)-1)
@@ -84,13 +86,13 @@ func (r *report) print(out io.Writer) {
 	}
 	fmt.Fprintln(out, "\nFrom the log and the database:")
 	line("records", "%d, of which %d repeated decisions and %d others", c.Records, c.Repeated, c.Other)
-	for _, class := range []verdict.Class{verdict.Installable, verdict.Empty, verdict.Aborted, verdict.Duplicate, verdict.Refused, verdict.Undecided, verdict.Unreadable} {
+	for _, class := range []transcript.Class{transcript.Installable, transcript.Empty, transcript.Aborted, transcript.Duplicate, transcript.Refused, transcript.Undecided, transcript.Unreadable} {
 		line("versions "+string(class), "%d", c.Classes[class])
 	}
 	line("snapshot", "%v, to be reached was %v", c.Snapshot, c.WantSnapshot)
-	line("serial replay", "%s", word(c.Equal, fmt.Sprintf("equal in all %d accounts", c.Accounts), fmt.Sprintf("DIFFERS in %d of %d accounts", c.Different, c.Accounts)))
+	line("serial replay", "%s", word(c.Equal, fmt.Sprintf("equal in all %d rows", c.Rows), fmt.Sprintf("DIFFERS in %d of %d rows", c.Different, c.Rows)))
 	for _, d := range c.Differences {
-		fmt.Fprintf(out, "    account %s: %s, should be %s\n", d.Account, d.Got, d.Want)
+		fmt.Fprintf(out, "    %s: %s, should be %s\n", d.Row, d.Got, d.Want)
 	}
 	line("the host's books", "%s", word(r.Books.OK(), "agree with the log", "DO NOT AGREE with the log"))
 	for _, f := range r.Books.Findings {
@@ -99,11 +101,14 @@ func (r *report) print(out io.Writer) {
 	if r.Counts != nil {
 		line("the host's counts", "%s", word(r.Miscounted == "", "have each position of the log once", "ARE WRONG: "+r.Miscounted))
 	}
-	line("money", "%s", word(c.Conserved, c.Total+", all there", c.Total+", SHOULD BE "+c.WantTotal))
+	if m := r.Money; m != nil {
+		line("money", "%s", word(m.Conserved, m.Total+", all there", m.Total+", SHOULD BE "+m.WantTotal))
+	}
 	line("rate", "%.0f versions/s over %.1f s", r.Rate, r.Seconds)
-	i := r.Initiator
-	line("initiator", "first with %d transfers, second with %d; %d waits for a safepoint, %d serialization failures, %d deadlocks, gave up %d times; p99 %.0f ms",
-		i.Installed, i.Already, i.Waits, i.Serialized, i.Deadlocks, i.GaveUp, i.P99)
+	if i := r.Initiator; i != nil {
+		line("initiator", "first with %d transfers, second with %d; %d waits for a safepoint, %d serialization failures, %d deadlocks, gave up %d times; p99 %.0f ms",
+			i.Installed, i.Already, i.Waits, i.Serialized, i.Deadlocks, i.GaveUp, i.P99)
+	}
 	line("kills", "%d", r.Kills)
 	line("guest swaps", "%d", r.Swaps)
 	if r.Swaps > 0 {

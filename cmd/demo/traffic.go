@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
-	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -16,16 +16,17 @@ import (
 type traffic struct {
 	options options
 	stage   *stage.Stage
-	bank    *stage.Bank
+	example example
+	cohort  stage.Cohort
 	host    *stage.Host
 	watch   *snapshotWatch
 	screen  *screen
 	begun   time.Time
 
-	generator *workload.Generator // of the messages, also of those after the end
+	generator *certification.Generator // of the messages, also of those after the end
 
 	mu     sync.Mutex
-	counts workload.Counts
+	counts certification.Counts
 	busy   int // disturbances that are not over
 }
 
@@ -33,9 +34,7 @@ type traffic struct {
 // all disturbances are over, or with the first error of any of them.
 func (t *traffic) run(ctx context.Context) error {
 	var err error
-	t.generator, err = workload.New(workload.Options{
-		Seed: t.options.Seed, Accounts: t.options.Accounts, Prune: t.options.Prune, Now: time.Now,
-	})
+	t.generator, err = t.example.generator()
 	if err != nil {
 		return err
 	}
@@ -55,7 +54,7 @@ func (t *traffic) run(ctx context.Context) error {
 			t.busy--
 		})
 	}
-	err = workload.Produce(ctx, t.generator, workload.Target{
+	err = certification.Produce(ctx, t.generator, certification.Target{
 		Brokers: t.stage.Brokers(), Topic: topic, Rate: t.options.Rate, Until: t.enough, Progress: t.show,
 	})
 	if err != nil {
@@ -68,7 +67,7 @@ func (t *traffic) run(ctx context.Context) error {
 
 // enough reports whether the workload is as long as was asked and no disturbance is left: a host
 // must be killed, and a guest swapped, under load.
-func (t *traffic) enough(counts workload.Counts) bool {
+func (t *traffic) enough(counts certification.Counts) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts = counts
@@ -85,7 +84,7 @@ func (t *traffic) share() float64 {
 func (t *traffic) shareLocked() float64 {
 	share := 1.0
 	if t.options.Transfers > 0 {
-		share = min(share, float64(t.counts.Transfers)/float64(t.options.Transfers))
+		share = min(share, float64(t.counts.Done)/float64(t.options.Transfers))
 	}
 	if t.options.For > 0 {
 		share = min(share, float64(time.Since(t.begun))/float64(t.options.For))
@@ -93,9 +92,9 @@ func (t *traffic) shareLocked() float64 {
 	return share
 }
 
-func (t *traffic) show(counts workload.Counts) {
+func (t *traffic) show(counts certification.Counts) {
 	snapshot, _ := t.watch.read()
-	text := fmt.Sprintf("%d transfers committed, snapshot %v", counts.Transfers, snapshot)
+	text := fmt.Sprintf("%d %s committed, snapshot %v", counts.Done, t.example.counted(), snapshot)
 	if t.options.Kill > 0 {
 		text += fmt.Sprintf(", killed %d times", t.host.Restarts())
 	}
@@ -176,7 +175,7 @@ func (t *traffic) swap(ctx context.Context) error {
 // inUse waits until the history names a guest, and returns the version it begins with.
 func (t *traffic) inUse(ctx context.Context, digest string) (talos.Version, error) {
 	for begun := time.Now(); ; {
-		uses, err := t.bank.History(ctx)
+		uses, err := t.cohort.History(ctx)
 		if err != nil {
 			return 0, err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/program"
 	"github.com/ichor-replicator/ichor/examples/banking/initiator"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -65,18 +66,18 @@ func (o *options) send(told context.Context, out io.Writer) error {
 		return err
 	}
 	shown := time.Now()
-	err = workload.Produce(ctx, generator, workload.Target{
-		Brokers: o.Brokers, Topic: o.Topic, Rate: o.Rate, Until: func(workload.Counts) bool { return told.Err() != nil },
-		Progress: func(c workload.Counts) {
+	err = certification.Produce(ctx, generator, certification.Target{
+		Brokers: o.Brokers, Topic: o.Topic, Rate: o.Rate, Until: func(certification.Counts) bool { return told.Err() != nil },
+		Progress: func(c certification.Counts) {
 			if time.Since(shown) >= o.Tell {
 				shown = time.Now()
-				fmt.Fprintf(out, "%d candidates, %d transfers committed\n", c.Candidates, c.Transfers)
+				fmt.Fprintf(out, "%d candidates, %d transfers committed\n", c.Candidates, c.Done)
 			}
 		},
 	})
 	if err == nil {
 		c := generator.Counts()
-		fmt.Fprintf(out, "all is sent: %d candidates, %d transfers committed\n", c.Candidates, c.Transfers)
+		fmt.Fprintf(out, "all is sent: %d candidates, %d transfers committed\n", c.Candidates, c.Done)
 	}
 	stop()
 	stats := <-ended

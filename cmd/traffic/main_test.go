@@ -15,6 +15,7 @@ import (
 	"github.com/ichor-replicator/ichor/cmd/internal/program"
 	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -42,7 +43,7 @@ func undecided(t *testing.T, at string) (all, missing int) {
 		t.Fatal(err)
 	}
 	for _, v := range log.Versions() {
-		if all++; log.Class(v) == verdict.Undecided {
+		if all++; log.Class(v) == transcript.Undecided {
 			missing++
 		}
 	}

@@ -1,5 +1,5 @@
 -- The tables of the orders example, in a schema of their own.
-create schema if not exists shop;
+create schema shop;
 
 create type shop.order_status as enum ('placed', 'paid', 'shipped', 'cancelled');
 

@@ -90,24 +90,31 @@ var imports = map[string][]string{
 
 	"examples/banking/guest":            {"abi", "guests/go"},
 	"examples/banking":                  {},
-	"examples/banking/workload":         {"examples/banking", "host/talos"},
-	"examples/banking/workload/verdict": {"host/talos"},
+	"examples/banking/workload":         {"examples/banking", "examples/certification"},
+	"examples/banking/workload/verdict": {"examples/certification/transcript", "host/talos"},
 	"examples/banking/initiator":        {"host/talos"},
 
-	"examples/orders/guest": {"abi", "guests/go"},
+	"examples/orders":                  {},
+	"examples/orders/guest":            {"abi", "guests/go"},
+	"examples/orders/workload":         {"examples/certification"},
+	"examples/orders/workload/verdict": {"examples/certification/transcript", "host/talos"},
+
+	"examples/certification":            {"host/talos"}, // what all examples have in common
+	"examples/certification/transcript": {"host/talos"},
 
 	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/spans", "host/status", "host/verify", "host/verify/books"},
 	"cmd/internal/program": {},
-	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest",
+	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "examples/certification/transcript", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/cohort", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/sim":     {"cmd/internal/program", "host/sim"},
-	"cmd/traffic": {"cmd/internal/program", "examples/banking/initiator", "examples/banking/workload"},
+	"cmd/traffic": {"cmd/internal/program", "examples/banking/initiator", "examples/banking/workload", "examples/certification"},
 	"cmd/demo": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/cohort", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify", "host/verify/books"},
+		"examples/banking/workload/verdict", "examples/certification", "examples/certification/transcript", "examples/orders", "examples/orders/workload",
+		"examples/orders/workload/verdict", "host/cohort", "host/hosttest", "host/installer", "host/talos", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
 		"host/crash", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/status", "host/talos", "host/verify/books"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
+		"examples/banking/workload/verdict", "examples/certification", "examples/certification/transcript", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.
@@ -121,13 +128,15 @@ var testImports = map[string][]string{
 	"host/guest":                        {"guests", "guests/go"},                                                // the languages, and a guest that was built in, to compare with
 	"host/guest/oci":                    {"host/guest"},                                                         // digests
 	"host/guest/fuel":                   {"abi", "guests"},                                                      // what fuel costs a guest in each language
-	"examples/banking/workload/verdict": {"examples/banking/workload"},
-	"host/replay":                       {"guests"},                                              // the bank's guests in two languages
-	"host/sim":                          {"host/installer"},                                      // to compare the model of the database with
-	"host/verify":                       {"host/cohort"},                                         // histories
-	"host/installer":                    {"abi", "host/guest/sqlpolicy"},                         // templates go through both
-	"cmd/demo":                          {"host/admin"},                                          // it asks the real listener
-	"cmd/traffic":                       {"examples/banking/workload/verdict", "host/installer"}, // what it left in the log; the tables of a cohort
+	"examples/banking/workload/verdict": {"examples/banking/workload", "examples/certification"},
+	"examples/banking/workload":         {"host/talos"},
+	"examples/certification":            {"examples/banking/workload"},                                                                // something to certify
+	"host/replay":                       {"guests"},                                                                                   // the bank's guests in two languages
+	"host/sim":                          {"host/installer"},                                                                           // to compare the model of the database with
+	"host/verify":                       {"host/cohort"},                                                                              // histories
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"},                                                              // templates go through both
+	"cmd/demo":                          {"host/admin"},                                                                               // it asks the real listener
+	"cmd/traffic":                       {"examples/banking/workload/verdict", "examples/certification/transcript", "host/installer"}, // what it left in the log; the tables of a cohort
 }
 
 // doors says who may import an outside dependency; its tests may too. Packages that are not of
@@ -137,13 +146,13 @@ var doors = map[string][]string{
 	"github.com/cespare/xxhash/v2":   {"host/kafka"},
 	"github.com/tetratelabs/wazero":  {"host/guest"},
 	"github.com/wasilibs/go-pgquery": {"host/guest/sqlpolicy"},
-	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict",
+	"github.com/jackc/pgx/v5": {"host/installer", "host/installer/pgtest", "host/hosttest", "examples/banking", "examples/banking/initiator", "examples/banking/workload/verdict", "examples/certification/transcript", "examples/orders", "examples/orders/workload/verdict",
 		"cmd/internal/stage", "cmd/demo", "cmd/bench", "cmd/chaos"},
 	"github.com/fsnotify/fsnotify":                                    {"host/rollout"},
 	"github.com/prometheus/client_golang":                             {"host", "host/admin", "host/guest", "host/kafka", "host/metric", "host/spans", "host/telemetry", "cmd/ichor"},
 	"github.com/alecthomas/kong":                                      {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
 	"go.yaml.in/yaml/v4":                                              {"cmd/ichor", "cmd/internal/stage"},
-	"github.com/twmb/franz-go":                                        {"host/kafka/kafkatest", "examples/banking/initiator", "examples/banking/workload", "examples/banking/workload/verdict"},
+	"github.com/twmb/franz-go":                                        {"host/kafka/kafkatest", "examples/banking/initiator", "examples/certification", "examples/certification/transcript"},
 	"github.com/fergusstrange/embedded-postgres":                      {"host/installer/pgtest"},
 	"oras.land/oras-go/v2":                                            {"host/guest/oci"},
 	"github.com/opencontainers/go-digest":                             {"host/guest/oci"},

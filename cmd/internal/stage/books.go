@@ -13,11 +13,11 @@ import (
 	"github.com/ichor-replicator/ichor/host/verify/books"
 )
 
-// Books holds what the host wrote down in the bank's database against the topic. rest says that it has
+// Books holds what the host wrote down in the cohort's database against the topic. rest says that it has
 // been given all the time that it needs.
-func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest books.Rest) (*books.Report, *books.Evidence, error) {
+func (s *Stage) Books(ctx context.Context, topic string, c Cohort, rest books.Rest) (*books.Report, *books.Evidence, error) {
 	quiet := slog.New(slog.DiscardHandler)
-	evidence, err := evidenceOf(ctx, bank, quiet)
+	evidence, err := evidenceOf(ctx, c, quiet)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the host's books: %w", err)
 	}
@@ -33,9 +33,9 @@ func (s *Stage) Books(ctx context.Context, topic string, bank *Bank, rest books.
 	return books.Check(log, evidence, rest), evidence, nil
 }
 
-// History returns which guest converts what, as the bank's database has it.
-func (b *Bank) History(ctx context.Context) ([]cohort.Use, error) {
-	in, err := installer.New(installer.Options{URL: b.URL}, slog.New(slog.DiscardHandler))
+// History returns which guest converts what, as the cohort's database has it.
+func (c Cohort) History(ctx context.Context) ([]cohort.Use, error) {
+	in, err := installer.New(installer.Options{URL: c.URL}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,8 @@ func (b *Bank) History(ctx context.Context) ([]cohort.Use, error) {
 	return state.History, nil
 }
 
-func evidenceOf(ctx context.Context, bank *Bank, quiet *slog.Logger) (*books.Evidence, error) {
-	in, err := installer.New(installer.Options{URL: bank.URL}, quiet)
+func evidenceOf(ctx context.Context, c Cohort, quiet *slog.Logger) (*books.Evidence, error) {
+	in, err := installer.New(installer.Options{URL: c.URL}, quiet)
 	if err != nil {
 		return nil, err
 	}

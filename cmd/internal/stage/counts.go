@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -49,7 +49,7 @@ func readCounts(from io.Reader) (Counts, error) {
 
 // Against says where the counts of a host that has read the log from a position to its end are not those of an
 // independent reader (I11): each position is counted once, and each record as what it is.
-func (c Counts) Against(log *verdict.Log, from talos.Position) error {
+func (c Counts) Against(log *transcript.Log, from talos.Position) error {
 	var errs []error
 	kinds, sum := log.Kinds(from), 0
 	for _, n := range c {
@@ -58,8 +58,8 @@ func (c Counts) Against(log *verdict.Log, from talos.Position) error {
 	if positions := int(log.End - from); sum != positions {
 		errs = append(errs, fmt.Errorf("%d of the log's %d positions from %d on are counted", sum, positions, from))
 	}
-	for kind, n := range map[verdict.Kind]int{
-		verdict.KindCandidate: c["candidate"], verdict.KindRefused: c["refused"], verdict.KindDecision: c["decision"], verdict.KindOther: c["foreign"] + c["malformed"],
+	for kind, n := range map[transcript.Kind]int{
+		transcript.KindCandidate: c["candidate"], transcript.KindRefused: c["refused"], transcript.KindDecision: c["decision"], transcript.KindOther: c["foreign"] + c["malformed"],
 	} {
 		if n != kinds[kind] {
 			errs = append(errs, fmt.Errorf("%d records are counted as %s, and the log has %d from %d on", n, kind, kinds[kind], from))

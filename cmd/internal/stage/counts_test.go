@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -26,7 +27,7 @@ func TestEachRecordIsCountedOnce(t *testing.T) {
 	log := verdict.NewLog()
 	log.End = 10
 	candidate := `{"xid":"x","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":1}`
-	for _, r := range []verdict.Record{
+	for _, r := range []transcript.Record{
 		{Position: 0}, {Position: 1, MessageType: "Candidate", Value: []byte(candidate)}, {Position: 2, MessageType: "Candidate", Value: []byte(candidate)},
 		{Position: 5, MessageType: "Candidate", Value: []byte("{}")}, {Position: 6, MessageType: "Decision", Value: []byte(`{"version":1,"decision":"committed"}`)},
 		{Position: 7, MessageType: "Decision", Value: []byte(`{"version":2,"decision":"aborted"}`)}, {Position: 8, MessageType: "x"}, {Position: 9},

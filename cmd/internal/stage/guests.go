@@ -11,19 +11,23 @@ import (
 	"strconv"
 )
 
-// GuestName is the name of the guest that the routes speak of, and of its file.
-const GuestName = "banking"
+// The examples, and the names of their guests, which the routes speak of.
+const (
+	Banking = "banking"
+	Orders  = "orders"
+)
 
 // Guests makes guests that do the same and differ in their bytes, and puts one after the other
 // into the directory that the hosts watch. Its methods are for one goroutine at a time.
 type Guests struct {
+	Name   string // of the guest
 	dir    string
 	module []byte
 	placed []string // digests, in their order
 }
 
 // File returns the path of the guest's module.
-func (g *Guests) File() string { return filepath.Join(g.dir, GuestName+".wasm") }
+func (g *Guests) File() string { return filepath.Join(g.dir, g.Name+".wasm") }
 
 // Place replaces the guest by one that was never placed.
 func (g *Guests) Place() (digest string, err error) { return g.place(len(g.placed)) }

@@ -7,7 +7,7 @@ import (
 
 func TestEveryPlacedGuestDiffersInACustomSection(t *testing.T) {
 	module := []byte("\x00asm\x01\x00\x00\x00")
-	g := Guests{dir: t.TempDir(), module: module}
+	g := Guests{Name: Banking, dir: t.TempDir(), module: module}
 	seen := map[string]bool{}
 	for n := range 3 {
 		digest, err := g.Place()

@@ -30,19 +30,19 @@ type Host struct {
 	kills   int
 }
 
-// NewHost writes the settings of a host that reads the topic into the bank, and makes the host's own
+// NewHost writes the settings of a host that reads the topic into the cohort, and makes the host's own
 // tables there. change, unless it is nil, may change the settings before they are written.
-func (s *Stage) NewHost(ctx context.Context, topic string, bank *Bank, change func(*Settings)) (*Host, error) {
+func (s *Stage) NewHost(ctx context.Context, topic string, c Cohort, change func(*Settings)) (*Host, error) {
 	listen, err := hosttest.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
-	settings := s.Settings(topic, bank.URL, "cache", listen)
+	settings := s.Settings(topic, c.URL, "cache", listen)
 	if change != nil {
 		change(&settings)
 	}
-	h := &Host{Binary: s.ichor, Log: s.Path(bank.Name + ".log"), Address: listen}
-	if h.Settings, err = s.WriteSettings(bank.Name, &settings); err != nil {
+	h := &Host{Binary: s.ichor, Log: s.Path(c.Name + ".log"), Address: listen}
+	if h.Settings, err = s.WriteSettings(c.Name, &settings); err != nil {
 		return nil, err
 	}
 	_, err = s.Ichor(ctx, "db", "init", "-c", h.Settings)

@@ -73,7 +73,7 @@ func (s *Stage) Settings(topic, url, cache, listen string) Settings {
 	var out Settings
 	out.Source.Brokers, out.Source.Topic, out.Source.Group = s.Brokers(), topic, s.Group()
 	out.Database.URL = url
-	out.Guests.Directory, out.Guests.Routes = s.guests(), []Route{{Cohort: "*", Guest: GuestName}}
+	out.Guests.Directory, out.Guests.Routes = s.guests(), []Route{{Cohort: "*", Guest: s.options.Example}}
 	out.Guests.Cache = s.Path(cache)
 	out.HTTP.Listen = listen
 	return out

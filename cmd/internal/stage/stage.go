@@ -1,9 +1,10 @@
 // Package stage is what the demonstration and the benchmarks run a host on: a broker in this
-// process that the host talks to over TCP, a PostgreSQL of its own that syncs its commits, banks in it,
+// process that the host talks to over TCP, a PostgreSQL of its own that syncs its commits, cohorts in it,
 // a directory of guests, and hosts as processes of their own.
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -22,7 +23,8 @@ type Options struct {
 	Tags  []string // with these build tags
 	// Brokers are addresses of a broker that runs by itself; without any the stage starts one in this process.
 	Brokers []string
-	Guest   string // a guest's module; Build builds the banking example's when it is empty
+	Example string // whose guest it is; Banking when it is empty
+	Guest   string // a guest's module; Build builds the example's in Go when it is empty
 	Keep    bool   // Close leaves the directory, with the database in it
 }
 
@@ -42,6 +44,7 @@ type Stage struct {
 // Open starts the broker and the database. Close ends what was started; after an error of Open
 // that is done already.
 func Open(ctx context.Context, options Options) (*Stage, error) {
+	options.Example = cmp.Or(options.Example, Banking)
 	s := &Stage{options: options, ichor: options.Ichor}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -83,7 +86,7 @@ func (s *Stage) Build(ctx context.Context) error {
 	module := s.options.Guest
 	if module == "" {
 		module = s.Path("guest.wasm")
-		if err := guesttest.BuildBanking(ctx, s.Root, module); err != nil {
+		if err := guesttest.BuildExample(ctx, s.Root, s.options.Example, module); err != nil {
 			return err
 		}
 	}
@@ -91,7 +94,7 @@ func (s *Stage) Build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.Guests = &Guests{dir: s.guests(), module: text}
+	s.Guests = &Guests{Name: s.options.Example, dir: s.guests(), module: text}
 	_, err = s.Guests.Place()
 	return err
 }

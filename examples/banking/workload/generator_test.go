@@ -6,10 +6,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-func all(t *testing.T, options Options) (messages []Message, counts Counts) {
+func all(t *testing.T, options Options) (messages []certification.Message, counts certification.Counts) {
 	t.Helper()
 	g, err := New(options)
 	if err != nil {
@@ -27,7 +28,7 @@ func all(t *testing.T, options Options) (messages []Message, counts Counts) {
 	}
 }
 
-func messageType(m Message) string {
+func messageType(m certification.Message) string {
 	for _, h := range m.Headers {
 		if h.Name == "messageType" {
 			return string(h.Value)
@@ -40,8 +41,10 @@ func TestSeedDecidesEverything(t *testing.T) {
 	one, _ := all(t, Options{Seed: 7, Transfers: 300})
 	two, _ := all(t, Options{Seed: 7, Transfers: 300})
 	other, _ := all(t, Options{Seed: 8, Transfers: 300})
-	same := func(a, b []Message) bool {
-		return slices.EqualFunc(a, b, func(a, b Message) bool { return bytes.Equal(a.Value, b.Value) && bytes.Equal(a.Key, b.Key) })
+	same := func(a, b []certification.Message) bool {
+		return slices.EqualFunc(a, b, func(a, b certification.Message) bool {
+			return bytes.Equal(a.Value, b.Value) && bytes.Equal(a.Key, b.Key)
+		})
 	}
 	if !same(one, two) {
 		t.Error("one seed gives two workloads")
@@ -49,6 +52,28 @@ func TestSeedDecidesEverything(t *testing.T) {
 	if same(one, other) {
 		t.Error("two seeds give one workload")
 	}
+}
+
+// candidateWire and decisionWire are what is looked at of a message.
+type (
+	candidateWire struct {
+		ReadSet  []string
+		ReadVers []talos.Version
+		Statemap json.RawMessage
+	}
+	decisionWire struct {
+		Decision                                     string
+		Version                                      talos.Version
+		DuplicateVersion, Safepoint, ConflictVersion *talos.Version
+	}
+)
+
+// about returns the version that a decision is about.
+func (d *decisionWire) about() talos.Version {
+	if d.DuplicateVersion != nil {
+		return *d.DuplicateVersion
+	}
+	return d.Version
 }
 
 // census counts what a checklist of a faithful generator asks for.
@@ -59,7 +84,7 @@ type census struct {
 	undecided                                                                   map[talos.Version]candidateWire
 }
 
-func (c *census) candidate(t *testing.T, m Message) {
+func (c *census) candidate(t *testing.T, m certification.Message) {
 	t.Helper()
 	var wire candidateWire
 	if json.Unmarshal(m.Value, &wire) != nil || wire.ReadSet == nil {
@@ -81,7 +106,7 @@ func (c *census) candidate(t *testing.T, m Message) {
 	count(&c.readVers, len(wire.ReadVers) > 0)
 }
 
-func (c *census) decision(t *testing.T, m Message, first map[talos.Version]decisionWire, newest *talos.Version) {
+func (c *census) decision(t *testing.T, m certification.Message, first map[talos.Version]decisionWire, newest *talos.Version) {
 	t.Helper()
 	var d decisionWire
 	if err := json.Unmarshal(m.Value, &d); err != nil {
@@ -125,7 +150,7 @@ func count(n *int, holds bool) {
 	}
 }
 
-func take(t *testing.T, messages []Message) census {
+func take(t *testing.T, messages []certification.Message) census {
 	t.Helper()
 	c := census{undecided: map[talos.Version]candidateWire{}}
 	first := map[talos.Version]decisionWire{}
@@ -160,7 +185,7 @@ func TestWorkloadHoldsEverythingThatALogCanHold(t *testing.T) {
 			t.Errorf("none is %s", name)
 		}
 	}
-	if c.others != counts.Other || c.repeated != counts.Repeated || counts.Transfers < 8_000 {
+	if c.others != counts.Other || c.repeated != counts.Repeated || counts.Done < 8_000 {
 		t.Errorf("counted %+v, the generator %+v", c, counts)
 	}
 	if share := float64(c.aborted) / float64(counts.Candidates); share < 0.01 || share > 0.5 {
@@ -190,7 +215,7 @@ func TestFinishEndsAWorkload(t *testing.T) {
 		}
 	}
 	g.Finish()
-	var last Message
+	var last certification.Message
 	n := 0
 	for m, ok := g.Next(); ok; m, ok = g.Next() {
 		last = m

@@ -2,10 +2,13 @@ package workload
 
 import (
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/ichor-replicator/ichor/examples/certification"
 )
 
-// Options say what a Generator makes. The zero value of a field means its default.
+// Options say what happens in the bank. The zero value of a field means its default.
 type Options struct {
 	Seed uint64
 	// Accounts is how many accounts there are, 0001 and on; default 1,000, at least 4.
@@ -17,16 +20,23 @@ type Options struct {
 	// HotShare how often one of these is picked, default 0.05; below 0 means never.
 	Hot      int
 	HotShare float64
-	// MaxDelay is how many messages a decision may come after its candidate; default 40.
+	// MaxDelay, Prune, Plain and Now are certification.Options's. A plain workload has single transfers only.
 	MaxDelay int
-	// Prune is how many candidates the certifier keeps when it prunes; 0 means that it never
-	// prunes. Pruning makes its safepoints too low, as it does in the real one.
-	Prune int
-	// Plain leaves out everything but single transfers and their decisions.
-	Plain bool
-	// Now is the clock; nil is one that moves a millisecond with each candidate, so that
-	// messages depend on nothing but these options.
-	Now func() time.Time
+	Prune    int
+	Plain    bool
+	Now      func() time.Time
+}
+
+// New returns a generator of the bank's traffic, or an error when the options contradict each other.
+func New(options Options) (*certification.Generator, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("workload: %w", err)
+	}
+	return certification.New(&bank{options}, certification.Options{
+		Seed: options.Seed, Cohort: "banking", Goal: options.Transfers, MaxDelay: options.MaxDelay, Prune: options.Prune,
+		Plain: options.Plain, Now: options.Now,
+	})
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -39,16 +49,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.HotShare == 0 {
 		o.HotShare = 0.05
 	}
-	if o.MaxDelay == 0 {
-		o.MaxDelay = 40
-	}
 	switch {
 	case o.Accounts < 4:
 		return o, errors.New("a workload needs at least 4 accounts")
 	case o.Hot < 2 || o.Hot > o.Accounts:
 		return o, errors.New("at least 2 accounts must be hot, and at most all of them")
-	case o.MaxDelay < 0 || o.Transfers < 0 || o.Prune < 0:
-		return o, errors.New("delay, transfers and prune must not be negative")
 	}
 	return o, nil
 }

@@ -109,9 +109,9 @@ func Values(tb testing.TB) []byte {
 	return wasm
 }
 
-// BuildBanking builds the banking example's guest from the repository in root into a file.
-func BuildBanking(ctx context.Context, root, out string) error {
-	_, err := guests.Build(ctx, filepath.Join(root, BankingDir), out)
+// BuildExample builds the guest in Go of an example, such as "banking", from the repository in root into a file.
+func BuildExample(ctx context.Context, root, example, out string) error {
+	_, err := guests.Build(ctx, filepath.Join(root, "examples", example, "guest"), out)
 	return err
 }
 

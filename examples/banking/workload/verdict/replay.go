@@ -1,10 +1,27 @@
+// Package verdict judges what a host made of a certification topic of the banking example, from the log and
+// the database alone: it replays what is committed one version after the other in exact decimals, and compares.
 package verdict
 
 import (
+	"context"
 	"math/big"
 
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
+
+// NewLog returns the log of no records, of candidates of the bank.
+func NewLog() *transcript.Log { return transcript.NewLog(understand) }
+
+// Read reads a topic of the bank to the end that it has now.
+func Read(ctx context.Context, brokers []string, topic string) (*transcript.Log, error) {
+	return transcript.Read(ctx, brokers, topic, understand)
+}
+
+func understand(is transcript.Item) error {
+	_, err := readMovement(is)
+	return err
+}
 
 // Row is an account.
 type Row struct {
@@ -24,17 +41,18 @@ type Opening struct {
 // Replay installs the installable versions one after the other and returns the rows that are then
 // there. total is the money that should be in them together, summed from the opening and the
 // movements of money from and to outside.
-func (l *Log) Replay(o Opening) (rows Rows, total *big.Rat) {
+func Replay(log *transcript.Log, o Opening) (rows Rows, total *big.Rat) {
 	rows = Rows{}
 	for _, account := range o.Accounts {
 		rows[account] = Row{Amount: new(big.Rat).Set(o.Amount)}
 	}
 	total = new(big.Rat).Mul(o.Amount, big.NewRat(int64(len(o.Accounts)), 1))
-	for _, v := range l.Versions() {
-		if l.Class(v) != Installable {
+	for _, v := range log.Versions() {
+		if log.Class(v) != transcript.Installable {
 			continue
 		}
-		for _, m := range l.candidates[v].movements {
+		for _, is := range log.Items(v) {
+			m, _ := readMovement(is) // it was understood when it was added
 			rows.move(m, v)
 			if m.from == "" {
 				total.Add(total, m.amount)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/ichor-replicator/ichor/examples/banking"
 	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
+	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -26,7 +28,7 @@ func opening(accounts int) Opening {
 const fields = `"xid":"x","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":1`
 
 // small is a log with a version of each class, in a form that one can read.
-func small(t *testing.T) *Log {
+func small(t *testing.T) *transcript.Log {
 	t.Helper()
 	l := NewLog()
 	for i, r := range []struct{ kind, value string }{
@@ -49,7 +51,7 @@ func small(t *testing.T) *Log {
 		{"Candidate", `{` + fields + `,"statemap":[{}]}`},
 		{"Decision", `{"decision":"committed","version":16,"safepoint":1}`},
 	} {
-		if err := l.Add(Record{talos.Position(i), r.kind, []byte(r.value)}); err != nil {
+		if err := l.Add(transcript.Record{Position: talos.Position(i), MessageType: r.kind, Value: []byte(r.value)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,8 +60,8 @@ func small(t *testing.T) *Log {
 
 func TestEveryVersionHasItsClass(t *testing.T) {
 	l := small(t)
-	for v, want := range map[talos.Version]Class{
-		1: Installable, 2: Installable, 3: Aborted, 4: Duplicate, 5: Empty, 6: Refused, 15: Undecided, 16: Unreadable,
+	for v, want := range map[talos.Version]transcript.Class{
+		1: transcript.Installable, 2: transcript.Installable, 3: transcript.Aborted, 4: transcript.Duplicate, 5: transcript.Empty, 6: transcript.Refused, 15: transcript.Undecided, 16: transcript.Unreadable,
 	} {
 		if got := l.Class(v); got != want {
 			t.Errorf("version %v is %s, want %s", v, got, want)
@@ -82,7 +84,7 @@ func good() Rows {
 }
 
 func TestRowsOfTheReplayPass(t *testing.T) {
-	v := small(t).Compare(opening(3), good(), 5)
+	v := Compare(small(t), opening(3), good(), 5)
 	if !v.OK() || v.Total != "299993.00001" || v.Total != v.WantTotal || v.Different != 0 {
 		t.Errorf("got %+v", v)
 	}
@@ -93,27 +95,27 @@ func TestEveryDifferenceIsSeen(t *testing.T) {
 		change           func(Rows)
 		snapshot         talos.Version
 		equal, conserved bool
-		shown            Difference
+		shown            transcript.Difference
 	}{
-		"amount": {func(r Rows) { r["0001"] = Row{big.NewRat(99_999, 1), 1} }, 5, false, false, Difference{"0001", "99998.50001 at version 1", "99999.00000 at version 1"}},
+		"amount": {func(r Rows) { r["0001"] = Row{big.NewRat(99_999, 1), 1} }, 5, false, false, transcript.Difference{Row: "account 0001", Want: "99998.50001 at version 1", Got: "99999.00000 at version 1"}},
 		"beyond the decimals": {func(r Rows) { r["0003"].Amount.Add(r["0003"].Amount, big.NewRat(1, 3_000_000)) }, 5, false, false,
-			Difference{"0003", "100000.00000 at version 0", "300000000001/3000000 at version 0"}},
-		"version": {func(r Rows) { r["0003"] = Row{r["0003"].Amount, 4} }, 5, false, true, Difference{"0003", "100000.00000 at version 0", "100000.00000 at version 4"}},
-		"missing": {func(r Rows) { delete(r, "0002") }, 5, false, false, Difference{"0002", "99994.50000 at version 2", "none"}},
-		"surplus": {func(r Rows) { r["9"] = Row{new(big.Rat), 0} }, 5, false, true, Difference{"9", "none", "0.00000 at version 0"}},
-		"swapped": {func(r Rows) { r["0001"], r["0003"] = r["0003"], r["0001"] }, 5, false, true, Difference{"0001", "99998.50001 at version 1", "100000.00000 at version 0"}},
+			transcript.Difference{Row: "account 0003", Want: "100000.00000 at version 0", Got: "300000000001/3000000 at version 0"}},
+		"version": {func(r Rows) { r["0003"] = Row{r["0003"].Amount, 4} }, 5, false, true, transcript.Difference{Row: "account 0003", Want: "100000.00000 at version 0", Got: "100000.00000 at version 4"}},
+		"missing": {func(r Rows) { delete(r, "0002") }, 5, false, false, transcript.Difference{Row: "account 0002", Want: "99994.50000 at version 2", Got: "none"}},
+		"surplus": {func(r Rows) { r["9"] = Row{new(big.Rat), 0} }, 5, false, true, transcript.Difference{Row: "account 9", Want: "none", Got: "0.00000 at version 0"}},
+		"swapped": {func(r Rows) { r["0001"], r["0003"] = r["0003"], r["0001"] }, 5, false, true, transcript.Difference{Row: "account 0001", Want: "99998.50001 at version 1", Got: "100000.00000 at version 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows := good()
 			c.change(rows)
-			v := small(t).Compare(opening(3), rows, c.snapshot)
+			v := Compare(small(t), opening(3), rows, c.snapshot)
 			if v.Equal != c.equal || v.Conserved != c.conserved || v.OK() || len(v.Differences) == 0 || v.Differences[0] != c.shown {
 				t.Errorf("got %+v", v)
 			}
 		})
 	}
 	for _, snapshot := range []talos.Version{4, 6, 16} {
-		if v := small(t).Compare(opening(3), good(), snapshot); v.Equal || v.OK() || !v.Conserved {
+		if v := Compare(small(t), opening(3), good(), snapshot); v.Equal || v.OK() || !v.Conserved {
 			t.Errorf("snapshot %v passed: %+v", snapshot, v)
 		}
 	}
@@ -121,7 +123,7 @@ func TestEveryDifferenceIsSeen(t *testing.T) {
 
 func TestDecisionsThatSayNothingAreErrors(t *testing.T) {
 	for _, value := range []string{``, `{}`, `{"decision":"maybe","version":1}`, `{"decision":"aborted"}`} {
-		if err := NewLog().Add(Record{1, "Decision", []byte(value)}); err == nil {
+		if err := NewLog().Add(transcript.Record{Position: 1, MessageType: "Decision", Value: []byte(value)}); err == nil {
 			t.Errorf("%s passed", value)
 		}
 	}
@@ -144,11 +146,11 @@ func TestReplayAgreesWithTheRecordedDigests(t *testing.T) {
 		}
 		l := NewLog()
 		for _, r := range records {
-			if err := l.Add(Record{r.Position, string(r.Header("messageType")), r.Value}); err != nil {
+			if err := l.Add(transcript.Record{Position: r.Position, MessageType: string(r.Header("messageType")), Value: r.Value}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		rows, _ := l.Replay(opening(c.accounts))
+		rows, _ := Replay(l, opening(c.accounts))
 		var lines []talostest.BankRow
 		for account, row := range rows {
 			lines = append(lines, talostest.BankRow{Account: account, Balance: row.Amount.FloatString(decimals), Version: row.Version})
@@ -176,7 +178,7 @@ func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	brokers := []string{broker.Addr(kafkatest.Plain)}
-	if err := workload.Produce(ctx, generator, workload.Target{Brokers: brokers, Topic: "bank"}); err != nil {
+	if err := certification.Produce(ctx, generator, certification.Target{Brokers: brokers, Topic: "bank"}); err != nil {
 		t.Fatal(err)
 	}
 	log, err := Read(ctx, brokers, "bank")
@@ -184,7 +186,7 @@ func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	counts, classes := generator.Counts(), log.Classes()
-	if log.Records != counts.Candidates+counts.Decisions+counts.Other || classes[Undecided]+classes[Unreadable] > 0 || classes[Installable] < 700 {
+	if log.Records != counts.Candidates+counts.Decisions+counts.Other || classes[transcript.Undecided]+classes[transcript.Unreadable] > 0 || classes[transcript.Installable] < 700 {
 		t.Fatalf("log of %d records, %v; the generator made %+v", log.Records, classes, counts)
 	}
 	database := pgtest.New(t)
@@ -199,22 +201,23 @@ func TestVerdictOverAWorkloadOnRealParts(t *testing.T) {
 	conn := connect(t, database.DSN)
 	defer conn.Close(context.Background())
 	execute(t, conn, "update bank_accounts set amount = amount + 0.00001 where number = '0007'")
-	if v, err = Check(ctx, log, opening(50), database.DSN); err != nil || v.OK() || v.Different != 1 || v.Differences[0].Account != "0007" {
+	if v, err = Check(ctx, log, opening(50), database.DSN); err != nil || v.OK() || v.Different != 1 || v.Differences[0].Row != "account 0007" {
 		t.Errorf("got %+v, %v", v, err)
 	}
 }
 
 // installSerially lets the database do the sums, unlike the replay.
-func installSerially(t *testing.T, dsn string, l *Log, o Opening) {
+func installSerially(t *testing.T, dsn string, l *transcript.Log, o Opening) {
 	t.Helper()
 	var sql strings.Builder
 	sql.WriteString("create table cohort_snapshot (id char(9) primary key, version bigint);")
 	fmt.Fprintf(&sql, "insert into cohort_snapshot values ('SINGLETON', %v);", l.Snapshot())
 	for _, v := range l.Versions() {
-		if l.Class(v) != Installable {
+		if l.Class(v) != transcript.Installable {
 			continue
 		}
-		for _, m := range l.candidates[v].movements {
+		for _, is := range l.Items(v) {
+			m, _ := readMovement(is)
 			amount := m.amount.FloatString(decimals)
 			fmt.Fprintf(&sql, "update bank_accounts set amount = amount - %s, version = %v where number = '%s';", amount, v, m.from)
 			fmt.Fprintf(&sql, "update bank_accounts set amount = amount + %s, version = %v where number = '%s';", amount, v, m.to)

@@ -1,4 +1,4 @@
-package workload
+package certification
 
 import (
 	"encoding/json"
@@ -152,7 +152,7 @@ func TestModelAgreesWithTheRealCertifier(t *testing.T) {
 					t.Fatal(err)
 				}
 				v := talos.Version(r.Position)
-				rulings[v] = c.Certify(v, Request{wire.ReadSet, wire.WriteSet, wire.ReadVers, wire.Snapshot})
+				rulings[v] = c.Certify(v, Request{ReadSet: wire.ReadSet, WriteSet: wire.WriteSet, ReadVers: wire.ReadVers, Snapshot: wire.Snapshot})
 				continue
 			}
 			var d decisionWire

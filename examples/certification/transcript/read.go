@@ -1,4 +1,4 @@
-package verdict
+package transcript
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 )
 
 // Read reads partition 0 of the topic from its beginning to the end that it has now, without
-// the records of aborted Kafka transactions.
-func Read(ctx context.Context, brokers []string, topic string) (*Log, error) {
+// the records of aborted Kafka transactions. understand is NewLog's.
+func Read(ctx context.Context, brokers []string, topic string, understand func(Item) error) (*Log, error) {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
@@ -20,7 +20,7 @@ func Read(ctx context.Context, brokers []string, topic string) (*Log, error) {
 		kgo.KeepControlRecords(), // the last record may be one
 	)
 	if err != nil {
-		return nil, fmt.Errorf("verdict: connect: %w", err)
+		return nil, fmt.Errorf("transcript: connect: %w", err)
 	}
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
@@ -28,15 +28,15 @@ func Read(ctx context.Context, brokers []string, topic string) (*Log, error) {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("verdict: end of %s: %w", topic, err)
+		return nil, fmt.Errorf("transcript: end of %s: %w", topic, err)
 	}
 	end, ok := ends.Lookup(topic, 0)
 	if !ok {
-		return nil, fmt.Errorf("verdict: topic %s has no partition 0", topic)
+		return nil, fmt.Errorf("transcript: topic %s has no partition 0", topic)
 	}
-	log := NewLog()
+	log := NewLog(understand)
 	if err := readTo(ctx, client, end.Offset, log); err != nil {
-		return nil, fmt.Errorf("verdict: read %s: %w", topic, err)
+		return nil, fmt.Errorf("transcript: read %s: %w", topic, err)
 	}
 	log.End = talos.Position(end.Offset)
 	return log, nil

@@ -1,4 +1,4 @@
-package workload
+package certification
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ func TestRequestNamesTheVersionsAboveItsSnapshot(t *testing.T) {
 	c.snapshot = 30
 	c.rows = versions{"old": 10, "same": 30, "ahead": 35, "further": 41}
 	for _, r := range []struct {
-		accounts []string
+		keys     []string
 		snapshot uint64
 		readVers []talos.Version
 	}{
@@ -24,9 +24,9 @@ func TestRequestNamesTheVersionsAboveItsSnapshot(t *testing.T) {
 		{[]string{"ahead"}, 35, nil},
 		{[]string{"old", "further", "further"}, 30, []talos.Version{41}},
 	} {
-		snapshot, readVers := c.read(r.accounts)
+		snapshot, readVers := c.read(r.keys)
 		if snapshot != r.snapshot || !slices.Equal(readVers, r.readVers) {
-			t.Errorf("%v: snapshot %d and versions %v, want %d and %v", r.accounts, snapshot, readVers, r.snapshot, r.readVers)
+			t.Errorf("%v: snapshot %d and versions %v, want %d and %v", r.keys, snapshot, readVers, r.snapshot, r.readVers)
 		}
 	}
 }

@@ -1,17 +1,10 @@
-package workload
+package certification
 
 import (
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/talos"
 )
-
-// Request is what a candidate asks to have certified.
-type Request struct {
-	ReadSet, WriteSet []string
-	ReadVers          []talos.Version
-	Snapshot          uint64
-}
 
 // Ruling is what the certifier finds about one candidate.
 type Ruling struct {

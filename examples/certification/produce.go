@@ -1,4 +1,4 @@
-package workload
+package certification
 
 import (
 	"context"
@@ -46,23 +46,23 @@ func Produce(ctx context.Context, g *Generator, target Target) error {
 		kgo.MaxBufferedRecords(5_000),
 	)
 	if err != nil {
-		return fmt.Errorf("workload: connect: %w", err)
+		return fmt.Errorf("certification: connect: %w", err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	s := sender{generator: g, target: target, client: client, fail: cancel, begun: time.Now(), before: g.Counts().Candidates}
 	if err := s.send(ctx); err != nil {
-		return fmt.Errorf("workload: %w", err)
+		return fmt.Errorf("certification: %w", err)
 	}
 	if err := client.Flush(ctx); err != nil {
-		return fmt.Errorf("workload: flush: %w", errors.Join(err, context.Cause(ctx)))
+		return fmt.Errorf("certification: flush: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	if target.Progress != nil {
 		target.Progress(g.Counts())
 	}
 	if err := context.Cause(ctx); err != nil {
-		return fmt.Errorf("workload: %w", err)
+		return fmt.Errorf("certification: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package workload
+package certification
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 // Counts is what a generator has made so far.
 type Counts struct {
 	Candidates int // all of them, duplicates and the one at offset 0 included
-	Transfers  int // single transfers that are committed and no duplicates
+	Done       int // requests that count towards the goal, committed and no duplicates
 	Committed  int // certified as committed
 	Decisions  int
 	Repeated   int // of the decisions
@@ -23,6 +23,7 @@ type Counts struct {
 // use by several goroutines.
 type Generator struct {
 	options   Options
+	source    Source
 	rng       *rand.Rand
 	clock     time.Time
 	certifier *Certifier
@@ -40,26 +41,27 @@ type Generator struct {
 
 // pending is a certified candidate.
 type pending struct {
-	ruling   Ruling
-	wire     *candidateWire
-	headers  []Header
-	accounts []string // that it changes when it is committed
-	due      talos.Position
+	ruling  Ruling
+	request Request
+	wire    *candidateWire
+	headers []Header
+	due     talos.Position
 }
 
 // copied is a request that is sent again.
 type copied struct {
-	request request
+	request Request
 	due     talos.Position
 }
 
-// New returns a generator, or an error when the options contradict each other.
-func New(options Options) (*Generator, error) {
+// New returns a generator of what the source asks for, or an error when the options contradict each other.
+func New(source Source, options Options) (*Generator, error) {
 	options, err := options.withDefaults()
 	if err != nil {
-		return nil, fmt.Errorf("workload: %w", err)
+		return nil, fmt.Errorf("certification: %w", err)
 	}
 	return &Generator{
+		source:    source,
 		options:   options,
 		rng:       rand.New(rand.NewPCG(options.Seed, 0x9e3779b97f4a7c15)),
 		clock:     time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -81,7 +83,7 @@ func (g *Generator) GoOn() { g.finished, g.closed = false, false }
 // Next returns the next message of the log; ok is false at its end. The message lies at the
 // position that it names, so a topic must take each message once and nothing else.
 func (g *Generator) Next() (m Message, ok bool) {
-	if g.options.Transfers > 0 && g.counts.Transfers >= g.options.Transfers {
+	if g.options.Goal > 0 && g.counts.Done >= g.options.Goal {
 		g.finished = true
 	}
 	switch i := g.due(); {
@@ -95,7 +97,7 @@ func (g *Generator) Next() (m Message, ok bool) {
 		return Message{}, false
 	case g.finished:
 		g.closed = true
-		m = g.candidate(g.plain())
+		m = g.candidate(g.source.Plain(g))
 	default:
 		m = g.send()
 	}
@@ -121,7 +123,7 @@ func (g *Generator) due() int {
 // send returns a candidate, or a record that is none.
 func (g *Generator) send() Message {
 	if g.options.Plain {
-		return g.candidate(g.plain())
+		return g.candidate(g.source.Plain(g))
 	}
 	if i := slices.IndexFunc(g.copies, func(c copied) bool { return c.due <= g.next }); i >= 0 {
 		r := g.copies[i].request
@@ -132,7 +134,7 @@ func (g *Generator) send() Message {
 		g.counts.Other++
 		return g.other()
 	}
-	r := g.pick()
+	r := g.source.Request(g)
 	if g.rng.Float64() < shareCopied {
 		g.copies = append(g.copies, copied{r, g.next + 1 + talos.Position(g.rng.IntN(g.options.MaxDelay+1))})
 	}
@@ -140,19 +142,19 @@ func (g *Generator) send() Message {
 }
 
 // candidate sends a request and certifies it.
-func (g *Generator) candidate(r request) Message {
+func (g *Generator) candidate(r Request) Message {
 	version := talos.Version(g.next)
 	now := g.now()
-	wire := r.wire(now)
+	wire := r.wire(g.options.Cohort, now)
 	headers := r.headers()
-	ruling := g.certifier.Certify(version, r.certified())
+	ruling := g.certifier.Certify(version, r)
 	g.counts.Candidates++
 	if ruling.Outcome == talos.Committed {
 		g.counts.Committed++
 	}
 	g.cohort.sent(version)
 	g.pending = append(g.pending, pending{
-		ruling: ruling, wire: wire, headers: headers, accounts: r.accounts,
+		ruling: ruling, request: r, wire: wire, headers: headers,
 		due: g.next + 1 + talos.Position(g.rng.IntN(g.options.MaxDelay+1)),
 	})
 	if !g.options.Plain && g.counts.Candidates%replayEvery == 0 {
@@ -167,24 +169,24 @@ func (g *Generator) decide(i int) Message {
 	g.pending = slices.Delete(g.pending, i, i+1)
 	d := g.store.save(p, g.now())
 	g.store.remember(p)
-	p.accounts = g.installs(p, d)
 	g.certifier.Decided(d.about())
-	g.cohort.decide(d.about(), p.ruling.Safepoint, p.accounts)
+	g.cohort.decide(d.about(), p.ruling.Safepoint, g.installs(p, d))
 	if keep := g.options.Prune; keep > 0 && len(g.certifier.suffix) > 2*keep {
 		g.certifier.Prune(keep)
 	}
 	return g.publish(p, d)
 }
 
-// installs returns the accounts that a first decision changes, counting transfers.
+// installs returns the keys that a first decision changes, and tells the source of a request that is committed.
 func (g *Generator) installs(p pending, d decisionWire) []string {
 	if d.DuplicateVersion != nil || p.ruling.Outcome != talos.Committed {
 		return nil
 	}
-	if p.wire.transfer {
-		g.counts.Transfers++
+	if p.request.Counts {
+		g.counts.Done++
 	}
-	return p.accounts
+	g.source.Committed(&p.request)
+	return p.request.Writes
 }
 
 // repeat publishes a decision again, as a certifier does that was started again.

@@ -1,9 +1,7 @@
-package workload
+package certification
 
 import (
 	"encoding/json"
-	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -38,8 +36,6 @@ type candidateWire struct {
 	CertificationStartedAt int64           `json:"certificationStartedAt"`
 	RequestCreatedAt       int64           `json:"requestCreatedAt"`
 	PublishedAt            int64           `json:"publishedAt"`
-
-	transfer bool // it asks for one transfer and nothing else
 }
 
 // decisionWire is a decision as the certifier writes it.
@@ -118,32 +114,6 @@ func (d *decisionWire) headers(carried []Header) []Header {
 	}
 	return headers
 }
-
-// movement writes one item of a statemap. Amounts are in hundred-thousandths, so that they
-// are exact, and are written as plain JSON numbers without the zeros at the end.
-func movement(action string, accounts map[string]string, amount int64) string {
-	body := struct {
-		Amount  json.RawMessage `json:"amount"`
-		From    string          `json:"from,omitempty"`
-		To      string          `json:"to,omitempty"`
-		Account string          `json:"account,omitempty"`
-	}{decimal(amount), accounts["from"], accounts["to"], accounts["account"]}
-	return `{"` + action + `":` + string(mustJSON(body)) + `}`
-}
-
-// decimal writes hundred-thousandths as a JSON number.
-func decimal(amount int64) json.RawMessage {
-	if amount%unit == 0 {
-		return strconv.AppendInt(nil, amount/unit, 10)
-	}
-	text := fmt.Appendf(nil, "%d.%05d", amount/unit, amount%unit)
-	for text[len(text)-1] == '0' {
-		text = text[:len(text)-1]
-	}
-	return text
-}
-
-const unit = 100_000
 
 // mustJSON encodes values of this package, none of which can fail to be encoded.
 func mustJSON(value any) []byte {

@@ -1,8 +1,7 @@
-// Package verdict judges what a host made of a certification topic of the banking example,
-// from the log and the database alone. It shares no decoder and no client with the host: it
-// reads both with other means, replays what is committed one version after the other in exact
-// decimals, and compares.
-package verdict
+// Package transcript reads a certification topic of an example as somebody who knows no host would: it shares
+// no decoder and no client with one. It says what became of each version, and compares the rows that a serial
+// replay leaves with those of a database. The replay is the example's.
+package transcript
 
 import (
 	"encoding/json"
@@ -42,6 +41,7 @@ type Log struct {
 	// that are neither candidate nor decision.
 	Repeated, Other int
 
+	understand func(Item) error
 	candidates map[talos.Version]*candidate
 	decisions  map[talos.Version]decision
 	kinds      []placed
@@ -66,16 +66,22 @@ type placed struct {
 
 // candidate is what is needed of one.
 type candidate struct {
-	refused   bool
-	movements []movement
-	bad       error // why the statemap has no meaning
+	refused bool
+	items   []Item
+	bad     error // why the statemap has no meaning
 }
 
 type decision struct{ committed, duplicate bool }
 
-// NewLog returns the log of no records.
-func NewLog() *Log {
-	return &Log{candidates: map[talos.Version]*candidate{}, decisions: map[talos.Version]decision{}}
+// Item is an item of a statemap.
+type Item struct {
+	Action  string
+	Payload json.RawMessage
+}
+
+// NewLog returns the log of no records. understand says what is wrong with an item that has no meaning.
+func NewLog(understand func(Item) error) *Log {
+	return &Log{understand: understand, candidates: map[talos.Version]*candidate{}, decisions: map[talos.Version]decision{}}
 }
 
 // Add adds the next record.
@@ -84,7 +90,7 @@ func (l *Log) Add(r Record) error {
 	kind := KindOther
 	switch r.MessageType {
 	case "Candidate":
-		c := readCandidate(r.Value)
+		c := l.readCandidate(r.Value)
 		if kind = KindCandidate; c.refused {
 			kind = KindRefused
 		}
@@ -146,6 +152,9 @@ func (l *Log) Versions() []talos.Version {
 	return versions
 }
 
+// Items returns the items of a version, in their order.
+func (l *Log) Items(v talos.Version) []Item { return l.candidates[v].items }
+
 // Class returns what became of a version.
 func (l *Log) Class(v talos.Version) Class {
 	c, d := l.candidates[v], l.decisions[v]
@@ -161,7 +170,7 @@ func (l *Log) Class(v talos.Version) Class {
 		return Aborted
 	case c.bad != nil:
 		return Unreadable
-	case len(c.movements) == 0:
+	case len(c.items) == 0:
 		return Empty
 	}
 	return Installable

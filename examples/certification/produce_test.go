@@ -1,4 +1,4 @@
-package workload
+package certification_test
 
 import (
 	"context"
@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ichor-replicator/ichor/examples/banking/workload"
+	"github.com/ichor-replicator/ichor/examples/certification"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 )
 
-func topic(t *testing.T) (*kafkatest.Broker, Target) {
+func topic(t *testing.T) (*kafkatest.Broker, certification.Target) {
 	t.Helper()
 	broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{})
 	if err != nil {
@@ -20,12 +22,12 @@ func topic(t *testing.T) (*kafkatest.Broker, Target) {
 	if err := broker.CreateTopic(t.Context(), "bank", 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	return broker, Target{Brokers: []string{broker.Addr(kafkatest.Plain)}, Topic: "bank"}
+	return broker, certification.Target{Brokers: []string{broker.Addr(kafkatest.Plain)}, Topic: "bank"}
 }
 
-func generator(t *testing.T, options Options) *Generator {
+func generator(t *testing.T, options workload.Options) *certification.Generator {
 	t.Helper()
-	g, err := New(options)
+	g, err := workload.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,11 +36,11 @@ func generator(t *testing.T, options Options) *Generator {
 
 func TestProduceEndsWhenItIsEnough(t *testing.T) {
 	broker, target := topic(t)
-	var last Counts
-	target.Rate, target.Progress = 2000, func(c Counts) { last = c }
-	target.Until = func(c Counts) bool { return c.Candidates == 60 }
-	g := generator(t, Options{Seed: 1, Now: time.Now})
-	if err := Produce(t.Context(), g, target); err != nil {
+	var last certification.Counts
+	target.Rate, target.Progress = 2000, func(c certification.Counts) { last = c }
+	target.Until = func(c certification.Counts) bool { return c.Candidates == 60 }
+	g := generator(t, workload.Options{Seed: 1, Now: time.Now})
+	if err := certification.Produce(t.Context(), g, target); err != nil {
 		t.Fatal(err)
 	}
 	end, err := broker.End(t.Context(), "bank")
@@ -53,10 +55,10 @@ func TestProduceEndsWhenItIsEnough(t *testing.T) {
 
 func TestProduceNoticesThatItIsNotAlone(t *testing.T) {
 	_, target := topic(t)
-	if err := Produce(t.Context(), generator(t, Options{Transfers: 10}), target); err != nil {
+	if err := certification.Produce(t.Context(), generator(t, workload.Options{Transfers: 10}), target); err != nil {
 		t.Fatal(err)
 	}
-	err := Produce(t.Context(), generator(t, Options{Transfers: 10}), target)
+	err := certification.Produce(t.Context(), generator(t, workload.Options{Transfers: 10}), target)
 	if err == nil || !strings.Contains(err.Error(), "somebody else writes") {
 		t.Errorf("got %v", err)
 	}
@@ -65,12 +67,12 @@ func TestProduceNoticesThatItIsNotAlone(t *testing.T) {
 func TestProduceStopsWithItsContext(t *testing.T) {
 	_, target := topic(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	target.Progress = func(c Counts) {
+	target.Progress = func(c certification.Counts) {
 		if c.Candidates > 0 {
 			cancel()
 		}
 	}
-	if err := Produce(ctx, generator(t, Options{}), target); !errors.Is(err, context.Canceled) {
+	if err := certification.Produce(ctx, generator(t, workload.Options{}), target); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

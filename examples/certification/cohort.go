@@ -1,4 +1,4 @@
-package workload
+package certification
 
 import (
 	"slices"
@@ -16,9 +16,9 @@ type cohort struct {
 	decided  map[talos.Version]installed
 }
 
-// installed is what a decision asks of the cohort; nothing when it has no accounts.
+// installed is what a decision asks of the cohort; nothing when it has no keys.
 type installed struct {
-	accounts []string
+	keys []string
 }
 
 func newCohort() *cohort {
@@ -28,15 +28,15 @@ func newCohort() *cohort {
 // sent notes that a candidate is in the log.
 func (c *cohort) sent(version talos.Version) { c.order = append(c.order, version) }
 
-// decide notes the first decision about a version. The accounts are empty when it does not
+// decide notes the first decision about a version. The keys are empty when it does not
 // touch them, which aborted ones do not.
-func (c *cohort) decide(version, safepoint talos.Version, accounts []string) {
+func (c *cohort) decide(version, safepoint talos.Version, keys []string) {
 	if _, again := c.decided[version]; again || version <= c.snapshot && version > 0 {
 		return
 	}
-	c.decided[version] = installed{accounts}
+	c.decided[version] = installed{keys}
 	if safepoint <= c.snapshot {
-		c.install(version, accounts)
+		c.install(version, keys)
 	}
 	n := 0
 	for ; n < len(c.order); n++ {
@@ -45,30 +45,30 @@ func (c *cohort) decide(version, safepoint talos.Version, accounts []string) {
 			break
 		}
 		c.snapshot = c.order[n]
-		c.install(c.snapshot, done.accounts)
+		c.install(c.snapshot, done.keys)
 		delete(c.decided, c.order[n])
 	}
 	c.order = slices.Delete(c.order, 0, n)
 }
 
-func (c *cohort) install(version talos.Version, accounts []string) {
-	for _, account := range accounts {
-		c.rows[account] = max(c.rows[account], version)
+func (c *cohort) install(version talos.Version, keys []string) {
+	for _, key := range keys {
+		c.rows[key] = max(c.rows[key], version)
 	}
 }
 
-// read returns what an initiator that reads the accounts puts into its request.
-func (c *cohort) read(accounts []string) (snapshot uint64, readVers []talos.Version) {
-	if len(accounts) == 0 {
+// read returns what an initiator that reads the keys puts into its request.
+func (c *cohort) read(keys []string) (snapshot uint64, readVers []talos.Version) {
+	if len(keys) == 0 {
 		return uint64(c.snapshot), nil
 	}
-	oldest := c.rows[accounts[0]]
-	for _, account := range accounts {
-		oldest = min(oldest, c.rows[account])
+	oldest := c.rows[keys[0]]
+	for _, key := range keys {
+		oldest = min(oldest, c.rows[key])
 	}
 	from := max(c.snapshot, oldest)
-	for _, account := range accounts {
-		if v := c.rows[account]; v > from && !slices.Contains(readVers, v) {
+	for _, key := range keys {
+		if v := c.rows[key]; v > from && !slices.Contains(readVers, v) {
 			readVers = append(readVers, v)
 		}
 	}
