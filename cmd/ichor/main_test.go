@@ -46,7 +46,16 @@ type deployment struct {
 	listen   string
 }
 
+// deploy makes a bank.
 func deploy(t *testing.T, accounts int) *deployment {
+	t.Helper()
+	return deployExample(t, "banking", guesttest.Banking(t), func(ctx context.Context, conn *pgx.Conn) error {
+		return banking.Open(ctx, conn, banking.AccountNumbers(accounts), 100_000)
+	})
+}
+
+// deployExample makes a cohort whose tables open makes, and whose guest has the name of the example.
+func deployExample(t *testing.T, example string, module []byte, open func(context.Context, *pgx.Conn) error) *deployment {
 	t.Helper()
 	broker := kafkatest.Chosen(t)
 	if err := broker.CreateTopic(t.Context(), "certification", 1, nil); err != nil {
@@ -62,10 +71,10 @@ func deploy(t *testing.T, accounts int) *deployment {
 	if d.listen, err = hosttest.FreeAddress(); err != nil {
 		t.Fatal(err)
 	}
-	if err := banking.Open(t.Context(), conn, banking.AccountNumbers(accounts), 100_000); err != nil {
+	if err := open(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(d.guests, "banking.wasm"), guesttest.Banking(t), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(d.guests, example+".wasm"), module, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d.settings = filepath.Join(t.TempDir(), "ichor.yaml")
@@ -74,11 +83,11 @@ source: {brokers: [%q], topic: certification, group: cohort}
 database: {url: %q, init: true}
 guests:
   directory: %q
-  routes: [{cohort: "*", guest: banking}]
+  routes: [{cohort: "*", guest: %s}]
   cache_directory: %q
 installer: {group_max: 16}
 http: {listen: %q}
-`, broker.Addr(kafkatest.Plain), db.DSN, d.guests, guesttest.CacheDir(t), d.listen)
+`, broker.Addr(kafkatest.Plain), db.DSN, d.guests, example, guesttest.CacheDir(t), d.listen)
 	if err := os.WriteFile(d.settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -130,11 +130,12 @@ var testImports = map[string][]string{
 	"host/guest/fuel":                   {"abi", "guests"},                                                      // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload", "examples/certification"},
 	"examples/banking/workload":         {"host/talos"},
-	"examples/certification":            {"examples/banking/workload"},                                                                // something to certify
-	"host/replay":                       {"guests"},                                                                                   // the bank's guests in two languages
-	"host/sim":                          {"host/installer"},                                                                           // to compare the model of the database with
-	"host/verify":                       {"host/cohort"},                                                                              // histories
-	"host/installer":                    {"abi", "host/guest/sqlpolicy"},                                                              // templates go through both
+	"examples/certification":            {"examples/banking/workload"},   // something to certify
+	"host/replay":                       {"guests"},                      // the bank's guests in two languages
+	"host/sim":                          {"host/installer"},              // to compare the model of the database with
+	"host/verify":                       {"host/cohort"},                 // histories
+	"host/installer":                    {"abi", "host/guest/sqlpolicy"}, // templates go through both
+	"cmd/ichor":                         {"examples/certification", "examples/certification/transcript", "examples/orders", "examples/orders/workload", "examples/orders/workload/verdict"},
 	"cmd/demo":                          {"host/admin"},                                                                               // it asks the real listener
 	"cmd/traffic":                       {"examples/banking/workload/verdict", "examples/certification/transcript", "host/installer"}, // what it left in the log; the tables of a cohort
 }

@@ -21,7 +21,8 @@ const (
 // one item of a version only.
 //
 // The lines are one statement, however many they are: they go to the database as the JSON that they
-// are, which takes it apart. Nothing is copied here.
+// are, which takes it apart. Nothing is copied here. A line that a later version took away has no row
+// that could guard it, so lines are written only where their order has this very version.
 //
 // The counter has no guard. Many orders count the same article, and a row that knew its last version
 // alone could not tell which of them it has seen.
