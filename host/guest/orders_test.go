@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/examples/orders/workload"
 	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
@@ -144,4 +145,26 @@ func TestTheGuestsOfOrdersTakeMuchAtOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What the workload of the example makes is converted, to the same statements in both languages.
+func TestTheGuestsOfOrdersAgreeOnTheirWorkload(t *testing.T) {
+	g, err := workload.New(workload.Options{Seed: 6, Changes: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []guest.Record
+	for m, more := g.Next(); more; m, more = g.Next() {
+		var c talos.Candidate
+		if talos.DecodeCandidate(talos.Version(m.Position), m.Value, &c) == nil && len(c.Items) > 0 {
+			records = append(records, record(int(m.Position)+1, c.Items...))
+		}
+	}
+	want := convert(t, loadOrders(t, guests.Go), records...)
+	for i := range want {
+		if want[i].Reject != nil {
+			t.Fatalf("version %v: %v", records[i].Version, want[i].Reject)
+		}
+	}
+	agrees(t, loadOrders(t, guests.AssemblyScript), records, want)
 }

@@ -125,7 +125,7 @@ var testImports = map[string][]string{
 	"host/guest/conform":                {"guests", "host/talos/recording"}, // the languages of the kits
 	"guests/assemblyscript":             {"guests"},
 	"host":                              {"examples/banking/initiator", "host/cohort", "host/metric", "guests"}, // the other writer of a cohort; what is measured; histories; the languages
-	"host/guest":                        {"guests", "guests/go"},                                                // the languages, and a guest that was built in, to compare with
+	"host/guest":                        {"guests", "guests/go", "examples/orders/workload"},                    // the languages, a guest that was built in, to compare with, and what it converts
 	"host/guest/oci":                    {"host/guest"},                                                         // digests
 	"host/guest/fuel":                   {"abi", "guests"},                                                      // what fuel costs a guest in each language
 	"examples/banking/workload/verdict": {"examples/banking/workload", "examples/certification"},
