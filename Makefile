@@ -28,9 +28,9 @@ RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: go ## everything on one machine and a verdict; KILL=n SWAP=n FOR=30s RATE=n ACCOUNTS=n TRANSFERS=n KEEP=1 keeps it running; JSON=1
+demo: go ## everything on one machine and a verdict; EXAMPLE=orders KILL=n SWAP=n FOR=30s RATE=n ACCOUNTS=n TRANSFERS=n GUEST=FILE.wasm KEEP=1 keeps it running; JSON=1
 	@.ci/moving "compiling the demonstration; the first time this takes some minutes" go build -o .build/demo ./cmd/demo
-	@.build/demo $(if $(KEEP),--keep) $(if $(KILL),--kill $(KILL)) $(if $(SWAP),--swap $(SWAP)) $(if $(FOR),--for $(FOR)) \
+	@.build/demo $(if $(EXAMPLE),--example $(EXAMPLE)) $(if $(GUEST),--guest $(GUEST)) $(if $(KEEP),--keep) $(if $(KILL),--kill $(KILL)) $(if $(SWAP),--swap $(SWAP)) $(if $(FOR),--for $(FOR)) \
 		$(if $(RATE),--rate $(RATE)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(TRANSFERS),--transfers $(TRANSFERS)) $(if $(JSON),--json)
 
 ichor: go ## the host, one static binary: ./ichor
