@@ -30,10 +30,6 @@ func (b *bank) open(ctx context.Context, on *stage.Stage) (stage.Cohort, error) 
 	return b.bank.Cohort, nil
 }
 
-func (b *bank) generator() (*certification.Generator, error) {
-	return workload.New(workload.Options{Seed: b.options.Seed, Accounts: b.options.Accounts, Prune: b.options.Prune, Now: time.Now})
-}
-
 // beside runs the cohort's initiator.
 func (b *bank) beside(ctx context.Context, brokers []string) func(*report) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -47,6 +43,10 @@ func (b *bank) beside(ctx context.Context, brokers []string) func(*report) error
 		r.Initiator = &stats
 		return err
 	}
+}
+
+func (b *bank) generator() (*certification.Generator, error) {
+	return workload.New(workload.Options{Seed: b.options.Seed, Accounts: b.options.Accounts, Prune: b.options.Prune, Now: time.Now})
 }
 
 func (b *bank) read(ctx context.Context, brokers []string) (*transcript.Log, error) {

@@ -8,15 +8,15 @@ import (
 	"github.com/ichor-replicator/ichor/examples/certification/transcript"
 )
 
-// example is a cohort that can be shown. Its methods are called in this order, by one goroutine.
+// example is a cohort that can be shown. Its methods are called in this order, one at a time.
 type example interface {
 	// open makes the example's tables in a database of the stage.
 	open(ctx context.Context, on *stage.Stage) (stage.Cohort, error)
-	// generator returns the workload.
-	generator() (*certification.Generator, error)
 	// beside runs another writer of the cohort beside the host, if the example has one. The function that it
 	// returns ends it, and reports what it did.
 	beside(ctx context.Context, brokers []string) func(*report) error
+	// generator returns the workload.
+	generator() (*certification.Generator, error)
 	// read reads the topic as somebody who knows no host.
 	read(ctx context.Context, brokers []string) (*transcript.Log, error)
 	// judge holds the database against the log.

@@ -24,12 +24,12 @@ func (s *shop) open(ctx context.Context, on *stage.Stage) (c stage.Cohort, err e
 	return s.cohort, err
 }
 
-func (s *shop) generator() (*certification.Generator, error) {
-	return workload.New(workload.Options{Seed: s.options.Seed, Articles: s.options.Accounts, Prune: s.options.Prune, Now: time.Now})
-}
-
 func (s *shop) beside(context.Context, []string) func(*report) error {
 	return func(*report) error { return nil }
+}
+
+func (s *shop) generator() (*certification.Generator, error) {
+	return workload.New(workload.Options{Seed: s.options.Seed, Articles: s.options.Accounts, Prune: s.options.Prune, Now: time.Now})
 }
 
 func (s *shop) read(ctx context.Context, brokers []string) (*transcript.Log, error) {
