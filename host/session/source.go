@@ -64,11 +64,13 @@ func (s *Session) read(ctx context.Context, d *decoder, from talos.Position, anc
 	if held.next > from {
 		from, anchor = held.next, held.anchor
 	}
+	s.Health.SourceAsked()
 	return s.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
 		s.Health.SourceAnswered(status.Log{StableEnd: b.StableEnd, HighWatermark: b.HighWatermark})
 		if len(b.Records) > 0 {
 			s.detail.Say("read", "from", b.Records[0].Position, "next", b.Next, "records", len(b.Records), "log_end", b.HighWatermark)
 		}
+		defer s.Health.SourceAsked() // the time that the core takes for a batch is not the log's
 		return d.decode(b, func(events []replicator.Event) error { return s.deliver(ctx, events) })
 	}, func(err error) {
 		s.Health.SourceFailed(fmt.Sprintf("%s: %v", kafka.ClassOf(err), err))

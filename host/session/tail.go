@@ -90,8 +90,10 @@ func (t *Tail) follow(ctx context.Context) {
 	from, anchor := t.end()
 	d.last = anchor
 	trouble := func(err error) { t.parts.Health.SourceFailed(fmt.Sprintf("%s: %v", kafka.ClassOf(err), err)) }
+	t.parts.Health.SourceAsked()
 	err := t.parts.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
 		t.parts.Health.SourceAnswered(status.Log{StableEnd: b.StableEnd, HighWatermark: b.HighWatermark})
+		defer t.parts.Health.SourceAsked()
 		return d.decode(b, func(events []replicator.Event) error { return t.hold(ctx, events, d.last) })
 	}, trouble)
 	if ctx.Err() == nil {

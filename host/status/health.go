@@ -33,7 +33,7 @@ func (h *Health) Enter(p Phase, detail string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if p != h.c.Phase {
-		h.c.Answered, h.c.StableAt, h.c.Trouble, h.c.Tail = Now(), Now(), "", Tail{}
+		h.c.Asked, h.c.StableAt, h.c.Trouble, h.c.Tail = 0, Now(), "", Tail{}
 	}
 	h.c.Phase, h.c.Detail, h.c.Looked = p, detail, Now()
 	if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
@@ -59,13 +59,20 @@ func (h *Health) SourceFailed(trouble string) {
 	h.c.Trouble = trouble
 }
 
-// SourceAnswered notes that the log answered, and how far it reaches.
+// SourceAsked notes that from now on an answer of the log is waited for.
+func (h *Health) SourceAsked() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.Asked = Now()
+}
+
+// SourceAnswered notes that the log answered, and how far it reaches; it is not asked again until SourceAsked.
 func (h *Health) SourceAnswered(l Log) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.c.Trouble, h.c.Answered = "", Now()
+	h.c.Trouble, h.c.Asked = "", 0
 	if l.StableEnd != h.c.Log.StableEnd || l.StableEnd >= l.HighWatermark {
-		h.c.StableAt = h.c.Answered
+		h.c.StableAt = Now()
 	}
 	h.c.Log = l
 }

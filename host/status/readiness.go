@@ -64,7 +64,7 @@ type Condition struct {
 
 	Trouble   string // of the source, empty when the last fetch was answered
 	TroubleAt int64  // when it began
-	Answered  int64  // when the log last answered; 0 for not yet
+	Asked     int64  // since when an answer of the log is waited for; 0 while what it answered is worked off
 	Log       Log
 	StableAt  int64 // when the end of what is readable last moved, or nobody's transaction was open
 	Tail      Tail  // while it stands by
@@ -84,8 +84,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		return no(SourceUnavailable, "standing by: %s", c.Trouble)
 	case c.Phase == PhaseStandby && c.since(c.Looked) > stallAfter:
 		return no(DatabaseUnavailable, "standing by: the database has not answered for %s", c.since(c.Looked).Round(time.Second))
-	case c.Phase == PhaseStandby && !c.Tail.Full && c.Answered != 0 && c.since(c.Answered) > stallAfter:
-		return no(SourceUnavailable, "standing by: the log has not answered for %s", c.since(c.Answered).Round(time.Second))
+	case c.Phase == PhaseStandby && c.since(c.Asked) > stallAfter:
+		return no(SourceUnavailable, "standing by: the log has not answered for %s", c.since(c.Asked).Round(time.Second))
 	case c.Phase == PhaseStandby: // it does all that it is there for
 		return Readiness{Ready: true, Reason: Standby, Detail: c.Detail}
 	case c.Phase != PhaseRunning:
@@ -103,8 +103,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))
 	case c.Trouble != "" && c.since(c.TroubleAt) > troubleAfter:
 		return no(SourceUnavailable, "%s", c.Trouble)
-	case !core.Paused && c.Answered != 0 && c.since(c.Answered) > stallAfter:
-		return no(SourceUnavailable, "the log has not answered for %s", c.since(c.Answered).Round(time.Second))
+	case c.since(c.Asked) > stallAfter:
+		return no(SourceUnavailable, "the log has not answered for %s", c.since(c.Asked).Round(time.Second))
 	case c.Log.StableEnd < c.Log.HighWatermark && core.Next >= c.Log.StableEnd && c.since(c.StableAt) > stallAfter:
 		return no(OpenTransaction, "another client's transaction has been open for %s at position %d, and %d positions behind it cannot be read",
 			c.since(c.StableAt).Round(time.Second), c.Log.StableEnd, c.Log.HighWatermark-c.Log.StableEnd)

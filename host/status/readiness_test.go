@@ -14,7 +14,7 @@ import (
 func well() Condition {
 	at := int64(1000 * time.Second)
 	return Condition{
-		Now: at, Phase: PhaseRunning, Answered: at, StableAt: at,
+		Now: at, Phase: PhaseRunning, Asked: at, StableAt: at,
 		Core: replicator.Status{LanesUp: 2, Lanes: 2, ProgressAt: at, Next: 50},
 		Log:  Log{StableEnd: 50, HighWatermark: 50},
 	}
@@ -47,8 +47,7 @@ func TestReadinessHasOneReason(t *testing.T) {
 		"nothing due":                     {change: func(c *Condition) { c.Core.ProgressAt = ago(c, 5*time.Second) }},
 		"a fetch failed":                  {change: func(c *Condition) { c.Trouble, c.TroubleAt = "reset", ago(c, 100*time.Millisecond) }},
 		"fetches fail":                    {change: func(c *Condition) { c.Trouble, c.TroubleAt = "reset", ago(c, 2*time.Second) }, want: "source_unavailable"},
-		"no answer":                       {change: func(c *Condition) { c.Answered = ago(c, 5*time.Second) }, want: "source_unavailable"},
-		"paused":                          {change: func(c *Condition) { c.Answered, c.Core.Paused = ago(c, 5*time.Second), true }},
+		"no answer":                       {change: func(c *Condition) { c.Asked = ago(c, 5*time.Second) }, want: "source_unavailable"},
 		"open transaction":                {change: func(c *Condition) { c.Log.HighWatermark, c.StableAt = 70, ago(c, 5*time.Second) }, want: "open_transaction"},
 		"open transactions of a busy log": {change: func(c *Condition) { c.Log.HighWatermark, c.StableAt = 70, ago(c, time.Second) }},
 		"open transaction far ahead": {change: func(c *Condition) {
@@ -66,6 +65,29 @@ func TestReadinessHasOneReason(t *testing.T) {
 				t.Errorf("%+v, want reason %q", r, c.want)
 			}
 		})
+	}
+}
+
+// A batch that the core takes long for, a pause of reading too, is no silence of the log: it has not been asked.
+func TestTheTimeForABatchIsNotTheLogs(t *testing.T) {
+	h := NewHealth(time.Minute, slog.New(slog.DiscardHandler))
+	later := func() Readiness {
+		c := h.c
+		c.Core.LanesUp, c.Now = 1, Now()+int64(time.Minute)
+		return c.Judge(2 * time.Minute)
+	}
+	h.Enter(PhaseRunning, "")
+	h.SourceAsked()
+	if r := later(); r.Reason != SourceUnavailable {
+		t.Errorf("asked a minute ago it is %+v", r)
+	}
+	h.SourceAnswered(Log{StableEnd: 9, HighWatermark: 9})
+	if r := later(); !r.Ready {
+		t.Errorf("answered a minute ago it is %+v", r)
+	}
+	h.SourceAsked()
+	if r := later(); r.Reason != SourceUnavailable {
+		t.Errorf("asked again a minute ago it is %+v", r)
 	}
 }
 
