@@ -72,6 +72,8 @@ func begun(events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why
 		e := &events[i]
 		switch {
 		case e.Guest != u.Guest || e.Digest != u.Digest:
+		case e.State == installer.GuestBack && !armed: // and the host began anew before it converted anything
+			return at, e.Who, e.Reason
 		case e.State == installer.GuestAsked && armed:
 			return at, e.Who, e.Reason
 		case e.State == installer.GuestArmed && armed:

@@ -28,13 +28,14 @@ func TestWhoWantedARange(t *testing.T) {
 	add(event("b", installer.GuestAsked, 0, "zoe", "never taken"))
 	add(installer.GuestEvent{Guest: "other", Digest: "d", State: installer.GuestAsked, Who: "zoe"})
 	swap("d", 30)
+	add(event("a", installer.GuestBack, 44, installer.WhoIchor, "d did worse"), event("a", installer.GuestActive, 42, installer.WhoIchor, "the host begins with it"))
 	var history []cohort.Use
-	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d"} {
+	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d", 42: "a"} {
 		if digest != "" {
 			history = append(history, cohort.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
 		}
 	}
-	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " "}
+	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " ", installer.WhoIchor + " d did worse"}
 	for i, r := range Ranges(history, events, "g") {
 		if got := r.Who + " " + r.Reason; got != want[i] {
 			t.Errorf("from %d on: %q, want %q", r.From, got, want[i])
