@@ -49,8 +49,9 @@ func (h *holder) may(r Role) bool {
 	return false
 }
 
-// Tokens are those of a file, which is read again when it changes: one that is taken out is refused within a
-// second. They are safe for use by several goroutines.
+// Tokens are those of a file, which is read again when it changes: a token is taken as long as a good line of the file,
+// as it is now, has it, so that one that is taken out is refused within a second, whatever is wrong beside it or with
+// the whole file. They are safe for use by several goroutines.
 //
 // A line is a name, its roles with commas between them, and the token, or sha256: and the SHA-256 of the token in
 // hexadecimal; # begins a comment.
@@ -62,7 +63,7 @@ type Tokens struct {
 	holders []holder
 	looked  time.Time
 	stamp   string // of the file that was read
-	broken  bool   // the file is wrong by now, and that was logged
+	wrong   string // what is wrong with the file, as it was logged
 }
 
 // lookAgain is how often the file is looked at.
@@ -77,8 +78,9 @@ func ReadTokens(path string, log *slog.Logger) (*Tokens, error) {
 	return t, nil
 }
 
-// read takes the file as it is now.
+// read takes the good lines of the file as it is now.
 func (t *Tokens) read() error {
+	t.holders, t.stamp = nil, ""
 	info, err := os.Stat(t.path)
 	if err != nil {
 		return fmt.Errorf("%w: write a file with a line for each token, as in: alice operator 7f0c…", err)
@@ -91,18 +93,18 @@ func (t *Tokens) read() error {
 	if err != nil {
 		return err
 	}
-	holders, err := parseTokens(text)
-	if err != nil {
+	if t.holders, err = parseTokens(text); err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
-	t.holders = holders
 	return nil
 }
 
 // stampOf tells one content of a file from another, as far as that shows.
 func stampOf(info os.FileInfo) string { return fmt.Sprint(info.Size(), info.ModTime().UnixNano()) }
 
-func parseTokens(text []byte) (holders []holder, err error) {
+// parseTokens returns what the good lines have, and the first thing that is wrong.
+func parseTokens(text []byte) (holders []holder, wrong error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, tokensBytes)
 	for number := 1; lines.Scan(); number++ {
@@ -112,25 +114,27 @@ func parseTokens(text []byte) (holders []holder, err error) {
 			continue
 		}
 		h, err := parseToken(fields)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
 		for i := range holders {
-			if holders[i].sum == h.sum {
-				return nil, fmt.Errorf("line %d: it has the token of %s: give each name a token of its own", number, holders[i].name)
+			if err == nil && holders[i].sum == h.sum {
+				err = fmt.Errorf("it has the token of %s: give each name a token of its own", holders[i].name)
 			}
 		}
-		holders = append(holders, h)
+		if err == nil && len(holders) == tokensMost {
+			err = fmt.Errorf("at most %d tokens are taken", tokensMost)
+		}
+		if err == nil {
+			holders = append(holders, h)
+		} else if wrong == nil {
+			wrong = fmt.Errorf("line %d: %w", number, err)
+		}
 	}
-	switch {
-	case lines.Err() != nil:
-		return nil, lines.Err()
-	case len(holders) == 0:
-		return nil, fmt.Errorf("it has no token: write a line for each, as in: alice operator 7f0c…")
-	case len(holders) > tokensMost:
-		return nil, fmt.Errorf("it has %d tokens: at most %d are taken", len(holders), tokensMost)
+	if wrong == nil {
+		wrong = lines.Err()
 	}
-	return holders, nil
+	if wrong == nil && len(holders) == 0 {
+		wrong = fmt.Errorf("it has no token: write a line for each, as in: alice operator 7f0c…")
+	}
+	return holders, wrong
 }
 
 func parseToken(fields []string) (h holder, err error) {
@@ -179,7 +183,7 @@ func (t *Tokens) find(token string) (found *holder) {
 	return found
 }
 
-// refresh reads the file again when it has changed. Where it is wrong now, those that were good go on.
+// refresh reads the file again when it has changed, and says what is wrong with it whenever that is something else.
 func (t *Tokens) refresh() {
 	if time.Since(t.looked) < lookAgain {
 		return
@@ -191,10 +195,10 @@ func (t *Tokens) refresh() {
 	err := t.read()
 	switch {
 	case err == nil:
-		t.broken = false
+		t.wrong = ""
 		t.log.Info("the tokens were read again", "tokens", len(t.holders))
-	case !t.broken:
-		t.broken = true
-		t.log.Error("the tokens cannot be read again: those from before go on", "error", err)
+	case err.Error() != t.wrong:
+		t.wrong = err.Error()
+		t.log.Error("the file of tokens is wrong: nobody else than its good lines name has one", "tokens", len(t.holders), "error", err)
 	}
 }

@@ -129,7 +129,7 @@ func TestTokensThatAreWrong(t *testing.T) {
 	}
 }
 
-// TestTokensAreReadAgain: one that is taken out is refused, and a file that is wrong changes nothing.
+// TestTokensAreReadAgain: one that is taken out is refused, whatever is wrong with the file, and each mistake is said.
 func TestTokensAreReadAgain(t *testing.T) {
 	tokens, path, err := tokensOf(t, "ann operator "+operating+"\n")
 	if err != nil {
@@ -144,20 +144,47 @@ func TestTokensAreReadAgain(t *testing.T) {
 	if tokens.find(operating) == nil || tokens.find(viewing) != nil {
 		t.Error("the tokens of the file are not those that are taken")
 	}
-	write("vic viewer short\n")
-	if tokens.find(operating) == nil {
-		t.Error("a file that is wrong took a token away")
-	}
-	write("vic viewer " + viewing + " # and no ann\n")
-	if tokens.find(operating) != nil || tokens.find(viewing) == nil {
-		t.Error("the file is not read again")
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	tokens.looked = time.Time{}
-	if tokens.find(viewing) == nil {
-		t.Error("a file that is gone for a moment took a token away")
+	var log strings.Builder
+	tokens.log = slog.New(slog.NewTextHandler(&log, nil))
+	for i, c := range []struct {
+		text   string // none removes the file
+		has    []string
+		lacks  []string
+		logged string
+	}{
+		{"ann operator " + operating + "\nvic viewer short\n", []string{operating}, []string{viewing}, "line 2"},
+		{"vic viewer short\n", nil, []string{operating, viewing}, "line 1"},
+		{"\ufeffvic viewer " + viewing + " # and no ann\n", []string{viewing}, []string{operating}, "read again"},
+		{"vic viewer " + viewing + "\nann boss " + operating + "\n", []string{viewing}, []string{operating}, "no role"},
+		{"", nil, []string{operating, viewing}, "it has no token"},
+		{"vic viewer " + viewing + "\n", []string{viewing}, []string{operating}, "read again"},
+		{"none", nil, []string{operating, viewing}, "no such file"},
+		{"vic viewer " + viewing + "\n", []string{viewing}, []string{operating}, "read again"},
+	} {
+		log.Reset()
+		if c.text == "none" {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			write(c.text)
+		}
+		for range 2 {
+			tokens.looked = time.Time{} // a second is over
+			for _, token := range c.has {
+				if tokens.find(token) == nil {
+					t.Errorf("change %d: a token of the file is not taken", i)
+				}
+			}
+			for _, token := range c.lacks {
+				if tokens.find(token) != nil {
+					t.Errorf("change %d: a token is taken that the file has not", i)
+				}
+			}
+		}
+		if said := log.String(); !strings.Contains(said, c.logged) || strings.Count(said, "\n") != 1 {
+			t.Errorf("change %d: it said %q", i, said)
+		}
 	}
 }
 
