@@ -130,13 +130,14 @@ func (h *Host) Address() string {
 func (h *Host) Run(ctx context.Context) error {
 	defer h.source.Close()
 	defer h.guests.Close()
-	if h.admin != nil {
-		defer h.admin.Close()
-		h.admin.Serve()
-	}
 	var beside sync.WaitGroup
 	watched, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer beside.Wait()
+	if h.admin != nil {
+		h.admin.Serve()
+		defer context.AfterFunc(ctx, h.admin.Drain)()
+		defer h.admin.Close() // while the last spans are sent
+	}
 	defer end()
 	beside.Go(func() { h.samples.Run(watched) })
 	beside.Go(func() { h.spans.Run(watched) })

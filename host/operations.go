@@ -122,6 +122,12 @@ func (v *view) ModuleLike(ctx context.Context, name, digest string) (string, err
 // Routed implements admin.Host.
 func (v *view) Routed(name string) bool { return slices.Contains(v.guests.Names(), name) }
 
+// MayHandOver implements admin.Host.
+func (v *view) MayHandOver(ctx context.Context, forced bool) error {
+	_, err := v.store.MayHandOver(ctx, forced)
+	return err
+}
+
 // Converting implements admin.Host.
 func (v *view) Converting(ctx context.Context, name string) (string, error) {
 	if digest := v.guests.Newest(name); digest != "" {

@@ -96,7 +96,7 @@ func (o HTTPOptions) Exposed() string {
 
 // The defaults.
 const (
-	DefaultShutdownTimeout = 8 * time.Second
+	DefaultShutdownTimeout = 7 * time.Second // with what follows it a host ends within 10 s
 	DefaultDecisionOverdue = 2 * time.Minute
 	DefaultListen          = "127.0.0.1:9464"
 	DefaultLease           = 5 * time.Second

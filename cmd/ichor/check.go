@@ -27,7 +27,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	for _, f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
 		if f.Err != nil {
 			wrong++
-			fmt.Printf("failed  %s: %v (%s)\n", f.What, f.Err, took(f.Took))
+			fmt.Printf("failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))
 			printGrants(f.Err)
 			continue
 		}
@@ -35,7 +35,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		if f.Note != "" {
 			note += ": " + f.Note
 		}
-		fmt.Printf("ok      %s (%s)\n", note, took(f.Took))
+		fmt.Printf("ok      %s (%s)\n", cleanText(note, true), took(f.Took))
 	}
 	if lacking != nil {
 		fmt.Println("note    " + lacking.Error())

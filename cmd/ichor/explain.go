@@ -79,6 +79,7 @@ func explain(ctx context.Context, address, file string, version talos.Version) (
 }
 
 func printVersion(v *status.Version) {
+	cleaned(v)
 	fmt.Printf("version %d  %s: %s\n", v.Version, strings.ReplaceAll(string(v.Stands), "_", " "), v.Sentence)
 	if v.Decided != 0 {
 		fmt.Printf("decision    %s at position %d, safepoint %d\n", v.Outcome, v.Decided, v.Safepoint)

@@ -59,6 +59,7 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 
 // printOutcomes writes what versions became.
 func printOutcomes(w io.Writer, all []guest.Outcome) {
+	cleaned(&all)
 	for i := range all {
 		fmt.Fprintf(w, "version %d: ", all[i].Version)
 		printOutcome(w, &all[i])

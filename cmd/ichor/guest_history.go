@@ -79,6 +79,7 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 }
 
 func (h *guestHistory) print(out io.Writer) error {
+	cleaned(h)
 	if len(h.Ranges) == 0 {
 		fmt.Fprintln(out, "no guest has converted anything yet")
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -120,13 +119,6 @@ func (w *inspection) print() {
 	var b strings.Builder
 	w.write(&b)
 	printClean(os.Stdout, b.String())
-}
-
-// printClean writes lines that have a stranger's words in them.
-func printClean(w io.Writer, text string) {
-	for line := range strings.Lines(text) {
-		fmt.Fprintln(w, guest.Clean([]byte(strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "\t", "    "))))
-	}
 }
 
 func (w *inspection) write(b *strings.Builder) {

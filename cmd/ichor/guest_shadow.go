@@ -40,6 +40,7 @@ func (c *guestShadowCommand) Run(ctx context.Context) error {
 }
 
 func printShadow(out io.Writer, g *status.Guest) error {
+	cleaned(g)
 	s := g.Shadow
 	fmt.Fprintf(out, "%s %.12s beside %.12s: %d of %d versions are compared\n", g.Guest, s.Digest, g.Digest, s.Compared, s.Of)
 	fmt.Fprintf(out, "%d same, %d differ, %d the new one rejects, %d the old one rejected; %d it was not shown\n", s.Same, s.Differ, s.NewRejects, s.OldRejected, s.Missed)
@@ -51,7 +52,7 @@ func printShadow(out io.Writer, g *status.Guest) error {
 		if err := json.Unmarshal(text, &d); err != nil {
 			return fmt.Errorf("a difference cannot be read: %w", err)
 		}
-		printDifference(out, &d)
+		printDifference(out, cleaned(&d))
 	}
 	if g.Refused != nil && g.Refused.Digest == s.Digest {
 		fmt.Fprintf(out, "\nit is not taken: %s\n", g.Refused.Reason)

@@ -20,14 +20,9 @@ func (c *handoverCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before, waiting, err := in.Standbys(ctx)
-	switch {
-	case err != nil:
-		return &failure{exitEnvironment, err}
-	case before.Epoch == 0 || before.Released || !before.Connected:
-		return errors.New("nothing was changed: no host owns the cohort now; see ichor check")
-	case waiting == 0 && !c.Force:
-		return fmt.Errorf("nothing was changed: %s owns the cohort and no host stands by, so that nothing would be installed for a while; start another one first, or say --force", before.Name)
+	before, err := in.MayHandOver(ctx, c.Force)
+	if err != nil {
+		return refusedOr(err)
 	}
 	if err := c.ask(ctx, installer.Request{Verb: "handover"}); err != nil {
 		return err

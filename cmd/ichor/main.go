@@ -105,7 +105,7 @@ func run(args []string) int {
 	if errors.As(err, &f) && f.err == nil {
 		return f.code
 	}
-	fmt.Fprintln(os.Stderr, "ichor:", err)
+	fmt.Fprintln(os.Stderr, "ichor:", shownError(err))
 	if f != nil {
 		return f.code
 	}

@@ -128,6 +128,7 @@ func (c *asking) report(asked []installer.Request) error {
 		}
 		fmt.Println(string(text))
 	} else {
+		cleaned(&asked)
 		for i := range asked[:min(len(asked), shownMax)] {
 			fmt.Println(outcome(&asked[i], c.Wait))
 		}

@@ -81,6 +81,7 @@ func printJSON(w io.Writer, value any) error {
 
 // printHeld writes a table, and the hash of all that is held of it.
 func printHeld(w io.Writer, held []installer.Held) error {
+	cleaned(&held)
 	if len(held) == 0 {
 		_, err := fmt.Fprintln(w, "nothing is held")
 		return err
@@ -192,7 +193,7 @@ func (c *heldAsking) rehearse(ctx context.Context, verb string, filter installer
 	for i := range held[:min(len(held), shownMax)] {
 		h := &held[i]
 		v, _ := explain(ctx, c.Address, c.Settings, h.Version)
-		fmt.Printf("version %d (%s, %s): %s\n", h.Version, because(h), h.Hash, admin.Would(verb, h, v))
+		fmt.Printf("version %d (%s, %s): %s\n", h.Version, because(cleaned(h)), h.Hash, admin.Would(verb, h, *cleaned(&v)))
 	}
 	if len(held) > shownMax {
 		fmt.Printf("and %d more\n", len(held)-shownMax)

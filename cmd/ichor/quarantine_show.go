@@ -115,6 +115,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVers
 
 // printShown writes it for people.
 func printShown(s *admin.HeldVersion) {
+	cleaned(s)
 	h := s.Held
 	since := h.FirstAt.UTC().Format(time.RFC3339)
 	fmt.Printf("version   %d, held %d times since %s\n", h.Version, h.Times, since)

@@ -69,9 +69,7 @@ func (c *replayCommand) Run(ctx context.Context) error {
 			return err
 		}
 	default:
-		var text strings.Builder
-		printReplay(&text, report)
-		printClean(os.Stdout, text.String())
+		printReplay(os.Stdout, cleaned(report))
 	}
 	if !report.Same() {
 		return &failure{exitRuntime, errors.New("the new module does not make the same; see above")}

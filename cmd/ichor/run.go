@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -89,6 +90,9 @@ func (s *settings) print() error {
 	shown := *s
 	if shown.Database.URL != "" {
 		shown.Database.URL = "(not shown)"
+	}
+	if strings.Contains(shown.Trace.Endpoint, "@") { // a name and a password, which are refused
+		shown.Trace.Endpoint = "(not shown)"
 	}
 	text, err := yaml.Dump(shown)
 	if err != nil {

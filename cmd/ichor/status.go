@@ -39,7 +39,7 @@ func (c *statusCommand) Run(ctx context.Context) error {
 		fmt.Println(strings.TrimSpace(string(text)))
 	} else {
 		screen := screenOf(os.Stdout)
-		printStatus(&screen, &s)
+		printStatus(&screen, cleaned(&s))
 	}
 	if !s.Readiness.Ready {
 		return &failure{exitNotReady, nil}
@@ -95,7 +95,7 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 		return nil, &failure{exitSettings, fmt.Errorf("%s answered %s: put a token of its http.tokens into %s", address, answer.Status, tokenVariable)}
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, strings.TrimSpace(string(text)))
+		return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, short1(string(text)))
 	}
 	return text, nil
 }

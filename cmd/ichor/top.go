@@ -58,10 +58,11 @@ func (c *topCommand) show(ctx context.Context, screen *screen) error {
 	if err == nil {
 		err = c.ask(ctx, "/v1/samples", &samples)
 	}
+	cleaned(&s)
 	var text string
 	switch now := time.Now(); {
 	case err != nil:
-		text = fmt.Sprintf("%s  %s\n", now.Format(time.TimeOnly), screen.bad(err.Error()))
+		text = fmt.Sprintf("%s  %s\n", now.Format(time.TimeOnly), screen.bad(shownError(err)))
 	case screen.terminal:
 		text = picture(screen, &s, samples.Samples)
 	default:

@@ -58,9 +58,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 		}
 		fmt.Println(string(text))
 	} else if pair, ok := report.(*verify.Pair); ok {
-		printPair(os.Stdout, pair)
+		printPair(os.Stdout, cleaned(pair))
 	} else if r, ok := report.(*verify.Report); ok {
-		printReport(os.Stdout, r)
+		printReport(os.Stdout, cleaned(r))
 	}
 	if !report.OK() {
 		return &failure{exitRuntime, errors.New("something is wrong; see above")}

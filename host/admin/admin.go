@@ -43,6 +43,7 @@ type Server struct {
 	server   *http.Server
 	log      *slog.Logger
 	done     chan struct{}
+	draining context.CancelFunc
 }
 
 // Listen takes the address. Requests wait until Serve.
@@ -51,10 +52,11 @@ func Listen(opts Options, metrics prometheus.Gatherer, host Host, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w: choose another address, or port 0 for a free one", opts.Address, err)
 	}
+	running, draining := context.WithCancel(context.Background())
 	return &Server{
-		listener: listener, log: log, done: make(chan struct{}),
+		listener: listener, log: log, done: make(chan struct{}), draining: draining,
 		server: &http.Server{
-			Handler:           newHosts(opts.Address, opts.Hosts).guard(Handler(opts, metrics, host)),
+			Handler:           newHosts(opts.Address, opts.Hosts).guard(handler(running, opts, metrics, host)),
 			ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 			WriteTimeout: 30*time.Second + waitMost, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what a client does wrong
@@ -75,8 +77,13 @@ func (s *Server) Serve() {
 	}()
 }
 
+// Drain answers what waits: for a request to be carried out, with that it stands; for a module to be judged, with that it
+// was not. Health is answered until Close.
+func (s *Server) Drain() { s.draining() }
+
 // Close waits a second for the answers that are being written, and ends.
 func (s *Server) Close() {
+	s.draining()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
@@ -89,6 +96,7 @@ func (s *Server) Close() {
 // site is what the handlers have in common.
 type site struct {
 	host       Host
+	running    context.Context //nolint:containedctx // it ends when the host drains
 	moduleMost int64
 	judging    sync.Mutex    // one module at a time
 	asking     chan struct{} // has one for each question to the database that is under way
@@ -140,7 +148,7 @@ func (s *site) routes(metrics http.HandlerFunc) []route {
 		{post, "/v1/quarantine/alike/skip", RoleOperator, true, s.heldAlike("skip")},
 		{post, "/v1/pause", RoleOperator, true, s.ask("pause")},
 		{post, "/v1/resume", RoleOperator, true, s.ask("resume")},
-		{post, "/v1/handover", RoleOperator, true, s.ask("handover")},
+		{post, "/v1/handover", RoleOperator, true, s.handover},
 		{post, "/v1/guests/{guest}/module", RoleDeployer, true, s.module},
 		{post, "/v1/guests/{guest}/rollback", RoleDeployer, true, s.rollback},
 	}
@@ -148,9 +156,14 @@ func (s *site) routes(metrics http.HandlerFunc) []route {
 
 // Handler returns the handler of every path. Without tokens there is none that changes something.
 func Handler(opts Options, metrics prometheus.Gatherer, host Host) http.Handler {
-	s := &site{host: host, moduleMost: opts.ModuleMost, asking: make(chan struct{}, askingMost)}
+	return handler(context.Background(), opts, metrics, host)
+}
+
+// handler returns the same for a host that runs until a context ends.
+func handler(running context.Context, opts Options, metrics prometheus.Gatherer, host Host) http.Handler {
+	s := &site{host: host, running: running, moduleMost: opts.ModuleMost, asking: make(chan struct{}, askingMost)}
 	mux := http.NewServeMux()
-	for _, r := range s.routes(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}).ServeHTTP) {
+	for _, r := range s.routes(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP) {
 		switch {
 		case r.method == http.MethodPost && opts.Tokens == nil:
 			mux.HandleFunc(r.method+" "+r.path, noChanges)

@@ -48,6 +48,7 @@ func (nobody) AskHeld(context.Context, installer.Request, installer.Filter) ([]i
 }
 func (nobody) Judge(context.Context, string, []byte, string) (string, error) { return "", nil }
 func (nobody) ModuleLike(context.Context, string, string) (string, error)    { return "", nil }
+func (nobody) MayHandOver(context.Context, bool) error                       { return nil }
 func (nobody) Routed(string) bool                                            { return false }
 func (nobody) Converting(context.Context, string) (string, error)            { return "", nil }
 

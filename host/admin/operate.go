@@ -8,6 +8,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type Operator interface {
 	Judge(ctx context.Context, guest string, module []byte, signatures string) (digest string, err error)
 	// Rollback names the module that a digest's beginning means.
 	ModuleLike(ctx context.Context, guest, digest string) (string, error)
+	// MayHandOver refuses a handover that would leave the cohort with nobody for a while, unless it is forced.
+	MayHandOver(ctx context.Context, forced bool) error
 	// Routed reports whether a route names the guest.
 	Routed(guest string) bool
 	// Converting returns the digest of the module that was last armed for a guest, whichever host owns the cohort.
@@ -76,6 +79,25 @@ func (s *site) ask(verb string) http.HandlerFunc {
 		request, err := s.host.Ask(r.Context(), asking(r, verb, body))
 		s.asked(w, r, []installer.Request{request}, err)
 	}
+}
+
+// handover asks for one that leaves nobody without an owner, unless that is wanted.
+func (s *site) handover(w http.ResponseWriter, r *http.Request) {
+	var body why
+	if !read(w, r, &body) || !reasoned(w, body.Reason) {
+		return
+	}
+	force := r.URL.Query().Get("force")
+	if force != "" && force != "true" && force != "false" {
+		fail(w, http.StatusBadRequest, "force is true or false")
+		return
+	}
+	var request installer.Request
+	err := s.host.MayHandOver(r.Context(), force == "true")
+	if err == nil {
+		request, err = s.host.Ask(r.Context(), asking(r, "handover", body))
+	}
+	s.asked(w, r, []installer.Request{request}, err)
 }
 
 func (s *site) abandon(w http.ResponseWriter, r *http.Request) {
@@ -180,9 +202,9 @@ func (s *site) asked(w http.ResponseWriter, r *http.Request, all []installer.Req
 	code := http.StatusOK
 	for i := range all {
 		switch {
-		case !all[i].Ended():
+		case !all[i].Settled():
 			code = max(code, http.StatusAccepted)
-		case !all[i].Done():
+		case all[i].Ended() && !all[i].Done():
 			code = http.StatusConflict
 		}
 	}
@@ -216,10 +238,11 @@ func (s *site) await(ctx context.Context, all []installer.Request, wait time.Dur
 		s.aside(func() {
 			select {
 			case <-ctx.Done():
+			case <-s.running.Done():
 			case <-time.After(min(waitEvery, time.Until(until))):
 			}
 		})
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || s.running.Err() != nil {
 			return all
 		}
 		if now, err := s.host.Requests(ctx, ids); err == nil && len(now) == len(all) {
@@ -277,16 +300,23 @@ func body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, bool) {
 	case errors.As(err, &large):
 		fail(w, http.StatusRequestEntityTooLarge, "the body is too large")
 		return nil, false
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		fail(w, http.StatusRequestTimeout, "the body took too long to arrive")
+		return nil, false
 	case err != nil:
-		fail(w, http.StatusBadRequest, "the body cannot be read: "+err.Error())
+		fail(w, http.StatusBadRequest, "the body ends before its end")
 		return nil, false
 	}
 	return text, true
 }
 
 func reasoned(w http.ResponseWriter, reason string) bool {
-	if strings.TrimSpace(reason) == "" || utf8.RuneCountInString(reason) > reasonMost {
-		fail(w, http.StatusBadRequest, "give a reason of at most 1000 characters: who reads the audit later wants to know why")
+	if utf8.RuneCountInString(reason) > reasonMost {
+		fail(w, http.StatusBadRequest, "give a reason of at most 1000 characters")
+		return false
+	}
+	if err := installer.CheckReason(reason); err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
 		return false
 	}
 	return true
@@ -381,6 +411,7 @@ func (s *site) module(w http.ResponseWriter, r *http.Request) {
 		if bytes, ok = body(w, r, s.moduleMost); ok {
 			ctx, cancel := context.WithDeadline(r.Context(), until)
 			defer cancel()
+			defer context.AfterFunc(s.running, cancel)()
 			digest, err = s.host.Judge(ctx, guest, bytes, strings.Join(signatures, "\n"))
 		}
 	})

@@ -20,6 +20,7 @@ import (
 type clerk struct {
 	nobody
 	err     error
+	alone   bool // no host stands by
 	asked   []installer.Request
 	filter  installer.Filter
 	outcome string // of what is asked about later; empty lets it stand
@@ -64,6 +65,12 @@ func (*clerk) ModuleLike(_ context.Context, _, digest string) (string, error) {
 	}
 	return "abcd", nil
 }
+func (c *clerk) MayHandOver(_ context.Context, forced bool) error {
+	if c.alone && !forced {
+		return &installer.RefusedError{What: "no host stands by"}
+	}
+	return nil
+}
 func (*clerk) Routed(name string) bool                            { return name == "bank" }
 func (*clerk) Converting(context.Context, string) (string, error) { return "d0", nil }
 
@@ -71,6 +78,7 @@ func (*clerk) Converting(context.Context, string) (string, error) { return "d0",
 type change struct {
 	name, path, body, match string
 	outcome                 string
+	alone                   bool
 	err                     error
 	code                    int
 	want                    string // in the answer
@@ -92,6 +100,9 @@ func TestChanges(t *testing.T) {
 		{name: "a host refuses it", path: "/v1/handover?wait=5s", body: because, outcome: "refused: it is being handed over", code: 409, want: "it is being handed over", verb: "handover"},
 		{name: "the database refuses it", path: "/v1/pause", body: because, err: refused, code: 409, want: "it is paused already", verb: "pause"},
 		{name: "the database is away", path: "/v1/pause", body: because, err: errors.New("no connection"), code: 503, want: "no connection", verb: "pause"},
+		{name: "handover to nobody", path: "/v1/handover", body: because, alone: true, code: 409, want: "no host stands by"},
+		{name: "handover to nobody, forced", path: "/v1/handover?force=true", body: because, alone: true, code: 202, want: `"verb":"handover"`, verb: "handover"},
+		{name: "handover, forced by a word", path: "/v1/handover?force=yes", body: because, code: 400, want: "true or false"},
 		{name: "abandon", path: "/v1/versions/7/abandon", body: because, code: 202, want: `"version":7`, verb: "abandon"},
 		{name: "abandon of none", path: "/v1/versions/0/abandon", body: because, code: 400, want: "the first version is 1"},
 		{name: "abandon of a word", path: "/v1/versions/x/abandon", body: because, code: 400, want: "a version is a number"},
@@ -104,7 +115,7 @@ func TestChanges(t *testing.T) {
 		{name: "skip of all alike, unseen", path: "/v1/quarantine/alike/skip", body: `{"reason":"it must","code":"23505"}`, code: 428, want: "If-Match"},
 		{name: "a match without quotation marks", path: "/v1/quarantine/7/skip", body: because, match: `aabbccddeeff`, code: 400, want: "in quotation marks"},
 		{name: "a weak match", path: "/v1/quarantine/7/skip", body: because, match: `W/"aabbccddeeff"`, code: 400, want: "in quotation marks"},
-		{name: "no reason", path: "/v1/pause", body: `{"reason":" "}`, code: 400, want: "give a reason"},
+		{name: "no reason", path: "/v1/pause", body: `{"reason":" "}`, code: 400, want: "the reason is empty"},
 		{name: "a long reason", path: "/v1/pause", body: `{"reason":"` + strings.Repeat("x", 1001) + `"}`, code: 400, want: "at most 1000"},
 		{name: "an unknown field", path: "/v1/pause", body: `{"reason":"it must","until":5}`, code: 400, want: "unknown field"},
 		{name: "no JSON", path: "/v1/pause", body: `reason`, code: 400, want: "openapi.yaml"},
@@ -119,7 +130,7 @@ func TestChanges(t *testing.T) {
 		{name: "rollback of no guest", path: "/v1/guests/shop/rollback", body: because, code: 404, want: "no route names"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			host := &clerk{err: c.err, outcome: c.outcome}
+			host := &clerk{err: c.err, outcome: c.outcome, alone: c.alone}
 			r := httptest.NewRequest(http.MethodPost, c.path, strings.NewReader(c.body))
 			r.Header.Set("Authorization", "Bearer "+operating)
 			r.Header.Set("Content-Type", "application/json; charset=utf-8")
@@ -169,7 +180,7 @@ func TestAModuleIsJudgedBeforeItIsAskedFor(t *testing.T) {
 		{"/v1/guests/bank/module?reason=new", "application/wasm", "bad", 409, "nothing was changed: its vectors fail", "bank bad s1\ns2"},
 		{"/v1/guests/bank/module?reason=new", "application/wasm", "larger than it may be", 413, "too large", ""},
 		{"/v1/guests/bank/module?reason=new", "text/plain", "good", 415, "application/wasm", ""},
-		{"/v1/guests/bank/module", "application/wasm", "good", 400, "give a reason", ""},
+		{"/v1/guests/bank/module", "application/wasm", "good", 400, "the reason is empty", ""},
 		{"/v1/guests/bank/module?reason=new&wait=1m", "application/wasm", "good", 400, "wait is", ""},
 		{"/v1/guests/shop/module?reason=new", "application/wasm", "good", 404, "no route", ""},
 	} {
@@ -228,17 +239,15 @@ func (patient) Requests(_ context.Context, ids []int64) ([]installer.Request, er
 	return make([]installer.Request, len(ids)), nil
 }
 
-// Who waits for a request to be carried out, or for a module to be judged, keeps nobody from reading.
-func TestWaitingKeepsNobodyFromReading(t *testing.T) {
+// Who waits for a request to be carried out, or for a module to be judged, keeps nobody from reading; and when the host
+// drains it is answered: the request stands, and the module was not taken.
+func TestWhoWaitsKeepsNobodyFromReading(t *testing.T) {
 	host := patient{judging: make(chan struct{}, 1)}
-	server := httptest.NewServer(Handler(Options{Tokens: threeTokens(t), ModuleMost: 10}, prometheus.NewRegistry(), host))
+	running, drain := context.WithCancel(t.Context())
+	server := httptest.NewServer(handler(running, Options{Tokens: threeTokens(t), ModuleMost: 10}, prometheus.NewRegistry(), host))
 	defer server.Close()
-	ctx, end := context.WithCancel(t.Context())
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
-	defer end()
-	send := func(ctx context.Context, method, path, token, kind, body string) int {
-		r, err := http.NewRequestWithContext(ctx, method, server.URL+path, strings.NewReader(body))
+	send := func(method, path, token, kind, body string) int {
+		r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Error(err)
 			return 0
@@ -247,21 +256,35 @@ func TestWaitingKeepsNobodyFromReading(t *testing.T) {
 		r.Header.Set("Content-Type", kind)
 		answer, err := server.Client().Do(r)
 		if err != nil {
-			return 0 // the test has ended it
+			t.Error(err)
+			return 0
 		}
 		_ = answer.Body.Close()
 		return answer.StatusCode
 	}
+	var waiting sync.WaitGroup
+	begun := time.Now()
 	waiting.Go(func() {
-		send(ctx, http.MethodPost, "/v1/guests/bank/module?reason=new", deploying, "application/wasm", "good")
+		if code := send(http.MethodPost, "/v1/guests/bank/module?reason=new", deploying, "application/wasm", "good"); code != http.StatusServiceUnavailable {
+			t.Errorf("who waits for a module is answered with %d when the host drains", code)
+		}
 	})
 	<-host.judging
 	for range 2 * askingMost {
-		waiting.Go(func() { send(ctx, http.MethodPost, "/v1/pause?wait=30s", operating, "application/json", because) })
+		waiting.Go(func() {
+			if code := send(http.MethodPost, "/v1/pause?wait=30s", operating, "application/json", because); code != http.StatusAccepted {
+				t.Errorf("who waits for a pause is answered with %d when the host drains", code)
+			}
+		})
 	}
 	for range 3 {
-		if code := send(ctx, http.MethodGet, "/v1/audit", operating, "", ""); code != http.StatusOK {
+		if code := send(http.MethodGet, "/v1/audit", operating, "", ""); code != http.StatusOK {
 			t.Errorf("a reader is answered with %d", code)
 		}
+	}
+	drain()
+	waiting.Wait()
+	if took := time.Since(begun); took >= waitMost {
+		t.Errorf("they were answered after %v", took)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -88,8 +87,8 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 	switch {
 	case a.Resume < 0:
 		return done, &AdoptError{"--resume is negative"}
-	case strings.TrimSpace(a.Reason) == "":
-		return done, &AdoptError{"--reason is empty: who reads the audit later wants to know why"}
+	case CheckReason(a.Reason) != nil:
+		return done, &AdoptError{CheckReason(a.Reason).Error()}
 	case a.Snapshot == nil && a.Resume < done.FromResume:
 		return done, &AdoptError{fmt.Sprintf("the resume point is %d already, and what lies between %d and that may be installed: it would take effect twice; on another log give --snapshot too", done.FromResume, a.Resume)}
 	case talos.Position(done.Snapshot) >= a.Resume:

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -64,8 +66,8 @@ func asked(err error) error {
 
 // objection says what speaks against a request from the start, as far as the database knows.
 func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
-	if strings.TrimSpace(r.Reason) == "" {
-		return errNoReason()
+	if err := CheckReason(r.Reason); err != nil {
+		return err
 	}
 	if r.Verb != "pause" && r.Verb != "resume" {
 		return nil
@@ -89,16 +91,30 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 	return nil
 }
 
-func errNoReason() error {
-	return &RefusedError{"--reason is empty: who reads the audit later wants to know why"}
+// CheckReason refuses a reason that says nothing, or that is more than a line of plain text: who reads it later would
+// not see what was written (*RefusedError).
+func CheckReason(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return &RefusedError{"the reason is empty: who reads the audit later wants to know why"}
+	}
+	if i := strings.IndexFunc(reason, unseen); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(reason[i:])
+		return &RefusedError{fmt.Sprintf("the reason is to be one line of plain text, and has the character %U", r)}
+	}
+	return nil
+}
+
+// unseen are control characters, and those that change how what follows is shown.
+func unseen(r rune) bool {
+	return unicode.IsControl(r) || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
 // AskHeld asks for the same, skip or retry, about held versions. A skip needs the hash of what is skipped:
 // of the version, or of all of them (HashOf); it is refused when that is another one by now, so that nobody
 // skips what they have not seen (*AnotherHashError). It returns the requests, of which all or none are written down.
 func (in *Installer) AskHeld(ctx context.Context, r Request, filter Filter) (all []Request, err error) {
-	if strings.TrimSpace(r.Reason) == "" {
-		return nil, errNoReason()
+	if err := CheckReason(r.Reason); err != nil {
+		return nil, err
 	}
 	err = in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
 		if err := check(ctx, conn); err != nil {

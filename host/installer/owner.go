@@ -102,6 +102,21 @@ func (in *Installer) Standbys(ctx context.Context) (o Owner, waiting int, err er
 	return o, waiting, err
 }
 
+// MayHandOver returns who owns the cohort, or says why a handover would leave it with nobody for a while (*RefusedError);
+// forced, it does not matter whether a host waits.
+func (in *Installer) MayHandOver(ctx context.Context, forced bool) (Owner, error) {
+	owner, waiting, err := in.Standbys(ctx)
+	switch {
+	case err != nil:
+		return owner, err
+	case owner.Epoch == 0 || owner.Released || !owner.Connected:
+		return owner, &RefusedError{"no host owns the cohort now; see ichor check"}
+	case waiting == 0 && !forced:
+		return owner, &RefusedError{owner.Name + " owns the cohort and no host stands by, so that nothing would be installed for a while; start another one first, or force it"}
+	}
+	return owner, nil
+}
+
 // beatAgain is the pause before a session that beats is opened again: others wait for it only shortly.
 const beatAgain = 50 * time.Millisecond
 

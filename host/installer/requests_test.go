@@ -54,7 +54,7 @@ func TestAnswersToRequests(t *testing.T) {
 	if err != nil || len(held) != 1 || len(held[0].Hash) != 12 {
 		t.Fatalf("%v, %v", held, err)
 	}
-	skip := installer.Request{Verb: "skip", Hash: held[0].Hash, Who: "me", Reason: "why\x00"}
+	skip := installer.Request{Verb: "skip", Hash: held[0].Hash, Who: "me\x00", Reason: "why"}
 	asked, err := in.AskHeld(t.Context(), skip, installer.Filter{Version: 3})
 	if err != nil || len(asked) != 1 || asked[0].Version != 3 {
 		t.Fatalf("%v, %v", asked, err)
@@ -88,7 +88,7 @@ func TestAnswersToRequests(t *testing.T) {
 	b.want("select verb, outcome from ichor.request where verb = 'skip'", "(skip,done)")
 	b.want("select held, resolution from ichor.quarantine", "(f,skipped_by_operator)")
 	b.want("select who, deed, reason from ichor.audit order by id",
-		`(me,"retry version 3: refused: it is being skipped",r) (me,"skip version 3 `+held[0].Hash+`: done",why`+"\uFFFD)")
+		`(me,"retry version 3: refused: it is being skipped",r) (me`+"\uFFFD"+`,"skip version 3 `+held[0].Hash+`: done",why)`)
 	_, err = in.AskHeld(t.Context(), skip, installer.Filter{Version: 3})
 	refused(t, err, "version 3 is not held")
 }
@@ -185,5 +185,11 @@ func TestRequestsAreToldUntilTheyAreTaken(t *testing.T) {
 	_, err = in.Ask(t.Context(), installer.Request{Verb: "pause", Who: "me", Reason: "r"})
 	refused(t, err, "a resume is asked for")
 	_, err = in.Ask(t.Context(), installer.Request{Verb: "abandon", Version: 1, Who: "me", Reason: " "})
-	refused(t, err, "--reason is empty")
+	refused(t, err, "the reason is empty")
+	for _, odd := range []string{"a\nb", "\x1b[31m", "\u009b", "\u202eb", "a\x00", "a\u0085b"} {
+		refused(t, installer.CheckReason(odd), "has the character U+")
+	}
+	if err := installer.CheckReason("Ärger mit 口座 7: «voll» 👩‍🔧"); err != nil {
+		t.Error(err)
+	}
 }

@@ -159,6 +159,7 @@ var doors = map[string][]string{
 	"github.com/opencontainers/go-digest":                             {"host/guest/oci"},
 	"github.com/opencontainers/image-spec":                            {"host/guest/oci"},
 	"golang.org/x/term":                                               {"cmd/ichor"},
+	"github.com/go-logr/logr":                                         {"host/spans"},
 	"go.opentelemetry.io/otel":                                        {"host/spans"},
 	"go.opentelemetry.io/otel/sdk":                                    {"host/spans"},
 	"go.opentelemetry.io/otel/trace":                                  {"host/spans"},

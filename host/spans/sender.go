@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -34,7 +35,7 @@ const (
 	gather    = time.Second      // from a journey to its spans being sent, at most, while the receiver takes them
 	sendMost  = 10 * time.Second // for one try
 	retryMost = 30 * time.Second // for what is tried again
-	lastly    = 2 * time.Second  // for what waits when the host ends
+	lastly    = time.Second      // for what waits when the host ends
 )
 
 // tracedJourneys counts those whose spans were to be sent.
@@ -75,6 +76,7 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) (*Sender, error
 	if err := headers(os.Getenv); err != nil {
 		return nil, err
 	}
+	otel.SetLogger(logr.Discard()) // it prints variables that are wrong, and there may be passwords in them
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("OpenTelemetry's library reports an error", "error", err) }))
 	exporter := otlptracegrpc.NewUnstarted(otlptracegrpc.WithEndpointURL(o.Endpoint), otlptracegrpc.WithTimeout(sendMost),
 		otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 5 * time.Second, MaxElapsedTime: retryMost}))
@@ -165,7 +167,7 @@ func (s *Sender) wanted(e ended) bool {
 	return rand.Uint64()>>1 < s.bound
 }
 
-// Run sends until ctx ends, then what waits, for two seconds at most. It is called once.
+// Run sends until ctx ends, then what waits, for a second at most. It is called once.
 func (s *Sender) Run(ctx context.Context) {
 	if s == nil {
 		return
@@ -173,7 +175,6 @@ func (s *Sender) Run(ctx context.Context) {
 	if err := s.exporter.Start(ctx); err != nil {
 		s.log.Error("spans cannot be sent: all that are made fail", "error", err)
 	}
-	defer s.close()
 	timer := time.NewTimer(gather)
 	defer timer.Stop()
 	var journeys int
@@ -195,10 +196,11 @@ func (s *Sender) Run(ctx context.Context) {
 	}
 }
 
-// last sends what waits when the host ends, and the spans that are made already.
+// last sends what waits when the host ends, and the spans that are made already, and ends the connection.
 func (s *Sender) last(journeys int) {
 	ctx, end := context.WithTimeout(context.Background(), lastly)
 	defer end()
+	defer s.close(ctx)
 	for ; len(s.waiting) > 0; journeys++ {
 		if journeys == batchMost {
 			s.send(ctx, journeys)
@@ -232,9 +234,7 @@ func (s *Sender) send(ctx context.Context, journeys int) {
 }
 
 // close ends the connection; what it cannot say any more nobody needs.
-func (s *Sender) close() {
-	ctx, end := context.WithTimeout(context.Background(), lastly)
-	defer end()
+func (s *Sender) close(ctx context.Context) {
 	if err := errors.Join(s.provider.Shutdown(ctx), s.exporter.Shutdown(ctx)); err != nil {
 		s.log.Debug("the sender of spans did not end in order", "error", err)
 	}
