@@ -22,13 +22,13 @@ type backlogRun struct {
 	rate    float64       // versions a second, from the first move of the snapshot to its last
 	start   time.Duration // from the start of the process to the first move
 	peakMiB float64
-	heapMiB float64 // the most that a collection left, of a late backlog
 	group   float64 // versions a transaction, on average
 	cpu     float64 // processors that the host kept busy meanwhile
 }
 
-// install lets a fresh host install the backlog into a fresh database. change may change its settings.
-func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.Bank, *stage.Settings)) (run backlogRun, err error) {
+// install lets a fresh host install the backlog into a fresh database. change may change its settings; what is done
+// beside it ends when the backlog is installed.
+func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.Bank, *stage.Settings), beside ...func(context.Context, *stage.Host) error) (run backlogRun, err error) {
 	bank, err := m.bank(ctx, b.accounts)
 	if err != nil {
 		return run, err
@@ -42,15 +42,17 @@ func (m *benchmark) install(ctx context.Context, b *backlog, change func(*stage.
 		return run, err
 	}
 	defer func() { err = errors.Join(err, h.Stop()) }()
-	if b.late {
-		watching, stop := context.WithCancel(ctx)
-		heap := make(chan float64, 1)
-		go func() { heap <- watchHeap(watching, h) }()
-		defer func() {
-			stop()
-			run.heapMiB = <-heap
-		}()
+	watching, stop := context.WithCancel(ctx)
+	ended := make(chan error, len(beside))
+	for _, do := range beside {
+		go func() { ended <- do(watching, h) }()
 	}
+	defer func() {
+		stop()
+		for range beside {
+			err = errors.Join(err, <-ended)
+		}
+	}()
 	conn, err := pgx.Connect(ctx, bank.URL)
 	if err != nil {
 		return run, err

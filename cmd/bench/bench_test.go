@@ -33,7 +33,7 @@ func TestShortRunPrintsEveryMeasurement(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &measured); err != nil {
 		t.Fatalf("the last line is no JSON object: %v\n%s", err, lines[len(lines)-1])
 	}
-	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "peak_mib", "first_load_ms", "first_load_peak_mib", "versions_a_transaction",
+	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "ratio_watched", "peak_mib", "first_load_ms", "first_load_peak_mib", "versions_a_transaction",
 		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "swap_ms", "swap_p99_ms", "swap_journeys", "swaps", "swaps_journeys", "swaps_p99_ms", "no_swaps_p99_ms", "gc_longest_stop_ms", "snapshot_age_samples", "journeys"} {
 		if n, ok := measured[name].(float64); !ok || n <= 0 {
 			t.Errorf("%s is %v, not above 0", name, measured[name])

@@ -86,7 +86,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 // rounds lets the host and the rungs take turns on the same server, so that what disturbs the
 // machine for a while disturbs all of them.
 func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *report, say func(string, ...any)) error {
-	var runs []backlogRun
+	var runs, watched []backlogRun
 	rates := make([][]float64, len(rungs))
 	for n := range m.options.Rounds {
 		run, err := m.install(ctx, b, m.adjust)
@@ -95,6 +95,11 @@ func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *repor
 		}
 		runs = append(runs, run)
 		say("round %d: the host, %.0f versions/s", n+1, run.rate)
+		if run, err = m.watched(ctx, b); err != nil {
+			return err
+		}
+		watched = append(watched, run)
+		say("round %d: the host with spans, a page and Prometheus, %.0f versions/s", n+1, run.rate)
 		for i, one := range rungs {
 			rate, err := m.climb(ctx, one, sql, b.transfers)
 			if err != nil {
@@ -105,6 +110,7 @@ func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *repor
 		}
 	}
 	r.throughput(runs, rates)
+	r.besideWatchers(runs, watched)
 	return nil
 }
 

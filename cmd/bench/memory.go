@@ -41,10 +41,14 @@ func (m *benchmark) measureMemory(ctx context.Context) (r memory, err error) {
 	if err != nil {
 		return r, err
 	}
-	if run, err = m.install(ctx, undecided, m.adjust); err != nil {
+	run, err = m.install(ctx, undecided, m.adjust, func(ctx context.Context, h *stage.Host) error {
+		r.LateHeapMiB = watchHeap(ctx, h)
+		return nil
+	})
+	if err != nil {
 		return r, err
 	}
-	r.LateRate, r.LatePeakMiB, r.LateHeapMiB = run.rate, run.peakMiB, run.heapMiB
+	r.LateRate, r.LatePeakMiB = run.rate, run.peakMiB
 	return r, nil
 }
 

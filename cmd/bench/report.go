@@ -18,6 +18,7 @@ const (
 	aimP99     = 20.0 // ms, from candidate to installed
 	aimAge     = 50.0 // ms
 	aimSwap    = 1.5  // times the p99 without one
+	aimWatched = 0.97 // of the rate while nobody looks
 	aimSwaps   = 1.2  // times the p99 without any
 
 	aimDecidedMiB  = 200.0
@@ -37,6 +38,8 @@ type report struct {
 	RatioFifty float64   `json:"ratio_50_connections"`
 	RatioBare  float64   `json:"ratio_50_connections_bare_statements"`
 	RatioBest  float64   `json:"ratio_best_rung"`
+	Watched    float64   `json:"ratio_watched"`     // of the rate while nobody looks
+	WatchedCPU float64   `json:"ratio_watched_cpu"` // of the processor time a version
 	PeakMiB    float64   `json:"peak_mib"`
 	CPU        float64   `json:"host_cpus_busy"`
 	Group      float64   `json:"versions_a_transaction"`
@@ -107,6 +110,16 @@ func (r *report) throughput(runs []backlogRun, rates [][]float64) {
 	r.RatioFifty, r.RatioBare, r.RatioBest = median(fifty), median(bare), median(single)
 }
 
+// besideWatchers fills in what it costs to be looked at. A run is compared with the one before it.
+func (r *report) besideWatchers(runs, watched []backlogRun) {
+	var rate, cpu []float64
+	for i, w := range watched {
+		rate = append(rate, w.rate/runs[i].rate)
+		cpu = append(cpu, w.cpu/w.rate/(runs[i].cpu/runs[i].rate))
+	}
+	r.Watched, r.WatchedCPU = median(rate), median(cpu)
+}
+
 // underLoad fills in what was measured under the steady load.
 func (r *report) underLoad(o options, s steady) {
 	r.leftOut = o.leaveOut()
@@ -147,6 +160,7 @@ func (r *report) print(out io.Writer) {
 	line("  to 50 connections", "%8.2f ×    aim: at least %.0f ×", r.RatioFifty, aimFifty)
 	line("  to 50 connections with bare statements", "%8.2f ×", r.RatioBare)
 	line("  to the best rung of one connection", "%8.0f %%    aim: at least %.0f %%", 100*r.RatioBest, 100*aimBest)
+	line("  with spans, a page and Prometheus", "%8.0f %%    aim: at least %.0f %%; %.2f × the processor time a version", 100*r.Watched, 100*aimWatched, r.WatchedCPU)
 	line("  peak memory", "%8.0f MiB  aim: at most %.0f MiB", r.PeakMiB, aimPeakMiB)
 	line("  versions a transaction", "%8.0f", r.Group)
 	line("  processors busy with the host", "%8.2f", r.CPU)

@@ -114,7 +114,7 @@ var imports = map[string][]string{
 	"cmd/chaos": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload/verdict",
 		"host/crash", "host/guest/guesttest", "host/hosttest", "host/installer/pgtest", "host/kafka/kafkatest", "host/status", "host/talos", "host/verify/books"},
 	"cmd/bench": {"cmd/internal/program", "cmd/internal/stage", "examples/banking/initiator", "examples/banking/workload",
-		"examples/banking/workload/verdict", "examples/certification", "examples/certification/transcript", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/talos", "host/timing"},
+		"examples/banking/workload/verdict", "examples/certification", "examples/certification/transcript", "host/guest/guesttest", "host/hosttest", "host/kafka/kafkatest", "host/spans/spanstest", "host/talos", "host/timing"},
 }
 
 // testers may be imported by every test, and by the demonstration and the benchmarks.

@@ -41,6 +41,9 @@ type Settings struct {
 		Listen string `yaml:"listen"`
 		Tokens string `yaml:"tokens,omitempty"`
 	} `yaml:"http"`
+	Trace struct {
+		Endpoint string `yaml:"endpoint,omitempty"`
+	} `yaml:"trace,omitempty"`
 }
 
 // Rewrite changes the settings of a host that does not run.
