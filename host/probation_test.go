@@ -73,6 +73,55 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	}
 }
 
+// A version of which the module before makes the same says nothing of the newest: the record is no good, or the database
+// is the matter. It is held, and the module stays.
+func TestWhatTheOneBeforeCannotDoEitherTakesNothingBack(t *testing.T) {
+	b := newBank(t, 4)
+	b.options.Core.Probation = replicator.Probation{Versions: 10}
+	r := b.start()
+	b.reaches(b.pay(2, "0001", "0002"))
+	next := stamped(bankGuest(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.exec("alter table bank_accounts add constraint frozen check (number <> '0004' or amount::bigint = 100000)")
+	bad := b.send(candidate(90, "0003", `[{"DEPOSIT":{"account":"0003","amount":"much"}}]`), candidate(91, "0004", deposit("0004", 5)))
+	b.send(commit(bad, 0), commit(bad+1, 0))
+	b.eventually(fmt.Sprintf("(%d,guest_reject,3) (%d,sql,23514)", bad, bad+1), "select version, kind, code from ichor.quarantine where held order by version")
+	b.pay(20, "0001", "0002")
+	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state not in ('retired', 'gone') order by id desc limit 1")
+	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
+		t.Errorf("it is %s", ready)
+	}
+}
+
+// What an operator goes back to is on no trial, whatever it does: not against the module that they left, and not after
+// a start.
+func TestWhatAnOperatorGoesBackToIsNoTrial(t *testing.T) {
+	b := newBank(t, 10)
+	b.options.Core.Probation = replicator.Probation{Versions: 20, Fuel: 1.5}
+	b.install("banking", guesttest.Changed(t)) // it rejects what comes from 0005
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	back, next := guest.DigestOf(guesttest.Changed(t)).String(), bankGuest(t)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(25, "0001", "0002"))
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+	b.eventually("(done)", "select outcome from ichor.request")
+	b.reaches(b.pay(5, "0001", "0002"))
+	for range 2 {
+		held := b.pay(1, "0005", "0006")
+		b.pay(5, "0003", "0004")
+		b.eventually("(t)", "select held from ichor.quarantine where version = $1", held)
+		if err := r.drain(); err != nil {
+			t.Fatal(err)
+		}
+		r = b.start()
+		b.eventually("("+back+")", "select digest from ichor.guest_history order by from_version desc limit 1")
+		b.eventually("(0)", "select count(*) from ichor.guest_event where state = 'back'")
+	}
+}
+
 // A probation goes on in the next host, which has the module before ready.
 func TestAProbationGoesOnAfterAStart(t *testing.T) {
 	b := newBank(t, 10)

@@ -56,6 +56,8 @@ type Entry struct {
 	Effects bool
 	// Ahead says that its effects are durable through the ledger, above the snapshot.
 	Ahead bool
+	// Alike says that the generation before made the same of it as Generation, which is on probation.
+	Alike bool
 	// Attempts counts the installations for which another transaction was in the way.
 	Attempts int32
 

@@ -99,7 +99,10 @@ type Respond struct {
 type Convert struct {
 	Task       uint64
 	Generation cohort.Generation
-	Works      []Work
+	// Before is the generation with which what this one makes is compared, while it is on probation; else
+	// cohort.NoGeneration.
+	Before cohort.Generation
+	Works  []Work
 }
 
 // Work is one version to convert.

@@ -30,6 +30,9 @@ func ActionText(a Action) string {
 		return fmt.Sprintf("respond lane %d: ", a.Lane) + answersText(a.Answers)
 	case *Convert:
 		s := fmt.Sprintf("convert by %d:", a.Generation)
+		if a.Before != cohort.NoGeneration {
+			s = fmt.Sprintf("convert by %d, compared with %d:", a.Generation, a.Before)
+		}
 		for _, w := range a.Works {
 			s += " " + w.Version.String()
 		}

@@ -32,6 +32,7 @@ type converting struct {
 // task is some versions that one generation converts at once.
 type task struct {
 	generation cohort.Generation
+	before     cohort.Generation // that what it makes is compared with
 	entries    []*queue.Entry
 }
 
@@ -40,7 +41,8 @@ type task struct {
 func (c *converting) startConversions() {
 	for !c.draining && c.backlog.ready.Len() > 0 && len(c.tasks) < c.opts.Conversions && (c.queue.Made() < c.opts.queueHigh() || c.frontierOn(&c.backlog.ready)) {
 		t := &task{generation: c.cuts.generation(c.backlog.ready.Top())}
-		a := &Convert{Task: c.taskID, Generation: t.generation}
+		t.before = c.probation.beforeOf(c.backlog.ready.Top().Guest, t.generation)
+		a := &Convert{Task: c.taskID, Generation: t.generation, Before: t.before}
 		for c.backlog.ready.Len() > 0 && len(t.entries) < c.opts.ConvertMax {
 			e := c.backlog.ready.Top()
 			if c.cuts.generation(e) != t.generation {
@@ -82,7 +84,7 @@ func (c *converting) onConverted(ev *Converted) {
 		e.Journey.Record(timing.GuestConversionBegin, r.Begin)
 		e.Journey.Record(timing.GuestConversionComplete, r.End)
 		e.Journey.Record(timing.QueueStatemapReceived, c.now)
-		e.Generation = t.generation
+		e.Generation, e.Alike = t.generation, r.Alike
 		switch r.Verdict {
 		case OK:
 			c.stats.Converted++
@@ -98,7 +100,7 @@ func (c *converting) onConverted(ev *Converted) {
 // onGuestArmed lets a generation convert, and answers who asked for it.
 func (c *converting) onGuestArmed(ev *GuestArmed) {
 	from := c.cutOver(ev.Guest, ev.Generation, "")
-	if ev.First {
+	if ev.Believed {
 		c.probation.believe(ev.Guest)
 	}
 	if ev.Request != 0 {
@@ -168,7 +170,7 @@ func (c *converting) waiting() int {
 
 func (c *converting) busy(generation cohort.Generation) bool {
 	for _, t := range c.tasks { // any of them, in any order
-		if t.generation == generation {
+		if t.generation == generation || t.before == generation {
 			return true
 		}
 	}

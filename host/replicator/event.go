@@ -87,6 +87,8 @@ type Result struct {
 	Verdict    Verdict
 	Conversion queue.Conversion
 	Failure    Failure
+	// Alike says that Convert's Before makes the same of the version: the same statements, or none, or a rejection too.
+	Alike bool
 }
 
 // LaneUp says that a lane is connected, its fence renewed, so that no transaction of an
@@ -131,7 +133,7 @@ type GuestArmed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
 	Request    int64 // of an operator, by a Bring; 0 for none
-	First      bool  // the one before could convert nothing: it is none to take the guest back to
+	Believed   bool  // it is on no probation: the one before could convert nothing, or an operator goes back to it
 }
 
 // GuestRefused says why a Bring is not done.

@@ -118,7 +118,7 @@ func (p *player) command(words []string) {
 			if id, ok := named["request"]; ok {
 				ev.Request = int64(p.num(id))
 			}
-			ev.First = slices.Contains(w, "first")
+			ev.Believed = slices.Contains(w, "believed")
 			p.step(ev)
 		},
 		"guest-refused": func(_ map[string]string, w []string) {
@@ -388,7 +388,9 @@ func (p *player) converted(named map[string]string, _ []string) {
 	}
 	for _, w := range task.Works {
 		r := Result{Begin: p.now, End: p.now + 1000, Conversion: bytes}
-		switch named[w.Version.String()] {
+		word, alike := strings.CutSuffix(named[w.Version.String()], "-alike")
+		r.Alike = alike // than the generation before
+		switch word {
 		case "reject":
 			r.Verdict, r.Failure = Rejected, Failure{Class: Poison, Kind: "guest_reject", Code: "7", Message: "no such account"}
 		case "fault":

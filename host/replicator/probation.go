@@ -74,9 +74,21 @@ func (p *probation) converted(guest cohort.GuestID, generation cohort.Generation
 	t.recent.add(f)
 }
 
-// held counts a version that could not be converted, or that the database refused.
+// beforeOf returns the generation that one is compared with, while it is on probation; else cohort.NoGeneration.
+func (p *probation) beforeOf(guest cohort.GuestID, generation cohort.Generation) cohort.Generation {
+	if guest < 0 || int(guest) >= len(p.trials) {
+		return cohort.NoGeneration
+	}
+	if t := &p.trials[guest]; t.under && t.current == generation {
+		return t.before
+	}
+	return cohort.NoGeneration
+}
+
+// held counts a version that could not be converted, or that the database refused, unless the generation before did the
+// same: what neither can do is no fault of the newer one.
 func (p *probation) held(e *queue.Entry, f Failure) {
-	if e.Generation == cohort.NoGeneration || f.Kind == KindPayloadLost {
+	if e.Generation == cohort.NoGeneration || e.Alike || f.Kind == KindPayloadLost {
 		return
 	}
 	if t := &p.trials[e.Guest]; e.Generation == t.current {

@@ -121,8 +121,8 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 		if ev.Request != 0 {
 			s += fmt.Sprintf(" request=%d", ev.Request)
 		}
-		if ev.First {
-			s += " first"
+		if ev.Believed {
+			s += " believed"
 		}
 		return s
 	case *GuestRefused:
@@ -216,6 +216,9 @@ func (t *Trace) convertedText(ev *Converted) string {
 		case r.Conversion != nil:
 			bytes += r.Conversion.Bytes()
 			converted++
+		}
+		if r.Alike {
+			word += "-alike"
 		}
 		if word != "" && task != nil && i < len(task.Works) {
 			words += fmt.Sprintf(" %d=%s", task.Works[i].Version, word)

@@ -118,11 +118,14 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	if err != nil {
 		return nil, err
 	}
+	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
+		g.note(installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
+	}
 	if !b.Deploy && !l.First {
 		g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
 	}
 	g.passOverFile(b.Guest, digest, b.Who, b.Why)
-	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, First: l.First}, nil
+	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, Believed: l.First || !b.Deploy}, nil
 }
 
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.

@@ -18,7 +18,7 @@ type Armed struct {
 	Guest      cohort.GuestID
 	Generation cohort.Generation
 	Request    int64  // of an operator, that it answers; 0 for none
-	First      bool   // the guest had none before that could convert
+	Believed   bool   // the guest had none before that could convert, or an operator goes back to this one
 	Refused    string // why there is none for the request
 }
 
@@ -63,7 +63,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return
 		}
 		for i := range g.names {
-			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, First: l.First}) {
+			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, Believed: l.First}) {
 				return
 			}
 			if a := g.judgeShadow(ctx, cohort.GuestID(i)); a != nil && !arm(*a) {

@@ -1,12 +1,14 @@
 package session
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unique"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -39,18 +41,51 @@ func (s *Session) convert() {
 			records = recordsOf(records[:0], task.Works)
 			l := s.Guests.Get(task.Generation)
 			if err := l.Convert(s.life, records, &out, answerBytes); err != nil {
-				if s.life.Err() == nil {
-					s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
-				}
+				s.halt(err)
 				return
 			}
 			if s.detail.Wanted() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.Guests.Beside(l, records, out.Results)
-			s.answer(&replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results)})
+			results := resultsOf(l, records, &out)
+			if task.Before != cohort.NoGeneration {
+				if err := s.compare(l, s.Guests.Get(task.Before), records, out.Results, results); err != nil {
+					s.halt(err)
+					return
+				}
+			}
+			s.answer(&replicator.Converted{Task: task.Task, Results: results, Fuel: out.Fuel, Took: took(out.Results)})
 		}
 	}
+}
+
+// halt stops the session because a guest cannot be asked, unless it ends already.
+func (s *Session) halt(err error) {
+	if s.life.Err() == nil {
+		s.answer(&replicator.Halt{Failure: replicator.Failure{Class: replicator.Broken, Kind: "guest", Message: err.Error()}})
+	}
+}
+
+// compare looks whether an earlier guest makes the same of versions.
+func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, conversions []guest.Conversion, results []replicator.Result) error {
+	var out guest.Conversions
+	if err := before.Convert(s.life, records[:len(results)], &out, answerBytes); err != nil {
+		return err
+	}
+	for i := range out.Results { // they are fewer where they are large: the others count as others
+		results[i].Alike = alike(l, before, &conversions[i], &out.Results[i])
+	}
+	return nil
+}
+
+// alike reports whether two guests made the same of a version: the same statements, or none, or a rejection.
+func alike(l, before *rollout.Loaded, is, was *guest.Conversion) bool {
+	return is.Status == was.Status && slices.EqualFunc(is.Statements, was.Statements, func(a, b guest.Statement) bool {
+		return l.Templates[a.Template] == before.Templates[b.Template] && slices.EqualFunc(a.Args, b.Args, func(a, b []byte) bool {
+			return (a == nil) == (b == nil) && bytes.Equal(a, b)
+		})
+	})
 }
 
 // sayConverted tells of a task's conversion at debug: its versions, and what they became.

@@ -298,7 +298,7 @@ func armedOf(a rollout.Armed) replicator.Event {
 	if a.Refused != "" {
 		return &replicator.GuestRefused{Request: a.Request, Words: a.Refused}
 	}
-	return &replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation, Request: a.Request, First: a.First}
+	return &replicator.GuestArmed{Guest: a.Guest, Generation: a.Generation, Request: a.Request, Believed: a.Believed}
 }
 
 // arm tells the core of a generation that may convert; false when the session ends.

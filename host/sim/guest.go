@@ -85,6 +85,7 @@ func (h *host) convert(i int) {
 		default:
 			r.Conversion = &conversion{candidate: c, digest: digest}
 		}
+		r.Alike = task.Before != cohort.NoGeneration && (digest < c.accepted) == (h.digests[task.Before] < c.accepted)
 		ev.Results = append(ev.Results, r)
 	}
 	if w.guestDice.chance(200) { // what the guest made is large: the rest is given out again

@@ -221,7 +221,7 @@ func (h *host) perform(a replicator.Action) {
 			h.world.met("taken back on probation")
 		}
 	case *replicator.Retire:
-		if slices.ContainsFunc(h.tasks, func(t *replicator.Convert) bool { return t.Generation == a.Generation }) || slices.Contains(h.retired, a.Generation) {
+		if slices.ContainsFunc(h.tasks, func(t *replicator.Convert) bool { return t.Generation == a.Generation || t.Before == a.Generation }) || slices.Contains(h.retired, a.Generation) {
 			h.world.violated("generation %d is retired, and converts or was retired before", a.Generation)
 		}
 		h.retired = append(h.retired, a.Generation)

@@ -63,7 +63,11 @@ func mixEvent(sum uint64, now int64, ev replicator.Event) uint64 {
 	case *replicator.BatchRead:
 		return mix(sum, 3, uint64(ev.Next), uint64(ev.End))
 	case *replicator.Converted:
-		return mix(sum, 4, ev.Task, uint64(len(ev.Results)))
+		alike := uint64(0)
+		for i := range ev.Results {
+			alike += bit(ev.Results[i].Alike)
+		}
+		return mix(sum, 4, ev.Task, uint64(len(ev.Results)), alike)
 	case *replicator.LaneUp:
 		return mix(sum, 5, uint64(ev.Lane), uint64(ev.Snapshot), uint64(ev.Ledgered))
 	case *replicator.LaneDown:
