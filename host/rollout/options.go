@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -60,6 +61,9 @@ const DefaultPoll = 2 * time.Second
 // DefaultKeep is how many modules of a guest the database keeps.
 const DefaultKeep = 10
 
+// confirmed is how differences are named.
+var confirmed = regexp.MustCompile("^sha256:[0-9a-f]{64}$")
+
 // mostShadow bounds the versions that are compared: each is remembered.
 const mostShadow = 1_000_000
 
@@ -83,6 +87,11 @@ func (o Options) Validate() error {
 	}
 	if o.Shadow.Versions < 0 || o.Shadow.Versions > mostShadow || o.Shadow.Differences < 0 {
 		wrong("guests.shadow: choose 0 to %d versions, and 0 or more differences", mostShadow)
+	}
+	for i, expected := range o.Shadow.Expected {
+		if !confirmed.MatchString(expected) {
+			wrong("guests.shadow.expected[%d] is no name of differences: write sha256: and 64 digits as ichor guest shadow shows them", i)
+		}
 	}
 	if o.Unrouted != UnroutedPoison && o.Unrouted != UnroutedIgnore {
 		wrong("guests.unrouted is %q: choose %s or %s", o.Unrouted, UnroutedPoison, UnroutedIgnore)

@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -20,9 +22,11 @@ import (
 // Shadow says what a file's module must show before it converts: beside the one that converts it is given the same
 // versions, and what both make of them is compared. The zero value is nothing.
 type Shadow struct {
-	Versions    int      // that are compared; 0 is no shadow
-	Differences int      // that there may be at most
-	Expected    []string // sets of differences that a person has confirmed, each by its sha256:…
+	Versions    int // that are compared; 0 is no shadow
+	Differences int // that there may be at most
+	// Expected are differences that a person has confirmed, each by the sha256:… that names two modules and what is
+	// different between them, whatever versions they were compared over.
+	Expected []string
 }
 
 // shadowing is a module that is compared, or was and is not taken. What does not change is the fields of the
@@ -37,6 +41,7 @@ type shadowing struct {
 	of      *shadow.Comparison
 
 	report shadow.Report // under Guests.mu, like the rest
+	beside string        // the digest of the one that it is compared with
 	missed int           // versions that it was not given, since it was busy
 	ended  bool
 }
@@ -145,6 +150,7 @@ func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module t
 	s := &shadowing{loaded: l, module: module, asked: by, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	s.beside = g.newest[index]
 	g.shadows[index] = s
 	g.shadowed.Store(true)
 	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestShadow, Who: by.who, Reason: strings.TrimPrefix(fmt.Sprintf("%s: compared over %d versions", by.why, g.opts.Shadow.Versions), ": ")})
@@ -208,12 +214,16 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		return nil
 	}
 	report, name, digest := s.report, s.loaded.Name, s.loaded.Digest
+	differences := g.differences(s)
 	g.mu.Unlock()
-	said := fmt.Sprintf("in shadow %d of %d versions differ", report.Different(), report.Compared)
-	if report.Different() > g.opts.Shadow.Differences && !slices.Contains(g.opts.Shadow.Expected, report.Digest) {
+	said := fmt.Sprintf("in shadow %d of %d versions differ", report.Against(), report.Compared)
+	if report.OldRejected > 0 {
+		said += fmt.Sprintf(", and it converts %d that the one before rejected", report.OldRejected)
+	}
+	if report.Against() > g.opts.Shadow.Differences && (differences == "" || !slices.Contains(g.opts.Shadow.Expected, differences)) {
 		g.closeShadow(s)
-		err := &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects exactly these says so by guests.shadow.expected: [%s]",
-			said, g.opts.Shadow.Differences, report.Digest)}
+		err := &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [%s]",
+			said, g.opts.Shadow.Differences, differences)}
 		if s.asked.request == 0 && !g.refuse(name, digest, err) {
 			return nil
 		}
@@ -224,8 +234,8 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		}
 		return &Armed{Request: s.asked.request, Refused: err.Error()}
 	}
-	if report.Digest != "" {
-		said += ", " + report.Digest
+	if differences != "" {
+		said += ", " + differences
 	}
 	l, err := g.loadFor(ctx, index, s.module, s.asked.who, strings.TrimPrefix(s.asked.why+": "+said, ": "))
 	if err != nil {
@@ -243,6 +253,16 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 	return &Armed{Guest: l.Guest, Generation: l.ID, Request: s.asked.request}
 }
 
+// differences names what differs between the module that converts and the one that is compared, for people to confirm;
+// empty if nothing does. g.mu is held.
+func (g *Guests) differences(s *shadowing) string {
+	if s.report.Shapes == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s.beside + " " + s.loaded.Digest + " " + s.report.Shapes))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
 // shadowStatus is what /v1/status says of a comparison; nil for none. g.mu is held.
 func (g *Guests) shadowStatus(index cohort.GuestID) *status.Shadow {
 	s := g.shadows[index]
@@ -252,7 +272,7 @@ func (g *Guests) shadowStatus(index cohort.GuestID) *status.Shadow {
 	r := &s.report
 	out := &status.Shadow{
 		Digest: s.loaded.Digest, Of: g.opts.Shadow.Versions, Compared: r.Compared, Missed: s.missed,
-		Same: r.Same, Differ: r.Differ, NewRejects: r.NewRejects, OldRejected: r.OldRejected, Differences: r.Digest,
+		Same: r.Same, Differ: r.Differ, NewRejects: r.NewRejects, OldRejected: r.OldRejected, Differences: g.differences(s),
 	}
 	for i := range r.First {
 		if text, err := json.Marshal(&r.First[i]); err == nil {

@@ -156,6 +156,9 @@ func (g *Guests) passOver(name, file, who, why string) {
 // module is in the database.
 func (g *Guests) choose(ctx context.Context, name string, history cohort.History) (trust.Module, error) {
 	module, err := g.read(name)
+	if err == nil && !g.isSpare(name, module.Digest.String()) {
+		g.log.Info("the guest's file is checked; until then nothing is converted", "guest", name, "digest", module.Digest.Short())
+	}
 	if err == nil {
 		err = g.keepSpare(ctx, name, module)
 	}

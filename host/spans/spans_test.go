@@ -212,6 +212,9 @@ func TestReceiverThatIsAway(t *testing.T) {
 	if got := s.count("failed"); got != queued {
 		t.Errorf("counted %d as failed, want %d", got, queued)
 	}
+	if text := s.log.String(); strings.Count(text, "does not take them") != 1 {
+		t.Errorf("it said:\n%s", text)
+	}
 }
 
 func within(t *testing.T, holds func() bool) {

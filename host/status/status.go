@@ -100,7 +100,7 @@ type Shadow struct {
 	Differ      int    `json:"differ"`       // of which they do not
 	NewRejects  int    `json:"new_rejects"`  // that it rejects, and the other does not
 	OldRejected int    `json:"old_rejected"` // that the other rejects, and it does not
-	// Differences names exactly these differences, as guests.shadow.expected takes it; empty for none.
+	// Differences names what differs between the two modules, as guests.shadow.expected takes it; empty for none.
 	Differences string `json:"differences,omitempty"`
 	// First are the differences of the lowest versions, as ichor replay --json writes them.
 	First []json.RawMessage `json:"first,omitempty"`

@@ -36,11 +36,11 @@ function Guest({ name, of: all }) {
 
 // Shadow is a module that is compared before it converts, with the first versions of which it makes something else.
 function Shadow({ of: s }) {
-	const different = s.differ + s.new_rejects + s.old_rejected;
+	const different = s.differ + s.new_rejects; // what it alone converts speaks for it
 	return html`<h3>In shadow: <${Digest} of=${s.digest} /></h3>
 		<p><meter aria-label="compared" value=${s.compared} max=${Math.max(1, s.of)}></meter> ${count(s.compared)} of ${plural(s.of, 'version')} compared${s.missed > 0 && html`, ${count(s.missed)} missed: it was busy`}</p>
 		<p><${State} is=${different ? 'odd' : 'good'}>${count(s.same)} same, ${count(s.differ)} differ, ${count(s.new_rejects)} it rejects, ${count(s.old_rejected)} the other rejects<//></p>
-		${s.differences && html`<p>These differences are <code class="break">${s.differences}</code>, as <code>guests.shadow.expected</code> takes them.</p>`}
+		${s.differences && html`<p>What differs is <code class="break">${s.differences}</code>, as <code>guests.shadow.expected</code> takes it.</p>`}
 		${(s.first || []).map((d) => html`<details key=${d.version} class="difference"><summary>Version ${d.version}: ${d.what}</summary>
 			<p>Version <${Version} of=${d.version} />, xid <code class="break">${d.xid}</code></p>
 			<h4>Statemap</h4><${Text} of=${d.statemap.endsWith('…') ? d.statemap : pretty(d.statemap)} label=${`Statemap of ${d.version}`} />

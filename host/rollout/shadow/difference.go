@@ -32,6 +32,8 @@ type Difference struct {
 
 	at  int // the first statement that differs; -1 if it is none of them
 	sum [sumSize]byte
+	// shape is of what is held against the new module; a version that it alone converts is not.
+	shape [sumSize]byte
 }
 
 // describe keeps what a person wants to see.

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -24,20 +25,32 @@ type Report struct {
 	// Digest names the set of the differences: of the same versions by the same two modules it is the same,
 	// whoever compares them in whatever order, and another version that differs or another value gives
 	// another. Empty if nothing differs, and if TooMany do.
-	Digest  string       `json:"digest,omitempty"` // sha256: and hexadecimal
-	TooMany bool         `json:"too_many,omitempty"`
-	First   []Difference `json:"first,omitempty"` // those of the lowest versions, ascending
+	Digest  string `json:"digest,omitempty"` // sha256: and hexadecimal
+	TooMany bool   `json:"too_many,omitempty"`
+	// Shapes names what the differences that are held against the new module are like, whatever versions they are of and
+	// whatever values they have: statements that it makes and the old one does not, values of a statement that differ.
+	// Empty if there are none, and if they are of too many kinds.
+	Shapes string       `json:"shapes,omitempty"` // sha256: and hexadecimal
+	First  []Difference `json:"first,omitempty"`  // those of the lowest versions, ascending
 }
 
 // Different returns how many versions differ.
 func (r *Report) Different() int { return r.Differ + r.NewRejects + r.OldRejected }
+
+// Against returns how many versions speak against the new module: those that differ, but for what it alone converts. That
+// is what a guest is mended for.
+func (r *Report) Against() int { return r.Differ + r.NewRejects }
 
 // Comparison gathers differences. What it holds is bounded, however many there are. One goroutine uses it.
 type Comparison struct {
 	report Report
 	shown  int
 	sums   []summed
+	shapes map[[sumSize]byte]bool
 }
+
+// shapesMost is how many kinds of differences are told apart.
+const shapesMost = 1 << 12
 
 // summed is a version that differs.
 type summed struct {
@@ -47,7 +60,7 @@ type summed struct {
 
 // NewComparison returns a comparison that keeps so many differences for people.
 func NewComparison(shown int) *Comparison {
-	return &Comparison{shown: shown, report: Report{Aspects: map[Aspect]int{}}}
+	return &Comparison{shown: shown, report: Report{Aspects: map[Aspect]int{}}, shapes: map[[sumSize]byte]bool{}}
 }
 
 // Add takes what Compare returned of one more version, also nil. Versions come in any order, each once.
@@ -67,6 +80,9 @@ func (c *Comparison) Add(d *Difference) {
 		r.Differ++
 	}
 	r.Aspects[d.Aspect]++
+	if d.Kind != OldRejected && len(c.shapes) <= shapesMost {
+		c.shapes[d.shape] = true
+	}
 	if r.TooMany = len(c.sums) == digestMost; !r.TooMany {
 		c.sums = append(c.sums, summed{d.Version, d.sum})
 	}
@@ -92,8 +108,20 @@ func (c *Comparison) Report() Report {
 	for aspect, n := range c.report.Aspects {
 		r.Aspects[aspect] = n
 	}
-	r.Digest = c.digest()
+	r.Digest, r.Shapes = c.digest(), c.named()
 	return r
+}
+
+// named is over the kinds of differences, in the order of their sums.
+func (c *Comparison) named() string {
+	if len(c.shapes) == 0 || len(c.shapes) > shapesMost {
+		return ""
+	}
+	all := sha256.New()
+	for _, shape := range slices.SortedFunc(maps.Keys(c.shapes), func(a, b [sumSize]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		all.Write(shape[:])
+	}
+	return "sha256:" + hex.EncodeToString(all.Sum(nil))
 }
 
 // digest is over the versions that differ, ascending.

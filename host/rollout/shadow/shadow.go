@@ -55,6 +55,7 @@ func Compare(record *guest.Record, before, now Side) *Difference {
 	case was && !is:
 		d.Kind = OldRejected
 	}
+	d.shape = shapeOf(d, before, now)
 	d.sum = sumOf(record.Version, before, now)
 	d.describe(record, before, now)
 	return d

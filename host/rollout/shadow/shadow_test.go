@@ -284,3 +284,48 @@ func TestALaterAdditionLeavesAReportAlone(t *testing.T) {
 		t.Errorf("it became %+v", early)
 	}
 }
+
+// What two modules differ in has one name, whatever versions, values and numbers of statements they were compared over;
+// another change has another, and what the new one alone converts has none.
+func TestWhatDiffersHasOneName(t *testing.T) {
+	named := func(all ...*shadow.Difference) string {
+		r := report(10, all)
+		return r.Shapes
+	}
+	no := guest.Reject{Class: guest.ClassGuest, Code: 1, Message: "no"}
+	amount := func(v talos.Version, was, is string) *shadow.Difference {
+		return compare(v, converted(statement(1, was)), converted(statement(7, is)))
+	}
+	name := named(amount(1, "5", "6"))
+	if name == "" || name != named(amount(8, "70", "71"), amount(9, "1", "null"), nil) {
+		t.Errorf("the same change over other versions is %q and %q", name, named(amount(8, "70", "71")))
+	}
+	more := compare(3, converted(statement(1, "5"), statement(1, "5")), converted(statement(7, "5"), statement(7, "6")))
+	if name != named(more) {
+		t.Error("a version of two statements has another name")
+	}
+	cured := compare(4, rejected(no), converted(statement(7, "5")))
+	if named(cured) != "" || named(cured, more) != name {
+		t.Error("what the new one alone converts has a name")
+	}
+	if r := report(10, []*shadow.Difference{cured, cured, more}); r.Against() != 1 || r.OldRejected != 2 {
+		t.Errorf("%d speak against the new one, and %d it alone converts", r.Against(), r.OldRejected)
+	}
+	seen := map[string]bool{"": true, name: true}
+	for i, other := range []*shadow.Difference{
+		compare(1, converted(statement(1, "5")), skipped()), compare(1, skipped(), converted(statement(7, "5"))),
+		compare(1, converted(statement(1, "5")), rejected(no)), compare(1, converted(statement(1, "5")), converted(statement(9, "5"))),
+		compare(1, converted(statement(2, "5")), converted(statement(8, "6"))),
+	} {
+		if is := named(other); seen[is] {
+			t.Errorf("change %d is named as another", i)
+		} else {
+			seen[is] = true
+		}
+		if both := named(other, more); seen[both] {
+			t.Errorf("change %d with another is named as one alone", i)
+		} else {
+			seen[both] = true
+		}
+	}
+}
