@@ -11,7 +11,6 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
-	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 type guestRollbackCommand struct {
@@ -105,10 +104,12 @@ func (h *guestHistory) print(out io.Writer) error {
 
 // versions says which versions a range is.
 func versions(r *rollout.Range) string {
-	switch r.To {
-	case r.From:
+	switch {
+	case r.Held > 1:
+		return fmt.Sprintf("%d of %s to %s", r.Held, r.From, r.To)
+	case r.To == r.From:
 		return r.From.String() + " alone"
-	case talos.Version(0):
+	case r.To == 0:
 		return "from " + r.From.String()
 	}
 	return r.From.String() + " to " + r.To.String()

@@ -13,16 +13,17 @@ import (
 type Range struct {
 	Guest  string        `json:"guest"`
 	From   talos.Version `json:"from"`
-	To     talos.Version `json:"to,omitempty"` // the last of them; 0 while it goes on
-	Digest string        `json:"digest"`       // SHA-256 in hexadecimal
-	At     time.Time     `json:"at"`           // when it began to convert; zero for before that was written down
+	To     talos.Version `json:"to,omitempty"`   // the last of them; 0 while it goes on
+	Digest string        `json:"digest"`         // SHA-256 in hexadecimal
+	At     time.Time     `json:"at"`             // when it began to convert; zero for before that was written down
+	Held   int           `json:"held,omitempty"` // so many versions of the range, which were held, and no others of it
 	Who    string        `json:"who,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 }
 
 // Ranges says for a guest, or for all if it is empty, which module converts which versions, ascending by guest,
-// and by the events who wanted it. A version that was converted by another module than those around it, because
-// it was held, is a range of its own after the one that it lies in.
+// and by the events who wanted it. Versions that were converted by another module than those around them, because
+// they were held, are a range of their own after the one that they lie in.
 func Ranges(history cohort.History, events []installer.GuestEvent, name string) (all []Range) {
 	for i, u := range history {
 		if name != "" && u.Guest != name {
@@ -30,7 +31,7 @@ func Ranges(history cohort.History, events []installer.GuestEvent, name string) 
 		}
 		r := Range{Guest: u.Guest, From: u.From, Digest: u.Digest}
 		if u.Only {
-			r.To, r.Who, r.Reason = u.From, installer.WhoIchor, "it was held, and this module converted it"
+			r.To, r.Held, r.Who, r.Reason = u.From, 1, installer.WhoIchor, "held, and converted by this module"
 		} else {
 			r.At, r.Who, r.Reason = begun(events, &u)
 			for _, next := range history[i+1:] {
@@ -51,7 +52,19 @@ func Ranges(history cohort.History, events []installer.GuestEvent, name string) 
 		}
 		return int(int64(a.From) - int64(b.From))
 	})
-	return all
+	return joined(all)
+}
+
+// joined puts held versions that follow one another, and that one module converted, into one range.
+func joined(all []Range) (short []Range) {
+	for _, r := range all {
+		if n := len(short); n > 0 && r.Held > 0 && short[n-1].Held > 0 && short[n-1].Guest == r.Guest && short[n-1].Digest == r.Digest {
+			short[n-1].To, short[n-1].Held = r.To, short[n-1].Held+r.Held
+			continue
+		}
+		short = append(short, r)
+	}
+	return short
 }
 
 // begun returns when a use began, by whom and why: the last event before it became active that asked for it. A file

@@ -42,3 +42,22 @@ func TestWhoWantedARange(t *testing.T) {
 		}
 	}
 }
+
+// Held versions that a module cured one after another are one range, also when there are thousands.
+func TestHeldVersionsAreOneRange(t *testing.T) {
+	history := cohort.History{{Guest: "g", Digest: "a", From: 1}}
+	for v := talos.Version(10); v < 3000; v += 3 {
+		history = append(history, cohort.Use{Guest: "g", Digest: "b", From: v, Only: true})
+	}
+	history = append(history, cohort.Use{Guest: "g", Digest: "c", From: 3001, Only: true}, cohort.Use{Guest: "g", Digest: "b", From: 4000}, cohort.Use{Guest: "g", Digest: "b", From: 4005, Only: true},
+		cohort.Use{Guest: "h", Digest: "b", From: 1}, cohort.Use{Guest: "h", Digest: "b", From: 7, Only: true})
+	all := Ranges(history, nil, "")
+	if len(all) != 7 {
+		t.Fatalf("%d ranges: %+v", len(all), all)
+	}
+	for i, want := range []Range{{From: 1, To: 3999}, {From: 10, To: 2998, Held: 997}, {From: 3001, To: 3001, Held: 1}, {From: 4000}, {From: 4005, To: 4005, Held: 1}, {From: 1}, {From: 7, To: 7, Held: 1}} {
+		if r := all[i]; r.From != want.From || r.To != want.To || r.Held != want.Held {
+			t.Errorf("range %d is %+v, want %+v", i, r, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 type refusal struct {
 	status.Refusal
 	mayPass bool // it was not the module's fault, and may go better
+	wished  bool // a person wants another module: all is as it should be
 }
 
 // UnavailableError says that what brings a guest's file does not answer.
@@ -48,7 +49,7 @@ func (g *Guests) refuse(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before, known := g.refused[name]
-	now := refusal{status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, digest == "" || !IsRefused(err) || isUnsigned(err)}
+	now := refusal{Refusal: status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, mayPass: digest == "" || !IsRefused(err) || isUnsigned(err)}
 	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}

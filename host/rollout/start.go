@@ -148,7 +148,7 @@ func (g *Guests) passOver(name, file, who, why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.passed[name] = file
-	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}}
+	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}, wished: who != installer.WhoIchor}
 }
 
 // choose returns the module that a guest begins with: its file, or when that is refused the

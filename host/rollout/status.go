@@ -35,7 +35,8 @@ func (g *Guests) Status() []status.Guest {
 }
 
 // Degraded says in what the host is not as its operator wants it, although it works: a guest's
-// file is not taken, and the module before goes on. Empty when all is well.
+// file is not taken, and the module before goes on. That somebody wants another than the file is no such thing. Empty when
+// all is well.
 func (g *Guests) Degraded() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,7 +44,7 @@ func (g *Guests) Degraded() string {
 	for i, name := range g.names {
 		r, ok := g.refused[name]
 		switch {
-		case !ok:
+		case !ok || r.wished:
 		case g.newest[i] != "":
 			all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason))
 		case g.absent[i] != "":

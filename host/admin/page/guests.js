@@ -30,7 +30,7 @@ function Guest({ name, of: all }) {
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
 		${newest?.shadow && html`<${Shadow} of=${newest.shadow} />`}
 		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
-			<td class="number">${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
+			<td class="number">${r.held > 1 && `${r.held} of `}${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
 	</section>`;
 }
 
