@@ -116,3 +116,16 @@ func TestMedian(t *testing.T) {
 		t.Errorf("the median of two is %v, want the lower one, 2", got)
 	}
 }
+
+// What it costs to be looked at is by the run before; a run too short for the kernel's clock says nothing of processors.
+func TestCostOfWatchers(t *testing.T) {
+	var r report
+	r.besideWatchers([]backlogRun{{rate: 100, cpu: 0.5}, {rate: 200}}, []backlogRun{{rate: 90, cpu: 0.5}, {rate: 200, cpu: 1}})
+	if r.Watched != 0.9 || r.WatchedCPU < 1.11 || r.WatchedCPU > 1.12 {
+		t.Errorf("%v of the rate, %v of the processor time", r.Watched, r.WatchedCPU)
+	}
+	r.WatchedCPU = 0
+	if r.besideWatchers([]backlogRun{{rate: 100}}, []backlogRun{{rate: 90, cpu: 1}}); r.WatchedCPU != 0 {
+		t.Errorf("%v of a processor time that is not known", r.WatchedCPU)
+	}
+}

@@ -39,7 +39,7 @@ type report struct {
 	RatioBare  float64   `json:"ratio_50_connections_bare_statements"`
 	RatioBest  float64   `json:"ratio_best_rung"`
 	Watched    float64   `json:"ratio_watched"`     // of the rate while nobody looks
-	WatchedCPU float64   `json:"ratio_watched_cpu"` // of the processor time a version
+	WatchedCPU float64   `json:"ratio_watched_cpu"` // of the processor time a version; 0 where that is too little to be known
 	PeakMiB    float64   `json:"peak_mib"`
 	CPU        float64   `json:"host_cpus_busy"`
 	Group      float64   `json:"versions_a_transaction"`
@@ -115,9 +115,14 @@ func (r *report) besideWatchers(runs, watched []backlogRun) {
 	var rate, cpu []float64
 	for i, w := range watched {
 		rate = append(rate, w.rate/runs[i].rate)
-		cpu = append(cpu, w.cpu/w.rate/(runs[i].cpu/runs[i].rate))
+		if runs[i].cpu > 0 { // the kernel counts in hundredths of a second, and a quick run may have none
+			cpu = append(cpu, w.cpu/w.rate/(runs[i].cpu/runs[i].rate))
+		}
 	}
-	r.Watched, r.WatchedCPU = median(rate), median(cpu)
+	r.Watched = median(rate)
+	if len(cpu) > 0 {
+		r.WatchedCPU = median(cpu)
+	}
 }
 
 // underLoad fills in what was measured under the steady load.
