@@ -32,6 +32,7 @@ const (
 const (
 	watchedMax = 10
 	againMax   = 20_000
+	triesLeast = 10 // replays of all versions that fit into that, or they are not tried
 )
 
 // watched is a row that differs, and what became of it in a replay.
@@ -40,6 +41,7 @@ type watched struct {
 	key     string
 	got     string
 	now     string
+	want    string          // after the whole replay
 	writers []talos.Version // that changed it
 	same    talos.Version   // the last after which it was as the cohort has it
 	ever    bool            // there was one, perhaps the start
@@ -52,13 +54,24 @@ func (v *verification) diagnose(ctx context.Context) error {
 		return nil
 	}
 	v.Say("looking into %d rows that differ", len(rows))
-	works, err := v.watch(ctx, rows)
+	works, all, err := v.watch(ctx, rows)
 	if err != nil {
 		return err
 	}
-	left, err := v.explain(ctx, rows, works)
+	// What a version does may depend on rows that are not watched: then those that changed the watched ones give others
+	// than all of them do, and nothing follows from trying them alone.
+	enough, err := v.reproduced(ctx, rows, works)
 	if err != nil {
 		return err
+	}
+	left := rows
+	if !enough {
+		works = all
+	}
+	if len(works) > 0 {
+		if left, err = v.explain(ctx, rows, works); err != nil {
+			return err
+		}
 	}
 	for _, row := range left {
 		if next := slices.IndexFunc(row.writers, func(w talos.Version) bool { return w > row.same }); row.ever && next >= 0 {
@@ -92,21 +105,28 @@ func (v *verification) differing() []*watched {
 }
 
 // watch replays from the start and notes which versions change the watched rows. It returns what those
-// versions install.
-func (v *verification) watch(ctx context.Context, rows []*watched) (map[talos.Version]suspect, error) {
+// versions install, and what all install where they are few enough to be tried; else nil.
+func (v *verification) watch(ctx context.Context, rows []*watched) (works, all map[talos.Version]suspect, err error) {
 	if err := v.serial.Rewind(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	works := map[talos.Version]suspect{}
+	works, all = map[talos.Version]suspect{}, map[talos.Version]suspect{}
 	for _, row := range rows {
 		if err := v.find(ctx, row); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		row.ever = row.now == row.got
 	}
 	v.replay.After = func(ctx context.Context, w *installer.Work) error {
+		changed := v.serial.Changed()
+		if all != nil {
+			all[w.Version] = suspect{w, changed}
+		}
+		if len(all) > againMax/triesLeast {
+			all = nil
+		}
 		for _, row := range rows {
-			before, changed := row.now, v.serial.Changed()
+			before := row.now
 			if err := v.find(ctx, row); err != nil {
 				return err
 			}
@@ -120,8 +140,34 @@ func (v *verification) watch(ctx context.Context, rows []*watched) (map[talos.Ve
 		}
 		return nil
 	}
-	_, err := v.replay.Run(ctx)
-	return works, err
+	_, err = v.replay.Run(ctx)
+	for _, row := range rows {
+		row.want = row.now
+	}
+	return works, all, err
+}
+
+// reproduced reports whether versions by themselves give the watched rows that all give.
+func (v *verification) reproduced(ctx context.Context, rows []*watched, works map[talos.Version]suspect) (bool, error) {
+	if err := v.serial.Rewind(ctx); err != nil {
+		return false, err
+	}
+	for _, at := range slices.Sorted(maps.Keys(works)) {
+		err := v.serial.Install(ctx, works[at].work)
+		var refused *installer.Error
+		if errors.As(err, &refused) && refused.Class == installer.Poison && !refused.Lost {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	for _, row := range rows {
+		if err := v.find(ctx, row); err != nil || row.now != row.want {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (v *verification) find(ctx context.Context, row *watched) (err error) {
