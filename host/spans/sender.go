@@ -34,7 +34,7 @@ const (
 	batchMost = 256              // journeys whose spans are sent at once
 	gather    = time.Second      // from a journey to its spans being sent, at most, while the receiver takes them
 	sendMost  = 10 * time.Second // for one try
-	retryMost = 30 * time.Second // for what is tried again
+	retryMost = 10 * time.Second // for what is tried again: it is said soon that a receiver is away
 	lastly    = time.Second      // for what waits when the host ends
 )
 
