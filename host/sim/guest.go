@@ -78,14 +78,14 @@ func (h *host) convert(i int) {
 		c := w.log.find(work.Version)
 		r := replicator.Result{Begin: h.clock(), End: h.clock()}
 		switch {
-		case digest < c.accepted:
+		case !c.takenBy(digest):
 			r.Verdict, r.Failure = replicator.Rejected, replicator.Failure{Class: replicator.Poison, Kind: replicator.KindGuestReject}
 		case c.skipped:
 			r.Verdict = replicator.Skipped
 		default:
 			r.Conversion = &conversion{candidate: c, digest: digest}
 		}
-		r.Alike = task.Before != cohort.NoGeneration && (digest < c.accepted) == (h.digests[task.Before] < c.accepted)
+		r.Alike = task.Before != cohort.NoGeneration && c.takenBy(digest) == c.takenBy(h.digests[task.Before])
 		ev.Results = append(ev.Results, r)
 	}
 	if w.guestDice.chance(200) { // what the guest made is large: the rest is given out again

@@ -28,11 +28,17 @@ type candidate struct {
 	amounts  []int64 // that are added to what it writes; their sum is 0
 	skipped  bool    // its guest has nothing to install
 	accepted int     // the first digest of a guest that takes it; never for none
+	spoilt   int     // a later one that does not all the same, for it is worse; 0 for none, and never the last
 	refusal  string  // the SQLSTATE by which the database refuses it, "" for none
 	forever  bool    // the refusal is never cured
 	size     int     // bytes of its statements
 	payload  *talos.Candidate
 	binding  *replicator.Decision // the first decision about it in the log; nil for none
+}
+
+// takenBy reports whether a guest of a digest takes it.
+func (c *candidate) takenBy(digest int) bool {
+	return digest >= c.accepted && (c.spoilt == 0 || digest != c.spoilt)
 }
 
 // never is a digest that no guest reaches.
@@ -187,7 +193,11 @@ func (w *writer) fate(c *candidate, d *replicator.Decision) {
 	case w.d.chance(l.skipped):
 		c.skipped = true
 	case w.d.chance(l.rejected):
-		if c.accepted = w.d.below(w.out.digests); w.d.chance(l.forever) {
+		c.accepted = w.d.below(w.out.digests)
+		if w.out.digests > 2 && w.d.chance(500) {
+			c.accepted, c.spoilt = 0, w.d.between(1, w.out.digests-2)
+		}
+		if w.d.chance(l.forever) {
 			c.accepted = never
 		}
 	case w.d.chance(l.poison):
