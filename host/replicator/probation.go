@@ -76,9 +76,6 @@ func (p *probation) converted(guest cohort.GuestID, generation cohort.Generation
 
 // beforeOf returns the generation that one is compared with, while it is on probation; else cohort.NoGeneration.
 func (p *probation) beforeOf(guest cohort.GuestID, generation cohort.Generation) cohort.Generation {
-	if guest < 0 || int(guest) >= len(p.trials) {
-		return cohort.NoGeneration
-	}
 	if t := &p.trials[guest]; t.under && t.current == generation {
 		return t.before
 	}

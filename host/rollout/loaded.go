@@ -11,6 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -47,6 +48,19 @@ func (l *Loaded) Convert(ctx context.Context, records []guest.Record, out *guest
 		out.Results[i] = guest.Conversion{Version: records[i].Version, Status: guest.Rejected, Reject: &guest.Reject{Class: ClassRefused, Message: l.Refused}}
 	}
 	return nil
+}
+
+// MadeAs reports whether it made the same of a version as an earlier module did. What a guest that could not be had did is
+// a rejection.
+func (l *Loaded) MadeAs(before *Loaded, is, was *guest.Conversion) bool {
+	return shadow.Alike(before.side(was), l.side(is))
+}
+
+func (l *Loaded) side(c *guest.Conversion) shadow.Side {
+	if l.Generation == nil {
+		return shadow.Side{Conversion: c}
+	}
+	return shadow.Side{Manifest: l.Generation.Manifest(), Conversion: c}
 }
 
 // guarded reports whether a template names a column that guards against a second install.

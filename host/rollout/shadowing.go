@@ -128,9 +128,7 @@ func (g *Guests) compare(ctx context.Context, s *shadowing, b *besides) {
 			continue
 		}
 		s.seen[v] = true
-		s.of.Add(shadow.Compare(&b.records[i],
-			shadow.Side{Manifest: b.by.Generation.Manifest(), Conversion: &b.results[i]},
-			shadow.Side{Manifest: s.loaded.Generation.Manifest(), Conversion: &out.Results[i]}))
+		s.of.Add(shadow.Compare(&b.records[i], b.by.side(&b.results[i]), s.loaded.side(&out.Results[i])))
 	}
 	g.mu.Lock()
 	s.report = s.of.Report()

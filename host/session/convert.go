@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,18 +73,9 @@ func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, con
 		return err
 	}
 	for i := range out.Results { // they are fewer where they are large: the others count as others
-		results[i].Alike = alike(l, before, &conversions[i], &out.Results[i])
+		results[i].Alike = l.MadeAs(before, &conversions[i], &out.Results[i])
 	}
 	return nil
-}
-
-// alike reports whether two guests made the same of a version: the same statements, or none, or a rejection.
-func alike(l, before *rollout.Loaded, is, was *guest.Conversion) bool {
-	return is.Status == was.Status && slices.EqualFunc(is.Statements, was.Statements, func(a, b guest.Statement) bool {
-		return l.Templates[a.Template] == before.Templates[b.Template] && slices.EqualFunc(a.Args, b.Args, func(a, b []byte) bool {
-			return (a == nil) == (b == nil) && bytes.Equal(a, b)
-		})
-	})
 }
 
 // sayConverted tells of a task's conversion at debug: its versions, and what they became.

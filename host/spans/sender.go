@@ -73,7 +73,7 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) (*Sender, error
 	if o.Endpoint == "" {
 		return nil, nil //nolint:nilnil // a nil Sender is one that does nothing
 	}
-	if err := headers(os.Getenv); err != nil {
+	if err := headers(); err != nil {
 		return nil, err
 	}
 	otel.SetLogger(logr.Discard()) // it prints variables that are wrong, and there may be passwords in them
@@ -96,9 +96,9 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) (*Sender, error
 }
 
 // headers refuses variables of headers that OpenTelemetry's library would leave out, and print: they hold secrets.
-func headers(lookup func(string) string) error {
+func headers() error {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
-		text := lookup(name)
+		text := os.Getenv(name)
 		if text == "" {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"go.uber.org/goleak"
 
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/spans/spanstest"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -181,12 +182,12 @@ func TestReceiverThatRefuses(t *testing.T) {
 	s.to.Refuse(true)
 	s.Observe(passed(1, time.Millisecond))
 	s.runs()
-	within(t, func() bool { return s.count("failed") == 1 })
+	hosttest.Until(t, func() bool { return s.count("failed") == 1 }, s.log.String)
 	s.Observe(passed(2, time.Millisecond))
-	within(t, func() bool { return s.count("failed") == 2 })
+	hosttest.Until(t, func() bool { return s.count("failed") == 2 }, s.log.String)
 	s.to.Refuse(false)
 	s.Observe(passed(3, time.Millisecond))
-	within(t, func() bool { return s.count("sent") == 1 })
+	hosttest.Until(t, func() bool { return s.count("sent") == 1 }, s.log.String)
 	if got := len(s.ended()); got != 1+len(stretches) {
 		t.Errorf("received %d spans", got)
 	}
@@ -215,17 +216,6 @@ func TestReceiverThatIsAway(t *testing.T) {
 	if text := s.log.String(); strings.Count(text, "does not take them") != 1 {
 		t.Errorf("it said:\n%s", text)
 	}
-}
-
-func within(t *testing.T, holds func() bool) {
-	t.Helper()
-	for range 1000 {
-		if holds() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("it does not come to that in ten seconds")
 }
 
 // Traces of decisions whose journeys never come are forgotten, the oldest first.

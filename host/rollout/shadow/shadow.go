@@ -61,6 +61,15 @@ func Compare(record *guest.Record, before, now Side) *Difference {
 	return d
 }
 
+// Alike reports whether the two made the same of a version: the same statements, or none, or a rejection, for whatever reason.
+func Alike(before, now Side) bool {
+	if before.Conversion.Status == guest.Rejected && now.Conversion.Status == guest.Rejected {
+		return true
+	}
+	aspect, _ := new(Difference).find(before, now)
+	return aspect == ""
+}
+
 // find returns what differs first, and a sentence about it.
 func (d *Difference) find(before, now Side) (Aspect, string) {
 	was, is := before.Conversion, now.Conversion
@@ -118,12 +127,14 @@ func statement(before, now Side, i int) (Aspect, string) {
 		return AspectTemplate, fmt.Sprintf("statement %d promises another number of rows", i+1)
 	}
 	for p := range is.Args {
-		if a, b := was.Args[p], is.Args[p]; (a == nil) != (b == nil) || !bytes.Equal(a, b) {
+		if a, b := was.Args[p], is.Args[p]; !sameValue(a, b) {
 			return AspectParameters, fmt.Sprintf("statement %d has $%d = %s, and the old one %s", i+1, p+1, quoted(b), quoted(a))
 		}
 	}
 	return "", ""
 }
+
+func sameValue(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // quoted writes a value for a sentence.
 func quoted(value []byte) string {

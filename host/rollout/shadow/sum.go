@@ -1,7 +1,6 @@
 package shadow
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -67,7 +66,7 @@ func valuesThatDiffer(before, now Side) []string {
 	for i, st := range now.Conversion.Statements {
 		was := before.Conversion.Statements[i]
 		for p := range st.Args {
-			if p < len(was.Args) && ((was.Args[p] == nil) != (st.Args[p] == nil) || !bytes.Equal(was.Args[p], st.Args[p])) {
+			if p < len(was.Args) && !sameValue(was.Args[p], st.Args[p]) {
 				differs[fmt.Sprintf("%d %q", p, now.Manifest.Template(st.Template).SQL)] = true
 			}
 		}
