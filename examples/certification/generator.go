@@ -160,7 +160,7 @@ func (g *Generator) candidate(r Request) Message {
 	if !g.options.Plain && g.counts.Candidates%replayEvery == 0 {
 		g.repeats = append(g.repeats, g.store.newest(replayLength)...)
 	}
-	return Message{Key: []byte(wire.XID), Headers: headers, Value: mustJSON(wire)}
+	return Message{Key: []byte(wire.XID), Headers: headers, Value: JSON(wire)}
 }
 
 // decide publishes the decision about one pending candidate.
@@ -204,7 +204,7 @@ func (g *Generator) repeat() Message {
 
 func (g *Generator) publish(p pending, d decisionWire) Message {
 	g.counts.Decisions++
-	return Message{Key: []byte(d.XID), Headers: d.headers(p.headers), Value: mustJSON(d)}
+	return Message{Key: []byte(d.XID), Headers: d.headers(p.headers), Value: JSON(d)}
 }
 
 // now reads the clock.

@@ -114,7 +114,7 @@ func (g *Generator) other() Message {
 	}
 	r := g.source.Plain(g)
 	r.ReadSet = nil // null on the wire
-	return Message{Key: key, Headers: candidate, Value: mustJSON(r.wire(g.options.Cohort, g.now()))}
+	return Message{Key: key, Headers: candidate, Value: JSON(r.wire(g.options.Cohort, g.now()))}
 }
 
 func (r *Request) wire(cohort string, now time.Time) *candidateWire {

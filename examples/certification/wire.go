@@ -115,8 +115,8 @@ func (d *decisionWire) headers(carried []Header) []Header {
 	return headers
 }
 
-// mustJSON encodes values of this package, none of which can fail to be encoded.
-func mustJSON(value any) []byte {
+// JSON encodes a value of a workload, none of which can fail to be encoded.
+func JSON(value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err)

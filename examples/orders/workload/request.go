@@ -108,7 +108,7 @@ func (s *shop) request(g *certification.Generator, blind bool, items ...item) ce
 		reads = nil
 	}
 	r := g.Draft(slices.Concat(keys, slices.Compact(articles)), reads)
-	r.Statemap, r.Change, r.Counts = mustJSON(statemap), changes, true
+	r.Statemap, r.Change, r.Counts = certification.JSON(statemap), changes, true
 	return r
 }
 
@@ -187,13 +187,4 @@ func given(lines []line) []line {
 		back[i] = line{SKU: l.SKU, Quantity: l.Quantity}
 	}
 	return back
-}
-
-// mustJSON encodes values of this package, none of which can fail to be encoded.
-func mustJSON(value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return text
 }
