@@ -124,11 +124,14 @@ func (a *apart) ask(in io.Writer, out io.Reader) error {
 	return json.NewDecoder(io.LimitReader(out, reportMost)).Decode(&a.report)
 }
 
+// timeIsUp is the last word of a child that has used up its processor time.
+const timeIsUp = "the processor time is used up"
+
 // fate says why a child ended without a report: most likely it ran into one of its limits.
 func (a *apart) fate(state *os.ProcessState) error {
 	words := a.words.line()
 	switch {
-	case state.UserTime()+state.SystemTime() >= a.request.Time*4/5: // a kernel counts its limit in ticks
+	case words == timeIsUp || state.UserTime()+state.SystemTime() >= a.request.Time*4/5: // a kernel counts its limit in ticks
 		return a.died(fmt.Sprintf("it takes more than %v of processor time to be checked", a.request.Time), "what is so large in it, or so slow?")
 	case strings.Contains(words, "out of memory") || strings.Contains(words, "cannot allocate memory"):
 		return a.died(fmt.Sprintf("it takes more than %d MiB of memory to be checked", a.request.Memory>>20), "what is so large in it?")

@@ -193,3 +193,22 @@ func BenchmarkCalls(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkKnown loads the banking guest in Go again and again: it passed before, and its code is in the cache.
+func BenchmarkKnown(b *testing.B) {
+	module := guesttest.Banking(b)
+	options := Options{Instances: 2, CacheDir: guesttest.CacheDir(b), Passes: &memory{kept: map[string]string{}}}
+	load := func() {
+		g, err := Load(context.Background(), "bench", module, options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+		if err == nil {
+			err = g.Close(context.Background())
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	load()
+	for b.Loop() {
+		load()
+	}
+}

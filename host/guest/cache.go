@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,10 +17,11 @@ import (
 
 // The parts of a cache directory that are ours. Everything else in it is left alone.
 const (
-	compiledDirectories = "wazero-*"   // compiled code, as wazero lays it out
-	compiledMarks       = "compiled-*" // empty files: this module was compiled. They decide nothing but who compiles it.
+	compiledDirectories = "wazero-*"    // compiled code, as wazero lays it out
+	rewrittenModules    = "rewritten-*" // what was compiled: a module with fuel, behind the hash of that
 
-	cacheMost = 512 << 20 // bytes of compiled code, a guest in Go has about 15 MiB
+	cacheMost  = 512 << 20 // bytes of compiled code, a guest in Go has about 15 MiB
+	cacheFiles = 500       // two for a module; each load looks at all of them
 )
 
 // FindCacheDir returns a directory for Options.CacheDir that this user alone may enter and that
@@ -60,11 +62,8 @@ func tryCacheDir(dir string) error {
 	return errors.Join(trial.Close(), os.Remove(trial.Name()))
 }
 
-// openCache opens the cache directory after what may have been planted in it is gone.
-func openCache(dir string, log *slog.Logger) (wazero.CompilationCache, error) {
-	if err := prepareCache(dir, log); err != nil {
-		return nil, err
-	}
+// openCache opens the cache directory, which prepareCache has looked through.
+func openCache(dir string) (wazero.CompilationCache, error) {
 	cache, err := wazero.NewCompilationCacheWithDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open compilation cache: %w", err)
@@ -103,8 +102,8 @@ type cachedFile struct {
 	info fs.FileInfo
 }
 
-// sweepCache removes every entry that somebody else may have written, and the oldest code when the
-// cache is larger than cacheMost. It touches only what is ours in the directory.
+// sweepCache removes every entry that somebody else may have written, and the oldest ones when the
+// cache is larger than cacheMost or has more files than cacheFiles. It touches only what is ours in the directory.
 func sweepCache(dir string, log *slog.Logger) error {
 	kept, strangers, err := lookThrough(dir)
 	if err != nil {
@@ -118,8 +117,8 @@ func sweepCache(dir string, log *slog.Logger) error {
 	}
 	slices.SortFunc(kept, func(a, b cachedFile) int { return b.info.ModTime().Compare(a.info.ModTime()) }) // newest first
 	total := int64(0)
-	for _, f := range kept {
-		if total += f.info.Size(); total <= cacheMost {
+	for i, f := range kept {
+		if total += f.info.Size(); total <= cacheMost && i < cacheFiles {
 			continue
 		}
 		if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -174,7 +173,7 @@ func cacheParts(dir string) (parts []string) {
 		return nil // there is nothing yet
 	}
 	for _, entry := range entries {
-		for _, pattern := range []string{compiledDirectories, compiledMarks} {
+		for _, pattern := range []string{compiledDirectories, rewrittenModules} {
 			if ours, _ := filepath.Match(pattern, entry.Name()); ours {
 				parts = append(parts, filepath.Join(dir, entry.Name()))
 			}
@@ -199,25 +198,41 @@ func cacheFailed(err error) bool {
 	return strings.Contains(err.Error(), "compilationcache:") || errors.As(err, &file)
 }
 
-// compiledMark is the file that says that a module's code is in the cache.
-func compiledMark(dir, key string) string {
-	return filepath.Join(dir, strings.TrimSuffix(compiledMarks, "*")+key)
+// rewrittenPath is the file that has a module as it was compiled.
+func (g *Generation) rewrittenPath() string {
+	return filepath.Join(g.options.CacheDir, strings.TrimSuffix(rewrittenModules, "*")+g.compileKey())
 }
 
-// isCompiled reports whether this program has noted that the module's code is in the cache. If the
+// isCompiled reports whether this program has kept what the module was compiled from, and so its code. If the
 // code itself is gone, the module is compiled again.
 func (g *Generation) isCompiled() bool {
-	_, err := os.Lstat(compiledMark(g.options.CacheDir, g.compileKey()))
+	_, err := os.Lstat(g.rewrittenPath())
 	return err == nil
 }
 
-// markCompiled notes that the code is in the cache. If the note is lost, the module is only compiled
-// once more.
-func (g *Generation) markCompiled() {
-	if g.cache == nil {
+// rewritten returns the module with fuel as this program made it before; nil if that is not there, or damaged.
+func (g *Generation) rewritten() []byte {
+	if g.options.CacheDir == "" {
+		return nil
+	}
+	content, err := os.ReadFile(g.rewrittenPath())
+	if err != nil || len(content) < sha256.Size {
+		return nil
+	}
+	sum, module := content[:sha256.Size], content[sha256.Size:]
+	if sha256.Sum256(module) != [sha256.Size]byte(sum) {
+		return nil
+	}
+	return module
+}
+
+// keepRewritten keeps what was compiled. If it is lost, the module is only rewritten and compiled once more.
+func (g *Generation) keepRewritten(module []byte) {
+	if g.cache == nil || g.rewritten() != nil {
 		return
 	}
-	if err := os.WriteFile(compiledMark(g.options.CacheDir, g.compileKey()), nil, 0o600); err != nil {
-		g.log.Warn("compilation cache: what is in it cannot be noted", "error", err)
+	sum := sha256.Sum256(module)
+	if err := os.WriteFile(g.rewrittenPath(), append(sum[:], module...), 0o600); err != nil {
+		g.log.Warn("compilation cache: what was compiled cannot be kept", "error", err)
 	}
 }

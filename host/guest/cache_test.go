@@ -7,10 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // TestAPlantedFileDecidesNothing puts files into the cache that once said that a module's SQL
@@ -21,7 +25,7 @@ func TestAPlantedFileDecidesNothing(t *testing.T) {
 	if err := loadFixture(t, "declares_a_commit", options); !refusedAt(err, StepSQL) {
 		t.Fatal(err)
 	}
-	marks, err := filepath.Glob(filepath.Join(cache, compiledMarks))
+	marks, err := filepath.Glob(filepath.Join(cache, rewrittenModules))
 	if err != nil || len(marks) != 1 {
 		t.Fatal(marks, err)
 	}
@@ -152,6 +156,78 @@ func TestOldCodeIsRemoved(t *testing.T) {
 	}
 }
 
+// TestARewrittenModuleIsBelievedWhole loads a module that passed before, with what it was compiled from in the cache as
+// it was left, damaged, and gone: each time it is the same module, and the first time alone it is not rewritten.
+func TestARewrittenModuleIsBelievedWhole(t *testing.T) {
+	options := Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Passes: &memory{kept: map[string]string{}}}
+	if err := loadFixture(t, "has_a_vector", options); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(options.CacheDir, rewrittenModules))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := os.ReadFile("testdata/has_a_vector.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGeneration("x", module, options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func() error{
+		"as it was left": func() error { return nil },
+		"a bit": func() error {
+			return os.WriteFile(files[0], append(slices.Clone(whole[:len(whole)-1]), whole[len(whole)-1]^1), 0o600)
+		},
+		"half":  func() error { return os.Truncate(files[0], int64(len(whole)/2)) },
+		"empty": func() error { return os.Truncate(files[0], 0) },
+		"gone":  func() error { return os.Remove(files[0]) },
+	} {
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		if believed := g.rewritten() != nil; believed != (name == "as it was left") {
+			t.Errorf("%s: believed %t", name, believed)
+		}
+		if err := loadFixture(t, "has_a_vector", options); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if again, err := os.ReadFile(files[0]); !bytes.Equal(again, whole) {
+			t.Errorf("%s: it is left as %d bytes, %v", name, len(again), err)
+		}
+	}
+}
+
+// TestOldFilesAreRemoved leaves more files than a load looks at.
+func TestOldFilesAreRemoved(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	if err := loadFixture(t, "has_a_vector", Options{CacheDir: cache}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range cacheFiles {
+		file := filepath.Join(cache, "rewritten-"+strconv.Itoa(i))
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, time.Time{}, time.Unix(int64(i), 0))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := prepareCache(cache, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	kept, _, err := lookThrough(cache)
+	if err != nil || len(kept) != cacheFiles {
+		t.Errorf("%d files are left, %v", len(kept), err)
+	}
+	if _, err := os.Lstat(filepath.Join(cache, "rewritten-1")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the oldest is left:", err)
+	}
+	entry(t, cache)
+}
+
 func TestACacheIsFound(t *testing.T) {
 	home, temporary := t.TempDir(), t.TempDir()
 	t.Setenv("HOME", home)
@@ -206,8 +282,8 @@ func TestCodeIsAdopted(t *testing.T) {
 	if info, err := os.Lstat(copied); err != nil || strange(info) {
 		t.Errorf("it would not be believed: %v, %v", info, err)
 	}
-	if marks, err := filepath.Glob(filepath.Join(to, compiledMarks)); err != nil || len(marks) != 0 {
-		t.Errorf("who compiles it is said by %v, %v", marks, err)
+	if modules, err := filepath.Glob(filepath.Join(to, rewrittenModules)); err != nil || len(modules) != 1 {
+		t.Errorf("what it was compiled from is %v, %v", modules, err)
 	}
 	if err := adoptCode(from, filepath.Join(os.DevNull, "x")); err == nil {
 		t.Error("it is copied to nowhere")

@@ -18,7 +18,8 @@ import (
 // instantiates it, reads its manifest, checks its SQL, converts the manifest's vectors with the
 // compiled module and with an interpreter, and fills the pool.
 //
-// A module that passed before, as Options.Passes knows, is not checked again. If Options.Child names a
+// A module that passed before, as Options.Passes knows, is not checked again, nor rewritten where Options.CacheDir
+// has it so. If Options.Child names a
 // command, what is left to do is done in a process of its own, and the compiled code is then taken
 // from the cache.
 //
@@ -100,7 +101,7 @@ func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err erro
 		WithMemoryLimitPages(g.options.MemoryPages).
 		WithDebugInfoEnabled(false)
 	if cacheDir != "" {
-		if g.cache, err = openCache(cacheDir, g.log); err != nil {
+		if g.cache, err = openCache(cacheDir); err != nil {
 			return err
 		}
 		config = config.WithCompilationCache(g.cache)
@@ -111,13 +112,9 @@ func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err erro
 
 // start takes the steps of loading, in their order.
 func (g *Generation) start(ctx context.Context, binary []byte, passed bool) error {
-	module, err := g.scan(binary)
+	fueled, err := g.rewrite(binary, passed)
 	if err != nil {
 		return err
-	}
-	fueled, err := fuel.Rewrite(module)
-	if err != nil {
-		return g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
 	if !passed {
 		go sqlpolicy.Warm() // meanwhile: it takes as long as to compile a guest
@@ -125,6 +122,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if err := g.compile(ctx, fueled); err != nil {
 		return err
 	}
+	g.keepRewritten(fueled)
 	if err := g.instantiateHost(ctx); err != nil {
 		return fmt.Errorf("make host modules: %w", err)
 	}
@@ -156,6 +154,25 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	return g.check(ctx, fueled)
 }
 
+// rewrite scans the module and gives it fuel. One that passed before was scanned then, and may be in the cache as it was
+// rewritten.
+func (g *Generation) rewrite(binary []byte, passed bool) ([]byte, error) {
+	if passed {
+		if fueled := g.rewritten(); fueled != nil {
+			return fueled, nil
+		}
+	}
+	module, err := g.scan(binary)
+	if err != nil {
+		return nil, err
+	}
+	fueled, err := fuel.Rewrite(module)
+	if err != nil {
+		return nil, g.refuse(StepFuel, "it cannot be given fuel", "", err)
+	}
+	return fueled, nil
+}
+
 // check applies the SQL policy to the manifest's templates, converts its vectors, and cross-checks them.
 func (g *Generation) check(ctx context.Context, fueled []byte) error {
 	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
@@ -172,7 +189,6 @@ func (g *Generation) check(ctx context.Context, fueled []byte) error {
 // is damaged is emptied, and one that cannot be written is done without.
 func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 	if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err == nil {
-		g.markCompiled()
 		return nil
 	}
 	for _, dir := range []string{g.options.CacheDir, ""} {
@@ -188,7 +204,6 @@ func (g *Generation) compile(ctx context.Context, fueled []byte) (err error) {
 			return err
 		}
 		if g.compiled, err = g.runtime.CompileModule(ctx, fueled); err == nil {
-			g.markCompiled()
 			return nil
 		}
 	}

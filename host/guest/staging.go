@@ -45,9 +45,6 @@ func adoptCode(from, to string) error {
 		if err != nil {
 			return err
 		}
-		if filepath.Dir(name) == "." {
-			return nil // no code, but the mark that it is there
-		}
 		return copySlowly(path, filepath.Join(to, name))
 	})
 }

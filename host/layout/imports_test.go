@@ -215,7 +215,7 @@ var goroutines = map[string]int{
 	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
 	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it
-	"host/guest":     3, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent
+	"host/guest":     4, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent, and when its time is up
 }
 
 const (
