@@ -110,10 +110,10 @@ seeds: go
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --seeds $(SEEDS)
 
-explore: go
+explore: go ## every turn of small systems (5 minutes); MOST=n takes several faults at once too, up to n states of each
 	$(call say,explore)
 	@go build -o .build/sim ./cmd/sim
-	@.build/sim --explore
+	@.build/sim --explore $(if $(MOST),--most $(MOST))
 
 mutants: go ## build bugs of one line into the protocol and have the seeds kill them; writes host/sim/MUTANTS.md (2 minutes)
 	@go build -o .build/sim ./cmd/sim

@@ -29,6 +29,9 @@ const (
 	exploreKinds
 )
 
+// lostMost is how many numbers of commits that a copy may lack are tried, 0 among them.
+const lostMost = 3
+
 // exploration is what is explored: a scenario, by so many lanes, with each fault at most so often.
 type exploration struct {
 	scenario string
@@ -51,27 +54,39 @@ var short = []exploration{
 	{"first undecided", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
 }
 
-// long is every scenario with each fault and with pairs of them, and one with all; the last ones of each
-// scenario are so large that they end before every turn is taken.
-func long() (all []exploration) {
+// long is every scenario with each fault alone by two lanes, and with a second host and one fault by one lane; nearly
+// all of that is taken whole. Then come two or more faults together, which take up to most states each; 0 leaves them out.
+func long(most int) (all []exploration) {
+	const pairs = 100_000
 	for _, s := range scenarios {
 		all = append(all,
-			exploration{s.name, 2, [exploreKinds]int{exploreCut: 1}, 60_000},
-			exploration{s.name, 2, [exploreKinds]int{exploreFailOver: 1}, 60_000},
-			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1}, 60_000},
-			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, 60_000},
-			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1}, 30_000},
+			exploration{s.name, 2, [exploreKinds]int{exploreCut: 1}, pairs},
+			exploration{s.name, 2, [exploreKinds]int{exploreFailOver: 1}, pairs},
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1}, pairs},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, pairs},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCut: 1}, pairs},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, pairs},
 		)
 	}
-	return append(all, exploration{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 100_000},
-		exploration{"five versions", 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, 100_000})
+	if most == 0 {
+		return all
+	}
+	for _, s := range scenarios {
+		all = append(all,
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, most},
+			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1}, most},
+			exploration{s.name, 2, [exploreKinds]int{exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, most},
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, most},
+		)
+	}
+	return all
 }
 
 // ExploreShort explores some very small systems, in seconds, until a violation.
 func ExploreShort() []Exploration { return exploreAll(short, 1) }
 
-// ExploreLong explores more of them, in minutes, on so many processors.
-func ExploreLong(processors int) []Exploration { return exploreAll(long(), processors) }
+// ExploreLong explores more of them, in minutes, on so many processors; several faults together up to most states each.
+func ExploreLong(processors, most int) []Exploration { return exploreAll(long(most), processors) }
 
 // exploreAll returns what came of those that were explored before the first violation, and of it.
 func exploreAll(which []exploration, processors int) []Exploration {
@@ -119,6 +134,7 @@ type explorer struct {
 	truth    *truth
 	left     [exploreKinds]int
 	seen     map[uint64]bool
+	plans    plans
 	buffer   []move
 	result   Exploration
 }
@@ -139,7 +155,7 @@ func (m *move) String() string {
 	case exploreCrash:
 		return fmt.Sprintf("host %d crashes", h.number)
 	case exploreCut:
-		return fmt.Sprintf("host %d lane %d is cut off, %d statements are lost", h.number, m.lane.number, m.lost)
+		return fmt.Sprintf("host %d lane %d is cut off, %d statements are lost", m.lane.host.number, m.lane.number, m.lost)
 	case exploreFailOver:
 		if m.restored {
 			return "fail-over to a copy from before the take-over"
@@ -171,13 +187,19 @@ func (b *backend) next() statement {
 	return b.queue[0].statements[0]
 }
 
-// explore takes every turn, up to so many states.
-func (e *exploration) explore() Exploration {
-	x := &explorer{exploration: e, seen: map[uint64]bool{}, result: Exploration{Scenario: e.name()}}
+// explorer returns one that has not begun.
+func (e *exploration) explorer() *explorer {
+	x := &explorer{exploration: e, seen: map[uint64]bool{}, plans: plans{}, result: Exploration{Scenario: e.name()}}
 	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == e.scenario })
 	x.scenario = &scenarios[i]
 	x.log = x.scenario.log()
 	x.truth = newTruth(x.log, x.scenario.accounts, false)
+	return x
+}
+
+// explore takes every turn, up to so many states.
+func (e *exploration) explore() Exploration {
+	x := e.explorer()
 	begun := time.Now()
 	func() {
 		defer func() {
@@ -399,7 +421,7 @@ func (x *explorer) possible(w *world, all []move) []move {
 		}
 	}
 	if x.left[exploreFailOver] > 0 {
-		for lost := range min(3, len(w.primary().commits)+1) {
+		for lost := range min(lostMost, len(w.primary().commits)+1) {
 			add(exploreFailOver, move{lost: lost})
 		}
 		add(exploreFailOver, move{restored: true})
@@ -418,7 +440,6 @@ func (x *explorer) take(w *world, m move) {
 		h.start()
 	case exploreCrash:
 		h.crash()
-		h.history = 0
 	case exploreCut:
 		m.lane.conn.cut(m.lost, false)
 	case exploreFailOver:

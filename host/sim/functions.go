@@ -132,7 +132,7 @@ func ahead(own *ownership, lane int, claim int64, g *queue.Group) statement {
 // enterHistory enters a row of the guest history, unless it is there.
 func enterHistory(from talos.Version, only bool, digest int) statement {
 	key := historyKey(from, only)
-	return statement{name: "use", own: true, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "use", own: true, about: [4]int64{key.id, int64(digest)}, run: func(_ *batch, t *transaction) answer {
 		if _, there := get[historyRow](t, key); there {
 			return done
 		}
@@ -146,7 +146,7 @@ func enterHistory(from talos.Version, only bool, digest int) statement {
 
 // endQuarantine ends a version's quarantine.
 func endQuarantine(v talos.Version, how string) statement {
-	return statement{name: "end", own: true, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "end " + how, own: true, about: [4]int64{int64(v)}, run: func(_ *batch, t *transaction) answer {
 		row, found, a := update(t, quarantined(v), func(q quarantineRow) bool { return q.held })
 		if found {
 			row.held, row.resolved = false, how
@@ -170,7 +170,7 @@ func fenceQuarantine(own *ownership, lane int, claim int64) statement {
 
 // enterQuarantine writes a row of the quarantine.
 func enterQuarantine(v talos.Version, held bool) statement {
-	return statement{name: "record", own: true, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "record", own: true, about: [4]int64{int64(v), int64(bit(held))}, run: func(_ *batch, t *transaction) answer {
 		a := t.lock(quarantined(v))
 		if a == done {
 			row, _ := get[quarantineRow](t, quarantined(v))
@@ -213,7 +213,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 		}
 		return a
 	}}
-	raise := statement{name: "raise epoch", run: func(x *batch, t *transaction) answer {
+	raise := statement{name: "raise epoch", about: [4]int64{token, int64(owner)}, run: func(x *batch, t *transaction) answer {
 		s, _, a := update(t, stateKey, func(stateRow) bool { return true })
 		if a == done {
 			s.epoch, s.token, s.claim, s.owner = s.epoch+1, token, s.claim+1, owner
@@ -270,7 +270,7 @@ func renewLane(own *ownership, lane int) statement {
 
 // renewState does the same for the state's row when a frontier group is in doubt, and reads it.
 func renewState(own *ownership, inDoubt bool) statement {
-	return statement{name: "renew state", about: [4]int64{own.token}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew state", about: [4]int64{own.token, int64(bit(inDoubt))}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		if !inDoubt {
 			if x.state, _ = get[stateRow](t, stateKey); !mine(x.state) {
@@ -294,7 +294,7 @@ func renewState(own *ownership, inDoubt bool) statement {
 
 // countLedger counts which versions of a group the ledger has.
 func countLedger(g *queue.Group) statement {
-	return statement{name: "count ledger", run: func(x *batch, t *transaction) answer {
+	return statement{name: "count ledger", about: [4]int64{int64(g.Entries[0].Version), int64(len(g.Entries))}, run: func(x *batch, t *transaction) answer {
 		for _, e := range g.Entries {
 			if _, there := t.backend.server.rows[ledgerKey(e.Version)]; there {
 				x.count++
@@ -306,7 +306,7 @@ func countLedger(g *queue.Group) statement {
 
 // ask is a beat.
 func ask(own *ownership) statement {
-	return statement{name: "beat", run: func(_ *batch, t *transaction) answer {
+	return statement{name: "beat", about: [4]int64{own.token}, run: func(_ *batch, t *transaction) answer {
 		if s := read[stateRow](t.backend.server, stateKey); !own.holds(s.epoch, s.token) {
 			return fail(t.backend.server.fencedBy(own))
 		}

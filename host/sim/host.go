@@ -35,7 +35,6 @@ type host struct {
 	published talos.Position
 	asks      int64   // when it looks for requests next, ns
 	took      *server // the one whose epoch it took
-	history   uint64
 }
 
 // takeover is a start that is under way.
@@ -182,9 +181,6 @@ func (h *host) step(ev replicator.Event) {
 	h.world.steps++
 	if h.trace != nil {
 		fmt.Fprintf(h.world.trace, "# host %d\n%s", h.number, h.trace.Step(now, ev, actions))
-	}
-	if h.world.exploring {
-		h.history = mixEvent(h.history, now, ev)
 	}
 	for _, a := range actions {
 		h.perform(a)

@@ -161,13 +161,13 @@ func (l *lane) close() {
 	if l.conn != nil {
 		l.former = l.conn
 		l.conn.cut(0, false)
-		l.conn = nil
+		l.conn, l.claim = nil, 0
 	}
 }
 
 // tell hands an event to the core.
 func (l *lane) tell(ev replicator.Event) {
-	l.job = nil
+	l.job, l.answer, l.claimed, l.tries = nil, nil, false, 0
 	l.host.answers = append(l.host.answers, []replicator.Event{ev})
 }
 

@@ -24,6 +24,7 @@ type touches struct {
 }
 
 var scenarios = []scenario{
+	{name: "two versions", accounts: 2, versions: []touches{{writes: []int{0}}, {writes: []int{1}}}, decided: []int{2, 1}, later: 1},
 	{name: "one key", accounts: 1, versions: []touches{{writes: []int{0}}, {writes: []int{0}}, {writes: []int{0}}}, decided: []int{1, 2, 3}},
 	{name: "first undecided", accounts: 2, versions: []touches{{writes: []int{0}}, {writes: []int{1}}, {writes: []int{1}}}, decided: []int{2, 3, 1}, later: 1},
 	{name: "reader between", accounts: 2, versions: []touches{{writes: []int{0}}, {reads: []int{0}, writes: []int{1}}, {writes: []int{0}}}, decided: []int{2, 3, 1}, later: 1},

@@ -1,7 +1,12 @@
 package sim
 
 import (
+	"reflect"
+	"slices"
+	"unsafe"
+
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // The sums by which Explore tells one state of a world from another: 64 bits, so that among a million
@@ -52,68 +57,73 @@ func mixRow(key rowKey, row any) uint64 {
 	return sum
 }
 
-// mixEvent adds what a core was told: its state is a function of the sum.
-func mixEvent(sum uint64, now int64, ev replicator.Event) uint64 {
-	sum = mix(sum, uint64(now))
-	switch ev := ev.(type) {
-	case *replicator.Candidate:
-		return mix(sum, 1, uint64(ev.Version))
-	case *replicator.Decision:
-		return mix(sum, 2, uint64(ev.Position))
-	case *replicator.BatchRead:
-		return mix(sum, 3, uint64(ev.Next), uint64(ev.End))
-	case *replicator.Converted:
-		alike := uint64(0)
-		for i := range ev.Results {
-			alike += bit(ev.Results[i].Alike)
-		}
-		return mix(sum, 4, ev.Task, uint64(len(ev.Results)), alike)
-	case *replicator.LaneUp:
-		return mix(sum, 5, uint64(ev.Lane), uint64(ev.Snapshot), uint64(ev.Ledgered))
-	case *replicator.LaneDown:
-		return mixText(mix(sum, 6, uint64(ev.Lane), uint64(ev.Failure.Class), bit(ev.InDoubt)), ev.Failure.Code)
-	case *replicator.Installed:
-		return mix(sum, 7, uint64(ev.Lane))
-	case *replicator.Failed:
-		return mixText(mix(sum, 8, uint64(ev.Lane), uint64(ev.Failure.Class), uint64(ev.Culprit)), ev.Failure.Code)
-	case *replicator.GuestArmed:
-		return mix(sum, 9, uint64(ev.Generation))
-	case *replicator.Refetched:
-		return mix(sum, 10, uint64(ev.Version), bit(ev.Payload != nil))
-	case *replicator.Tick:
-		return mix(sum, 11)
-	}
-	return mix(sum, 12)
-}
-
 // sum tells this state of the world from another, as far as what follows can differ.
 func (x *explorer) sum(w *world) uint64 {
-	all := mix(uint64(w.shown), uint64(w.module), uint64(w.lastToken), uint64(w.takeovers), uint64(len(w.servers)))
+	f := fingerprint{plans: x.plans, met: map[place]uint64{}}
+	f.mix(uint64(w.shown), uint64(w.module), uint64(w.lastToken), uint64(w.checker.highest), uint64(w.checker.offset), uint64(len(w.servers)))
 	for _, left := range x.left {
-		all = mix(all, uint64(left))
+		f.mix(uint64(left))
 	}
+	of := x.plans.of(reflect.TypeFor[host]())
 	for _, h := range w.hosts {
-		all = mix(all, h.history, bit(h.core != nil), bit(h.taking != nil), bit(h.starts != 0), uint64(h.own.token), uint64(h.stateClaim), uint64(h.skew))
-		for _, l := range h.lanes {
-			all = mix(all, uint64(l.claim), bit(l.claimed), uint64(l.tries), uint64(len(l.under)), bit(l.job != nil), bit(l.conn != nil && l.conn.lost()), bit(l.conn != nil && l.conn.fatal), l.answer.sum())
-			for _, u := range l.under {
-				all = mix(all, u.answer.sum())
-			}
-		}
-		if h.taking != nil {
-			all = mix(all, uint64(h.taking.step), uint64(h.taking.tries), h.taking.answer.sum())
-		}
+		f.now = h.clock()
+		f.mix(bit(h.starts != 0))
+		of.add(&f, unsafe.Pointer(h))
 	}
 	for _, s := range w.servers {
-		all = mix(all, s.sum, bit(s.down), uint64(len(s.backends)))
-		if x.left[exploreFailOver] > 0 {
-			all = mix(all, s.past)
+		if s.down && len(s.backends) == 0 {
+			f.mix(0) // nothing is written there any more
+			continue
 		}
+		f.mix(s.sum, uint64(s.timeline), bit(s.down))
+		if x.left[exploreFailOver] > 0 && s == w.primary() {
+			for lost := range min(lostMost, len(s.commits)+1) {
+				f.mix(s.sumWithout(lost))
+			}
+			f.mix(s.sumWithout(s.beforeTakeOver()))
+		}
+		var alone []uint64 // of clients that are gone, in whatever order they came
 		for _, b := range s.backends {
-			all = mix(all, b.sum(w.now))
+			if _, met := f.met[place{at: unsafe.Pointer(b)}]; !met {
+				alone = append(alone, b.sum(w.now))
+			}
 		}
+		slices.Sort(alone)
+		f.mix(uint64(len(alone)))
+		f.mix(alone...)
 	}
-	return all
+	return f.sum
+}
+
+// sumWithout is the sum of all rows as they were before the last commits.
+func (s *server) sumWithout(lost int) uint64 {
+	if lost == 0 {
+		return s.sum
+	}
+	return s.commits[len(s.commits)-lost].sum
+}
+
+// shortly sums up what a fingerprint need not look into: what does not change, by what it is called, and what has
+// a sum of its own.
+var shortly = map[reflect.Type]func(f *fingerprint, to unsafe.Pointer){
+	reflect.TypeFor[*world]():            func(*fingerprint, unsafe.Pointer) {},
+	reflect.TypeFor[*replicator.Trace](): func(*fingerprint, unsafe.Pointer) {},
+	reflect.TypeFor[*host]():             func(f *fingerprint, to unsafe.Pointer) { f.mix(uint64((*host)(to).number)) },
+	reflect.TypeFor[*server]():           func(f *fingerprint, to unsafe.Pointer) { f.mix(uint64((*server)(to).number)) },
+	reflect.TypeFor[*candidate]():        func(f *fingerprint, to unsafe.Pointer) { f.mix(uint64((*candidate)(to).version)) },
+	reflect.TypeFor[*talos.Candidate]():  func(f *fingerprint, to unsafe.Pointer) { f.mix(uint64((*talos.Candidate)(to).Version)) },
+	reflect.TypeFor[*replicator.Decision](): func(f *fingerprint, to unsafe.Pointer) {
+		f.mix(uint64((*replicator.Decision)(to).Position))
+	},
+	reflect.TypeFor[*batch]():   func(f *fingerprint, to unsafe.Pointer) { f.mix((*batch)(to).sum()) },
+	reflect.TypeFor[*backend](): func(f *fingerprint, to unsafe.Pointer) { (*backend)(to).addTo(f) },
+}
+
+// addTo adds a backend that a client has, or had.
+func (b *backend) addTo(f *fingerprint) {
+	if f.mix(bit(b.fatal), bit(b.dead), uint64(b.server.number)); !b.dead && !f.meet(place{at: unsafe.Pointer(b)}) {
+		f.mix(b.sum(b.server.world.now))
+	}
 }
 
 // sum is the sum of what a client knows of its batch and what is left of it.
@@ -138,7 +148,10 @@ func (b *backend) sum(now int64) uint64 {
 		for _, w := range b.open.writes {
 			all = mix(all, mixRow(w.key, w.row))
 		}
-		all = mix(all, uint64(len(b.open.locks)), uint64(len(b.open.effects)))
+		for _, e := range b.open.effects {
+			all = mix(all, uint64(e.version), uint64(e.digest))
+		}
+		all = mix(all, uint64(len(b.open.locks)), bit(b.open.takes))
 	}
 	return all
 }

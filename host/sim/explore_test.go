@@ -1,0 +1,46 @@
+package sim
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestStatesWithOneSumGoOnAlike reaches states in every way that there is: what can happen in one of them leads to
+// states with the same sums, whichever way led to it. A sum that leaves out what decides something fails here.
+func TestStatesWithOneSumGoOnAlike(t *testing.T) {
+	for _, e := range []exploration{
+		{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, 0},
+		{"one key", 2, [exploreKinds]int{exploreFailOver: 1}, 0},
+		{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 0},
+		{"held", 1, [exploreKinds]int{exploreCut: 1}, 0},
+	} {
+		x := e.explorer()
+		next := map[uint64][]uint64{}
+		ways := 0
+		for paths := [][]int{nil}; len(paths) > 0; {
+			path := paths[0]
+			paths = paths[1:]
+			w, moves := x.replay(path)
+			sum, n := x.sum(w), len(moves)
+			var after []uint64
+			for i := range n {
+				w, moves := x.replay(path)
+				if moves[i].String() == "" {
+					t.Errorf("%s: a move without a name", e.name())
+				}
+				x.take(w, moves[i])
+				after = append(after, x.sum(w))
+				if _, known := next[sum]; !known {
+					paths = append(paths, append(slices.Clone(path), i))
+				}
+			}
+			slices.Sort(after)
+			before, known := next[sum]
+			if ways++; known && !slices.Equal(before, after) {
+				t.Fatalf("%s: two ways to one sum go on differently; the second is\n%v", e.name(), x.tell(path))
+			}
+			next[sum] = after
+		}
+		t.Logf("%s: %d states, reached in %d ways", e.name(), len(next), ways)
+	}
+}
