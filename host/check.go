@@ -13,6 +13,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/spans"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
@@ -45,10 +46,22 @@ func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack in
 	if state != nil && Foreign(state) && lookBack > 0 {
 		findings = append(findings, checkHoles(ctx, opts, state, lookBack))
 	}
+	if opts.Spans.Endpoint != "" {
+		findings = append(findings, status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkReceiver(ctx, opts.Spans) }))
+	}
 	if opts.HTTP.Listen == "" {
 		return findings
 	}
 	return append(findings, status.Timed(ctx, timeout, func(context.Context) status.Finding { return checkListen(opts.HTTP) }))
+}
+
+// checkReceiver asks the receiver of spans. A host runs without it too, so that it does not answer is a note.
+func checkReceiver(ctx context.Context, o spans.Options) status.Finding {
+	f := status.Finding{What: "trace", Note: "spans go to " + o.Endpoint}
+	if err := o.Reach(ctx); err != nil {
+		f.Note += ", which does not take them: they would be lost, and nothing else (" + err.Error() + ")"
+	}
+	return f
 }
 
 // checkListen tries the address. One that is taken may be that of the host that runs.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/spans/spanstest"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
 )
 
@@ -109,6 +110,42 @@ func TestDebugTellsOfBatchesAndGroups(t *testing.T) {
 			if strings.Contains(line, "level=DEBUG") && strings.Contains(line, row) {
 				t.Errorf("a line has something of a row: %s", line)
 			}
+		}
+	}
+}
+
+// TestCheckAsksTheReceiverOfSpans has one that answers, one that is away and one that says nothing: none of them keeps a
+// host from running.
+func TestCheckAsksTheReceiverOfSpans(t *testing.T) {
+	to, err := spanstest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(to.Close)
+	gone, err := spanstest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	b := newBank(t, 1)
+	for endpoint, says := range map[string]string{
+		to.Endpoint():         "spans go to " + to.Endpoint(),
+		gone.Endpoint():       "spans go to " + gone.Endpoint() + ", which does not take them: they would be lost, and nothing else (",
+		"http://" + silent(t): "which does not take them",
+	} {
+		b.options.Spans.Endpoint = endpoint
+		found := false
+		for _, f := range host.Check(t.Context(), b.options, time.Second, 0) {
+			if f.What != "trace" {
+				continue
+			}
+			found = true
+			if f.Err != nil || !strings.Contains(f.Note, says) || (endpoint == to.Endpoint()) != (f.Note == says) {
+				t.Errorf("%s: %q, %v", endpoint, f.Note, f.Err)
+			}
+		}
+		if !found {
+			t.Errorf("%s: nothing is said", endpoint)
 		}
 	}
 }

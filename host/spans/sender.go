@@ -95,6 +95,21 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) (*Sender, error
 	return s, nil
 }
 
+// Reach asks the receiver to take no spans at all, once, and returns why it does not. It takes as long as ctx lets it.
+func (o Options) Reach(ctx context.Context) error {
+	if err := headers(); err != nil {
+		return err
+	}
+	client := otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(o.Endpoint), otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{}))
+	if err := client.Start(ctx); err != nil {
+		return fmt.Errorf("trace.endpoint: %w", err)
+	}
+	if err := errors.Join(client.UploadTraces(ctx, nil), client.Stop(ctx)); err != nil {
+		return fmt.Errorf("trace.endpoint: %w", err)
+	}
+	return nil
+}
+
 // headers refuses variables of headers that OpenTelemetry's library would leave out, and print: they hold secrets.
 func headers() error {
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
