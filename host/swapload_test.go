@@ -32,6 +32,8 @@ type converters struct {
 	mu    sync.Mutex
 	of    map[talos.Version]string
 	twice []talos.Version
+	by    map[string]bool // the modules
+	took  []time.Duration // from a candidate to its commit, since they were taken last
 }
 
 // Observe implements timing.Observer.
@@ -41,7 +43,21 @@ func (c *converters) Observe(j *timing.Journey) {
 	if _, known := c.of[j.Version]; known {
 		c.twice = append(c.twice, j.Version)
 	}
-	c.of[j.Version] = j.Guest
+	c.of[j.Version], c.by[j.Guest] = j.Guest, true
+	candidate, _ := j.Get(timing.ReplicatorCandidateReceived)
+	if installed, ok := j.Get(timing.InstallerStatemapInstallationComplete); ok {
+		c.took = append(c.took, time.Duration(installed-candidate))
+	}
+}
+
+// p99 returns the 99th percentile of what versions took since it was asked last.
+func (c *converters) p99() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.Sort(c.took)
+	at := c.took[len(c.took)*99/100]
+	c.took = nil
+	return at
 }
 
 // deposits sends n committed deposits of 1, one to each of the accounts in turn, and returns the last version. Each
@@ -77,13 +93,13 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 		of[number] = nil
 	}
 	b := newBank(t, len(of))
-	seen := &converters{of: map[talos.Version]string{}}
+	seen := &converters{of: map[talos.Version]string{}, by: map[string]bool{}}
 	b.options.Observer = seen
 	b.options.Guests.Limits.CacheDir = filepath.Join(t.TempDir(), "cache")
 	amounts := map[string]int{} // by digest: what a deposit is by that guest
 	var placed []string         // digests
+	const modules = 5           // that come in turn
 	place := func() {
-		const modules = 5 // each is seen before long, so that the next is there soon
 		n := len(placed) % modules
 		module := generous(t, n)
 		digest := guest.DigestOf(module).String()
@@ -94,20 +110,34 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	r.shows("/readyz", `"ready":true`)
-	begun, sent := time.Now(), 0
-	for latest := begun; time.Since(begun) < *swapping; {
-		if time.Since(latest) >= swapEvery {
-			latest = time.Now()
-			place()
+	sent := 0
+	load := func(span time.Duration, swaps bool) {
+		latest := time.Now()
+		for begun := latest; time.Since(begun) < span; {
+			if swaps && time.Since(latest) >= swapEvery {
+				latest = time.Now()
+				place()
+			}
+			const ahead = 20_000 // of the host at most, so that the broker need not hold more than the host can
+			if seen.count() < sent-ahead {
+				time.Sleep(time.Millisecond)
+				continue
+			}
+			b.deposits(len(of), of)
+			sent += len(of)
 		}
-		const ahead = 20_000 // of the host at most, so that the broker need not hold more than the host can
-		if seen.count() < sent-ahead {
-			time.Sleep(time.Millisecond)
-			continue
-		}
-		b.deposits(len(of), of)
-		sent += len(of)
 	}
+	for deadline := time.Now().Add(3 * time.Minute); seen.modules() < modules; load(time.Second, true) { // each is checked once
+		if time.Now().After(deadline) {
+			t.Fatalf("%d modules of %d have converted something within 3 minutes", seen.modules(), modules)
+		}
+	}
+	load(time.Second, false)
+	seen.p99()
+	load(*swapping/2, false)
+	without := seen.p99()
+	load(*swapping, true)
+	with := seen.p99()
 	b.reaches(b.deposits(len(of), of))
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
@@ -133,8 +163,15 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 	if wrong > 0 {
 		t.Errorf("%d versions were converted, or accounts written, by another guest than the history names", wrong)
 	}
-	t.Logf("%d versions, %d modules placed, of which %d converted", len(seen.of), len(placed), len(history))
+	t.Logf("%d versions, %d modules placed, of which %d converted; candidate to commit, p99: %v with swaps, %v without, %.2f ×",
+		len(seen.of), len(placed), len(history), with, without, with.Seconds()/without.Seconds())
 	b.wantBooks()
+}
+
+func (c *converters) modules() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.by)
 }
 
 func (c *converters) count() int {
