@@ -34,6 +34,7 @@ type fakeHost struct {
 	mu      sync.Mutex
 	held    []installer.Held
 	pause   *status.Pause
+	waiting status.Reason // why the snapshot does not move at this instant
 	standby bool
 	version string
 	shadow  bool
@@ -115,6 +116,9 @@ func (h *fakeHost) Status() status.Status {
 		InFlight: 48, Held: len(h.held), Lanes: 4, LanesUp: 4, Bytes: 61 << 20, BytesMost: 256 << 20, Pause: h.pause,
 		Guests: h.guests(),
 		Counts: replicator.Stats{Candidates: done + 5000, Committed: done + 4800, Aborted: 200, Forwarded: done + 4900, Converted: done + 4850, Installed: done + 4800, Groups: done / 40, Poisoned: uint64(len(h.held)), PausedLongest: 3_000_000},
+	}
+	if h.waiting != "" {
+		s.Waiting, s.Blocker = h.waiting, s.Suffix.Head
 	}
 	if len(h.held) > 0 {
 		s.Snapshot, s.Waiting, s.Blocker = h.held[0].Version-1, status.PoisonHeld, h.held[0].Version

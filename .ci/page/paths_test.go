@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -26,6 +27,17 @@ func TestPipelineShowsEachStation(t *testing.T) {
 	p.until(`[...document.querySelectorAll('.stage .rate')].filter((e) => /^[\d,]+\/s/.test(e.innerText)).length === 5`)
 	p.says("header", "read-only")
 	p.saysNot("button", "Pause")
+}
+
+// TestAnInstantIsNoAlarm: a version that has just come waits for its decision, as each does, while the host is ready.
+func TestAnInstantIsNoAlarm(t *testing.T) {
+	h := newFakeHost(0)
+	h.waiting = status.Undecided
+	p := open(t, h, "", "", "", usual)
+	p.says(".stage .why", "The next version has no decision yet. Version 10")
+	p.until(`document.querySelectorAll('.stage.waits').length === 0`)
+	h.with(func() { h.waiting = status.SlowStatement })
+	p.says(".stage.waits", "runs into database.statement_timeout")
 }
 
 // TestWhatHoldsTheSnapshotIsExplained: the reason, what to do about it in the words of the README, and where.

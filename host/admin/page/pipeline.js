@@ -8,7 +8,7 @@ import { reasons } from './reasons.js';
 import { to } from './route.js';
 import { behind, rateOf, status, timeToEnd, useSamples } from './state.js';
 import { Spark } from './spark.js';
-import { stage } from './words.js';
+import { meanwhile, stage } from './words.js';
 
 // Pipeline is the section.
 export function Pipeline() {
@@ -38,8 +38,11 @@ const remedy = (text) => text.split('`').map((part, i) => (i % 2 ? html`<code ke
 function Stages({ of: s }) {
 	const samples = useSamples().value.value || [];
 	const latest = samples.at(-1);
-	const waits = s.waiting_for || (s.readiness.ready ? '' : s.readiness.reason);
+	const { ready } = s.readiness;
+	const waits = s.waiting_for || (ready ? '' : s.readiness.reason);
 	const at = stage[waits];
+	const well = ready && at ? meanwhile[waits] : ''; // nothing to look at
+	const sentence = !well && reasons[waits]?.sentence;
 	const unread = Math.max(0, s.log_end - s.next);
 	const installed = rateOf((x) => x.counts.installed);
 	const groups = rateOf((x) => x.counts.groups);
@@ -68,17 +71,18 @@ function Stages({ of: s }) {
 		},
 	];
 	return html`<section aria-labelledby="stages"><h2 id="stages" class="unseen">The way of a version</h2><ol class="stages">${stages.map((x) => html`<${Stage} key=${x.name} of=${x}
-		waits=${x.waits || (at === x.name && reasons[waits]?.sentence)} blocker=${at === x.name ? s.blocker : 0} />`)}</ol></section>`;
+		waits=${x.waits || (at === x.name && sentence && remedy(sentence))} well=${at === x.name && well} blocker=${at === x.name ? s.blocker : 0} />`)}</ol></section>`;
 }
 
-function Stage({ of: x, waits, blocker }) {
+function Stage({ of: x, waits, well, blocker }) {
+	const why = waits ? html`<${State} is="odd">${waits}<//>` : well;
 	return html`<li class=${'stage' + (waits ? ' waits' : '')}>
 		<h3>${x.title}</h3>
 		<p class="big">${x.name === 'snapshot' ? x.big : count(x.big)}</p><p class="faint">${x.of}</p>
 		<p class="rate">${rate(x.rate)}${x.per && html` <span class="faint">${x.per}</span>`}</p>
 		<${Spark} of=${x.series} />
 		<${Facts} of=${x.more} />
-		${waits && html`<p class="why"><${State} is="odd">${waits}<//>${blocker > 0 && html` Version <${Version} of=${blocker} />.`}</p>`}
+		${why && html`<p class=${waits ? 'why' : 'why faint'}>${why}${blocker > 0 && html` Version <${Version} of=${blocker} />.`}</p>`}
 	</li>`;
 }
 

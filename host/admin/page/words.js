@@ -43,6 +43,12 @@ export const stage = {
 	database_refuses: 'lanes', paused: 'lanes', starting: 'log', reloading: 'log', standby: 'log', no_owner: 'log', stopped: 'log',
 };
 
+// meanwhile says what the next version waits for while that is nothing to look at; for when it lasts there are reasons.
+export const meanwhile = {
+	undecided: 'The next version has no decision yet.', converting: 'A guest converts the next version.', installing: 'The next version is being installed.',
+	contention: 'Another transaction holds a row of the next version.',
+};
+
 // legs are the ways between two events of a journey, named by the event at their end: what happens, and whose time it
 // is: that of others (the certifier, versions before it), of this host, of a guest, or of the database.
 export const legs = {
