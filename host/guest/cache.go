@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 // The parts of a cache directory that are ours. Everything else in it is left alone.
 const (
 	compiledDirectories = "wazero-*"    // compiled code, as wazero lays it out
-	rewrittenModules    = "rewritten-*" // what was compiled: a module with fuel, behind the hash of that
+	rewrittenModules    = "rewritten-*" // what was compiled: a module with fuel, behind its seal
 
 	cacheMost  = 512 << 20 // bytes of compiled code, a guest in Go has about 15 MiB
 	cacheFiles = 500       // two for a module; each load looks at all of them
@@ -210,7 +211,16 @@ func (g *Generation) isCompiled() bool {
 	return err == nil
 }
 
-// rewritten returns the module with fuel as this program made it before; nil if that is not there, or damaged.
+// seal is a hash of a rewritten module and of what it was made from and by, so that one that was made from another is
+// not taken for it, whatever its file is called.
+func (g *Generation) seal(module []byte) []byte {
+	sum := sha256.New()
+	_, _ = sum.Write([]byte(g.compileKey())) // a hash takes everything
+	_, _ = sum.Write(module)
+	return sum.Sum(nil)
+}
+
+// rewritten returns the module with fuel as this program made it before; nil if that is not there, damaged, or another's.
 func (g *Generation) rewritten() []byte {
 	if g.options.CacheDir == "" {
 		return nil
@@ -219,8 +229,9 @@ func (g *Generation) rewritten() []byte {
 	if err != nil || len(content) < sha256.Size {
 		return nil
 	}
-	sum, module := content[:sha256.Size], content[sha256.Size:]
-	if sha256.Sum256(module) != [sha256.Size]byte(sum) {
+	seal, module := content[:sha256.Size], content[sha256.Size:]
+	if !bytes.Equal(seal, g.seal(module)) {
+		g.log.Warn("compilation cache: a module as it was rewritten is damaged or another's: it is rewritten again", "path", g.rewrittenPath())
 		return nil
 	}
 	return module
@@ -231,8 +242,7 @@ func (g *Generation) keepRewritten(module []byte) {
 	if g.cache == nil || g.rewritten() != nil {
 		return
 	}
-	sum := sha256.Sum256(module)
-	if err := os.WriteFile(g.rewrittenPath(), append(sum[:], module...), 0o600); err != nil {
+	if err := os.WriteFile(g.rewrittenPath(), append(g.seal(module), module...), 0o600); err != nil {
 		g.log.Warn("compilation cache: what was compiled cannot be kept", "error", err)
 	}
 }

@@ -203,6 +203,40 @@ func TestARewrittenModuleIsBelievedWhole(t *testing.T) {
 	}
 }
 
+// TestAnotherModulesFilesAreNotTaken puts what belongs to another module in the place of what one that passed has: as it
+// was rewritten, and code that does not come up. Each time the module is made anew.
+func TestAnotherModulesFilesAreNotTaken(t *testing.T) {
+	file := func(options Options, pattern ...string) string {
+		found, err := filepath.Glob(filepath.Join(append([]string{options.CacheDir}, pattern...)...))
+		if err != nil || len(found) != 1 {
+			t.Fatal(found, err)
+		}
+		return found[0]
+	}
+	passes := &memory{kept: map[string]string{}}
+	for other, pattern := range map[string][]string{"rejects": {rewrittenModules}, "fails_to_initialize": {compiledDirectories, "*"}} {
+		options := Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Passes: passes}
+		theirs := Options{CacheDir: filepath.Join(t.TempDir(), "cache")}
+		if err := loadFixture(t, "has_a_vector", options); err != nil {
+			t.Fatal(err)
+		}
+		_ = loadFixture(t, other, theirs) // one of them is refused, after it was compiled
+		strange, err := os.ReadFile(file(theirs, pattern...))
+		if err == nil {
+			err = os.WriteFile(file(options, pattern...), strange, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := loadFixture(t, "has_a_vector", options); err != nil {
+			t.Errorf("with %s of %s: %v", pattern, other, err)
+		}
+		if now, err := os.ReadFile(file(options, pattern...)); err != nil || bytes.Equal(now, strange) {
+			t.Errorf("with %s of %s: it is left there, %v", pattern, other, err)
+		}
+	}
+}
+
 // TestOldFilesAreRemoved leaves more files than a load looks at.
 func TestOldFilesAreRemoved(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")

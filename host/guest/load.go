@@ -84,7 +84,17 @@ func (g *Generation) load(ctx context.Context, module []byte, passed bool) error
 	if err := g.openRuntime(ctx, g.options.CacheDir); err != nil {
 		return err
 	}
-	if err := g.start(ctx, module, passed); err != nil {
+	err := g.start(ctx, module, passed)
+	if err != nil && passed && g.cache != nil && ctx.Err() == nil {
+		// It came up when it passed: what the cache has may be another module's code.
+		g.log.Warn("a module that passed before does not come up: compilation cache is emptied, and it is compiled again", "directory", g.options.CacheDir, "error", err)
+		g.slots = make(chan *slot, g.options.Instances)
+		if err := errors.Join(g.free(), emptyCache(g.options.CacheDir), g.openRuntime(ctx, g.options.CacheDir)); err != nil {
+			return err
+		}
+		err = g.start(ctx, module, passed)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
