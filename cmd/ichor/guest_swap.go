@@ -48,11 +48,11 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		return err
 	}
 	now, err := c.status(ctx)
-	switch { // BEFORE anything is written: nobody would judge it
-	case err != nil:
+	if err == nil {
+		err = owns(now)
+	}
+	if err != nil { // BEFORE anything is written: nobody would judge it
 		return fmt.Errorf("nothing was changed: %w", err)
-	case now.Phase == status.PhaseStandby:
-		return fmt.Errorf("nothing was changed: this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", now.Readiness.Detail)
 	}
 	staged, err := stage(module.Bytes, signatures, s.Guests.Directory, name)
 	if err != nil {
@@ -81,6 +81,9 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	taken := func(s *status.Status) (bool, error) {
+		if err := owns(s); err != nil {
+			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
+		}
 		done, err := converts(name, digest)(s)
 		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != module.Digest {
 			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
@@ -134,9 +137,21 @@ func stage(module []byte, signatures, directory, name string) (path string, err 
 	return path, nil
 }
 
+// owns returns an error when the host stands by: it judges no module and takes none. It may have given the cohort away
+// since it was asked last.
+func owns(s *status.Status) error {
+	if s.Phase != status.PhaseStandby {
+		return nil
+	}
+	return fmt.Errorf("this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
+}
+
 // accepted tells from a status whether the host would take a module.
 func accepted(name string, module trust.Module) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
+		if err := owns(s); err != nil {
+			return false, err
+		}
 		for _, g := range s.Guests {
 			for _, j := range g.Judged {
 				if g.Guest != name || j.Digest != module.Digest.String() || j.Signatures != module.SignatureDigest() {

@@ -40,6 +40,8 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 	}
 	accepts := guests(`,"judged":[{"digest":"` + digest + `","accepted":true}]`)
 	interrupt := func(_ string, stop context.CancelFunc) { stop() }
+	var away atomic.Bool // the host has given the cohort away
+	standsBy := func(string, context.CancelFunc) { away.Store(true) }
 	for _, c := range []struct {
 		name, status string
 		timeout      time.Duration
@@ -55,10 +57,13 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 		{"is interrupted while it takes", accepts, never, 1 << 30, interrupt, []string{"interrupted: the host would take " + short + ", and the file is in place"}, true},
 		{"another swap comes between", accepts, never, 1 << 30, func(place string, _ context.CancelFunc) { _ = os.WriteFile(place, another, 0o600) },
 			[]string{"another module, " + guest.DigestOf(another).Short() + ", was put in the place of " + short + " meanwhile"}, true},
+		{"gives the cohort away while it judges", guests(""), never, 1 << 30, standsBy, []string{"nothing was changed: this host stands by, so that nobody would judge it (another owns it)"}, false},
+		{"gives the cohort away while it takes", accepts, never, 1 << 30, standsBy, []string{"the file is in place, and the host has not said that it takes it", "this host stands by"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, interrupted := context.WithCancel(t.Context())
 			defer interrupted()
+			away.Store(false)
 			dir := t.TempDir()
 			place := filepath.Join(dir, "banking.wasm")
 			var asked atomic.Int32
@@ -73,6 +78,10 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 				}
 				if c.then != nil && n == 3 {
 					c.then(place, interrupted)
+				}
+				if away.Load() {
+					io.WriteString(w, `{"phase":"standby","readiness":{"ready":true,"reason":"standby","detail":"another owns it"}}`)
+					return
 				}
 				io.WriteString(w, c.status)
 			}))
