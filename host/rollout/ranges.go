@@ -33,7 +33,7 @@ func Ranges(history cohort.History, events []installer.GuestEvent, name string) 
 		if u.Only {
 			r.To, r.Held, r.Who, r.Reason = u.From, 1, installer.WhoIchor, "held, and converted by this module"
 		} else {
-			r.At, r.Who, r.Reason = begun(events, &u)
+			r.At, r.Who, r.Reason = begun(history, events, &u)
 			for _, next := range history[i+1:] {
 				if next.Guest == u.Guest && !next.Only && next.From > u.From {
 					r.To = next.From - 1
@@ -68,8 +68,9 @@ func joined(all []Range) (short []Range) {
 }
 
 // begun returns when a use began, by whom and why: the last event before it became active that asked for it. A file
-// was put there by who asked for it after it was armed the last time.
-func begun(events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why string) {
+// was put there by who asked for it after it was armed the last time, not counting a time after which it converted
+// nothing, since another host took over first.
+func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why string) {
 	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
 		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
 	})
@@ -87,6 +88,11 @@ func begun(events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why
 		case e.Guest != u.Guest || e.Digest != u.Digest:
 		case e.State == installer.GuestBack && !armed: // and the host began anew before it converted anything
 			return at, e.Who, e.Reason
+		case e.State == installer.GuestActive && i < active:
+			if hasUse(history, u.Guest, u.Digest, e.From) {
+				return at, who, why
+			}
+			armed = false
 		case e.State == installer.GuestAsked && armed:
 			return at, e.Who, e.Reason
 		case e.State == installer.GuestArmed && armed:

@@ -29,13 +29,16 @@ func TestWhoWantedARange(t *testing.T) {
 	add(installer.GuestEvent{Guest: "other", Digest: "d", State: installer.GuestAsked, Who: "zoe"})
 	swap("d", 30)
 	add(event("a", installer.GuestBack, 44, installer.WhoIchor, "d did worse"), event("a", installer.GuestActive, 42, installer.WhoIchor, "the host begins with it"))
+	add(event("e", installer.GuestAsked, 0, "ann", "once more"))
+	swap("e", 50) // and another host took over before it converted anything
+	swap("e", 60)
 	var history []cohort.Use
-	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d", 42: "a"} {
+	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d", 42: "a", 60: "e"} {
 		if digest != "" {
 			history = append(history, cohort.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
 		}
 	}
-	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " ", installer.WhoIchor + " d did worse"}
+	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " ", installer.WhoIchor + " d did worse", "ann once more"}
 	for i, r := range Ranges(history, events, "g") {
 		if got := r.Who + " " + r.Reason; got != want[i] {
 			t.Errorf("from %d on: %q, want %q", r.From, got, want[i])
