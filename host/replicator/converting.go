@@ -77,6 +77,9 @@ func (c *converting) onConverted(ev *Converted) {
 		c.backlog.push(e)
 	}
 	c.probation.converted(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.Fuel, time: ev.Took})
+	if t.before != cohort.NoGeneration && ev.BeforeTook > 0 {
+		c.probation.compared(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.BeforeFuel, time: ev.BeforeTook})
+	}
 	c.received = max(c.received, t.entries[len(ev.Results)-1].Version)
 	for i, e := range t.entries[:len(ev.Results)] {
 		r := &ev.Results[i]

@@ -67,6 +67,9 @@ type Converted struct {
 	Results []Result
 	Fuel    int64 // units that the guest burnt for them
 	Took    int64 // ns that it took
+
+	// BeforeFuel and BeforeTook are what Convert's Before burnt and took for the same versions; 0 where there is none.
+	BeforeFuel, BeforeTook int64
 }
 
 // Verdict is what a guest said of a version's statemap.

@@ -24,7 +24,7 @@ import (
 //	read [next=P]       the end of a batch of records
 //	seek-done [P]       the records from the position of a seek follow, which is P
 //	refetched V [lost|other]
-//	converted [task=N] [fuel=N] [took=DURATION] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
+//	converted [task=N] [fuel=N] [took=DURATION] [beforefuel=N] [beforetook=DURATION] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
@@ -382,9 +382,12 @@ func (p *player) converted(named map[string]string, _ []string) {
 	if n, ok := named["bytes"]; ok {
 		bytes = size(p.num(n))
 	}
-	ev := &Converted{Task: task.Task, Took: p.duration(named["took"])}
+	ev := &Converted{Task: task.Task, Took: p.duration(named["took"]), BeforeTook: p.duration(named["beforetook"])}
 	if n, ok := named["fuel"]; ok {
 		ev.Fuel = int64(p.num(n))
+	}
+	if n, ok := named["beforefuel"]; ok {
+		ev.BeforeFuel = int64(p.num(n))
 	}
 	for _, w := range task.Works {
 		r := Result{Begin: p.now, End: p.now + 1000, Conversion: bytes}

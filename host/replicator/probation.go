@@ -28,6 +28,7 @@ type trial struct {
 	before        cohort.Generation
 	under         bool  // current is on probation
 	bar           tally // of the generation before
+	same          tally // of the generation before, for versions that current converted: a few at a time take longer each
 }
 
 // probation compares a generation that took over with the one before it. It keeps the rule that the one
@@ -72,6 +73,13 @@ func (p *probation) converted(guest cohort.GuestID, generation cohort.Generation
 		return
 	}
 	t.recent.add(f)
+}
+
+// compared counts what the generation before took for the versions of a task that a generation on probation converted.
+func (p *probation) compared(guest cohort.GuestID, generation cohort.Generation, f tally) {
+	if t := &p.trials[guest]; t.under && generation == t.current {
+		t.same.add(f)
+	}
 }
 
 // beforeOf returns the generation that one is compared with, while it is on probation; else cohort.NoGeneration.
@@ -140,17 +148,21 @@ func (p *probation) worse(t *trial) string {
 		return why
 	}
 	least := max(most.Versions/10, 1)
-	if t.recent.versions < least || t.bar.versions < least {
+	bar := &t.bar
+	if t.same.versions > 0 {
+		bar = &t.same
+	}
+	if t.recent.versions < least || bar.versions < least {
 		return ""
 	}
-	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(t.bar.fuel)/float64(t.bar.versions)
+	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(bar.fuel)/float64(bar.versions)
 	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
 		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before", t.recent.versions, now, now/before)
 	}
 	if t.recent.versions < most.Versions {
 		return ""
 	}
-	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(t.bar.time)/float64(t.bar.versions)
+	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(bar.time)/float64(bar.versions)
 	if most.Time > 0 && before > 0 && now > before*most.Time {
 		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before", t.recent.versions, now/1e3, now/before)
 	}

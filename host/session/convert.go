@@ -47,14 +47,14 @@ func (s *Session) convert() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.Guests.Beside(l, records, out.Results)
-			results := resultsOf(l, records, &out)
+			answer := &replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results)}
 			if task.Before != cohort.NoGeneration {
-				if err := s.compare(l, s.Guests.Get(task.Before), records, out.Results, results); err != nil {
+				if err := s.compare(l, s.Guests.Get(task.Before), records, out.Results, answer); err != nil {
 					s.halt(err)
 					return
 				}
 			}
-			s.answer(&replicator.Converted{Task: task.Task, Results: results, Fuel: out.Fuel, Took: took(out.Results)})
+			s.answer(answer)
 		}
 	}
 }
@@ -66,14 +66,18 @@ func (s *Session) halt(err error) {
 	}
 }
 
-// compare looks whether an earlier guest makes the same of versions.
-func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, conversions []guest.Conversion, results []replicator.Result) error {
+// compare looks whether an earlier guest makes the same of versions, and what it takes for them.
+func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, conversions []guest.Conversion, answer *replicator.Converted) error {
 	var out guest.Conversions
-	if err := before.Convert(s.life, records[:len(results)], &out, answerBytes); err != nil {
+	if err := before.Convert(s.life, records[:len(answer.Results)], &out, answerBytes); err != nil {
 		return err
 	}
 	for i := range out.Results { // they are fewer where they are large: the others count as others
-		results[i].Alike = l.MadeAs(before, &conversions[i], &out.Results[i])
+		answer.Results[i].Alike = l.MadeAs(before, &conversions[i], &out.Results[i])
+	}
+	if n := int64(len(out.Results)); n > 0 { // and as long as these
+		all := int64(len(answer.Results))
+		answer.BeforeFuel, answer.BeforeTook = out.Fuel*all/n, took(out.Results)*all/n
 	}
 	return nil
 }
