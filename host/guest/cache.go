@@ -239,7 +239,7 @@ func (g *Generation) rewritten() []byte {
 
 // keepRewritten keeps what was compiled. If it is lost, the module is only rewritten and compiled once more.
 func (g *Generation) keepRewritten(module []byte) {
-	if g.cache == nil || g.rewritten() != nil {
+	if g.cache == nil {
 		return
 	}
 	if err := os.WriteFile(g.rewrittenPath(), append(g.seal(module), module...), 0o600); err != nil {

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // TestAPlantedFileDecidesNothing puts files into the cache that once said that a module's SQL
@@ -43,7 +41,13 @@ func TestAPlantedFileDecidesNothing(t *testing.T) {
 // entry returns the file with the one module's code.
 func entry(t *testing.T, cache string) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(cache, compiledDirectories, "*"))
+	return only(t, cache, compiledDirectories, "*")
+}
+
+// only returns the one file that a pattern finds.
+func only(t *testing.T, pattern ...string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(pattern...))
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
@@ -163,30 +167,20 @@ func TestARewrittenModuleIsBelievedWhole(t *testing.T) {
 	if err := loadFixture(t, "has_a_vector", options); err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(options.CacheDir, rewrittenModules))
-	if err != nil || len(files) != 1 {
-		t.Fatal(files, err)
-	}
-	whole, err := os.ReadFile(files[0])
+	file := only(t, options.CacheDir, rewrittenModules)
+	whole, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := os.ReadFile("testdata/has_a_vector.wasm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := newGeneration("x", module, options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := newFixture(t, "has_a_vector", options)
 	for name, damage := range map[string]func() error{
 		"as it was left": func() error { return nil },
 		"a bit": func() error {
-			return os.WriteFile(files[0], append(slices.Clone(whole[:len(whole)-1]), whole[len(whole)-1]^1), 0o600)
+			return os.WriteFile(file, append(slices.Clone(whole[:len(whole)-1]), whole[len(whole)-1]^1), 0o600)
 		},
-		"half":  func() error { return os.Truncate(files[0], int64(len(whole)/2)) },
-		"empty": func() error { return os.Truncate(files[0], 0) },
-		"gone":  func() error { return os.Remove(files[0]) },
+		"half":  func() error { return os.Truncate(file, int64(len(whole)/2)) },
+		"empty": func() error { return os.Truncate(file, 0) },
+		"gone":  func() error { return os.Remove(file) },
 	} {
 		if err := damage(); err != nil {
 			t.Fatal(err)
@@ -197,7 +191,7 @@ func TestARewrittenModuleIsBelievedWhole(t *testing.T) {
 		if err := loadFixture(t, "has_a_vector", options); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if again, err := os.ReadFile(files[0]); !bytes.Equal(again, whole) {
+		if again, err := os.ReadFile(file); !bytes.Equal(again, whole) {
 			t.Errorf("%s: it is left as %d bytes, %v", name, len(again), err)
 		}
 	}
@@ -206,24 +200,17 @@ func TestARewrittenModuleIsBelievedWhole(t *testing.T) {
 // TestAnotherModulesFilesAreNotTaken puts what belongs to another module in the place of what one that passed has: as it
 // was rewritten, and code that does not come up. Each time the module is made anew.
 func TestAnotherModulesFilesAreNotTaken(t *testing.T) {
-	file := func(options Options, pattern ...string) string {
-		found, err := filepath.Glob(filepath.Join(append([]string{options.CacheDir}, pattern...)...))
-		if err != nil || len(found) != 1 {
-			t.Fatal(found, err)
-		}
-		return found[0]
-	}
 	passes := &memory{kept: map[string]string{}}
-	for other, pattern := range map[string][]string{"rejects": {rewrittenModules}, "fails_to_initialize": {compiledDirectories, "*"}} {
+	for other, pattern := range map[string]string{"rejects": rewrittenModules, "fails_to_initialize": filepath.Join(compiledDirectories, "*")} {
 		options := Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Passes: passes}
 		theirs := Options{CacheDir: filepath.Join(t.TempDir(), "cache")}
 		if err := loadFixture(t, "has_a_vector", options); err != nil {
 			t.Fatal(err)
 		}
 		_ = loadFixture(t, other, theirs) // one of them is refused, after it was compiled
-		strange, err := os.ReadFile(file(theirs, pattern...))
+		strange, err := os.ReadFile(only(t, theirs.CacheDir, pattern))
 		if err == nil {
-			err = os.WriteFile(file(options, pattern...), strange, 0o600)
+			err = os.WriteFile(only(t, options.CacheDir, pattern), strange, 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +218,7 @@ func TestAnotherModulesFilesAreNotTaken(t *testing.T) {
 		if err := loadFixture(t, "has_a_vector", options); err != nil {
 			t.Errorf("with %s of %s: %v", pattern, other, err)
 		}
-		if now, err := os.ReadFile(file(options, pattern...)); err != nil || bytes.Equal(now, strange) {
+		if now, err := os.ReadFile(only(t, options.CacheDir, pattern)); err != nil || bytes.Equal(now, strange) {
 			t.Errorf("with %s of %s: it is left there, %v", pattern, other, err)
 		}
 	}

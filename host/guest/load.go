@@ -122,7 +122,7 @@ func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err erro
 
 // start takes the steps of loading, in their order.
 func (g *Generation) start(ctx context.Context, binary []byte, passed bool) error {
-	fueled, err := g.rewrite(binary, passed)
+	fueled, kept, err := g.rewrite(binary, passed)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,9 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if err := g.compile(ctx, fueled); err != nil {
 		return err
 	}
-	g.keepRewritten(fueled)
+	if !kept || !g.isCompiled() { // the cache may have been emptied meanwhile
+		g.keepRewritten(fueled)
+	}
 	if err := g.instantiateHost(ctx); err != nil {
 		return fmt.Errorf("make host modules: %w", err)
 	}
@@ -165,22 +167,21 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 }
 
 // rewrite scans the module and gives it fuel. One that passed before was scanned then, and may be in the cache as it was
-// rewritten.
-func (g *Generation) rewrite(binary []byte, passed bool) ([]byte, error) {
+// rewritten: kept says so.
+func (g *Generation) rewrite(binary []byte, passed bool) (fueled []byte, kept bool, err error) {
 	if passed {
 		if fueled := g.rewritten(); fueled != nil {
-			return fueled, nil
+			return fueled, true, nil
 		}
 	}
 	module, err := g.scan(binary)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	fueled, err := fuel.Rewrite(module)
-	if err != nil {
-		return nil, g.refuse(StepFuel, "it cannot be given fuel", "", err)
+	if fueled, err = fuel.Rewrite(module); err != nil {
+		return nil, false, g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
-	return fueled, nil
+	return fueled, false, nil
 }
 
 // check applies the SQL policy to the manifest's templates, converts its vectors, and cross-checks them.

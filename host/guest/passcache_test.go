@@ -46,6 +46,20 @@ func loadFixture(t *testing.T, name string, options Options) error {
 	return err
 }
 
+// newFixture makes a generation of a module, which is not loaded.
+func newFixture(t *testing.T, name string, options Options) *Generation {
+	t.Helper()
+	binary, err := os.ReadFile(filepath.Join("testdata", name+".wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGeneration(name, binary, options, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 func refusedAt(err error, step Step) bool {
 	var e *LoadError
 	return errors.As(err, &e) && e.Step == step
@@ -71,15 +85,7 @@ func TestWhatPassedIsNotCheckedAgain(t *testing.T) {
 		}
 	}
 	// What is kept counts: were it under the other policy's name, it would be believed.
-	binary, err := os.ReadFile("testdata/has_a_vector.wasm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := newGeneration("x", binary, elsewhere, slog.New(slog.DiscardHandler), NewMetrics(prometheus.NewRegistry()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	passes.kept[g.checkName()] = "planted"
+	passes.kept[newFixture(t, "has_a_vector", elsewhere).checkName()] = "planted"
 	if err := loadFixture(t, "has_a_vector", elsewhere); err != nil {
 		t.Errorf("what is kept is checked again: %v", err)
 	}
