@@ -56,7 +56,7 @@ var Explained = []Explanation{
 	{OpenTransaction, "A transaction of another Kafka client hides what lies behind it.", "Find the client that does not end it. The broker ends it after its time-out."},
 	{NotConverted, "The guest has not answered for the version that is next, or its payload is being read again.", "Look at the guest's figures: `ichor_guest_*`, and at the brokers."},
 	{Installing, "The transaction of the version that is next has not ended.", "Look at the database: load, locks, disk."},
-	{Contended, "Other transactions hold the rows that the version that is next writes.", "After eight tries, some seconds, the detail names who holds them. End that transaction."},
+	{Contended, "Other transactions hold the rows that the version that is next writes.", "After eight tries, about half a minute, the detail names who holds them. End that transaction."},
 	{SlowStatement, "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
 	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "`ichor quarantine show VERSION` has the error, the statemap and what waits. Mend the guest and swap it, or mend the database (it is tried again by itself, or at once by `ichor quarantine retry`) or the routes; or `ichor quarantine skip` it."},
 	{DatabaseRefuses, "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
