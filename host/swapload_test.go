@@ -50,14 +50,19 @@ func (c *converters) Observe(j *timing.Journey) {
 	}
 }
 
-// p99 returns the 99th percentile of what versions took since it was asked last.
-func (c *converters) p99() time.Duration {
+// taken returns what versions took since it was asked last.
+func (c *converters) taken() []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	slices.Sort(c.took)
-	at := c.took[len(c.took)*99/100]
+	took := c.took
 	c.took = nil
-	return at
+	return took
+}
+
+// p99 returns the 99th percentile.
+func p99(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*99/100]
 }
 
 // deposits sends n committed deposits of 1, one to each of the accounts in turn, and returns the last version. Each
@@ -86,7 +91,8 @@ func (b *bank) deposits(n int, of map[string][]talos.Version) (last int) {
 
 // While the host works off a backlog that never ends its guest is replaced five times a second, each time by one
 // that makes something else of a version. Nothing is lost or doubled, and each version was converted by the one
-// module that the history names for it: the balances are what these make of the log.
+// module that the history names for it: the balances are what these make of the log. In turn with that it is replaced
+// there and back, and not at all, to compare.
 func TestSwapsUnderFullLoad(t *testing.T) {
 	of := map[string][]talos.Version{} // by account
 	for _, number := range banking.AccountNumbers(500) {
@@ -98,25 +104,29 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 	b.options.Guests.Limits.CacheDir = filepath.Join(t.TempDir(), "cache")
 	amounts := map[string]int{} // by digest: what a deposit is by that guest
 	var placed []string         // digests
-	const modules = 5           // that come in turn
-	place := func() {
-		n := len(placed) % modules
-		module := generous(t, n)
-		digest := guest.DigestOf(module).String()
-		amounts[digest], placed = 1+n, append(placed, digest)
-		b.install("banking", module)
+	var modules [5][]byte
+	for n := range modules {
+		modules[n] = generous(t, n)
+		amounts[guest.DigestOf(modules[n]).String()] = 1 + n
 	}
-	place()
+	place := func(turns int) { // as many modules come in turn; 0 is none
+		if turns > 0 {
+			module := modules[len(placed)%turns]
+			placed = append(placed, guest.DigestOf(module).String())
+			b.install("banking", module)
+		}
+	}
+	place(1)
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	r.shows("/readyz", `"ready":true`)
 	sent := 0
-	load := func(span time.Duration, swaps bool) {
+	load := func(span time.Duration, turns int) []time.Duration {
 		latest := time.Now()
 		for begun := latest; time.Since(begun) < span; {
-			if swaps && time.Since(latest) >= swapEvery {
+			if time.Since(latest) >= swapEvery {
 				latest = time.Now()
-				place()
+				place(turns)
 			}
 			const ahead = 20_000 // of the host at most, so that the broker need not hold more than the host can
 			if seen.count() < sent-ahead {
@@ -126,18 +136,22 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 			b.deposits(len(of), of)
 			sent += len(of)
 		}
+		return seen.taken()
 	}
-	for deadline := time.Now().Add(3 * time.Minute); seen.modules() < modules; load(time.Second, true) { // each is checked once
+	for deadline := time.Now().Add(3 * time.Minute); seen.modules() < len(modules); load(time.Second, len(modules)) { // each is checked once
 		if time.Now().After(deadline) {
-			t.Fatalf("%d modules of %d have converted something within 3 minutes", seen.modules(), modules)
+			t.Fatalf("%d modules of %d have converted something within 3 minutes", seen.modules(), len(modules))
 		}
 	}
-	load(time.Second, false)
-	seen.p99()
-	load(*swapping/2, false)
-	without := seen.p99()
-	load(*swapping, true)
-	with := seen.p99()
+	var without, back, turn []time.Duration
+	for begun := time.Now(); time.Since(begun) < *swapping; {
+		load(time.Second/2, 0) // what is under way ends
+		without = append(without, load(time.Second, 0)...)
+		load(time.Second/2, 2)
+		back = append(back, load(time.Second, 2)...)
+		load(time.Second/2, len(modules))
+		turn = append(turn, load(time.Second, len(modules))...)
+	}
 	b.reaches(b.deposits(len(of), of))
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
@@ -163,8 +177,9 @@ func TestSwapsUnderFullLoad(t *testing.T) {
 	if wrong > 0 {
 		t.Errorf("%d versions were converted, or accounts written, by another guest than the history names", wrong)
 	}
-	t.Logf("%d versions, %d modules placed, of which %d converted; candidate to commit, p99: %v with swaps, %v without, %.2f ×",
-		len(seen.of), len(placed), len(history), with, without, with.Seconds()/without.Seconds())
+	none := p99(without)
+	t.Logf("%d versions, %d modules placed, of which %d converted; candidate to commit, p99: %v without swaps, %.2f × with swaps there and back, %.2f × with %d modules in turn",
+		len(seen.of), len(placed), len(history), none, p99(back).Seconds()/none.Seconds(), p99(turn).Seconds()/none.Seconds(), len(modules))
 	b.wantBooks()
 }
 

@@ -35,7 +35,8 @@ const (
 	GuestBack    GuestState = "back"    // it converts again, for the one after it did worse on probation
 	GuestRefused GuestState = "refused" // it is not taken
 	GuestGone    GuestState = "gone"    // it was taken back or rolled back: a rollback does not go to it
-	GuestRetired GuestState = "retired" // nothing needs it any more
+	GuestWarm    GuestState = "warm"    // no version needs it any more; it stays loaded, to go back to
+	GuestRetired GuestState = "retired" // nothing needs it any more, and it is closed
 )
 
 // Those who are no persons.
@@ -44,16 +45,23 @@ const (
 	WhoIchor = "ichor"    // the host by itself
 )
 
-// AddGuestEvents writes down what became of modules, in their order; their ids and times are the database's.
+// AddGuestEvents writes down what became of modules, in their order, all of it or nothing; their ids and times are the
+// database's.
 func (in *Installer) AddGuestEvents(ctx context.Context, events ...GuestEvent) error {
 	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		for i := range events {
-			e := &events[i]
-			_, err := conn.Exec(ctx, "insert into ichor.guest_event (guest, digest, state, from_version, who, reason) values ($1, $2, $3, nullif($4, 0), $5, $6)",
-				e.Guest, e.Digest, string(e.State), int64(e.From), printable(e.Who), printable(e.Reason))
-			if err != nil {
-				return failure(err, "write down what became of a guest")
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			for i := range events {
+				e := &events[i]
+				_, err := tx.Exec(ctx, "insert into ichor.guest_event (guest, digest, state, from_version, who, reason) values ($1, $2, $3, nullif($4, 0), $5, $6)",
+					e.Guest, e.Digest, string(e.State), int64(e.From), printable(e.Who), printable(e.Reason))
+				if err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return failure(err, "write down what became of a guest")
 		}
 		return nil
 	})

@@ -35,56 +35,58 @@ func (in *Installer) StoreModule(ctx context.Context, m Module) error {
 	})
 }
 
-// PruneModules removes the modules of a guest that no version needs, and returns how many: all but the
-// newest of a number, those that this host has in use, those that the history names for versions above
-// the snapshot, and those by which a version was converted that is held. A host that does not own the
-// cohort removes none.
-func (in *Installer) PruneModules(ctx context.Context, guest string, keep int, inUse []string) (pruned int64, err error) {
+// Prune removes of a guest what nobody needs, and returns how many modules that were; all of it or nothing. A host that
+// does not own the cohort removes none.
+//
+// Of its modules those go that no version needs: all but the newest of a number, those that this host has in use, those
+// that the history names for versions above the snapshot, and those by which a version was converted that is held. Of
+// modules that are gone that they passed checks goes, but for the newest of the same number, and what became of them, but
+// for the newest events of another number. What says which module is wanted, and the newest of what became of a module
+// that is there, stays.
+func (in *Installer) Prune(ctx context.Context, guest string, keep, events int, inUse []string) (pruned int64, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		tag, err := conn.Exec(ctx, `delete from ichor.guest_module m using ichor.state s
-			where s.epoch = $1 and s.token = $2 and m.name = $3 and m.digest <> all(coalesce($5::text[], '{}'))
-			  and m.digest not in (select digest from ichor.guest_module where name = $3 order by stored_at desc, digest limit $4)
-			  and not exists (
-				select from ichor.guest_history h where h.digest = m.digest and (h.from_version > s.snapshot
-					or not h.only_version and not exists (
-						select from ichor.guest_history n where n.name = h.name and not n.only_version
-						and n.from_version > h.from_version and n.from_version <= s.snapshot + 1)))
-			  and not exists (select from ichor.quarantine q where q.digest = m.digest and q.held)`,
-			in.own.epoch, in.own.token, guest, keep, inUse)
-		if err != nil {
-			return failure(err, "prune the guests' modules")
-		}
-		pruned = tag.RowsAffected()
-		return nil
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			tag, err := tx.Exec(ctx, `delete from ichor.guest_module m using ichor.state s
+				where s.epoch = $1 and s.token = $2 and m.name = $3 and m.digest <> all(coalesce($5::text[], '{}'))
+				  and m.digest not in (select digest from ichor.guest_module where name = $3 order by stored_at desc, digest limit $4)
+				  and not exists (
+					select from ichor.guest_history h where h.digest = m.digest and (h.from_version > s.snapshot
+						or not h.only_version and not exists (
+							select from ichor.guest_history n where n.name = h.name and not n.only_version
+							and n.from_version > h.from_version and n.from_version <= s.snapshot + 1)))
+				  and not exists (select from ichor.quarantine q where q.digest = m.digest and q.held)`,
+				in.own.epoch, in.own.token, guest, keep, inUse)
+			if err != nil {
+				return failure(err, "prune the guests' modules")
+			}
+			pruned = tag.RowsAffected()
+			if err := in.pruneRows(ctx, tx, guest, keep, events); err != nil {
+				return failure(err, "prune what is remembered of the guests")
+			}
+			return nil
+		})
 	})
 	return pruned, err
 }
 
-// PruneGuestRows removes of a guest what is remembered of modules that ichor.guest_module has no more: that they
-// passed checks, but for the newest of a number, and what became of them, but for the newest events of another
-// number. What says which module is wanted, and the newest of what became of a module that is there, stays. A
-// host that does not own the cohort removes none.
-func (in *Installer) PruneGuestRows(ctx context.Context, guest string, checks, events int) error {
-	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `delete from ichor.guest_check c using ichor.state s
-			where s.epoch = $1 and s.token = $2 and c.guest = $3
-			  and not exists (select from ichor.guest_module m where m.digest = c.digest)
-			  and c.name not in (select name from ichor.guest_check where guest = $3 order by passed_at desc, name limit $4)`,
-			in.own.epoch, in.own.token, guest, checks)
-		if err == nil {
-			_, err = conn.Exec(ctx, `delete from ichor.guest_event e using ichor.state s
-				where s.epoch = $1 and s.token = $2 and e.guest = $3
-				  and e.id <= (select id from ichor.guest_event where guest = $3 order by id desc offset $4 limit 1)
-				  and e.id not in (select max(n.id) from ichor.guest_event n join ichor.guest_module m using (digest) where n.guest = $3 group by n.digest, n.state)
-				  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state in ('armed', 'back'))
-				  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state = 'armed' and who = $5)`,
-				in.own.epoch, in.own.token, guest, events, WhoFile)
-		}
-		if err != nil {
-			return failure(err, "prune what is remembered of the guests")
-		}
-		return nil
-	})
+// pruneRows removes the rows of modules that are gone.
+func (in *Installer) pruneRows(ctx context.Context, tx pgx.Tx, guest string, checks, events int) error {
+	_, err := tx.Exec(ctx, `delete from ichor.guest_check c using ichor.state s
+		where s.epoch = $1 and s.token = $2 and c.guest = $3
+		  and not exists (select from ichor.guest_module m where m.digest = c.digest)
+		  and c.name not in (select name from ichor.guest_check where guest = $3 order by passed_at desc, name limit $4)`,
+		in.own.epoch, in.own.token, guest, checks)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `delete from ichor.guest_event e using ichor.state s
+		where s.epoch = $1 and s.token = $2 and e.guest = $3
+		  and e.id <= (select id from ichor.guest_event where guest = $3 order by id desc offset $4 limit 1)
+		  and e.id not in (select max(n.id) from ichor.guest_event n join ichor.guest_module m using (digest) where n.guest = $3 group by n.digest, n.state)
+		  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state in ('armed', 'back'))
+		  and e.id is distinct from (select max(id) from ichor.guest_event where guest = $3 and state = 'armed' and who = $5)`,
+		in.own.epoch, in.own.token, guest, events, WhoFile)
+	return err
 }
 
 const selectModule = "select name, digest, module, coalesce(signatures, '') from ichor.guest_module where digest = $1"

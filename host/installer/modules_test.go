@@ -50,7 +50,7 @@ func TestModulesThatNoVersionNeedsArePruned(t *testing.T) {
 	left := "select string_agg(digest, ' ' order by digest) from ichor.guest_module"
 	prune := func(in *installer.Installer, keep int, want int64, inUse ...string) {
 		t.Helper()
-		if n, err := in.PruneModules(t.Context(), "banking", keep, inUse); err != nil || n != want {
+		if n, err := in.Prune(t.Context(), "banking", keep, 1000, inUse); err != nil || n != want {
 			t.Errorf("%d were pruned, want %d, %v", n, want, err)
 		}
 	}
@@ -109,19 +109,19 @@ func TestRowsOfModulesThatAreGoneArePruned(t *testing.T) {
 	events := "select string_agg(digest || ' ' || state, ', ' order by id) from ichor.guest_event where guest = 'banking'"
 	all := b.text(events)
 	next, _ := b.take(2)
-	if err := in.PruneGuestRows(t.Context(), "banking", 0, 0); err != nil { // it owns the cohort no more
+	if _, err := in.Prune(t.Context(), "banking", 0, 0, nil); err != nil { // it owns the cohort no more
 		t.Fatal(err)
 	}
 	b.want(events, all)
 	for range 2 {
-		if err := next.PruneGuestRows(t.Context(), "banking", 2, 3); err != nil {
+		if _, err := next.Prune(t.Context(), "banking", 2, 3, nil); err != nil {
 			t.Fatal(err)
 		}
 		b.want("select string_agg(name, ' ' order by name) from ichor.guest_check", "(\"c1 c8 c9 other\")")
 		b.want(events, `("lost armed, kept armed, kept active, kept gone, lost2 back, x18 refused, x19 refused, x20 refused")`)
 	}
 	b.want("select count(*) from ichor.guest_event where guest = 'other'", "(1)")
-	if err := next.PruneGuestRows(t.Context(), "nobody", 2, 3); err != nil {
+	if _, err := next.Prune(t.Context(), "nobody", 2, 3, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -195,13 +195,12 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 	g.writeEvents(ctx) // in their order
 	err = g.store.AddGuestEvents(ctx, installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why})
 	crash.At("armed")
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if err != nil {
-		g.dropLocked(l.ID)
-		g.free(l.Generation)
+		g.forget(l)
 		return nil, err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.newest[index] == "" {
 		first := *l
 		first.First, l = true, &first

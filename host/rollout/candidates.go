@@ -38,9 +38,7 @@ func (g *Guests) judge(ctx context.Context, name string) {
 	g.mu.Unlock()
 	for _, j := range before {
 		if !slices.ContainsFunc(judged, func(now status.Judgement) bool { return now.Digest == j.Digest }) {
-			if generation := g.takeSpare(name, j.Digest); generation != nil {
-				g.free(generation)
-			}
+			g.dropSpare(name, j.Digest)
 		}
 	}
 }

@@ -35,7 +35,9 @@ type Guests struct {
 
 	mu        sync.Mutex
 	byID      map[cohort.Generation]*Loaded
+	holds     map[*guest.Generation]int    // how many need it: closed when nobody does
 	spare     map[string]*guest.Generation // ready and not in use yet, by name and digest
+	warm      []*Loaded                    // by guest: the last one that converted, to go back to at once; nil for none
 	nextID    cohort.Generation
 	newest    []string // the digest that was last armed, by guest
 	templates templates
@@ -63,7 +65,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	}
 	return &Guests{
 		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
-		byID: map[cohort.Generation]*Loaded{}, spare: map[string]*guest.Generation{}, newest: make([]string, len(names)),
+		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]*guest.Generation{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
@@ -84,6 +86,9 @@ func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (*
 	if err != nil {
 		return nil, err
 	}
+	g.mu.Lock()
+	g.holds[generation] = 1
+	g.mu.Unlock()
 	told, err := tryTemplates(ctx, g.store, generation)
 	if err != nil {
 		g.free(generation)
@@ -103,7 +108,7 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 	if g.isSpare(name, module.Digest.String()) {
 		return nil
 	}
-	generation, err := g.ready(ctx, name, module)
+	generation, err := g.take(ctx, name, module)
 	if err != nil {
 		return err
 	}
@@ -120,20 +125,36 @@ func (g *Guests) isSpare(name, digest string) bool {
 	return g.spare[name+digest] != nil
 }
 
-// take returns the generation of a module, a spare one or one that is made ready now.
+// take returns the generation of a module, one that is loaded already or one that is made ready now, for somebody who
+// frees it.
 func (g *Guests) take(ctx context.Context, name string, module trust.Module) (*guest.Generation, error) {
-	if generation := g.takeSpare(name, module.Digest.String()); generation != nil {
+	if generation := g.takeLoaded(name, module.Digest.String()); generation != nil {
 		return generation, nil
 	}
 	return g.ready(ctx, name, module)
 }
 
-func (g *Guests) takeSpare(name, digest string) *guest.Generation {
+// takeLoaded returns a spare generation, one that is in use, or the one of before; nil if none of them is of the module.
+func (g *Guests) takeLoaded(name, digest string) *guest.Generation {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	generation := g.spare[name+digest]
-	delete(g.spare, name+digest)
-	return generation
+	if generation := g.spare[name+digest]; generation != nil {
+		delete(g.spare, name+digest)
+		return generation
+	}
+	for _, l := range g.byID { // any of them: they share it
+		if l.Name == name && l.Digest == digest {
+			g.holds[l.Generation]++
+			return l.Generation
+		}
+	}
+	for i, l := range g.warm {
+		if l != nil && l.Name == name && l.Digest == digest {
+			g.warm[i] = nil
+			return l.Generation
+		}
+	}
+	return nil
 }
 
 // load brings a module up beside whatever runs, to convert from a version on that is 0 while it
@@ -192,14 +213,11 @@ func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signa
 		inUse = append(inUse, other.Digest)
 	}
 	g.mu.Unlock()
-	pruned, err := g.store.PruneModules(ctx, l.Name, g.opts.Keep, inUse)
+	pruned, err := g.store.Prune(ctx, l.Name, g.opts.Keep, eventsKept*g.opts.Keep, inUse)
 	if pruned > 0 {
 		g.log.Info("modules that no version needs are pruned from the database", "guest", l.Name, "modules", pruned)
 	}
-	if err != nil {
-		return err
-	}
-	return g.store.PruneGuestRows(ctx, l.Name, g.opts.Keep, eventsKept*g.opts.Keep)
+	return err
 }
 
 // eventsKept is how many events of a guest are kept for each module of it that is.
@@ -255,38 +273,100 @@ func (g *Guests) Proven(id cohort.Generation) {
 	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestProven, Who: installer.WhoIchor})
 }
 
-// Release closes a generation that nothing needs any more.
+// Release takes out of use a generation that no version needs any more. The last one that converted stays loaded,
+// so that one may go back to it at once, until there is another such.
 func (g *Guests) Release(id cohort.Generation) {
 	g.mu.Lock()
 	l := g.byID[id]
-	g.dropLocked(id)
-	if l.Generation != nil {
-		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
+	delete(g.byID, id)
+	over := l
+	switch {
+	case l.Generation == nil || g.holds[l.Generation] > 1: // it converts again already
+	case l.From > 0 && g.refused[l.Name].Digest != l.Digest:
+		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestWarm, Who: installer.WhoIchor})
+		if over, g.warm[l.Guest] = g.warm[l.Guest], l; over != nil {
+			g.retiredLocked(over)
+		}
+	default:
+		g.retiredLocked(l)
 	}
+	g.dropLocked()
 	g.mu.Unlock()
-	g.free(l.Generation)
+	if over != nil {
+		g.free(over.Generation)
+	}
 }
 
-// dropLocked forgets a generation, and the statements that no other has. g.mu is held.
-func (g *Guests) dropLocked(id cohort.Generation) {
-	delete(g.byID, id)
-	g.templates.drop(g.byID)
+// retiredLocked notes that a module is closed. g.mu is held.
+func (g *Guests) retiredLocked(l *Loaded) {
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
+}
+
+// forget takes out a generation that never converted anything, and frees it; one that is out already stays so.
+func (g *Guests) forget(l *Loaded) {
+	g.mu.Lock()
+	_, in := g.byID[l.ID]
+	delete(g.byID, l.ID)
+	g.dropLocked()
+	g.mu.Unlock()
+	if in {
+		g.free(l.Generation)
+	}
+}
+
+// dropLocked drops the statements that no generation has. g.mu is held.
+func (g *Guests) dropLocked() {
+	had := map[*installer.Template]bool{}
+	for _, l := range g.allLocked() {
+		for _, t := range l.Templates {
+			had[t] = true
+		}
+	}
+	maps.DeleteFunc(g.templates, func(_ templateKey, t *installer.Template) bool {
+		if !had[t] {
+			t.Drop()
+		}
+		return !had[t]
+	})
+}
+
+// allLocked returns the generations that are in use, the oldest first, and those of before. g.mu is held.
+func (g *Guests) allLocked() (all []*Loaded) {
+	for _, id := range slices.Sorted(maps.Keys(g.byID)) {
+		all = append(all, g.byID[id])
+	}
+	for _, l := range g.warm {
+		if l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
 }
 
 // Close closes every generation.
 func (g *Guests) Close() {
 	g.mu.Lock()
-	all := g.byID
-	g.byID = map[cohort.Generation]*Loaded{}
-	g.templates.drop(g.byID)
+	all := g.allLocked()
+	clear(g.byID)
+	clear(g.warm)
+	g.dropLocked()
 	clear(g.shadows)
 	g.shadowed.Store(false)
 	g.brings, g.answers = nil, nil // who owns the cohort next is told of what stands
 	g.mu.Unlock()
 	g.freeSpare()
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		g.free(all[id].Generation)
+	for _, l := range all {
+		g.free(l.Generation)
 	}
+}
+
+// dropSpare closes a generation that is not in use.
+func (g *Guests) dropSpare(name, digest string) {
+	g.mu.Lock()
+	generation := g.spare[name+digest]
+	delete(g.spare, name+digest)
+	g.mu.Unlock()
+	g.free(generation)
 }
 
 // freeSpare closes the generations that are not in use.
@@ -300,10 +380,20 @@ func (g *Guests) freeSpare() {
 	}
 }
 
-// free closes a generation after its last call, nil for none. It has nothing to wait for long: a call is
-// bounded.
+// free closes a generation that nobody else needs, after its last call; nil for none. It has nothing to wait for long: a
+// call is bounded.
 func (g *Guests) free(generation *guest.Generation) {
 	if generation == nil {
+		return
+	}
+	g.mu.Lock()
+	g.holds[generation]--
+	needed := g.holds[generation] > 0
+	if !needed {
+		delete(g.holds, generation)
+	}
+	g.mu.Unlock()
+	if needed {
 		return
 	}
 	if err := generation.Close(context.Background()); err != nil {

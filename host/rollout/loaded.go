@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -102,22 +101,6 @@ func (all templates) of(generation *guest.Generation) map[uint32]*installer.Temp
 		its[t.ID] = all[key]
 	}
 	return its
-}
-
-// drop drops the statements that none of the generations has.
-func (all templates) drop(generations map[cohort.Generation]*Loaded) {
-	had := map[*installer.Template]bool{}
-	for _, l := range generations {
-		for _, t := range l.Templates {
-			had[t] = true
-		}
-	}
-	maps.DeleteFunc(all, func(_ templateKey, t *installer.Template) bool {
-		if !had[t] {
-			t.Drop()
-		}
-		return !had[t]
-	})
 }
 
 // tryTemplates gives a guest's templates to the database, and returns what it tells of them.

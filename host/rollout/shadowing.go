@@ -185,14 +185,9 @@ func (g *Guests) closeShadow(s *shadowing) {
 	s.calling.Lock()
 	defer s.calling.Unlock()
 	g.mu.Lock()
-	ended := s.ended
 	s.ended = true
-	_, open := g.byID[s.loaded.ID]
-	g.dropLocked(s.loaded.ID)
 	g.mu.Unlock()
-	if !ended && open {
-		g.free(s.loaded.Generation)
-	}
+	g.forget(s.loaded)
 }
 
 // shadowOf reports whether a module is compared now, or was and is not taken.

@@ -25,7 +25,8 @@ export const states = {
 	back: 'it converts again, for the one after it did worse on probation',
 	refused: 'it is not taken',
 	gone: 'it was taken back or rolled back',
-	retired: 'nothing needs it any more',
+	warm: 'no version needs it any more; it stays loaded, to go back to',
+	retired: 'nothing needs it any more, and it is closed',
 };
 
 // stands are where a version is on its way, in few words.
