@@ -77,7 +77,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests, lease: lease{span: opts.Database.Lease}},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids, Spans: sender,
-			Observers: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
+			Observers: []timing.Observer{journal, metrics, samples}, Early: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
 			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
 		},
 	}

@@ -133,6 +133,10 @@ type Publish struct{ Resume talos.Position }
 // Finished hands over the journeys of versions that the durable snapshot has passed.
 type Finished struct{ Journeys []*timing.Journey }
 
+// Ahead hands over copies of the journeys of versions that have become durable above the snapshot: it may be long until
+// that passes them.
+type Ahead struct{ Journeys []*timing.Journey }
+
 // CutOver says from which version on a generation converts. Why is set when the one before it is taken
 // back by itself, and says in what that does worse than this one did.
 type CutOver struct {
@@ -234,6 +238,7 @@ func (*ResumeFetch) action() {}
 func (*Seek) action()        {}
 func (*Publish) action()     {}
 func (*Finished) action()    {}
+func (*Ahead) action()       {}
 func (*CutOver) action()     {}
 func (*Proven) action()      {}
 func (*Bring) action()       {}

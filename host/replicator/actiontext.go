@@ -9,7 +9,7 @@ import (
 )
 
 // ActionText writes an action as a script shows it (testdata/*.txt); empty for one that is not shown:
-// Finished has only journeys.
+// Finished and Ahead have only journeys.
 func ActionText(a Action) string {
 	switch a := a.(type) {
 	case *Connect:

@@ -63,6 +63,7 @@ func (ls *lanes) installed(l *lane, ev *Installed) {
 	}
 	passed := ls.queue.Done(g)
 	if !g.Frontier {
+		ls.ahead(g)
 		return
 	}
 	ls.committing.resume, ls.committing.advancedAt, ls.committing.progressAt = max(ls.committing.resume, g.Resume), ls.now, ls.now
@@ -76,6 +77,17 @@ func (ls *lanes) installed(l *lane, ev *Installed) {
 		done.Journeys = append(done.Journeys, e.Journey)
 	}
 	ls.do(done)
+}
+
+// ahead hands over what is known of versions above the snapshot.
+func (ls *lanes) ahead(g *queue.Group) {
+	early := &Ahead{Journeys: make([]*timing.Journey, 0, len(g.Entries))}
+	for _, e := range g.Entries {
+		e.Journey.Ahead = true
+		known := *e.Journey
+		early.Journeys = append(early.Journeys, &known)
+	}
+	ls.do(early)
 }
 
 // measure keeps how long a version takes of late, so that a group ends before it looks as if nothing

@@ -251,7 +251,7 @@ func (w *world) step(ev Event) {
 			w.fail("stopped: %v %v", a.Reason, a.Failure)
 		case *Install:
 			w.begun(a)
-		case *Notice, *Finished, *Publish, *CutOver, *Retire, *Disconnect:
+		case *Notice, *Finished, *Ahead, *Publish, *CutOver, *Retire, *Disconnect:
 		default:
 			w.asked = append(w.asked, a)
 		}

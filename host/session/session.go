@@ -32,6 +32,7 @@ type Parts struct {
 	Metrics   *telemetry.Metrics
 	Trace     io.Writer         // of the core's events and actions; nil for none
 	Observers []timing.Observer // receive each finished journey, on the core's goroutine
+	Early     []timing.Observer // receive a copy of each that is installed above the snapshot, there too
 	XIDs      *XIDs             // of the candidates that are read
 	Spans     *spans.Sender     // is told which traces decisions name; nil for none
 	Log       *slog.Logger
@@ -258,7 +259,9 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.ResumeFetch:
 		s.paused = false
 	case *replicator.Finished:
-		s.finished(a)
+		tell(s.Observers, a.Journeys)
+	case *replicator.Ahead:
+		tell(s.Early, a.Journeys)
 	case *replicator.CutOver:
 		s.Guests.Activated(a.Generation, a.From, a.Why)
 	case *replicator.Proven:
@@ -311,9 +314,10 @@ func (s *Session) arm(a rollout.Armed) bool {
 	}
 }
 
-func (s *Session) finished(a *replicator.Finished) {
-	for _, j := range a.Journeys {
-		for _, o := range s.Observers {
+// tell gives journeys to who watches.
+func tell(observers []timing.Observer, journeys []*timing.Journey) {
+	for _, j := range journeys {
+		for _, o := range observers {
 			o.Observe(j)
 		}
 	}

@@ -18,8 +18,8 @@ type Sample struct {
 	Bytes     int    `json:"bytes"`     // of memory that counts against limits.memory
 	// Waited is how long the version that the snapshot waits for has been there, seconds; 0 where it waits for none.
 	Waited float64 `json:"waited_seconds"`
-	// P50 and P99 are of the times from reading a candidate to its commit, of the versions that the snapshot passed
-	// in that second, seconds; 0 where it passed none.
+	// P50 and P99 are of the times from reading a candidate to its commit, of the versions that were installed in that
+	// second, seconds; 0 where none was.
 	P50 float64 `json:"p50_seconds"`
 	P99 float64 `json:"p99_seconds"`
 }

@@ -112,9 +112,14 @@ func (m *Metrics) Installed(versions, unchanged int) {
 	m.unchanged.Add(float64(unchanged))
 }
 
-// Observe implements timing.Observer. Versions without effects have only the first stretches.
+// Observe implements timing.Observer. Versions without effects have only the first stretches. Of one that was installed
+// above the snapshot all but the last count then, and the last when it is passed.
 func (m *Metrics) Observe(j *timing.Journey) {
+	_, passed := j.Get(timing.SnapshotPersisted)
 	for i := range stretches {
+		if passed && j.Ahead && stretches[i].to != timing.SnapshotPersisted {
+			continue
+		}
 		if d, ok := j.Between(stretches[i].from, stretches[i].to); ok {
 			m.stretch[i].Observe(float64(d) / 1e9)
 		}

@@ -48,8 +48,11 @@ func (s *Samples) Run(ctx context.Context) {
 	}
 }
 
-// Observe implements timing.Observer.
+// Observe implements timing.Observer. Who was installed above the snapshot counts then, and not again when it is passed.
 func (s *Samples) Observe(j *timing.Journey) {
+	if _, passed := j.Get(timing.SnapshotPersisted); passed && j.Ahead {
+		return
+	}
 	took, ok := j.Between(timing.ReplicatorCandidateReceived, timing.InstallerStatemapInstallationComplete)
 	if !ok {
 		return

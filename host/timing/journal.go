@@ -23,7 +23,7 @@ func NewJournal(recent, slowest int) *Journal {
 	return &Journal{recent: make([]*Journey, 0, max(recent, 1)), keep: max(slowest, 1)}
 }
 
-// Observe implements Observer.
+// Observe implements Observer. A version that was installed above the snapshot has two journeys: the later one counts.
 func (l *Journal) Observe(j *Journey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,6 +34,10 @@ func (l *Journal) Observe(j *Journey) {
 		l.next = (l.next + 1) % len(l.recent)
 	}
 	took := duration(j)
+	if i := slices.IndexFunc(l.slowest, func(k *Journey) bool { return j.Ahead && k.Version == j.Version }); i >= 0 {
+		l.slowest[i] = j
+		return
+	}
 	if len(l.slowest) == l.keep && took <= duration(l.slowest[0]) {
 		return
 	}
@@ -50,9 +54,21 @@ func (l *Journal) Observe(j *Journey) {
 func (l *Journal) Recent() []*Journey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	out := slices.Concat(l.recent[l.next:], l.recent[:l.next])
+	return l.newestFirst()
+}
+
+// newestFirst returns the later one of each version's. l.mu is held.
+func (l *Journal) newestFirst() (out []*Journey) {
+	out = slices.Concat(l.recent[l.next:], l.recent[:l.next])
 	slices.Reverse(out)
-	return out
+	seen := map[talos.Version]bool{}
+	return slices.DeleteFunc(out, func(j *Journey) bool {
+		again := seen[j.Version]
+		if j.Ahead {
+			seen[j.Version] = true
+		}
+		return again
+	})
 }
 
 // Slowest returns the journeys that took longest from candidate to installation, slowest first.
@@ -68,7 +84,7 @@ func (l *Journal) Slowest() []*Journey {
 func (l *Journal) Find(v talos.Version) *Journey {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, held := range [2][]*Journey{l.recent, l.slowest} {
+	for _, held := range [2][]*Journey{l.newestFirst(), l.slowest} {
 		for _, j := range held {
 			if j.Version == v {
 				return j
@@ -83,7 +99,7 @@ func (l *Journal) Find(v talos.Version) *Journey {
 func (l *Journal) FindXID(id talos.XID) (found []*Journey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, held := range [2][]*Journey{l.recent, l.slowest} {
+	for _, held := range [2][]*Journey{l.newestFirst(), l.slowest} {
 		for _, j := range held {
 			if j.Details == nil || slices.Contains(found, j) {
 				continue

@@ -16,6 +16,9 @@ type Journey struct {
 	Attempts uint32
 	// Guest is the digest of the guest that converted the version, empty when none did.
 	Guest string
+	// Ahead says that the version was installed above the snapshot, so that what watches installations was given a copy of
+	// its journey then.
+	Ahead bool
 	// Details are of a version that a guest was given; nil for others.
 	Details *Details
 	at      [Events]int64

@@ -78,6 +78,35 @@ func TestJournalKeepsTheLatestAndTheSlowest(t *testing.T) {
 	}
 }
 
+// A version that was installed above the snapshot is seen at once, and once, with all its events when the snapshot has
+// passed it.
+func TestJournalKeepsTheLaterJourneyOfAVersion(t *testing.T) {
+	kept := NewJournal(9, 2)
+	of := func(v talos.Version, ahead bool) *Journey {
+		j := &Journey{Version: v, Ahead: ahead, Details: &Details{XID: "00000000-0000-0000-0000-0000000000a1"}}
+		j.Record(ReplicatorCandidateReceived, 1000)
+		j.Record(InstallerStatemapInstallationComplete, 1010)
+		return j
+	}
+	early, later := of(2, true), of(2, true)
+	kept.Observe(early)
+	if kept.Find(2) != early || len(kept.Slowest()) != 1 {
+		t.Fatal("it is not seen before the snapshot has passed it")
+	}
+	kept.Observe(of(1, false))
+	later.Record(SnapshotPersisted, 2000)
+	kept.Observe(later)
+	id, _ := talos.ParseXID(later.Details.XID)
+	for what, got := range map[string][]*Journey{"recent": kept.Recent(), "slowest": kept.Slowest(), "xid": kept.FindXID(id)} {
+		if !slices.Contains(got, later) || slices.Contains(got, early) || len(got) != 2 {
+			t.Errorf("%s has the versions %v", what, versions(got))
+		}
+	}
+	if kept.Find(2) != later {
+		t.Error("the earlier one is found")
+	}
+}
+
 func versions(js []*Journey) []talos.Version {
 	var out []talos.Version
 	for _, j := range js {
