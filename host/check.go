@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/kafka"
@@ -52,20 +53,20 @@ func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack in
 	if opts.HTTP.Listen == "" {
 		return findings
 	}
-	return append(findings, status.Timed(ctx, timeout, func(context.Context) status.Finding { return checkListen(opts.HTTP) }))
+	return append(findings, status.Timed(ctx, timeout, func(context.Context) status.Finding { return checkListen(opts.HTTP, quiet) }))
 }
 
 // checkReceiver asks the receiver of spans. A host runs without it too, so that it does not answer is a note.
 func checkReceiver(ctx context.Context, o spans.Options) status.Finding {
 	f := status.Finding{What: "trace", Note: "spans go to " + o.Endpoint}
 	if err := o.Reach(ctx); err != nil {
-		f.Note += ", which does not take them: they would be lost, and nothing else (" + err.Error() + ")"
+		f.Note, f.Warn = f.Note+", which does not take them: they would be lost, and nothing else ("+err.Error()+")", true
 	}
 	return f
 }
 
-// checkListen tries the address. One that is taken may be that of the host that runs.
-func checkListen(o HTTPOptions) status.Finding {
+// checkListen tries the address, and reads the tokens. An address that is taken may be that of the host that runs.
+func checkListen(o HTTPOptions, log *slog.Logger) status.Finding {
 	f := status.Finding{What: "http", Note: "listens on " + o.Listen}
 	listener, err := net.Listen("tcp", o.Listen)
 	switch {
@@ -75,6 +76,9 @@ func checkListen(o HTTPOptions) status.Finding {
 		f.Err = fmt.Errorf("http.listen: %w", err)
 	default:
 		f.Err = listener.Close()
+	}
+	if o.Tokens != "" && f.Err == nil {
+		_, f.Err = admin.ReadTokens(o.Tokens, log)
 	}
 	if risk := o.Exposed(); risk != "" {
 		f.Note += "; " + risk

@@ -3,6 +3,7 @@ package host_test
 import (
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -140,12 +141,44 @@ func TestCheckAsksTheReceiverOfSpans(t *testing.T) {
 				continue
 			}
 			found = true
-			if f.Err != nil || !strings.Contains(f.Note, says) || (endpoint == to.Endpoint()) != (f.Note == says) {
+			well := endpoint == to.Endpoint()
+			if f.Err != nil || !strings.Contains(f.Note, says) || well != (f.Note == says) || f.Warn == well {
 				t.Errorf("%s: %q, %v", endpoint, f.Note, f.Err)
 			}
 		}
 		if !found {
 			t.Errorf("%s: nothing is said", endpoint)
+		}
+	}
+}
+
+// TestCheckReadsTheTokens finds what run would not begin with.
+func TestCheckReadsTheTokens(t *testing.T) {
+	b := newBank(t, 1)
+	b.takesChanges()
+	at := func(text string) error {
+		t.Helper()
+		if err := os.WriteFile(b.options.HTTP.Tokens, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+			if f.What == "http" {
+				return f.Err
+			}
+		}
+		t.Fatal("nothing is said of http")
+		return nil
+	}
+	if err := at("ann operator " + tokenOfTests + "\n"); err != nil {
+		t.Error(err)
+	}
+	if err := at("ann operator " + tokenOfTests + "\nbob king " + tokenOfTests + "\n"); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("a role that there is not: %v", err)
+	}
+	b.options.HTTP.Tokens += "-gone"
+	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+		if f.What == "http" && f.Err == nil {
+			t.Error("a file that is not there is taken")
 		}
 	}
 }

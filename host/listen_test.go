@@ -1,6 +1,7 @@
 package host
 
 import (
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -29,7 +30,7 @@ func TestCheckLooksAtTheAddress(t *testing.T) {
 		if (o.Exposed() != "") != risky {
 			t.Errorf("%s: %q", listen, o.Exposed())
 		}
-		f := checkListen(o)
+		f := checkListen(o, slog.New(slog.DiscardHandler))
 		said := f.Note
 		if f.Err != nil {
 			said = f.Err.Error()

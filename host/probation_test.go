@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
@@ -62,6 +64,11 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	r = b.start()
 	b.reaches(b.pay(6, "0005", "0006"))
 	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12])
+	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+		if f.What == "guest banking" && (!f.Warn || !strings.Contains(f.Note, "a host goes on with "+old[:12]+" instead")) {
+			t.Errorf("check says of the file that was taken back: %+v", f)
+		}
+	}
 	b.eventually("(0)", "select count(*) from ichor.quarantine where held")
 	next := stamped(bankGuest(t), 1)
 	b.install("banking", next)

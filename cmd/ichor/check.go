@@ -35,7 +35,11 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		if f.Note != "" {
 			note += ": " + f.Note
 		}
-		fmt.Printf("ok      %s (%s)\n", cleanText(note, true), took(f.Took))
+		verdict := "ok     "
+		if f.Warn {
+			verdict = "look   "
+		}
+		fmt.Printf("%s %s (%s)\n", verdict, cleanText(note, true), took(f.Took))
 	}
 	if lacking != nil {
 		fmt.Println("note    " + lacking.Error())

@@ -67,9 +67,10 @@ func (c *runCommand) Run(ctx context.Context) error {
 	}
 	err = h.Run(ctx)
 	var notReady *installer.NotReadyError
+	var rights *installer.RightsError
 	var refused *guest.LoadError
 	var unread *guest.FileError
-	if errors.As(err, &notReady) || errors.As(err, &refused) || errors.As(err, &unread) {
+	if errors.As(err, &notReady) || errors.As(err, &rights) || errors.As(err, &refused) || errors.As(err, &unread) {
 		return &failure{exitEnvironment, err}
 	}
 	return err

@@ -75,6 +75,7 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/") // it is copied from where it is a link
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		return nil, &failure{exitSettings, err}

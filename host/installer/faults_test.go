@@ -405,9 +405,9 @@ func TestARightThatIsMissingIsNamedByItsGrant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var missing *installer.NotReadyError
+	var missing *installer.RightsError
 	_, err = in.Read(t.Context())
-	if !errors.As(err, &missing) || !strings.Contains(err.Error(), `grant select, insert, update on ichor.state to "poor"`) {
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), `GRANT SELECT, INSERT, UPDATE ON ichor.state TO "poor"`) {
 		t.Errorf("%v", err)
 	}
 }
@@ -475,7 +475,6 @@ func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
 		}
 	})
 	b.exec("alter role lesser nosuperuser; grant usage on schema ichor, public to lesser; grant all on all tables in schema ichor, public to lesser")
-	b.exec("revoke execute on all functions in schema ichor from public")
 	in, err := installer.New(installer.Options{URL: strings.Replace(b.dsn, "user=postgres", "user=lesser", 1), Lanes: 1}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -484,7 +483,12 @@ func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := b.lane(in, 0)
+	b.exec("revoke execute on all functions in schema ichor from public")
 	wantClass(t, install(l, frontier(0, 1, work(1, add, 1, 5))), installer.Transient, "42501", 0)
+	var lacks *installer.RightsError
+	if _, err := in.Read(t.Context()); !errors.As(err, &lacks) || !strings.Contains(err.Error(), "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ichor TO") {
+		t.Errorf("a host that begins: %v", err)
+	}
 	b.exec("grant execute on all functions in schema ichor to lesser")
 	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/installer/querytree"
 )
 
-// RightsError says which rights the role of database.url lacks for the templates of a guest.
+// RightsError says which rights the role of database.url lacks: on the tables of a host, or for the templates of a guest.
 type RightsError struct {
 	Role   string
 	Grants []string // the statements that give them, in order, each once
@@ -22,7 +22,7 @@ type RightsError struct {
 
 // Error implements error.
 func (e *RightsError) Error() string {
-	return fmt.Sprintf("role %s lacks rights that the SQL needs: %s", e.Role, strings.Join(e.Grants, "; "))
+	return fmt.Sprintf("role %s lacks rights: %s", e.Role, strings.Join(e.Grants, "; "))
 }
 
 // The rights that a query needs of a relation, as bits of requiredPerms.

@@ -47,9 +47,9 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.beat", "select, insert, update"},
 	{"ichor.ledger", "select"},
 	{"ichor.guest_module", "select, insert, update, delete"},
-	{"ichor.guest_check", "select, insert"},
+	{"ichor.guest_check", "select, insert, delete"},
 	{"ichor.guest_history", "select, insert"},
-	{"ichor.guest_event", "select, insert"},
+	{"ichor.guest_event", "select, insert, delete"},
 	{"ichor.quarantine", "select, insert, update"},
 	{"ichor.audit", "select, insert"},
 	{"ichor.request", "select, insert, update"},
@@ -58,34 +58,57 @@ var needed = []struct{ table, privileges string }{
 
 // check reports what the schema lacks, and what the role may not do with it.
 func check(ctx context.Context, conn *pgx.Conn) error {
-	var grants []string
-	for _, n := range needed {
-		var there bool
-		var role string
-		if err := conn.QueryRow(ctx, "select to_regclass($1) is not null, current_user", n.table).Scan(&there, &role); err != nil {
-			return failure(err, "look for "+n.table)
-		}
-		if !there {
-			return &NotReadyError{"the database has no table " + n.table + ", or " + role + " may not see its schema", "run ichor db init as the owner"}
-		}
-		for _, privilege := range strings.Split(n.privileges, ", ") {
-			var may bool
-			if err := conn.QueryRow(ctx, "select has_table_privilege($1, $2)", n.table, privilege).Scan(&may); err != nil {
-				return failure(err, "ask for the rights on "+n.table)
-			}
-			if !may {
-				grants = append(grants, "grant "+n.privileges+" on "+n.table+" to "+pgx.Identifier{role}.Sanitize())
-				break
-			}
-		}
+	role, grants, err := missing(ctx, conn)
+	if err != nil {
+		return err
 	}
 	if len(grants) > 0 {
-		return &NotReadyError{"the role of database.url lacks rights", strings.Join(grants, "; ")}
+		return &RightsError{role, grants}
 	}
 	if err := checkVersion(ctx, conn); err != nil {
 		return err
 	}
 	return checkSnapshotRow(ctx, conn)
+}
+
+// missing returns the role and the grants that it lacks, all of them, also while it may not see the schema.
+func missing(ctx context.Context, conn *pgx.Conn) (role string, grants []string, err error) {
+	var sees, runs *bool
+	err = conn.QueryRow(ctx, `select current_user, (select has_schema_privilege(oid, 'usage') from pg_namespace where nspname = 'ichor'),
+		(select bool_and(has_function_privilege(p.oid, 'execute')) from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'ichor')`).
+		Scan(&role, &sees, &runs)
+	if err != nil {
+		return role, nil, failure(err, "look for schema ichor")
+	}
+	to := " TO " + pgx.Identifier{role}.Sanitize()
+	if sees != nil && !*sees {
+		grants = append(grants, "GRANT USAGE ON SCHEMA ichor"+to)
+	}
+	for _, n := range needed {
+		schema, table, _ := strings.Cut(n.table, ".")
+		var number *uint32
+		err := conn.QueryRow(ctx, "select (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2)", schema, table).Scan(&number)
+		if err != nil {
+			return role, nil, failure(err, "look for "+n.table)
+		}
+		if number == nil {
+			return role, nil, &NotReadyError{"the database has no table " + n.table, "run ichor db init as the owner"}
+		}
+		for _, privilege := range strings.Split(n.privileges, ", ") {
+			var may bool
+			if err := conn.QueryRow(ctx, "select has_table_privilege($1::oid, $2)", *number, privilege).Scan(&may); err != nil {
+				return role, nil, failure(err, "ask for the rights on "+n.table)
+			}
+			if !may {
+				grants = append(grants, "GRANT "+strings.ToUpper(n.privileges)+" ON "+n.table+to)
+				break
+			}
+		}
+	}
+	if runs != nil && !*runs {
+		grants = append(grants, "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ichor"+to)
+	}
+	return role, grants, nil
 }
 
 // schemaVersion is the version that schema.sql makes.

@@ -45,6 +45,13 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	}
 	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
+	if g.store != nil {
+		wanted, file, err := g.store.Wanted(ctx, name)
+		if err == nil && file == generation.Digest().String() && wanted.Digest != "" && wanted.Digest != file {
+			f.Note += fmt.Sprintf("; a host goes on with %.12s instead, which %s wanted (%s), until another file lies here or ichor guest swap asks for this one", wanted.Digest, wanted.Who, wanted.Reason)
+			f.Warn = true
+		}
+	}
 	if signature != nil {
 		f.Note += ", signed by key " + signature.KeyID
 	}

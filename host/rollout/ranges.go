@@ -15,7 +15,7 @@ type Range struct {
 	From   talos.Version `json:"from"`
 	To     talos.Version `json:"to,omitempty"`   // the last of them; 0 while it goes on
 	Digest string        `json:"digest"`         // SHA-256 in hexadecimal
-	At     time.Time     `json:"at"`             // when it began to convert; zero for before that was written down
+	At     time.Time     `json:"at,omitzero"`    // when it began to convert; none for held versions, and for before that was written down
 	Held   int           `json:"held,omitempty"` // so many versions of the range, which were held, and no others of it
 	Who    string        `json:"who,omitempty"`
 	Reason string        `json:"reason,omitempty"`

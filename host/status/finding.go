@@ -11,6 +11,7 @@ import (
 type Finding struct {
 	What string // settings, topic, database, guest NAME, adoption or http
 	Note string // what was found, for people
+	Warn bool   // a host runs without it, and somebody should look
 	Err  error
 	Took time.Duration
 }

@@ -68,7 +68,7 @@ type Condition struct {
 	Log       Log
 	StableAt  int64 // when the end of what is readable last moved, or nobody's transaction was open
 	Tail      Tail  // while it stands by
-	Looked    int64 // while it stands by: when the database last said who the owner is
+	Looked    int64 // when the phase began; while it stands by: when the database last said who the owner is
 }
 
 // Judge is the whole verdict; a candidate may be undecided for as long as overdue. There is one clock
@@ -88,6 +88,10 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		return no(SourceUnavailable, "standing by: the log has not answered for %s", c.since(c.Asked).Round(time.Second))
 	case c.Phase == PhaseStandby: // it does all that it is there for
 		return Readiness{Ready: true, Reason: Standby, Detail: c.Detail}
+	case c.asks() && c.since(c.Looked) <= stallAfter: // it has no reason to say so yet
+		return no(Starting, "it takes the cohort over")
+	case c.asks():
+		return no(Reason(c.Phase), "no answer for %s", c.since(c.Looked).Round(time.Second))
 	case c.Phase != PhaseRunning:
 		return no(Reason(c.Phase), "%s", c.Detail)
 	case core.LanesUp == 0 && c.since(core.DownSince) > databaseAfter:
@@ -118,6 +122,11 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		r.Reason, r.Detail = Undecided, fmt.Sprintf("version %d for %s", core.Blocker, waited.Round(time.Second))
 	}
 	return r
+}
+
+// asks reports whether the host asks log or database for the first time in its phase.
+func (c *Condition) asks() bool {
+	return (c.Phase == PhaseSource || c.Phase == PhaseDatabase) && c.Detail == ""
 }
 
 // since returns how long ago an instant was; 0 for none.

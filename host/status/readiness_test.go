@@ -27,10 +27,14 @@ func TestReadinessHasOneReason(t *testing.T) {
 		want   Reason // of a host that is not ready; empty is ready without a reason
 		ready  Reason // of a host that is ready
 	}{
-		"well":            {change: func(*Condition) {}},
-		"starting":        {change: func(c *Condition) { c.Phase = PhaseStarting }, want: "starting"},
-		"reloading":       {change: func(c *Condition) { c.Phase = PhaseReloading }, want: "reloading"},
-		"lanes reconnect": {change: func(c *Condition) { c.Core.LanesUp, c.Core.DownSince = 0, ago(c, 500*time.Millisecond) }},
+		"well":                         {change: func(*Condition) {}},
+		"starting":                     {change: func(c *Condition) { c.Phase = PhaseStarting }, want: "starting"},
+		"a database is asked":          {change: func(c *Condition) { c.Phase, c.Looked = PhaseDatabase, ago(c, time.Second) }, want: "starting"},
+		"a log is asked":               {change: func(c *Condition) { c.Phase, c.Looked = PhaseSource, ago(c, time.Second) }, want: "starting"},
+		"a database that is not there": {change: func(c *Condition) { c.Phase, c.Detail, c.Looked = PhaseDatabase, "refused", ago(c, time.Second) }, want: "database_unavailable"},
+		"a database that is silent":    {change: func(c *Condition) { c.Phase, c.Looked = PhaseDatabase, ago(c, 5*time.Second) }, want: "database_unavailable"},
+		"reloading":                    {change: func(c *Condition) { c.Phase = PhaseReloading }, want: "reloading"},
+		"lanes reconnect":              {change: func(c *Condition) { c.Core.LanesUp, c.Core.DownSince = 0, ago(c, 500*time.Millisecond) }},
 		"no database": {change: func(c *Condition) {
 			c.Core.LanesUp, c.Core.DownSince, c.Core.Reason = 0, ago(c, 2*time.Second), replicator.NoDatabase
 		}, want: "database_unavailable"},

@@ -45,7 +45,7 @@ type Explanation struct {
 // Explained is every reason that /readyz, /v1/status and the metric ichor_not_progressing can have, in
 // the order in which an operator meets them. The README's table is made of it.
 var Explained = []Explanation{
-	{Starting, "The host has just begun.", "Wait."},
+	{Starting, "The host has just begun, or takes the cohort over.", "Wait."},
 	{SourceUnavailable, "The brokers do not answer, or answer with errors.", "Look at the detail and at the brokers. The host tries again by itself."},
 	{DatabaseUnavailable, "No connection to the database: it does not answer, is a standby, is read-only or refuses the role.", "Look at the detail and at the database. The host tries again by itself."},
 	{LoadingGuests, "The guests' modules are compiled and their SQL is put to the database.", "Wait: a module that was never seen takes some seconds. The detail says if it cannot be loaded."},
