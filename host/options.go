@@ -149,7 +149,7 @@ func (o Options) Validate() error {
 	}
 	if o.HTTP.Listen != "" {
 		if _, _, err := net.SplitHostPort(o.HTTP.Listen); err != nil {
-			wrong("http.listen is %q: write host:port, as in 127.0.0.1:9464", o.HTTP.Listen)
+			wrong("http.listen is %q: write host:port, as in 127.0.0.1:9464, or \"[::1]:9464\" in quotes", o.HTTP.Listen)
 		}
 	}
 	for i, name := range o.HTTP.Hosts {

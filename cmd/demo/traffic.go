@@ -98,6 +98,9 @@ func (t *traffic) show(counts certification.Counts) {
 	if t.options.Kill > 0 {
 		text += fmt.Sprintf(", killed %d times", t.host.Restarts())
 	}
+	if t.share() >= 1 {
+		text += ", goes on until the host has been through all that was asked"
+	}
 	t.screen.progress(t.share(), text)
 }
 

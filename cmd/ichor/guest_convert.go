@@ -121,7 +121,7 @@ func readStatemaps(file string, version uint64) ([]guest.Record, error) {
 		records = append(records, r)
 	}
 	if len(records) == 0 {
-		return nil, errors.New(`no statemap was given: try echo '[{"ACTION": {}}]' | ichor guest convert`)
+		return nil, errors.New(`no statemap was given: name a file with --statemap, or try echo '[{"ACTION": {}}]' | ichor guest convert`)
 	}
 	return records, nil
 }

@@ -201,7 +201,7 @@ func printInstalled(w io.Writer, r *replay.Report) {
 		}
 	}
 	for _, t := range r.Installed.Tables {
-		fmt.Fprintf(w, "table   %s: %d rows, %d differ%s\n", t.Table, t.Rows, t.Different, leftOut(t))
+		fmt.Fprintf(w, "table   %s: %d rows, %d differ%s%s\n", t.Table, t.Rows, t.Different, leftOut(t), noRows(t))
 		for _, d := range t.First {
 			by := "nothing in the replay"
 			if d.Version != "" {

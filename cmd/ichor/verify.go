@@ -218,6 +218,14 @@ func leftOut(t *verify.TableReport) string {
 	return "; not compared, for they draw from a sequence: " + strings.Join(t.LeftOut, ", ")
 }
 
+// noRows says what a comparison lacks with a replay that left no row.
+func noRows(t *verify.TableReport) string {
+	if t.Wanted > 0 {
+		return ""
+	}
+	return "; the replay left none: the scratch database must have those that were there before the first version"
+}
+
 func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 	for _, t := range tables {
 		word, beside := "ok    ", ""
@@ -227,7 +235,7 @@ func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 		if t.Ahead > 0 {
 			beside += fmt.Sprintf("; %d rows are ahead, installed by an initiator", t.Ahead)
 		}
-		beside += leftOut(t)
+		beside += leftOut(t) + noRows(t)
 		fmt.Fprintf(w, "%s  table %s: %d rows, %d differ%s\n", word, t.Table, t.Rows, t.Different, beside)
 		for _, d := range t.First {
 			last := "nothing since the start"

@@ -20,7 +20,10 @@ func (e *RangeError) Error() string {
 
 // emptyRange says why a range that ends before it begins does.
 func emptyRange(given Range, snapshot talos.Version) string {
-	if given.To == 0 {
+	switch {
+	case given.To == 0 && given.From > snapshot:
+		return fmt.Sprintf("the snapshot is %d, and what lies above it is installed in part at most: begin below it, or say with --to how far to go", snapshot)
+	case given.To == 0:
 		return fmt.Sprintf("the snapshot is %d: what lies above it is installed in part at most; say with --to how far to go", snapshot)
 	}
 	return "the range ends before it begins"

@@ -46,7 +46,11 @@ func (g *Guests) Degraded() string {
 		switch {
 		case !ok || r.wished:
 		case g.newest[i] != "":
-			all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason))
+			said := fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason)
+			if !r.mayPass {
+				said += "; its file is not taken until another lies there or ichor guest swap asks for it"
+			}
+			all = append(all, said)
 		case g.absent[i] != "":
 			all = append(all, fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: %s", name, r.Reason))
 		}

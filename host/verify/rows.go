@@ -10,7 +10,8 @@ import (
 // TableReport is what a table's comparison came to.
 type TableReport struct {
 	Table     string `json:"table"`
-	Rows      int    `json:"rows"` // that were compared, of the cohort's
+	Rows      int    `json:"rows"`   // that were compared, of the cohort's
+	Wanted    int    `json:"wanted"` // that there should be
 	Different int    `json:"different"`
 	// Ahead are rows that differ and that a version wrote which the books do not have yet: an initiator of
 	// the cohort installed it itself.
@@ -60,6 +61,7 @@ func CompareRows(want, got RowReader, ahead func(guard string) bool) (*TableRepo
 	for err == nil && (w != nil || g != nil) {
 		switch order := compareKeys(w, g); {
 		case order < 0:
+			r.Wanted++
 			r.differ(RowDifference{Key: w.Key, Want: w.Text, Version: w.Version}, false)
 			last = *w
 			w, err = want.Next()
@@ -74,7 +76,7 @@ func CompareRows(want, got RowReader, ahead func(guard string) bool) (*TableRepo
 			g, err = got.Next()
 			continue
 		}
-		r.Rows++
+		r.Rows, r.Wanted = r.Rows+1, r.Wanted+1
 		if w.Text != g.Text {
 			r.differ(RowDifference{g.Key, w.Text, g.Text, w.Version, g.Guard}, ahead(g.Guard))
 		}
