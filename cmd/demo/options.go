@@ -23,7 +23,7 @@ type options struct {
 	JSON      bool          `name:"json" help:"Print the verdict as one JSON object too, as the last line."`
 	Ichor     string        `help:"Host binary to use instead of building one." type:"existingfile"`
 	Guest     string        `help:"Guest module to use instead of building the example's in Go." type:"existingfile"`
-	Settle    time.Duration `default:"60s" help:"How long the host may make no progress before the demonstration gives up."`
+	Settle    time.Duration `default:"180s" help:"How long the host may make no progress before the demonstration gives up."`
 }
 
 func (o options) validate() error {

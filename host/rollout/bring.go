@@ -145,18 +145,18 @@ func (g *Guests) Newest(name string) string {
 	return ""
 }
 
-// Try has a module that is in use convert a version, for somebody who wants to see its statements.
+// Try has a module that is loaded convert a version, for somebody who wants to see its statements.
 func (g *Guests) Try(ctx context.Context, index cohort.GuestID, digest string, record guest.Record) (*guest.Outcome, error) {
 	g.mu.Lock()
 	var found *Loaded
-	for _, l := range g.byID {
+	for _, l := range g.allLocked() {
 		if l.Guest == index && l.Digest == digest {
 			found = l
 		}
 	}
 	g.mu.Unlock()
 	if found == nil {
-		return nil, fmt.Errorf("the module %.12s is not in use: see ichor quarantine show %d", digest, record.Version)
+		return nil, fmt.Errorf("the module %.12s is not loaded: see ichor quarantine show %d", digest, record.Version)
 	}
 	var into guest.Conversions
 	if err := found.Generation.Convert(ctx, []guest.Record{record}, &into); err != nil {

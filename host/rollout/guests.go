@@ -209,7 +209,7 @@ func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signa
 	}
 	inUse := []string{l.Digest}
 	g.mu.Lock()
-	for _, other := range g.byID {
+	for _, other := range g.allLocked() {
 		inUse = append(inUse, other.Digest)
 	}
 	g.mu.Unlock()
@@ -281,7 +281,7 @@ func (g *Guests) Release(id cohort.Generation) {
 	delete(g.byID, id)
 	over := l
 	switch {
-	case l.Generation == nil || g.holds[l.Generation] > 1: // it converts again already
+	case l.Generation == nil || g.holds[l.Generation] > 1: // it converts again already, or is about to
 	case l.From > 0 && g.refused[l.Name].Digest != l.Digest:
 		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestWarm, Who: installer.WhoIchor})
 		if over, g.warm[l.Guest] = g.warm[l.Guest], l; over != nil {
