@@ -122,20 +122,22 @@ func (b *bank) install(name string, module []byte) {
 // running is a host in this process.
 type running struct {
 	*host.Host
-	b    *bank
-	stop context.CancelFunc
-	done chan error
+	b       *bank
+	metrics *prometheus.Registry
+	stop    context.CancelFunc
+	done    chan error
 }
 
 // start runs a host; it is stopped at the end of the test at the latest.
 func (b *bank) start() *running {
 	b.t.Helper()
-	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})), prometheus.NewRegistry())
+	metrics := prometheus.NewRegistry()
+	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})), metrics)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{Host: h, b: b, stop: stop, done: make(chan error, 1)}
+	r := &running{Host: h, b: b, metrics: metrics, stop: stop, done: make(chan error, 1)}
 	go func() {
 		err := h.Run(ctx)
 		fmt.Fprintf(b.log, "the host ended: %v\n", err)

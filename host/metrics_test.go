@@ -63,7 +63,7 @@ var wishes = []wish{
 	{"queue", "last snapshot passed to update_snapshot", "ichor_snapshot", unwritten, "2"},
 	{"queue", "last snapshot tracked internally", "ichor_snapshot_settled", unwritten, "3"},
 	{"installer", "last version received", "ichor_installer_last_received", inLane, "1"},
-	{"installer", "channel depth", "ichor_installer_waiting", inLane, "0"}, // that it grows: the test of telemetry
+	{"installer", "channel depth", "ichor_installer_waiting", inLane, "0"}, // that it grows: the test of the lanes in package session
 	{"installer", "installs running now", "ichor_in_flight", inLane, "1"},
 	{"backpressure", "maximum applied", "ichor_backpressure_longest_seconds", overloaded, more},
 	{"backpressure", "total applied", "ichor_backpressure_seconds_total", overloaded, more},

@@ -183,7 +183,7 @@ var testDoors = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"host/guest/fuel"},
 	"github.com/jackc/pgx/v5":             {"host", "host/guest/sqlpolicy", "host/replay", "host/sim", "host/verify", "examples/banking/workload", "cmd/ichor", "cmd/traffic"},
 	"go.yaml.in/yaml/v4":                  {"cmd/demo", "host/admin"},
-	"github.com/prometheus/client_golang": {"host/guest/conform", "cmd/demo"},
+	"github.com/prometheus/client_golang": {"host/guest/conform", "host/session", "cmd/demo"},
 	"github.com/twmb/franz-go":            {"host/kafka", "host"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"host/kafka"},
 	"github.com/twmb/franz-go/pkg/kmsg":   {"host/kafka"},

@@ -60,6 +60,10 @@ func TestVersionsThatALaneHasNotTakenAreCounted(t *testing.T) {
 			if value, ours := want[f.GetName()]; ours && f.GetMetric()[0].GetGauge().GetValue() != value {
 				t.Errorf("%s is %v, want %v", f.GetName(), f.GetMetric()[0].GetGauge().GetValue(), value)
 			}
+			delete(want, f.GetName())
+		}
+		for name := range want {
+			t.Errorf("%s is missing", name)
 		}
 	}
 	if got := ended(t, reg); len(got) != replicator.StopReasons || got["fenced"] != 0 {
