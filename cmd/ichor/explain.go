@@ -12,6 +12,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
+	"github.com/ichor-replicator/ichor/host/timing"
 )
 
 type explainCommand struct {
@@ -96,11 +97,19 @@ func printVersion(v *status.Version) {
 	if v.Attempts > 0 {
 		fmt.Printf("attempts    %d\n", v.Attempts)
 	}
-	if v.Journey == nil {
-		return
+	if v.Journey != nil {
+		printJourney(v.Journey)
+	}
+}
+
+// printJourney says what a version was and what its guest made of it, if it was given to one, and then its timed events.
+func printJourney(j *timing.Journey) {
+	if d := j.Details; d != nil {
+		fmt.Printf("xid         %s\ncohort      %s\nstatements  %d%s\nfuel        %d, its share of what the call of its guest burnt\n",
+			d.XID, d.Cohort, d.Statements, templatesOf(d), d.Fuel)
 	}
 	begun := int64(0)
-	for event, at := range v.Journey.All() {
+	for event, at := range j.All() {
 		if begun == 0 {
 			begun = at
 			fmt.Printf("%s %s\n", time.Unix(0, at).UTC().Format(time.RFC3339Nano), event)
@@ -108,4 +117,12 @@ func printVersion(v *status.Version) {
 		}
 		fmt.Printf("%30s %s\n", "+"+time.Duration(at-begun).String(), event)
 	}
+}
+
+// templatesOf names the templates of a version's statements, if it became some.
+func templatesOf(d *timing.Details) string {
+	if len(d.Templates) == 0 {
+		return ""
+	}
+	return ", of " + strings.Join(d.Templates, ", ")
 }

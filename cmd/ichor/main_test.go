@@ -328,6 +328,7 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitOK, `"contract":"1.0"`, "status", "--json", "-c", d.settings)
 	expect(exitOK, ", of contract 1.0", "status", "-c", d.settings)
 	expect(exitOK, "version 228  below snapshot: settled: the snapshot is 228\ndecision", "explain", "228", "-c", d.settings)
+	expect(exitOK, "\nstatements  ", "explain", "228", "-c", d.settings)
 	expect(exitOK, "no candidate that the certifier accepts", "explain", "229", "-c", d.settings)
 	expect(exitOK, `"stands":"not_read"`, "explain", "999999", "--json", "-c", d.settings)
 	expect(exitSettings, "is neither a version", "explain", "many", "-c", d.settings)

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
+	"github.com/ichor-replicator/ichor/host/timing"
+)
+
+// What a host knows of a settled version is printed: who asked for it, what its guest made of it, and when.
+func TestExplainPrintsWhatAVersionBecame(t *testing.T) {
+	walked := func(details *timing.Details) *timing.Journey {
+		j := &timing.Journey{Version: 7, Details: details}
+		j.Record(timing.ReplicatorCandidateReceived, 1_000_000_000)
+		j.Record(timing.SnapshotPersisted, 1_002_000_000)
+		return j
+	}
+	const (
+		head = "version 7  below snapshot: settled: the snapshot is 9\ndecision    committed at position 8, safepoint 3\nguest       0123456789ab\nattempts    2\n"
+		tail = "1970-01-01T00:00:01Z ReplicatorCandidateReceived\n                          +2ms SnapshotPersisted\n"
+		who  = "xid         00000000-0000-4000-8000-000000000007\ncohort      bank\n"
+	)
+	for name, c := range map[string]struct {
+		journey *timing.Journey
+		want    string
+	}{
+		"no journey is kept":    {nil, head},
+		"no guest was given it": {walked(nil), head + tail},
+		"it became statements": {
+			walked(&timing.Details{XID: "00000000-0000-4000-8000-000000000007", Cohort: "bank", Fuel: 1234, Statements: 3, Templates: []string{"transfer", "fee"}}),
+			head + who + "statements  3, of transfer, fee\nfuel        1234, its share of what the call of its guest burnt\n" + tail,
+		},
+		"its guest skipped it": {
+			walked(&timing.Details{XID: "00000000-0000-4000-8000-000000000007", Cohort: "bank", Fuel: 5}),
+			head + who + "statements  0\nfuel        5, its share of what the call of its guest burnt\n" + tail,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			err := out(&text, func() error {
+				printVersion(&status.Version{
+					Version: 7, Stands: replicator.BelowSnapshot, Sentence: "settled: the snapshot is 9", Outcome: "committed",
+					Decided: 8, Safepoint: 3, Attempts: 2, Guest: "0123456789abcdef", Journey: c.journey,
+				})
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text.String() != c.want {
+				t.Errorf("it prints\n%s, want\n%s", text.String(), c.want)
+			}
+		})
+	}
+}
