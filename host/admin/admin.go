@@ -147,7 +147,7 @@ func (s *site) routes(metrics http.HandlerFunc) []route {
 		{post, "/v1/quarantine/alike/retry", RoleOperator, true, s.heldAlike("retry")},
 		{post, "/v1/quarantine/alike/skip", RoleOperator, true, s.heldAlike("skip")},
 		{post, "/v1/pause", RoleOperator, true, s.ask("pause")},
-		{post, "/v1/resume", RoleOperator, true, s.ask("resume")},
+		{post, "/v1/resume", RoleOperator, true, s.resume},
 		{post, "/v1/handover", RoleOperator, true, s.handover},
 		{post, "/v1/guests/{guest}/module", RoleDeployer, true, s.module},
 		{post, "/v1/guests/{guest}/rollback", RoleDeployer, true, s.rollback},

@@ -81,6 +81,23 @@ func (s *site) ask(verb string) http.HandlerFunc {
 	}
 }
 
+// resume ends the pause that If-Match names, if it names one: it may be over by now, and another in force that
+// somebody else has a reason for.
+func (s *site) resume(w http.ResponseWriter, r *http.Request) {
+	var body why
+	if !read(w, r, &body) || !reasoned(w, body.Reason) {
+		return
+	}
+	pause, ok := match(w, r)
+	if !ok {
+		return
+	}
+	request := asking(r, "resume", body)
+	request.Match = pause
+	request, err := s.host.Ask(r.Context(), request)
+	s.asked(w, r, []installer.Request{request}, err)
+}
+
 // handover asks for one that leaves nobody without an owner, unless that is wanted.
 func (s *site) handover(w http.ResponseWriter, r *http.Request) {
 	var body why
@@ -162,13 +179,7 @@ func (s *site) askHeld(w http.ResponseWriter, r *http.Request, request installer
 		request.Hash = hash
 	}
 	all, err := s.host.AskHeld(r.Context(), request, filter)
-	var another *installer.AnotherHashError
-	switch {
-	case errors.As(err, &another):
-		fail(w, http.StatusPreconditionFailed, err.Error())
-	default:
-		s.asked(w, r, all, err)
-	}
+	s.asked(w, r, all, err)
 }
 
 // match reads what If-Match names, "" for nothing; false when that is wrong, which is answered then.
@@ -189,7 +200,12 @@ func match(w http.ResponseWriter, r *http.Request) (string, bool) {
 // asked answers with what became of requests, once they ended or stand, or the time that was asked for is over.
 func (s *site) asked(w http.ResponseWriter, r *http.Request, all []installer.Request, err error) {
 	var refused *installer.RefusedError
+	var hash *installer.AnotherHashError
+	var pause *installer.AnotherPauseError
 	switch {
+	case errors.As(err, &hash), errors.As(err, &pause):
+		fail(w, http.StatusPreconditionFailed, err.Error())
+		return
 	case errors.As(err, &refused):
 		fail(w, http.StatusConflict, err.Error())
 		return

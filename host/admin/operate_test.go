@@ -29,6 +29,9 @@ type clerk struct {
 
 func (c *clerk) Ask(_ context.Context, r installer.Request) (installer.Request, error) {
 	r.ID = 5
+	if r.Match != "" && r.Match != "4" {
+		return r, &installer.AnotherPauseError{Is: 4, Given: r.Match}
+	}
 	c.asked = append(c.asked, r)
 	return r, c.err
 }
@@ -97,6 +100,9 @@ func TestChanges(t *testing.T) {
 	for _, c := range []change{
 		{name: "it stands", path: "/v1/pause", body: because, code: 202, want: `"verb":"pause","who":"ann","reason":"it must"`, verb: "pause"},
 		{name: "it is done", path: "/v1/resume?wait=5s", body: because, outcome: "done", code: 200, want: `"outcome":"done"`, verb: "resume"},
+		{name: "resume of the pause that was seen", path: "/v1/resume", body: because, match: `"4"`, code: 202, want: `"verb":"resume"`, verb: "resume"},
+		{name: "resume of another than was seen", path: "/v1/resume", body: because, match: `"3"`, code: 412, want: "request 4"},
+		{name: "resume, a match without quotation marks", path: "/v1/resume", body: because, match: `4`, code: 400, want: "in quotation marks"},
 		{name: "a host refuses it", path: "/v1/handover?wait=5s", body: because, outcome: "refused: it is being handed over", code: 409, want: "it is being handed over", verb: "handover"},
 		{name: "the database refuses it", path: "/v1/pause", body: because, err: refused, code: 409, want: "it is paused already", verb: "pause"},
 		{name: "the database is away", path: "/v1/pause", body: because, err: errors.New("no connection"), code: 503, want: "no connection", verb: "pause"},
@@ -159,10 +165,13 @@ func TestChanges(t *testing.T) {
 // TestAModuleIsJudgedBeforeItIsAskedFor.
 func TestAModuleIsJudgedBeforeItIsAskedFor(t *testing.T) {
 	tokens := threeTokens(t)
-	send := func(host *clerk, path, kind, module string, signatures ...string) (int, string) {
+	send := func(host *clerk, path, kind, module, match string, signatures ...string) (int, string) {
 		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(module))
 		r.Header.Set("Authorization", "Bearer "+deploying)
 		r.Header.Set("Content-Type", kind)
+		if match != "" {
+			r.Header.Set("If-Match", match)
+		}
 		for _, s := range signatures {
 			r.Header.Add("Ichor-Signature", s)
 		}
@@ -172,20 +181,23 @@ func TestAModuleIsJudgedBeforeItIsAskedFor(t *testing.T) {
 		return w.Code, string(text)
 	}
 	for _, c := range []struct {
-		path, kind, module string
-		code               int
-		want, judged       string
+		path, kind, module, match string
+		code                      int
+		want, judged              string
 	}{
-		{"/v1/guests/bank/module?reason=new", "application/wasm", "good", 202, `"verb":"deploy","guest":"bank","digest":"d1","who":"dee","reason":"new"`, "bank good s1\ns2"},
-		{"/v1/guests/bank/module?reason=new", "application/wasm", "bad", 409, "nothing was changed: its vectors fail", "bank bad s1\ns2"},
-		{"/v1/guests/bank/module?reason=new", "application/wasm", "larger than it may be", 413, "too large", ""},
-		{"/v1/guests/bank/module?reason=new", "text/plain", "good", 415, "application/wasm", ""},
-		{"/v1/guests/bank/module", "application/wasm", "good", 400, "the reason is empty", ""},
-		{"/v1/guests/bank/module?reason=new&wait=1m", "application/wasm", "good", 400, "wait is", ""},
-		{"/v1/guests/shop/module?reason=new", "application/wasm", "good", 404, "no route", ""},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "good", "", 202, `"verb":"deploy","guest":"bank","digest":"d1","who":"dee","reason":"new"`, "bank good s1\ns2"},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "bad", "", 409, "nothing was changed: its vectors fail", "bank bad s1\ns2"},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "larger than it may be", "", 413, "too large", ""},
+		{"/v1/guests/bank/module?reason=new", "text/plain", "good", "", 415, "application/wasm", ""},
+		{"/v1/guests/bank/module", "application/wasm", "good", "", 400, "the reason is empty", ""},
+		{"/v1/guests/bank/module?reason=new&wait=1m", "application/wasm", "good", "", 400, "wait is", ""},
+		{"/v1/guests/shop/module?reason=new", "application/wasm", "good", "", 404, "no route", ""},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "good", `"sha256:d0"`, 202, `"verb":"deploy"`, "bank good s1\ns2"},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "good", `"d9"`, 412, "the guest's module is d0", ""},
+		{"/v1/guests/bank/module?reason=new", "application/wasm", "good", `d0`, 400, "in quotation marks", ""},
 	} {
 		host := new(clerk)
-		code, text := send(host, c.path, c.kind, c.module, "s1", "s2")
+		code, text := send(host, c.path, c.kind, c.module, c.match, "s1", "s2")
 		if code != c.code || !strings.Contains(text, c.want) || host.judged != c.judged {
 			t.Errorf("%s of %q: %d %s, judged %q", c.path, c.module, code, text, host.judged)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,9 +28,20 @@ func (e *AnotherHashError) Error() string {
 	return fmt.Sprintf("the hash of what would be skipped is %s, and %q was given: look at it again with ichor quarantine show or list", e.Is, e.Given)
 }
 
+// AnotherPauseError says that the pause that is in force is not the one that somebody has seen.
+type AnotherPauseError struct {
+	Is    int64 // the number of its request
+	Given string
+}
+
+// Error implements error.
+func (e *AnotherPauseError) Error() string {
+	return fmt.Sprintf("the pause that is in force is request %d, and %q was given: look at who paused it, and why", e.Is, e.Given)
+}
+
 // Ask writes a request down for the host that owns the cohort, or the next that does. A pause while one is
-// in force, a resume without one and what is asked for already are a *RefusedError. Held versions are asked
-// about by AskHeld.
+// in force, a resume without one and what is asked for already are a *RefusedError, and a resume of a pause that
+// is not in force any more is an *AnotherPauseError. Held versions are asked about by AskHeld.
 func (in *Installer) Ask(ctx context.Context, r Request) (Request, error) {
 	err := in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
 		if err := check(ctx, conn); err != nil {
@@ -72,10 +84,15 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 	if r.Verb != "pause" && r.Verb != "resume" {
 		return nil
 	}
+	sql := `select id, who, reason, exists (select from ichor.request where verb = 'resume' and ended_at is null)
+		from ichor.request where verb = 'pause' and ended_at is null`
+	if r.Match != "" {
+		sql += " for update" // no host ends it before this one is written down; after that no other pause is taken until it has ended
+	}
+	var pause int64
 	var who, why string
 	var ending bool
-	err := tx.QueryRow(ctx, `select who, reason, exists (select from ichor.request where verb = 'resume' and ended_at is null)
-		from ichor.request where verb = 'pause' and ended_at is null`).Scan(&who, &why, &ending)
+	err := tx.QueryRow(ctx, sql).Scan(&pause, &who, &why, &ending)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows) && r.Verb == "resume":
 		return &RefusedError{"it is not paused"}
@@ -83,6 +100,8 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 		return nil
 	case err != nil:
 		return failure(err, "look whether it is paused")
+	case r.Verb == "resume" && r.Match != "" && r.Match != strconv.FormatInt(pause, 10):
+		return &AnotherPauseError{pause, r.Match}
 	case r.Verb == "pause" && ending:
 		return &RefusedError{"a resume is asked for and no host has taken it up yet: pause again when one has"}
 	case r.Verb == "pause":

@@ -24,6 +24,10 @@ type Request struct {
 	TakenAt *time.Time    `json:"taken_at,omitempty"` // when a host took it up
 	EndedAt *time.Time    `json:"ended_at,omitempty"`
 	Outcome string        `json:"outcome,omitempty"` // done, or refused and why
+
+	// Match is what somebody has seen who asks for a resume: the pause, by the number of its request. It is looked at
+	// when the request is written down, and not kept; empty is whichever pause is in force.
+	Match string `json:"-" db:"-"`
 }
 
 // Ended reports whether the request is over, carried out or refused.

@@ -27,7 +27,8 @@ func refused(t *testing.T, err error, want string) {
 	t.Helper()
 	var r *installer.RefusedError
 	var a *installer.AnotherHashError
-	if !errors.As(err, &r) && !errors.As(err, &a) || !strings.Contains(err.Error(), want) {
+	var p *installer.AnotherPauseError
+	if !errors.As(err, &r) && !errors.As(err, &a) && !errors.As(err, &p) || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want a refusal with %q", err, want)
 	}
 }
@@ -151,6 +152,38 @@ func TestASkipIsOfWhatWasSeen(t *testing.T) {
 		t.Errorf("%v, %v", asked, err)
 	}
 	b.want("select verb, version from ichor.request order by version", "(skip,3) (skip,4) (skip,6)")
+}
+
+// A resume may name the pause that it is meant for: one that came after it goes on.
+func TestAResumeIsOfThePauseThatWasSeen(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	ask := func(verb, match string) (installer.Request, error) {
+		return in.Ask(t.Context(), installer.Request{Verb: verb, Match: match, Who: "me", Reason: "r"})
+	}
+	first, err := ask("pause", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := fmt.Sprint(first.ID)
+	if _, err := ask("resume", seen); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("update ichor.request set ended_at = now(), outcome = 'done'")
+	second, err := ask("pause", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = ask("resume", seen)
+	refused(t, err, fmt.Sprintf("the pause that is in force is request %d", second.ID))
+	b.want("select verb from ichor.request where ended_at is null", "(pause)")
+	if _, err := ask("resume", ""); err != nil {
+		t.Error(err)
+	}
+	if err := l.Respond(t.Context(), []installer.Answer{{Request: second.ID, Stands: true}}); err != nil {
+		t.Error(err)
+	}
 }
 
 // What is asked for while nobody looks is told when somebody does, again and again until it is taken.

@@ -65,16 +65,17 @@ func Of(c Condition, verdict Readiness, topic string) Status {
 		s.Standby, s.Next, s.LogEnd = &c.Tail, c.Tail.Next, c.Log.HighWatermark
 	}
 	if p := &core.Pause; p.ID != 0 {
-		s.Pause = &Pause{Who: p.Who, Why: p.Why, Since: p.At}
+		s.Pause = &Pause{Request: p.ID, Who: p.Who, Why: p.Why, Since: p.At}
 	}
 	return s
 }
 
 // Pause says who paused a cohort, and why.
 type Pause struct {
-	Who   string `json:"who"`
-	Why   string `json:"reason"`
-	Since int64  `json:"since_ns"` // when it was asked for, nanoseconds since the Unix epoch
+	Request int64  `json:"request"` // its number: what a resume of this pause, and of no later one, names in If-Match
+	Who     string `json:"who"`
+	Why     string `json:"reason"`
+	Since   int64  `json:"since_ns"` // when it was asked for, nanoseconds since the Unix epoch
 }
 
 // Guest is one generation of a guest.

@@ -99,7 +99,7 @@ function Cohort({ of: s }) {
 			['resume point', s.resume], ['topic', s.topic], ['Ichor', s.ichor],
 		]} />
 		${may('operator') && html`<p class="buttons">${s.pause
-			? html`<${Ask} of=${{ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume') }} />`
+			? html`<${Ask} of=${{ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume', s.pause.request) }} />`
 			: html`<${Ask} of=${{ title: 'Pause', verb: 'Pause', effect: 'Nothing is installed, in this host or the next, until it is resumed. Reading goes on until the memory is full.', send: change('v1/pause') }} />`}
 			<${Ask} of=${{ title: 'Hand over', verb: 'Hand over', effect: 'The host that owns the cohort finishes what is in flight and gives it to one that stands by. Without one this is refused.', send: change('v1/handover') }} /></p>`}
 	</section>`;
