@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -10,13 +11,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // tokenOfTests is of somebody who may do everything.
@@ -153,7 +157,13 @@ func TestOperatorsAskByTheAPI(t *testing.T) {
 	r.asks(fmt.Sprintf("/v1/quarantine/%d/skip", poison), 412, hash, "If-Match", `"000000000000"`)
 	r.asks("/v1/pause?wait=20s", 200, `"taken_at"`)
 	r.asks("/v1/pause", 409, "it is paused already, by ann: a test")
-	r.asks("/v1/resume?wait=20s", 200, `"outcome":"done"`)
+	pause := strings.Trim(b.text("select id from ichor.request where verb = 'pause'"), "()")
+	hosttest.Until(t, func() bool {
+		_, text = r.sends(http.MethodGet, "/v1/status", "", nil)
+		return strings.Contains(text, `"pause":{"request":`+pause+`,"who":"ann"`)
+	}, func() string { return text })
+	r.asks("/v1/resume", 412, "request "+pause, "If-Match", `"1`+pause+`"`)
+	r.asks("/v1/resume?wait=20s", 200, `"outcome":"done"`, "If-Match", `"`+pause+`"`)
 	r.asks(fmt.Sprintf("/v1/quarantine/%d/skip?wait=20s", poison), 200, `"outcome":"done"`, "If-Match", `"`+hash+`"`)
 	b.eventually("(ann)", "select who from ichor.audit where deed like 'skip version %'")
 	code, text = r.sends(http.MethodGet, "/v1/audit?limit=1", "", nil)
@@ -165,8 +175,15 @@ func TestOperatorsAskByTheAPI(t *testing.T) {
 		_, text = r.sends(http.MethodGet, "/v1/samples", "", nil)
 		return strings.Contains(text, `"snapshot":`)
 	}, func() string { return text })
-	if code, text = r.sends(http.MethodGet, "/v1/journeys?limit=1", "", nil); code != 200 || !strings.Contains(text, `"cohort":"`) || !strings.Contains(text, `"statements":1,"templates":["transfer"]`) {
-		t.Errorf("%d %s", code, text)
+	code, text = r.sends(http.MethodGet, "/v1/journeys?limit=1", "", nil)
+	var journeys admin.Journeys
+	if err := json.Unmarshal([]byte(text), &journeys); code != 200 || err != nil || len(journeys.Recent) != 1 {
+		t.Fatalf("%v: %d %s", err, code, text)
+	}
+	// The guest's instructions are counted, so that a version has never cost nothing, nor what a call may burn at most.
+	if d := journeys.Recent[0].Details; d == nil || d.Cohort != "c" || !strings.HasPrefix(d.XID, "00000000-0000-4000-8000-") ||
+		d.Statements != 1 || !slices.Equal(d.Templates, []string{"transfer"}) || d.Fuel < 100 || d.Fuel > 1e6 {
+		t.Errorf("%s", text)
 	}
 	standby := b.start()
 	hosttest.Until(t, func() bool {
@@ -175,6 +192,51 @@ func TestOperatorsAskByTheAPI(t *testing.T) {
 	}, func() string { return text })
 	standby.asks("/v1/guests/banking/rollback", 412, guest.DigestOf(bankGuest(t)).String(), "If-Match", `"00"`)
 	standby.asks("/v1/handover?wait=20s", 200, `"outcome":"done"`)
+}
+
+// What is asked for is a row, with who and why, before anything changes, and outlives the host that wrote it down. The
+// audit has it with what became of it, in the transaction that ends it. A paused host shows that: it settles nothing.
+func TestWhatIsAskedForIsWrittenDownFirst(t *testing.T) {
+	b := newBank(t, 3)
+	b.takesChanges()
+	r := b.start()
+	b.reaches(b.pay(1, "0001", "0002"))
+	poison := b.send(message("Other", "a position")) + 1
+	b.send(candidate(poison, "0001", `[{"NOTHING":{}}]`), commit(poison, 0))
+	b.eventually("(t)", "select held from ichor.quarantine where version = $1", poison)
+	_, text := r.sends(http.MethodGet, fmt.Sprintf("/v1/quarantine/%d", poison), "", nil)
+	_, hash, _ := strings.Cut(text, `"hash":"`)
+	hash, _, _ = strings.Cut(hash, `"`)
+	r.asks("/v1/pause?wait=20s", 200, `"taken_at"`)
+	code, text := r.sends(http.MethodPost, fmt.Sprintf("/v1/quarantine/%d/skip", poison), "application/json", []byte(`{"reason":"it is wrong"}`), "If-Match", `"`+hash+`"`)
+	var answer admin.Requests
+	if err := json.Unmarshal([]byte(text), &answer); code != 202 || err != nil || len(answer.Requests) != 1 {
+		t.Fatalf("%v: %d %s", err, code, text)
+	}
+	const request, changed = `select verb, version, who, reason, ended_at is not null from ichor.request where id = $1`,
+		`select q.held, s.version >= q.version, (select count(*) from ichor.audit where deed like 'skip%') from ichor.quarantine q, cohort_snapshot s`
+	stands := func() {
+		t.Helper()
+		if got, want := b.text(request, answer.Requests[0].ID), fmt.Sprintf(`(skip,%d,ann,"it is wrong",f)`, poison); got != want {
+			t.Errorf("the request is %s, want %s", got, want)
+		}
+		if got := b.text(changed); got != "(t,f,0)" {
+			t.Errorf("held, passed and audited are %s", got)
+		}
+	}
+	stands()
+	b.eventually("(t)", "select taken_at is not null from ichor.request where id = $1", answer.Requests[0].ID)
+	stands()
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	stands()
+	r = b.start()
+	r.becomes(status.Paused)
+	stands()
+	r.asks("/v1/resume?wait=20s", 200, `"outcome":"done"`)
+	b.eventually("(f,t,1)", changed)
+	b.eventually(`(ann,"it is wrong",t)`, "select a.who, a.reason, a.at = r.ended_at from ichor.audit a, ichor.request r where a.deed like 'skip%' and r.id = $1", answer.Requests[0].ID)
 }
 
 // schemathesis is the program that sends what openapi.yaml allows, and what it does not.
