@@ -78,3 +78,27 @@ func TestTheRightsOfTheRunbookAreEnough(t *testing.T) {
 		b.exec("reset role")
 	}
 }
+
+// Each query of the runbook is one that a server answers: a table, a column or a view that is called otherwise is found when it is needed.
+func TestTheQueriesOfTheRunbookAreAnswered(t *testing.T) {
+	text, err := os.ReadFile("../RUNBOOK.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBase(t)
+	b.take(1)
+	asked := map[string]bool{}
+	for _, q := range regexp.MustCompile(`(?s)psql "\$DATABASE" -c "([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+		query := strings.ReplaceAll(q[1], "PID", "0")
+		if strings.HasPrefix(query, `\`) || asked[query] { // what is psql's own no server knows
+			continue
+		}
+		asked[query] = true
+		if _, err := b.conn.Exec(t.Context(), query); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	if len(asked) < 9 {
+		t.Errorf("the runbook has %d queries: this test does not see what it should", len(asked))
+	}
+}
