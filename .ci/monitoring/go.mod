@@ -1,5 +1,5 @@
-// The test of examples/monitoring needs Prometheus' parser of queries, in its own
-// module so that what it depends on stays out of ours.
+// The test of examples/monitoring needs Prometheus' parser of queries and Grafana's types of a
+// dashboard, in its own module so that what it depends on stays out of ours.
 module github.com/ichor-replicator/ichor/.ci/monitoring
 
 go 1.26.7
@@ -7,6 +7,7 @@ go 1.26.7
 toolchain go1.26.8
 
 require (
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/prometheus v0.316.0
 	go.yaml.in/yaml/v3 v3.0.5

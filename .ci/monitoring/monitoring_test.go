@@ -2,8 +2,6 @@
 package monitoring
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -21,6 +19,7 @@ import (
 const (
 	examples = "../../examples/monitoring/"
 	page     = "../../host/METRICS.md"
+	runbook  = "../../host/RUNBOOK.md"
 )
 
 // described returns the labels of each metric of the page, and what a query may name besides of a histogram.
@@ -93,121 +92,6 @@ func check(t *testing.T, where, query string, metrics map[string][]string) {
 	}
 }
 
-// dashboard is what Grafana reads; a field that it does not have is an error.
-type dashboard struct {
-	UID           string   `json:"uid"`
-	Title         string   `json:"title"`
-	Description   string   `json:"description"`
-	Tags          []string `json:"tags"`
-	SchemaVersion int      `json:"schemaVersion"`
-	Version       int      `json:"version"`
-	Editable      bool     `json:"editable"`
-	GraphTooltip  int      `json:"graphTooltip"`
-	Refresh       string   `json:"refresh"`
-	Time          struct {
-		From string `json:"from"`
-		To   string `json:"to"`
-	} `json:"time"`
-	Templating  struct{ List []variable }   `json:"templating"`
-	Annotations struct{ List []annotation } `json:"annotations"`
-	Panels      []panel                     `json:"panels"`
-}
-
-type source struct {
-	Type string `json:"type"`
-	UID  string `json:"uid"`
-}
-
-type variable struct {
-	Type, Name, Label string
-	Datasource        *source
-	Query             any
-	Refresh, Sort     int
-	Multi, IncludeAll bool
-	AllValue          string
-}
-
-type annotation struct {
-	Name, IconColor, Expr, TitleFormat string
-	Enable                             bool
-	Datasource                         source
-}
-
-type panel struct {
-	ID          int     `json:"id"`
-	Type        string  `json:"type"`
-	Title       string  `json:"title"`
-	Description string  `json:"description"`
-	Datasource  *source `json:"datasource"`
-	Collapsed   bool    `json:"collapsed"`
-	Panels      []panel `json:"panels"`
-	GridPos     struct {
-		H, W, X, Y int
-	} `json:"gridPos"`
-	FieldConfig struct {
-		Defaults struct {
-			Unit       string
-			Min        *float64
-			Thresholds *struct {
-				Mode  string
-				Steps []struct {
-					Color string
-					Value *float64
-				}
-			}
-		}
-		Overrides []struct{}
-	} `json:"fieldConfig"`
-	Options map[string]any `json:"options"`
-	Targets []struct {
-		RefID, Expr, LegendFormat string
-		Instant, Range            bool
-	} `json:"targets"`
-}
-
-// The dashboard is strict JSON of what Grafana knows, no panel lies on another, and each query is one that
-// Prometheus can answer from a host.
-func TestTheDashboardAsksForWhatHostsHave(t *testing.T) {
-	text, err := os.ReadFile(examples + "dashboard.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d dashboard
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		t.Fatal(err)
-	}
-	metrics, taken, ids := described(t), map[[2]int]string{}, map[int]bool{}
-	for _, p := range d.Panels {
-		if ids[p.ID] {
-			t.Errorf("%s: a second panel has the id %d", p.Title, p.ID)
-		}
-		ids[p.ID] = true
-		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
-			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
-				if on := taken[[2]int{x, y}]; on != "" || x >= 24 {
-					t.Fatalf("%s lies on %q at %d, %d", p.Title, on, x, y)
-				}
-				taken[[2]int{x, y}] = p.Title
-			}
-		}
-		if p.Type != "row" && (len(p.Targets) == 0 || p.Description == "" || p.FieldConfig.Defaults.Unit == "") {
-			t.Errorf("%s has no query, no description or no unit", p.Title)
-		}
-		for _, target := range p.Targets {
-			check(t, p.Title, target.Expr, metrics)
-		}
-	}
-	for _, v := range d.Templating.List {
-		query, _ := v.Query.(map[string]any)
-		if asked, ok := query["query"].(string); ok {
-			selector := strings.TrimSuffix(strings.TrimPrefix(asked, "label_values("), ")")
-			check(t, v.Name, selector[:strings.LastIndex(selector, ",")], metrics)
-		}
-	}
-}
-
 // rules returns the alerts.
 func rules(t *testing.T) []rulefmt.Rule {
 	t.Helper()
@@ -243,6 +127,26 @@ func TestEachAlertHasItsRunbook(t *testing.T) {
 		if s := r.Labels["severity"]; s != "page" && s != "ticket" || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
 			t.Errorf("%s lacks a severity, a summary or a description", r.Alert)
 		}
+	}
+}
+
+// Each query of the runbook is one that a Prometheus can answer from hosts.
+func TestTheRunbookAsksForWhatHostsHave(t *testing.T) {
+	text, err := os.ReadFile(runbook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, found := described(t), 0
+	for _, block := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(block[1]) {
+			if regexp.MustCompile(`^([a-z]+ by |[a-z_]+\(|ichor_)`).MatchString(line) {
+				check(t, runbook, strings.TrimSpace(line), metrics)
+				found++
+			}
+		}
+	}
+	if found < 12 {
+		t.Errorf("the runbook has %d queries: this test does not see what it should", found)
 	}
 }
 
