@@ -1,17 +1,20 @@
-// Package manifests holds examples/kubernetes against Kubernetes' own types and against the host.
+// Package manifests holds examples/kubernetes against Kubernetes' own types, those of the Prometheus operator, and the host.
 package manifests
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"go.yaml.in/yaml/v3"
 	apps "k8s.io/api/apps/v1"
 	batch "k8s.io/api/batch/v1"
@@ -43,12 +46,27 @@ func read(t *testing.T, name string) []byte {
 	return text
 }
 
-// decode reads an object of Kubernetes' API. A field that its type does not have is an error.
+// types are Kubernetes' own and those of the Prometheus operator.
+var types = func() *runtime.Scheme {
+	all := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, monitoring.AddToScheme} {
+		if err := add(all); err != nil {
+			panic(err)
+		}
+	}
+	return all
+}()
+
+// strict decodes an object of one of the types. A field that its type does not have is an error.
+func strict(text []byte) (runtime.Object, error) {
+	object, _, err := serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, types, types,
+		serializer.SerializerOptions{Yaml: true, Strict: true}).Decode(text, nil, nil)
+	return object, err
+}
+
 func decode(t *testing.T, text []byte) runtime.Object {
 	t.Helper()
-	strict := serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme,
-		serializer.SerializerOptions{Yaml: true, Strict: true})
-	object, _, err := strict.Decode(text, nil, nil)
+	object, err := strict(text)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
@@ -93,18 +111,18 @@ func pods(t *testing.T) map[string]core.PodTemplateSpec {
 	}
 }
 
-// custom are the files that are of no type of Kubernetes itself.
-var custom = []string{"kustomization.yaml", "monitoring/kustomization.yaml", "monitoring/servicemonitor.yaml", "monitoring/prometheusrule.yaml"}
+// kustomizations are of no type of an API.
+var kustomizations = []string{"kustomization.yaml", "monitoring/kustomization.yaml"}
 
 // Every object has the fields of its type alone, and lies in the namespace.
 func TestEachManifestIsWhatKubernetesTakes(t *testing.T) {
-	found, err := filepath.Glob(examples + "*.yaml")
-	if err != nil || len(found) < 8 {
-		t.Fatalf("found %v, %v: this test does not see what it should", found, err)
+	found, err := fs.Glob(os.DirFS(examples), "*.yaml")
+	within, wrong := fs.Glob(os.DirFS(examples), "monitoring/*.yaml")
+	if err != nil || wrong != nil || len(found) < 8 || len(within) < 3 {
+		t.Fatalf("found %v and %v, %v, %v: this test does not see what it should", found, within, err, wrong)
 	}
-	for _, path := range found {
-		name := filepath.Base(path)
-		if slices.Contains(custom, name) {
+	for _, name := range append(found, within...) {
+		if slices.Contains(kustomizations, name) {
 			continue
 		}
 		var head struct {
@@ -123,11 +141,18 @@ func TestEachManifestIsWhatKubernetesTakes(t *testing.T) {
 
 // The decoder is strict: else no test here says anything.
 func TestAnUnknownFieldIsRefused(t *testing.T) {
-	strict := serializer.NewSerializerWithOptions(serializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme,
-		serializer.SerializerOptions{Yaml: true, Strict: true})
-	wrong := bytes.Replace(read(t, "deployment.yaml"), []byte("readinessProbe:"), []byte("readynessProbe:"), 1)
-	if _, _, err := strict.Decode(wrong, nil, nil); err == nil || !strings.Contains(err.Error(), "readynessProbe") {
-		t.Errorf("a field that there is not: %v", err)
+	for _, c := range []struct{ file, right, other string }{
+		{"deployment.yaml", "readinessProbe:", "readynessProbe:"},
+		{"monitoring/servicemonitor.yaml", "targetLabels:", "targetLabel:"},
+		{"monitoring/servicemonitor.yaml", "matchLabels:", "matchLabel:"},
+		{"monitoring/servicemonitor.yaml", "interval:", "scrapeEvery:"},
+		{"monitoring/prometheusrule.yaml", "annotations:", "annotation:"},
+		{"monitoring/prometheusrule.yaml", "for:", "during:"},
+	} {
+		wrong := bytes.Replace(read(t, c.file), []byte(c.right), []byte(c.other), 1)
+		if _, err := strict(wrong); err == nil || !strings.Contains(err.Error(), strings.TrimSuffix(c.other, ":")) {
+			t.Errorf("%s: a field %s that there is not: %v", c.file, c.other, err)
+		}
 	}
 }
 
@@ -317,7 +342,7 @@ type kustomization struct {
 
 // Both kustomizations name files that are there, and the image has a tag.
 func TestKustomizationsNameFiles(t *testing.T) {
-	for _, name := range custom[:2] {
+	for _, name := range kustomizations {
 		var k kustomization
 		strictly(t, read(t, name), &k)
 		if k.Namespace != "ichor" || len(k.Resources) < 2 {
@@ -326,38 +351,17 @@ func TestKustomizationsNameFiles(t *testing.T) {
 		for _, resource := range k.Resources {
 			read(t, filepath.Join(filepath.Dir(name), resource))
 		}
-		if name == custom[0] && (len(k.Images) != 1 || k.Images[0].Name != "ichor" || k.Images[0].NewTag == "" || k.Images[0].NewTag == "latest") {
+		if name == kustomizations[0] && (len(k.Images) != 1 || k.Images[0].Name != "ichor" || k.Images[0].NewTag == "" || k.Images[0].NewTag == "latest") {
 			t.Errorf("%s does not say which image: %+v", name, k.Images)
 		}
 	}
 }
 
-type object struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string
-	Metadata   struct {
-		Name, Namespace string
-		Labels          map[string]string
-	}
-}
-
 // The alerts of examples/monitoring are by the job ichor and the label cohort: the monitor makes them.
 func TestTheMonitorGivesTheLabelsOfTheAlerts(t *testing.T) {
-	var m struct {
-		object `yaml:",inline"`
-		Spec   struct {
-			JobLabel     string   `yaml:"jobLabel"`
-			TargetLabels []string `yaml:"targetLabels"`
-			Selector     struct {
-				MatchLabels map[string]string `yaml:"matchLabels"`
-			}
-			Endpoints []struct{ Port, Path, Interval string }
-		}
-	}
-	strictly(t, read(t, "monitoring/servicemonitor.yaml"), &m)
-	service := one[*core.Service](t, "service.yaml")
-	if m.APIVersion != "monitoring.coreos.com/v1" || m.Kind != "ServiceMonitor" || m.Metadata.Namespace != service.Namespace {
-		t.Errorf("it is %+v", m.object)
+	m, service := one[*monitoring.ServiceMonitor](t, "monitoring/servicemonitor.yaml"), one[*core.Service](t, "service.yaml")
+	if m.Namespace != service.Namespace {
+		t.Errorf("it lies in %s, the service in %s", m.Namespace, service.Namespace)
 	}
 	if !labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(service.Labels)) {
 		t.Errorf("it selects %v, the service is %v", m.Spec.Selector.MatchLabels, service.Labels)
@@ -367,6 +371,8 @@ func TestTheMonitorGivesTheLabelsOfTheAlerts(t *testing.T) {
 	}
 	if e := m.Spec.Endpoints; len(e) != 1 || e[0].Port != service.Spec.Ports[0].Name || e[0].Path != "/metrics" {
 		t.Errorf("it asks %+v", e)
+	} else if every, err := time.ParseDuration(string(e[0].Interval)); err != nil || every < time.Second {
+		t.Errorf("it asks every %q: %v", e[0].Interval, err)
 	}
 }
 
@@ -407,15 +413,12 @@ func TestTheRuleIsThatOfTheMonitoring(t *testing.T) {
 	if !bytes.Equal(read(t, "monitoring/prometheusrule.yaml"), want) {
 		t.Error("prometheusrule.yaml is not made of the rules that there are: see its first line")
 	}
-	var alone, within struct {
-		object `yaml:",inline"`
-		Groups []any
-		Spec   struct{ Groups []any }
+	var alone monitoring.PrometheusRuleSpec
+	if err := convert.UnmarshalStrict(rules, &alone); err != nil {
+		t.Fatal(err)
 	}
-	strictly(t, rules, &alone)
-	strictly(t, want, &within)
-	a, _ := json.Marshal(alone.Groups)
-	if b, _ := json.Marshal(within.Spec.Groups); !bytes.Equal(a, b) || len(alone.Groups) == 0 {
+	within := one[*monitoring.PrometheusRule](t, "monitoring/prometheusrule.yaml")
+	if !reflect.DeepEqual(alone, within.Spec) || len(alone.Groups) == 0 || len(alone.Groups[0].Rules) < 15 {
 		t.Error("the rules within are others")
 	}
 }
