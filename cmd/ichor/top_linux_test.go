@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // terminal opens a pseudo-terminal of a size: the program's side, and a function that returns what was shown on it
@@ -47,15 +49,18 @@ func terminal(t *testing.T, columns uint16) (*os.File, func() string) {
 	return theirs, func() string { theirs.Close(); return <-shown }
 }
 
+// toldReason is a reason as hosts say it.
+const toldReason = string(status.PoisonHeld)
+
 const toldStatus = `{"ichor":"v1","phase":"running","readiness":{"ready":%t,"reason":%q},"topic":"certification","snapshot":41,"resume":42,"next":90,"log_end":110,
 	"suffix":{"length":3},"queue":{"length":5},"undecided":0,"in_flight":2,"held":%d,"bytes":1048576,"paused":false,
-	"waiting_for":"held_by_poison","blocker":42,"guests":[{"guest":"bank","digest":"0123456789abcdef","version":"2","contract":"1.0","from":7}],"counts":{}}`
+	"waiting_for":"` + toldReason + `","blocker":42,"guests":[{"guest":"bank","digest":"0123456789abcdef","version":"2","contract":"1.0","from":7}],"counts":{}}`
 
 // told is a host that says of itself what a test wants.
-func told(t *testing.T, ready bool, reason string, held int) string {
+func told(t *testing.T, ready bool, reason string, versions int) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, toldStatus, ready, reason, held) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, toldStatus, ready, reason, versions) })
 	mux.HandleFunc("GET /v1/samples", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"samples":[{"installed":10,"p99_seconds":0.002},{"installed":30,"p99_seconds":0.004,"waited_seconds":3.2}]}`)
 	})
@@ -91,7 +96,7 @@ func TestTopIsAPictureOnATerminalAndLinesElsewhere(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\x1b[?1049h\x1b[?25l", "\x1b[H", "\x1b[32mready\x1b[0m", "read to 90 of 110, 20 behind, about 1s at this rate", "3 for a decision, 5 decided, of them 2 in flight and 0 held",
-		"41, resume point 42, waits for version 42: held_by_poison, 3s", "1.0 MiB", "20/s  ▃█", "p99        4ms       ▄█", "bank 2 (0123456789ab) from 7", "\x1b[?25h\x1b[?1049l",
+		"41, resume point 42, waits for version 42: " + toldReason + ", 3s", "1.0 MiB", "20/s  ▃█", "p99        4ms       ▄█", "bank 2 (0123456789ab) from 7", "\x1b[?25h\x1b[?1049l",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%q", want, text)
@@ -108,17 +113,17 @@ func TestTopIsAPictureOnATerminalAndLinesElsewhere(t *testing.T) {
 
 // TestColoursAreForTerminalsAlone, and for none where NO_COLOR is set.
 func TestColoursAreForTerminalsAlone(t *testing.T) {
-	address := told(t, false, "held_by_poison", 2)
+	address := told(t, false, toldReason, 2)
 	for _, c := range []struct {
 		terminal    bool
 		environment []string
 		colours     bool
 	}{{true, nil, true}, {true, []string{"NO_COLOR=1"}, false}, {true, []string{"TERM=dumb"}, false}, {false, nil, false}} {
 		code, text := shows(t, c.terminal, c.environment, "status", "--address", address)
-		if code != exitNotReady || !strings.Contains(text, "not ready: held_by_poison") || !strings.Contains(text, "2 held") {
+		if code != exitNotReady || !strings.Contains(text, "not ready: "+toldReason) || !strings.Contains(text, "2 held") {
 			t.Errorf("%+v: %d %q", c, code, text)
 		}
-		if colours := strings.Contains(text, "\x1b[1;31mnot ready: held_by_poison\x1b[0m") && strings.Contains(text, "\x1b[1;31m2 held\x1b[0m"); colours != c.colours {
+		if colours := strings.Contains(text, "\x1b[1;31mnot ready: "+toldReason+"\x1b[0m") && strings.Contains(text, "\x1b[1;31m2 held\x1b[0m"); colours != c.colours {
 			t.Errorf("%+v: %q", c, text)
 		}
 	}
