@@ -223,3 +223,38 @@ func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+changed+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 }
+
+// Who puts a file in its place by `ichor guest swap` says so first; what becomes of it in shadow, and a refusal, name them too.
+// It is the file that is armed, by which a start tells that it was taken. Nobody is named for what was put there by hand.
+func TestWhoSwapsIsNamedInShadowAndForARefusal(t *testing.T) {
+	b := newBank(t, 20)
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	swap := func(module []byte, who, why string) string {
+		digest := guest.DigestOf(module).String()
+		b.exec("insert into ichor.guest_event (guest, digest, state, who, reason) values ('banking', $1, 'asked', $2, $3)", digest, who, why)
+		b.install("banking", module)
+		return digest
+	}
+	const events = `select state, who, reason like '%' || $2 || '%' from ichor.guest_event where digest = $1 and state in ('shadow', 'refused', 'armed') order by id`
+	changed := swap(guesttest.Changed(t), "root@vm", "fees")
+	b.eventually("(shadow,root@vm,t)", events, changed, "fees: compared over 20")
+	b.reaches(b.pay(30, "0016", "0002"))
+	b.eventually("(shadow,root@vm,t) (refused,root@vm,t)", events, changed, "20")
+	whole := stamped(bankGuest(t), 1)
+	broken := swap(whole[:len(whole)/2], "eve@vm", "half of it")
+	b.eventually("(refused,eve@vm,t)", events, broken, "refused at scan")
+	same := swap(whole, "ann@vm", "better")
+	b.eventually("(shadow,ann@vm,t)", events, same, "better")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(same)
+	b.eventually(`(shadow,ann@vm,t) (armed,"the file",t)`, events, same, "better")
+	byHand := stamped(bankGuest(t), 2)
+	b.install("banking", byHand)
+	b.eventually(`(shadow,"the file",t)`, events, guest.DigestOf(byHand).String(), "compared over 20")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(guest.DigestOf(byHand).String())
+	b.install("banking", whole) // by hand too: what was asked for was armed since
+	b.eventually(`(shadow,ann@vm,t) (armed,"the file",t) (shadow,"the file",t)`, events, same, "")
+}

@@ -150,6 +150,27 @@ func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from t
 	return from, err
 }
 
+// AskedFor returns the event by which somebody asked for a module of a guest before they put its file in place, since the
+// module was armed the last time; zero where nobody did.
+func (in *Installer) AskedFor(ctx context.Context, guest, digest string) (asked GuestEvent, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, selectGuestEvents+`where guest = $1 and digest = $2 and state = 'asked' and id > (
+			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and digest = $2 and state = 'armed') order by id desc limit 1`, guest, digest)
+		var events []GuestEvent
+		if err == nil {
+			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
+		}
+		if err != nil {
+			return failure(err, "read who asked for a guest")
+		}
+		if len(events) > 0 {
+			asked = events[0]
+		}
+		return nil
+	})
+	return asked, err
+}
+
 // Wanted returns the event that says which module of a guest was last wanted, and the digest of the file that
 // was last taken or passed over by then; zero where there is none.
 func (in *Installer) Wanted(ctx context.Context, guest string) (wanted GuestEvent, file string, err error) {

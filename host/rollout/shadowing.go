@@ -46,10 +46,20 @@ type shadowing struct {
 	ended  bool
 }
 
-// asked says who wants a module, by which request, and why; a file's has none.
+// asked says who wants a module, by which request, and why. A file's has no request; who put it there is known where
+// they said so.
 type asked struct {
 	request  int64
 	who, why string
+}
+
+// armedBy returns who arms the module. Of a file it is the file, whoever put it there: a start tells by that which file
+// was taken last.
+func (a asked) armedBy() string {
+	if a.request == 0 {
+		return installer.WhoFile
+	}
+	return a.who
 }
 
 // firstDifferences is how many differences are kept for people.
@@ -230,7 +240,7 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 	if differences != "" {
 		said += ", " + differences
 	}
-	l, err := g.loadFor(ctx, index, s.module, s.asked.who, strings.TrimPrefix(s.asked.why+": "+said, ": "))
+	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "))
 	if err != nil {
 		if ctx.Err() == nil {
 			g.log.Warn("a guest that was compared is taken later", "guest", name, "error", err)

@@ -106,7 +106,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		}
 		var l *Loaded
 		if shadow {
-			err = g.beginShadow(ctx, index, module, asked{who: installer.WhoFile})
+			err = g.beginShadow(ctx, index, module, g.putBy(ctx, name, digest))
 		} else {
 			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")
 		}
@@ -117,7 +117,20 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	}
 	if ctx.Err() == nil && g.refuse(name, digest, err) {
 		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
-		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
+		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: g.putBy(ctx, name, digest).who, Reason: err.Error()})
 	}
 	return nil
+}
+
+// putBy returns who put a guest's file in its place, and why: an operator who swapped it said so before, else nobody is
+// known but the file. It is for people to read and decides nothing.
+func (g *Guests) putBy(ctx context.Context, name, digest string) asked {
+	e, err := g.store.AskedFor(ctx, name, digest)
+	if err != nil && ctx.Err() == nil {
+		g.log.Warn("who put a guest's file in its place cannot be read now", "guest", name, "error", err)
+	}
+	if e.Who == "" {
+		return asked{who: installer.WhoFile}
+	}
+	return asked{who: e.Who, why: e.Reason}
 }
