@@ -110,9 +110,11 @@ func printStatus(screen *screen, s *status.Status) {
 		row("degraded", "%s", screen.warn(s.Readiness.Degraded))
 	}
 	if s.Phase == status.PhaseStandby {
+		row("log", "read to %d of %d on %s", s.Next, s.LogEnd, s.Topic)
+		row("holds", "%s", holds(s.Standby))
 		return
 	}
-	if s.Snapshot == 0 && s.Next == 0 && s.Phase != status.PhaseRunning {
+	if !installs(s) {
 		row("snapshot", "not read yet, on %s", s.Topic)
 		return
 	}
@@ -137,6 +139,31 @@ func printStatus(screen *screen, s *status.Status) {
 		}
 	}
 }
+
+// installs reports whether a host has stations and figures of its own: one that stands by has not, nor one that has
+// not begun, and their zeros mean nothing.
+func installs(s *status.Status) bool {
+	return s.Phase != status.PhaseStandby && (s.Phase == status.PhaseRunning || s.Snapshot != 0 || s.Next != 0)
+}
+
+// held is how much of the log a host that stands by has, in bytes.
+func held(t *status.Tail) int {
+	if t == nil {
+		return 0
+	}
+	return t.Bytes
+}
+
+// holds says the same of it for people.
+func holds(t *status.Tail) string {
+	text := mebibytes(held(t)) + " of it, for when it takes the cohort over"
+	if t != nil && t.Full {
+		text += "; it reads on when the owner has passed some of that"
+	}
+	return text
+}
+
+func mebibytes(n int) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 // refusal says which file was not taken, and why.
 func refusal(r *status.Refusal) string {

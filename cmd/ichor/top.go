@@ -104,6 +104,12 @@ func rate(samples []status.Sample) float64 {
 
 // line says it in one line.
 func line(s *status.Status, samples []status.Sample) string {
+	switch {
+	case s.Phase == status.PhaseStandby:
+		return fmt.Sprintf("%-9s %-24s read to %d of %d  holds %s  %s", s.Phase, readyWord(s), s.Next, s.LogEnd, mebibytes(held(s.Standby)), s.Readiness.Detail)
+	case !installs(s):
+		return strings.TrimSpace(fmt.Sprintf("%-9s %-24s %s", s.Phase, readyWord(s), s.Readiness.Detail))
+	}
 	now := latest(samples)
 	return fmt.Sprintf("%-9s %-24s snapshot %d  lag %d  %.0f/s  p99 %s  suffix %d  queue %d  in flight %d  held %d", s.Phase, readyWord(s),
 		s.Snapshot, behind(s), rate(samples), seconds(now.P99), s.Suffix.Length, s.Queue.Length, s.InFlight, s.Held)
@@ -126,7 +132,6 @@ func seconds(s float64) string {
 // picture is what a terminal shows.
 func picture(screen *screen, s *status.Status, samples []status.Sample) string {
 	var b strings.Builder
-	now, perSecond := latest(samples), rate(samples)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -135,16 +140,35 @@ func picture(screen *screen, s *status.Status, samples []status.Sample) string {
 		row("", "%s", screen.warn(s.Readiness.Degraded))
 	}
 	b.WriteByte('\n')
+	switch {
+	case s.Phase == status.PhaseStandby:
+		row("log", "read to %d of %d, %s", s.Next, s.LogEnd, timeLeft(behind(s), 0))
+		row("holds", "%s", holds(s.Standby))
+	case installs(s):
+		measures(screen, s, samples, row)
+	}
+	b.WriteByte('\n')
+	loaded(screen, s, row)
+	b.WriteString("\nCtrl-C ends this\n")
+	return b.String()
+}
+
+// measures are of a host that installs.
+func measures(screen *screen, s *status.Status, samples []status.Sample, row func(name, format string, args ...any)) {
+	now, perSecond := latest(samples), rate(samples)
 	row("log", "read to %d of %d, %s", s.Next, s.LogEnd, timeLeft(behind(s), perSecond))
 	row("waiting", "%d for a decision, %d decided, of them %d in flight and %s", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, screen.some(s.Held, "held"))
 	row("snapshot", "%d, resume point %d%s", s.Snapshot, s.Resume, waitsFor(s, now.Waited))
-	row("memory", "%.1f MiB of statemaps and statements", float64(s.Bytes)/(1<<20))
+	row("memory", "%s of statemaps and statements", mebibytes(s.Bytes))
 	row("versions", "%.0f/s  %s", perSecond, spark(samples, screen.width-30, func(s *status.Sample) float64 { return float64(s.Installed) }))
 	row("p99", "%-9s %s", seconds(now.P99), spark(samples, screen.width-30, func(s *status.Sample) float64 { return s.P99 }))
 	if s.Pause != nil {
 		row("paused", "%s", screen.warn(fmt.Sprintf("by %s since %s: %s", s.Pause.Who, time.Unix(0, s.Pause.Since).Format(time.TimeOnly), s.Pause.Why)))
 	}
-	b.WriteByte('\n')
+}
+
+// loaded are the guests.
+func loaded(screen *screen, s *status.Status, row func(name, format string, args ...any)) {
 	for i := range s.Guests {
 		g := &s.Guests[i]
 		row("guest", "%s %s (%.12s) from %d", g.Guest, g.Version, g.Digest, g.From)
@@ -155,8 +179,6 @@ func picture(screen *screen, s *status.Status, samples []status.Sample) string {
 			row("", "%.12s in shadow: %d of %d compared, %d differ", sh.Digest, sh.Compared, sh.Of, sh.Differ)
 		}
 	}
-	b.WriteString("\nCtrl-C ends this\n")
-	return b.String()
 }
 
 // timeLeft says how far behind the log's end reading is, and when it is there at this rate.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,8 +61,14 @@ const toldStatus = `{"ichor":"v1","phase":"running","readiness":{"ready":%t,"rea
 // told is a host that says of itself what a test wants.
 func told(t *testing.T, ready bool, reason string, versions int) string {
 	t.Helper()
+	return saying(t, fmt.Sprintf(toldStatus, ready, reason, versions))
+}
+
+// saying is a host with a status.
+func saying(t *testing.T, is string) string {
+	t.Helper()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, toldStatus, ready, reason, versions) })
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, is) })
 	mux.HandleFunc("GET /v1/samples", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"samples":[{"installed":10,"p99_seconds":0.002},{"installed":30,"p99_seconds":0.004,"waited_seconds":3.2}]}`)
 	})
@@ -108,6 +116,46 @@ func TestTopIsAPictureOnATerminalAndLinesElsewhere(t *testing.T) {
 	}
 	if code, text := shows(t, true, nil, "top", "--address", "127.0.0.1:1", "--count", "1"); code != exitEnvironment || !strings.Contains(text, "no host answers") {
 		t.Errorf("without a host %d %q", code, text)
+	}
+}
+
+// TestAHostThatInstallsNothingShowsNothingOfOne: a standby's zeros are no snapshot and no memory, and it says what it
+// has read; one that has not begun has neither.
+func TestAHostThatInstallsNothingShowsNothingOfOne(t *testing.T) {
+	text := func(c status.Condition) string {
+		verdict := c.Judge(time.Minute)
+		s := status.Of(c, verdict, "certification")
+		s.Version, s.BytesMost, s.Guests = "v1", 256<<20, []status.Guest{}
+		is, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(is)
+	}
+	owner := status.Condition{Phase: status.PhaseStandby, Detail: "bank-1 owns the cohort, with epoch 7", Log: status.Log{HighWatermark: 110}, Tail: status.Tail{Next: 90, Bytes: 3 << 20, Full: true}}
+	address := saying(t, text(owner))
+	const holds = "holds      3.0 MiB of it, for when it takes the cohort over; it reads on when the owner has passed some of that\n"
+	top := []string{"top", "--address", address, "--count", "1"}
+	for _, c := range []struct {
+		terminal bool
+		args     []string
+		want     string
+	}{
+		{true, top, "standby  ready (bank-1 owns the cohort, with epoch 7)\n\nlog        read to 90 of 110, 20 behind\n" + holds + "\n\nCtrl-C ends this\n"},
+		{false, top, "standby   standby                  read to 90 of 110  holds 3.0 MiB  bank-1 owns the cohort, with epoch 7\n"},
+		{false, []string{"status", "--address", address}, "standby, ready (bank-1 owns the cohort, with epoch 7)\nlog        read to 90 of 110 on certification\n" + holds},
+		{true, []string{"top", "--address", saying(t, text(status.Condition{Phase: status.PhaseUnowned, Detail: "bank-1 gave the cohort away"})), "--count", "1"}, "not ready: no_owner (bank-1 gave the cohort away)\n\n\n\nCtrl-C ends this\n"},
+		{false, []string{"top", "--address", saying(t, text(status.Condition{Phase: status.PhaseStarting})), "--count", "1"}, "starting  starting\n"},
+	} {
+		code, shown := shows(t, c.terminal, []string{"NO_COLOR=1"}, c.args...)
+		if shown = strings.NewReplacer("\x1b[K", "", "\r", "").Replace(shown); code != exitOK || !strings.Contains(shown, c.want) {
+			t.Errorf("%v: %d %q, want %q", c.args, code, shown, c.want)
+		}
+		for _, no := range []string{"snapshot", "resume point", "memory", "p99", "in flight"} {
+			if strings.Contains(shown, no) {
+				t.Errorf("%v says %q in %q", c.args, no, shown)
+			}
+		}
 	}
 }
 
