@@ -36,6 +36,9 @@ type fakeHost struct {
 	pause   *status.Pause
 	waiting status.Reason // why the snapshot does not move at this instant
 	standby bool
+	never   bool // standing by, it never had the cohort
+	alone   bool // no other stands by
+	full    bool // standing by, it holds as much as it may
 	version string
 	shadow  bool
 	// converting is the digest of the module that was last armed.
@@ -104,18 +107,19 @@ func (h *fakeHost) with(change func()) {
 	change()
 }
 
-// Status implements admin.Host: 1,000 versions a second.
+// Status implements admin.Host: 1,000 versions a second are installed, and each other station has a speed of its own, so
+// that none can be taken for another.
 func (h *fakeHost) Status() status.Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	done := uint64(time.Since(h.began) / time.Millisecond)
 	s := status.Status{
 		Version: h.version, Phase: status.PhaseRunning, Readiness: h.readiness(), Topic: "certification",
-		Snapshot: talos.Version(1_000_000 + done), Resume: talos.Position(999_000 + done), Next: talos.Position(1_000_600 + done), LogEnd: talos.Position(1_000_640 + done),
-		Suffix: status.Depth{Length: 12, Head: talos.Version(1_000_590 + done)}, Queue: status.Depth{Length: 57, Head: talos.Version(1_000_001 + done)},
+		Snapshot: talos.Version(1_000_000 + 4*done), Resume: talos.Position(999_000 + 4*done), Next: talos.Position(1_000_600 + 5*done), LogEnd: talos.Position(1_000_640 + 5*done),
+		Suffix: status.Depth{Length: 12, Head: talos.Version(1_000_590 + 5*done)}, Queue: status.Depth{Length: 57, Head: talos.Version(1_000_001 + 4*done)},
 		InFlight: 48, Held: len(h.held), Lanes: 4, LanesUp: 4, Bytes: 61 << 20, BytesMost: 256 << 20, Pause: h.pause,
 		Guests: h.guests(),
-		Counts: replicator.Stats{Candidates: done + 5000, Committed: done + 4800, Aborted: 200, Forwarded: done + 4900, Converted: done + 4850, Installed: done + 4800, Groups: done / 40, Poisoned: uint64(len(h.held)), PausedLongest: 3_000_000},
+		Counts: replicator.Stats{Candidates: 5*done + 5000, Committed: 4*done + 4800, Aborted: 200, Forwarded: 3*done + 4900, Converted: 2*done + 4850, Installed: done + 4800, Groups: done / 40, Poisoned: uint64(len(h.held)), PausedLongest: 3_000_000},
 	}
 	if h.waiting != "" {
 		s.Waiting, s.Blocker = h.waiting, s.Suffix.Head
@@ -123,9 +127,10 @@ func (h *fakeHost) Status() status.Status {
 	if len(h.held) > 0 {
 		s.Snapshot, s.Waiting, s.Blocker = h.held[0].Version-1, status.PoisonHeld, h.held[0].Version
 	}
-	if h.standby {
-		s.Phase, s.Guests, s.Held = status.PhaseStandby, nil, 0
-		s.Standby = &status.Tail{Next: s.Next, Bytes: 3 << 20}
+	if h.standby { // it has no core, and so none of its figures
+		is := status.Condition{Phase: status.PhaseStandby, Tail: status.Tail{Next: s.Next, Bytes: 3 << 20, Full: h.full}, Log: status.Log{HighWatermark: s.LogEnd}}
+		s = status.Of(is, h.readiness(), s.Topic)
+		s.Version, s.BytesMost, s.Guests = h.version, 256<<20, []status.Guest{}
 	}
 	return s
 }
@@ -140,7 +145,7 @@ func (h *fakeHost) Readiness() status.Readiness {
 func (h *fakeHost) readiness() status.Readiness {
 	switch {
 	case h.standby:
-		return status.Readiness{Ready: true, Reason: status.Standby, Detail: "ichor-1 owns the cohort, epoch 7"}
+		return status.Readiness{Ready: true, Reason: status.Standby, Detail: "ichor-1 owns the cohort, with epoch 7"}
 	case h.pause != nil:
 		return status.Readiness{Reason: status.Paused, Detail: "by " + h.pause.Who + ": " + h.pause.Why}
 	case len(h.held) > 0:
@@ -151,6 +156,8 @@ func (h *fakeHost) readiness() status.Readiness {
 
 // Samples implements admin.Host: a quarter of an hour in which it works off a backlog of an outage.
 func (h *fakeHost) Samples() []status.Sample {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	now := time.Now().Truncate(time.Second)
 	all := make([]status.Sample, 900)
 	for i := range all {
@@ -160,7 +167,8 @@ func (h *fakeHost) Samples() []status.Sample {
 			At: at.UnixNano(), Ready: true, Installed: uint64(900 + 8*wave), Suffix: 4 + wave%17, Queue: 40 + wave, InFlight: 20 + wave%31, Held: len(h.held), Bytes: (40 + wave) << 20,
 			Waited: float64(wave) / 4000, P50: 0.0022 + float64(wave)/50000, P99: 0.006 + float64(wave%13)/2000,
 		}
-		s.Snapshot, s.Next, s.LogEnd = talos.Version(100_000+1000*i), talos.Position(100_050+1000*i), talos.Position(100_090+1000*i)
+		end := 1000 * at.Unix()
+		s.Snapshot, s.Next, s.LogEnd = talos.Version(end-90), talos.Position(end-40), talos.Position(end)
 		if i > 300 && i < 340 { // an outage
 			s.Installed, s.P50, s.P99, s.Waited, s.Ready = 0, 0, 0, float64(i-300), false
 		}
@@ -171,6 +179,9 @@ func (h *fakeHost) Samples() []status.Sample {
 			}
 			s.Snapshot -= talos.Version(behind)
 			s.Next -= talos.Position(behind / 2)
+		}
+		if h.standby && (i >= 600 || h.never) { // since it gave the cohort away, five minutes ago, it measures nothing
+			s = status.Sample{At: s.At, Ready: true}
 		}
 		all[i] = s
 	}
@@ -209,6 +220,8 @@ func (h *fakeHost) Version(_ context.Context, v talos.Version) (status.Version, 
 	read := h.began.Add(-90 * time.Second).UnixNano()
 	x := status.Version{Version: v, Outcome: "committed", Safepoint: v - 3, Decided: talos.Position(v + 2), Received: read, Guest: newModule}
 	switch {
+	case h.standby:
+		return status.Version{}, errors.New("this host stands by, and the owner knows: ichor-1 owns the cohort, with epoch 7")
 	case v > 0 && v < 10:
 		return status.Version{}, errors.New("the host does not run yet, or no more: see /readyz")
 	case h.heldRow(v) != nil:
@@ -319,7 +332,7 @@ func (h *fakeHost) guests() []status.Guest {
 			text, _ := json.Marshal(map[string]any{"version": v, "xid": "f100642e-5f9f-4e53-89a2-9801332f1d2e", "kind": "differ", "aspect": "value", "what": `statement 1 has $1 = "1", and the old one "1.0"`, "statemap": `[{"TRANSFER": {"amount":1.0,"from":"0039","to":"0029"}}]`, "old": side(&half), "new": side(&one)})
 			return text
 		}
-		g.Shadow = &status.Shadow{Digest: oldModule, Of: 10_000, Compared: 6600, Missed: 3, Same: 6587, Differ: 10, NewRejects: 3, Differences: "sha256:96e51f3d788812f6974fcb159cf54f09ebc0dd8f1e399fac597557b8cb9d2660", First: []json.RawMessage{difference(5), difference(9)}}
+		g.Shadow = &status.Shadow{Digest: oldModule, Of: 10_000, Compared: 6604, Missed: 3, Same: 6587, Differ: 10, NewRejects: 3, OldRejected: 4, Differences: "sha256:96e51f3d788812f6974fcb159cf54f09ebc0dd8f1e399fac597557b8cb9d2660", First: []json.RawMessage{difference(5), difference(9)}}
 		g.Refused = &status.Refusal{Digest: oldModule, Reason: "its vectors fail: GREET", At: h.began.UnixNano()}
 		g.Judged = []status.Judgement{{Digest: oldModule, Reason: "no trusted key signed it", At: h.began.UnixNano()}}
 	}
@@ -331,9 +344,13 @@ func (h *fakeHost) Guests(context.Context, int) (admin.Guests, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at := h.began.Add(-2 * time.Hour)
+	guests := h.guests()
+	if h.standby {
+		guests = []status.Guest{}
+	}
 	return admin.Guests{
-		Guests: h.guests(),
-		Ranges: []rollout.Range{{Guest: "banking", From: 1, To: 4770, Digest: oldModule, At: at, Who: "the file", Reason: "it lay there when the host began"}, {Guest: "banking", From: 4771, Digest: newModule, At: at.Add(time.Hour), Who: "carol", Reason: "fees in cents"}},
+		Guests: guests,
+		Ranges: []rollout.Range{{Guest: "banking", From: 1, To: 4770, Digest: oldModule, At: at, Who: "the file", Reason: "it lay there when the host began"}, {Guest: "banking", From: 812, To: 3007, Held: 2, Digest: newModule, Who: "ichor", Reason: "held, and converted by this module"}, {Guest: "banking", From: 4771, Digest: newModule, At: at.Add(time.Hour), Who: "carol", Reason: "fees in cents"}},
 		Events: []installer.GuestEvent{
 			{ID: 3, At: at.Add(time.Hour), Guest: "banking", Digest: newModule, State: installer.GuestActive, From: 4771, Who: "ichor"},
 			{ID: 2, At: at.Add(time.Hour), Guest: "banking", Digest: newModule, State: installer.GuestArmed, Who: "carol", Reason: "fees in cents"},
@@ -355,6 +372,16 @@ func (h *fakeHost) Ask(_ context.Context, r installer.Request) (installer.Reques
 		h.pause = nil
 	}
 	return r, err
+}
+
+// MayHandOver implements admin.Host.
+func (h *fakeHost) MayHandOver(context.Context, bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.alone {
+		return &installer.RefusedError{What: "no other host stands by"}
+	}
+	return nil
 }
 
 // AskHeld implements admin.Host. What is done is held no more.

@@ -156,14 +156,20 @@ func held(t *status.Tail) int {
 
 // holds says the same of it for people.
 func holds(t *status.Tail) string {
-	text := mebibytes(held(t)) + " of it, for when it takes the cohort over"
+	text := binary(held(t)) + " of it, for when it takes the cohort over"
 	if t != nil && t.Full {
 		text += "; it reads on when the owner has passed some of that"
 	}
 	return text
 }
 
-func mebibytes(n int) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// binary writes a size in the unit that suits it.
+func binary(n int) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
 
 // refusal says which file was not taken, and why.
 func refusal(r *status.Refusal) string {

@@ -106,7 +106,7 @@ func rate(samples []status.Sample) float64 {
 func line(s *status.Status, samples []status.Sample) string {
 	switch {
 	case s.Phase == status.PhaseStandby:
-		return fmt.Sprintf("%-9s %-24s read to %d of %d  holds %s  %s", s.Phase, readyWord(s), s.Next, s.LogEnd, mebibytes(held(s.Standby)), s.Readiness.Detail)
+		return fmt.Sprintf("%-9s %-24s read to %d of %d  holds %s  %s", s.Phase, readyWord(s), s.Next, s.LogEnd, binary(held(s.Standby)), s.Readiness.Detail)
 	case !installs(s):
 		return strings.TrimSpace(fmt.Sprintf("%-9s %-24s %s", s.Phase, readyWord(s), s.Readiness.Detail))
 	}
@@ -159,7 +159,7 @@ func measures(screen *screen, s *status.Status, samples []status.Sample, row fun
 	row("log", "read to %d of %d, %s", s.Next, s.LogEnd, timeLeft(behind(s), perSecond))
 	row("waiting", "%d for a decision, %d decided, of them %d in flight and %s", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, screen.some(s.Held, "held"))
 	row("snapshot", "%d, resume point %d%s", s.Snapshot, s.Resume, waitsFor(s, now.Waited))
-	row("memory", "%s of statemaps and statements", mebibytes(s.Bytes))
+	row("memory", "%s of statemaps and statements", binary(s.Bytes))
 	row("versions", "%.0f/s  %s", perSecond, spark(samples, screen.width-30, func(s *status.Sample) float64 { return float64(s.Installed) }))
 	row("p99", "%-9s %s", seconds(now.P99), spark(samples, screen.width-30, func(s *status.Sample) float64 { return s.P99 }))
 	if s.Pause != nil {

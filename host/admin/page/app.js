@@ -71,7 +71,7 @@ function Theme() {
 		set(to);
 	};
 	return html`<label class="theme"><span class="unseen">Theme</span><select value=${is} onChange=${choose}>
-		${[['system', 'as the system'], ['light', 'light'], ['dark', 'dark']].map(([name, says]) => html`<option key=${name} value=${name} selected=${name === is}>${says}</option>`)}</select></label>`;
+		${[['system', 'system'], ['light', 'light'], ['dark', 'dark']].map(([name, says]) => html`<option key=${name} value=${name} selected=${name === is}>${says}</option>`)}</select></label>`;
 }
 
 // Who is who asks, and where a token is given.

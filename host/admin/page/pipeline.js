@@ -1,20 +1,21 @@
 // The section of the pipeline: from the log to the snapshot, and why it waits.
 import { html } from './html.js';
 import { Ask, change } from './asking.js';
-import { bytes, count, ms, plural, rate, span } from './format.js';
+import { bytes, count, ms, rate, span } from './format.js';
 import { may, reads } from './host.js';
 import { Facts, State, Time, Version } from './parts.js';
 import { reasons } from './reasons.js';
 import { to } from './route.js';
-import { behind, rateOf, status, timeToEnd, useSamples } from './state.js';
-import { Spark } from './spark.js';
+import { behind, installs, rateOf, status, timeToEnd, useSamples } from './state.js';
+import { Kept, Station } from './station.js';
 import { meanwhile, stage } from './words.js';
 
 // Pipeline is the section.
 export function Pipeline() {
 	const s = status.value;
 	if (!s) return html`<p class="faint">Asking the host…</p>`;
-	return html`<${Readiness} of=${s} />${reads.value && s.counts && html`<${Stages} of=${s} /><${Cohort} of=${s} /><${Counts} of=${s.counts} />`}`;
+	if (!reads.value || !s.counts) return html`<${Readiness} of=${s} />`;
+	return html`<${Readiness} of=${s} />${s.standby && html`<${Kept} of=${s} />`}${installs(s) && html`<${Stages} of=${s} />`}<${Cohort} of=${s} />${installs(s) && html`<${Counts} of=${s.counts} />`}`;
 }
 
 // Readiness is whether the host makes progress, and if not why and what to do.
@@ -62,48 +63,38 @@ function Stages({ of: s }) {
 		},
 		{
 			name: 'lanes', title: 'Lanes', big: s.in_flight, of: `in flight, ${s.lanes_up} of ${s.lanes} lanes`, rate: installed, series: samples.map((x) => x.in_flight),
-			more: [['groups', rate(groups)], ['a group has', groups > 0 && plural(Math.round(installed / groups), 'version')]], waits: s.pause && `Paused by ${s.pause.who}.`,
+			more: [['groups', rate(groups)], ['versions a group', groups > 0 && count(Math.round(installed / groups))]], waits: s.pause && `Paused by ${s.pause.who}.`,
 		},
 		{
-			name: 'snapshot', title: 'Snapshot', big: s.snapshot, of: 'all up to it is installed', rate: rateOf((x) => x.snapshot), series: samples.map((x) => x.waited_seconds), per: 'positions',
-			more: [['age', latest && span(latest.waited_seconds)], ['behind the end', latest && count(behind(latest))],
+			name: 'snapshot', title: 'Snapshot', version: s.snapshot, of: 'all up to it is installed', rate: rateOf((x) => x.snapshot), series: samples.map((x) => x.waited_seconds), per: 'positions',
+			more: [['age', latest && span(latest.waited_seconds)], ['behind the end', count(behind({ ...s, suffix: s.suffix.length, queue: s.queue.length }))],
 				['at the end', latest && (left === Infinity ? 'never, at this rate' : left > 0 ? `in ${span(left)}` : 'now')]],
 		},
 	];
-	return html`<section aria-labelledby="stages"><h2 id="stages" class="unseen">The way of a version</h2><ol class="stages">${stages.map((x) => html`<${Stage} key=${x.name} of=${x}
+	return html`<section aria-labelledby="stages"><h2 id="stages" class="unseen">The way of a version</h2><ol class="stages">${stages.map((x) => html`<${Station} key=${x.name} of=${x}
 		waits=${x.waits || (at === x.name && sentence && remedy(sentence))} well=${at === x.name && well} blocker=${at === x.name ? s.blocker : 0} />`)}</ol></section>`;
 }
 
-function Stage({ of: x, waits, well, blocker }) {
-	const why = waits ? html`<${State} is="odd">${waits}<//>` : well;
-	return html`<li class=${'stage' + (waits ? ' waits' : '')}>
-		<h3>${x.title}</h3>
-		<p class="big">${x.name === 'snapshot' ? x.big : count(x.big)}</p><p class="faint">${x.of}</p>
-		<p class="rate">${rate(x.rate)}${x.per && html` <span class="faint">${x.per}</span>`}</p>
-		<${Spark} of=${x.series} />
-		<${Facts} of=${x.more} />
-		${why && html`<p class=${waits ? 'why' : 'why faint'}>${why}${blocker > 0 && html` Version <${Version} of=${blocker} />.`}</p>`}
-	</li>`;
-}
-
-// Cohort is who has it, and what an operator may ask for.
+// Cohort is who has it, and what an operator may ask for. A host that installs nothing has no memory in use and no
+// resume point, nor does it know of a pause: what ends one may then be asked for as well as one.
 function Cohort({ of: s }) {
-	const standby = s.standby;
+	const own = installs(s);
 	const share = s.bytes_most ? s.bytes / s.bytes_most : 0;
 	return html`<section class="card" aria-labelledby="cohort"><h2 id="cohort">Cohort</h2>
 		<${Facts} of=${[
 			['this host', { running: 'owns the cohort', standby: 'stands by' }[s.phase] || s.phase],
-			['holds of the log', standby && `${bytes(standby.bytes)}, up to position ${standby.next}${standby.full ? ', full' : ''}`],
 			['paused', s.pause && html`by ${s.pause.who} since <${Time} at=${ms(s.pause.since_ns)} />: ${s.pause.reason}`],
-			['memory', html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? ', full: reading waits' : ''}`],
-			['resume point', s.resume], ['topic', s.topic], ['Ichor', s.ichor],
+			['memory', own && html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? ', full: reading waits' : ''}`],
+			['resume point', own && s.resume], ['topic', s.topic], ['Ichor', s.ichor],
 		]} />
-		${may('operator') && html`<p class="buttons">${s.pause
-			? html`<${Ask} of=${{ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume', s.pause.request) }} />`
-			: html`<${Ask} of=${{ title: 'Pause', verb: 'Pause', effect: 'Nothing is installed, in this host or the next, until it is resumed. Reading goes on until the memory is full.', send: change('v1/pause') }} />`}
-			<${Ask} of=${{ title: 'Hand over', verb: 'Hand over', effect: 'The host that owns the cohort finishes what is in flight and gives it to one that stands by. Without one this is refused.', send: change('v1/handover') }} /></p>`}
+		${may('operator') && html`<p class="buttons">${!s.pause && html`<${Ask} of=${pause} />`}${(s.pause || !own) && html`<${Ask} of=${resume(s.pause)} />`}<${Ask} of=${handover} /></p>`}
 	</section>`;
 }
+
+const pause = { title: 'Pause', verb: 'Pause', effect: 'Nothing is installed, in this host or the next, until it is resumed. Reading goes on until the memory is full.', send: change('v1/pause') };
+// resume ends the pause that is shown, and no later one.
+const resume = (shown) => ({ title: 'Resume', verb: 'Resume', effect: 'The pause ends, and what was decided meanwhile is installed.', send: change('v1/resume', shown?.request) });
+const handover = { title: 'Hand over', verb: 'Hand over', effect: 'The host that owns the cohort finishes what is in flight and gives it to one that stands by. Without one this is refused.', send: change('v1/handover') };
 
 // Counts are all counts of the core.
 function Counts({ of: counts }) {

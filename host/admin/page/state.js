@@ -11,6 +11,10 @@ const statuses = signal([]);
 // status is the latest, undefined before one.
 export const status = computed(() => statuses.value.at(-1)?.status);
 
+// installs says whether a status has stations and figures of its own: a host that stands by has not, nor one that has not
+// begun, and their zeros mean nothing.
+export const installs = (s) => s.phase !== 'standby' && (s.phase === 'running' || s.snapshot > 0 || s.next > 0);
+
 // useStatus asks for the status each second. Without a role the host says whether it is ready, and no more.
 export function useStatus() {
 	return useFeed(reads.value ? 'v1/status' : 'readyz', everySecond, async (path) => {
@@ -23,7 +27,7 @@ export function useStatus() {
 
 // rateOf returns how many a second something grew by, undefined while that is not known. Count reads it from a status.
 export function rateOf(read) {
-	const all = statuses.value.filter((s) => s.status.counts);
+	const all = statuses.value.filter((s) => s.status.counts && s.status.phase === status.value.phase); // another phase counts from elsewhere
 	if (all.length < 2) return undefined;
 	const [from, until] = [all[0], all.at(-1)];
 	const grown = read(until.status) - read(from.status);
@@ -41,7 +45,10 @@ export function useSamples() {
 	});
 }
 
-// behind returns how many positions of the log a sample was behind its end.
+// known says whether a sample is of a host that had the cohort: one that stands by, or has not begun, measures nothing.
+export const known = (s) => s.log_end > 0;
+
+// behind returns how many positions of the log a sample, or a status like one, was behind its end.
 export const behind = (s) => (s.suffix + s.queue === 0 && s.next >= s.log_end ? 0 : Math.max(0, s.log_end - 1 - s.snapshot));
 
 const rateOver = 10; // samples
@@ -52,7 +59,7 @@ const keepsUp = 2; // seconds of work; a host that has no more is at the end as 
 // that at which it came nearer, or where little is left that at which it goes on. Infinity while it does neither.
 export function timeToEnd(samples, at = samples.length - 1) {
 	const now = samples[at];
-	const from = samples[Math.max(0, at - rateOver)];
+	const from = samples.slice(Math.max(0, at - rateOver), at + 1).find(known);
 	if (!now || behind(now) === 0) return 0;
 	const seconds = (ms(now.at_ns) - ms(from.at_ns)) / 1e3;
 	const left = (behind(now) * seconds) / (now.snapshot - from.snapshot);
