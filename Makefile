@@ -6,6 +6,7 @@ MODULES   ?= 100000
 SEEDS     ?= 20000
 CHROME    ?= chromium
 SHOTS     ?= $(CURDIR)/.build/shots
+TOKEN     ?= $(ICHOR_TOKEN)
 
 # The version is stamped by hand, so that a checkout whose owner is another user builds too.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -81,8 +82,8 @@ test-arm64: go ## what is computed differently on arm64, built for it and run by
 page: browser ## the page in a real browser, and what is wrong with it for who cannot see or point; needs chromium (CHROME=path), node and npm
 	@cd .ci/page && CHROME="$(CHROME)" go test -count=1 -timeout 20m $(TESTFLAGS) .
 
-page-shots: browser ## pictures of every section of the page, wide and narrow, light and dark, in SHOTS (.build/shots); needs chromium (CHROME=path)
-	@cd .ci/page && CHROME="$(CHROME)" go test -count=1 -timeout 20m -run Shots . -args -shots "$(SHOTS)"
+page-shots: browser ## pictures of every section of the page, wide and narrow, light and dark, in SHOTS (.build/shots); URL=http://… TOKEN=… of a running host; needs chromium (CHROME=path)
+	@cd .ci/page && CHROME="$(CHROME)" ICHOR_TOKEN="$(TOKEN)" go test -count=1 -timeout 20m -run Shots . -args -shots "$(SHOTS)" -url "$(URL)"
 	@echo "pictures are in $(SHOTS)"
 
 browser: go

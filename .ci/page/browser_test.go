@@ -37,7 +37,10 @@ const (
 	tokenFile = "vera viewer " + viewing + "\nann operator " + operating + "\ncarol deployer " + deploying + "\n"
 )
 
-var shots = flag.String("shots", "", "a directory for pictures of every section")
+var (
+	shots   = flag.String("shots", "", "a directory for pictures of every section")
+	picture = flag.String("url", "", "a running host to take the pictures of, with the token in ICHOR_TOKEN where it has tokens; else they are of a fake one")
+)
 
 // patience is for what a page does by itself, at the latest: only a broken one needs it.
 const patience = 30 * time.Second
@@ -75,8 +78,7 @@ func TestMain(m *testing.M) {
 type tab struct {
 	t      *testing.T
 	ctx    context.Context
-	host   *fakeHost
-	server *httptest.Server
+	base   string // the host's address, without a / at its end
 	tokens string // the file of them; empty for none
 
 	asks atomic.Int64 // of the host
@@ -98,8 +100,7 @@ var usual = view{1280, "light"}
 // nothing to complain about, and the page must have asked its own host alone.
 func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 	t.Helper()
-	ctx, end := chromedp.NewContext(browser)
-	p := &tab{t: t, ctx: ctx, host: h}
+	p := &tab{t: t}
 	opts := admin.Options{ModuleMost: 1 << 20}
 	if tokens != "" {
 		p.tokens = filepath.Join(t.TempDir(), "tokens")
@@ -108,25 +109,34 @@ func open(t *testing.T, h *fakeHost, tokens, token, place string, v view) *tab {
 		opts.Tokens, err = admin.ReadTokens(p.tokens, slog.New(slog.DiscardHandler))
 		p.must(err)
 	}
-	p.server = httptest.NewServer(p.counted(admin.Handler(opts, prometheus.NewRegistry(), h)))
-	t.Cleanup(func() {
+	server := httptest.NewServer(p.counted(admin.Handler(opts, prometheus.NewRegistry(), h)))
+	t.Cleanup(server.Close)
+	p.base = server.URL
+	p.show(token, place, v)
+	return p
+}
+
+// show opens the tab and shows the page of the host at its address.
+func (p *tab) show(token, place string, v view) {
+	p.t.Helper()
+	var end context.CancelFunc
+	p.ctx, end = chromedp.NewContext(browser)
+	p.t.Cleanup(func() {
 		end()
-		p.server.Close()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		for _, problem := range p.problems {
-			t.Error(problem)
+			p.t.Error(problem)
 		}
 	})
-	p.must(chromedp.Listen(ctx, p.watch))
+	p.must(chromedp.Listen(p.ctx, p.watch))
 	p.look(v)
-	p.must(chromedp.Do(ctx, chromedp.Navigate(p.server.URL+"/")))
+	p.must(chromedp.Do(p.ctx, chromedp.Navigate(p.base+"/")))
 	if token != "" {
 		p.eval(fmt.Sprintf(`sessionStorage.setItem('ichor.token', %q)`, token))
-		p.must(chromedp.Do(ctx, chromedp.Reload()))
+		p.must(chromedp.Do(p.ctx, chromedp.Reload()))
 	}
 	p.visit(place)
-	return p
 }
 
 // rewrite writes the file of tokens, which the host reads again within a second.
@@ -138,10 +148,10 @@ func (p *tab) rewrite(tokens string) {
 // me returns what the host says of who has a token.
 func (p *tab) me(token string) string {
 	p.t.Helper()
-	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.server.URL+"/v1/me", nil)
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.base+"/v1/me", nil)
 	p.must(err)
 	r.Header.Set("Authorization", "Bearer "+token)
-	answer, err := p.server.Client().Do(r)
+	answer, err := http.DefaultClient.Do(r)
 	p.must(err)
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
@@ -203,7 +213,7 @@ func (p *tab) watch(event any) {
 			complain("the browser says: %s", e.Entry.Text)
 		}
 	case *network.EventRequestWillBeSent:
-		if !strings.HasPrefix(e.Request.URL, p.server.URL+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
+		if !strings.HasPrefix(e.Request.URL, p.base+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
 			complain("the page asks %s", e.Request.URL)
 		}
 	}
