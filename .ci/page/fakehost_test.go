@@ -36,9 +36,11 @@ type fakeHost struct {
 	pause   *status.Pause
 	waiting status.Reason // why the snapshot does not move at this instant
 	standby bool
+	loading bool // it has just begun, and loads its guests
+	took    int  // so many seconds ago it took the cohort over; 0 for long ago
 	never   bool // standing by, it never had the cohort
 	alone   bool // no other stands by
-	full    bool // standing by, it holds as much as it may
+	full    bool // it reads nothing more: it holds as much of what is decided, or standing by of the log, as it may
 	version string
 	shadow  bool
 	// converting is the digest of the module that was last armed.
@@ -117,7 +119,7 @@ func (h *fakeHost) Status() status.Status {
 		Version: h.version, Phase: status.PhaseRunning, Readiness: h.readiness(), Topic: "certification",
 		Snapshot: talos.Version(1_000_000 + 4*done), Resume: talos.Position(999_000 + 4*done), Next: talos.Position(1_000_600 + 5*done), LogEnd: talos.Position(1_000_640 + 5*done),
 		Suffix: status.Depth{Length: 12, Head: talos.Version(1_000_590 + 5*done)}, Queue: status.Depth{Length: 57, Head: talos.Version(1_000_001 + 4*done)},
-		InFlight: 48, Held: len(h.held), Lanes: 4, LanesUp: 4, Bytes: 61 << 20, BytesMost: 256 << 20, Pause: h.pause,
+		InFlight: 48, Held: len(h.held), Lanes: 4, LanesUp: 4, Bytes: 61 << 20, BytesMost: 256 << 20, Pause: h.pause, Paused: h.full,
 		Guests: h.guests(),
 		Counts: replicator.Stats{Candidates: 5*done + 5000, Committed: 4*done + 4800, Aborted: 200, Forwarded: 3*done + 4900, Converted: 2*done + 4850, Installed: done + 4800, Groups: done / 40, Poisoned: uint64(len(h.held)), PausedLongest: 3_000_000},
 	}
@@ -127,8 +129,11 @@ func (h *fakeHost) Status() status.Status {
 	if len(h.held) > 0 {
 		s.Snapshot, s.Waiting, s.Blocker = h.held[0].Version-1, status.PoisonHeld, h.held[0].Version
 	}
-	if h.standby { // it has no core, and so none of its figures
-		is := status.Condition{Phase: status.PhaseStandby, Tail: status.Tail{Next: s.Next, Bytes: 3 << 20, Full: h.full}, Log: status.Log{HighWatermark: s.LogEnd}}
+	if h.standby || h.loading { // it has no core, and so none of its figures
+		is := status.Condition{Phase: status.PhaseGuests}
+		if h.standby {
+			is = status.Condition{Phase: status.PhaseStandby, Tail: status.Tail{Next: s.Next, Bytes: 3 << 20, Full: h.full}, Log: status.Log{HighWatermark: s.LogEnd}}
+		}
 		s = status.Of(is, h.readiness(), s.Topic)
 		s.Version, s.BytesMost, s.Guests = h.version, 256<<20, []status.Guest{}
 	}
@@ -146,6 +151,8 @@ func (h *fakeHost) readiness() status.Readiness {
 	switch {
 	case h.standby:
 		return status.Readiness{Ready: true, Reason: status.Standby, Detail: "ichor-1 owns the cohort, with epoch 7"}
+	case h.loading:
+		return status.Readiness{Reason: status.LoadingGuests}
 	case h.pause != nil:
 		return status.Readiness{Reason: status.Paused, Detail: "by " + h.pause.Who + ": " + h.pause.Why}
 	case len(h.held) > 0:
@@ -180,7 +187,7 @@ func (h *fakeHost) Samples() []status.Sample {
 			s.Snapshot -= talos.Version(behind)
 			s.Next -= talos.Position(behind / 2)
 		}
-		if h.standby && (i >= 600 || h.never) { // since it gave the cohort away, five minutes ago, it measures nothing
+		if h.standby && (i >= 600 || h.never) || h.took > 0 && i < len(all)-h.took { // it measures nothing without the cohort, which a standby gave away five minutes ago
 			s = status.Sample{At: s.At, Ready: true}
 		}
 		all[i] = s

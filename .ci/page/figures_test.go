@@ -57,7 +57,8 @@ func lines(t *testing.T, what, got string, want ...string) {
 
 // TestEachStationHasItsOwnFigures: what is compared is drawn at one instant, so that no clock counts.
 func TestEachStationHasItsOwnFigures(t *testing.T) {
-	p := open(t, newFakeHost(0), "", "", "", usual)
+	h := newFakeHost(0)
+	p := open(t, h, "", "", "", usual)
 	p.drawn(`log.big === '40' && log.of === 'positions unread' && number(log.facts.end) === number(log.facts['read next']) + 40`)
 	p.drawn(`suffix.big === '12' && suffix.of === 'wait for a decision' && number(suffix.facts.lowest) === number(log.facts['read next']) - 10`)
 	p.drawn(`queue.big === '57' && queue.of === 'forwarded, not passed' && number(queue.facts.frontier) === number(snapshot.big) + 1`)
@@ -67,10 +68,14 @@ func TestEachStationHasItsOwnFigures(t *testing.T) {
 	// The speeds of the fake host, against that of its lanes.
 	p.drawn(`[[log, 5], [suffix, 3], [queue, 2], [lanes, 1], [snapshot, 4]].every(([station, times]) => Math.abs(number(station.rate) / number(lanes.rate) / times - 1) < 0.01 && /^[\d,]+\/s( positions)?$/.test(station.rate))`)
 	facts := p.facts("[aria-labelledby=cohort]")
-	lines(t, "cohort", facts, "this host: owns the cohort", "memory: 61 MiB of 256 MiB (24 %)", "resume point: …", "topic: certification", "Ichor: v0.9.0")
+	lines(t, "cohort", facts, "this host: owns the cohort", "memory: 61 MiB of 256 MiB (24 %)", "resume point: …", "topic: certification", "Ichor: v0.9.0")
 	p.until(`Math.abs(document.querySelector('meter').value - 61 / 256) < 0.001`)
 	p.press("summary", "All counts")
 	p.says(".counts", "paused longest 3 ms")
+	p.until(`!document.querySelector('.stage.waits')`)
+	h.with(func() { h.full = true })
+	p.says(".stage.waits", "Reading waits: what is decided fills its share of the memory.")
+	p.says("dd", "61 MiB of 256 MiB (24 %); what is decided fills its share")
 }
 
 // TestStandbyShowsWhatItHas: what it has read and holds, and who owns the cohort; neither stations nor figures of a core,
@@ -81,10 +86,10 @@ func TestStandbyShowsWhatItHas(t *testing.T) {
 	p := open(t, h, tokenFile, operating, "", usual)
 	p.says(".verdict", "Ready standby")
 	p.says(".verdict", "ichor-1 owns the cohort, with epoch 7")
-	p.drawn(`Object.keys(stations).join() === 'log,held of the log' && log.big === '40' && number(log.facts.end) === number(log.facts['read next']) + 40 && number(log.rate) > 0`)
-	p.drawn(`stations['held of the log'].big === '3 MiB' && !document.querySelector('.waits')`)
+	p.drawn(`Object.keys(stations).join() === 'log,memory' && log.big === '40' && number(log.facts.end) === number(log.facts['read next']) + 40 && number(log.rate) > 0`)
+	p.drawn(`stations.memory.big === '3 MiB' && !document.querySelector('.waits')`)
 	lines(t, "cohort", p.facts("[aria-labelledby=cohort]"), "this host: stands by", "topic: certification", "Ichor: v0.9.0")
-	for _, no := range []string{"Snapshot", "Suffix", "lanes", "memory", "resume point", "All counts"} {
+	for _, no := range []string{"Snapshot", "Suffix", "lanes", "resume point", "All counts"} {
 		p.saysNot("main", no)
 	}
 	h.with(func() { h.full = true })
@@ -108,15 +113,27 @@ func TestStandbyShowsWhatItHas(t *testing.T) {
 	p.says("h2", "banking") // by the history, which the database has
 }
 
+// TestHostThatHasNotBegunHasNoFigures: why it is not ready is all that it can say.
+func TestHostThatHasNotBegunHasNoFigures(t *testing.T) {
+	h := newFakeHost(0)
+	h.loading = true
+	p := open(t, h, "", "", "", usual)
+	p.says(".verdict", "Not ready loading_guests")
+	lines(t, "cohort", p.facts("[aria-labelledby=cohort]"), "this host: loading_guests", "topic: certification", "Ichor: v0.9.0")
+	p.until(`!document.querySelector('.stage') && !document.querySelector('.counts')`)
+}
+
 // TestTakeOverIsNoRate: what a standby does not know counts from nowhere, so that no rate is taken across its end.
 func TestTakeOverIsNoRate(t *testing.T) {
 	h := newFakeHost(0)
-	h.standby = true
+	h.standby, h.took = true, 30
 	p := open(t, h, "", "", "", usual)
 	p.says(".stage", "for when it takes the cohort over")
 	p.eval(`{ window.highest = 0; setInterval(() => { for (const e of document.querySelectorAll('.stage .rate')) window.highest = Math.max(window.highest, Number(e.innerText.replace(/[^\d.]/g, ''))); }, 20); }`)
 	h.with(func() { h.standby = false })
 	p.drawn(`snapshot && number(snapshot.rate) > 0 && number(lanes.rate) > 0`)
+	// What is drawn begins with the take-over; else it is of two minutes.
+	p.until(`document.querySelectorAll('.spark polyline').length === 5 && [...document.querySelectorAll('.spark polyline')].every((e) => e.points.length >= 30 && e.points.length < 120)`)
 	if high := p.text(`String(window.highest > 100_000)`); high != "false" {
 		t.Errorf("a rate of %s", p.text(`String(window.highest)`))
 	}

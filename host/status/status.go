@@ -32,7 +32,7 @@ type Status struct {
 	LanesUp   int  `json:"lanes_up"`   // of them, those that the database has answered
 	Bytes     int  `json:"bytes"`      // of memory that counts against limits.memory
 	BytesMost int  `json:"bytes_most"` // limits.memory
-	Paused    bool `json:"paused"`     // reading waits because the memory is full
+	Paused    bool `json:"paused"`     // reading waits because what is decided fills its share of the memory
 	// Standby is what the host holds of the log, for when it takes the cohort over; while it stands by.
 	Standby *Tail `json:"standby,omitempty"`
 	// Pause is an operator's that is in force.

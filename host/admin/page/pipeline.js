@@ -6,7 +6,7 @@ import { may, reads } from './host.js';
 import { Facts, State, Time, Version } from './parts.js';
 import { reasons } from './reasons.js';
 import { to } from './route.js';
-import { behind, installs, rateOf, status, timeToEnd, useSamples } from './state.js';
+import { behind, installs, known, rateOf, status, timeToEnd, useSamples } from './state.js';
 import { Kept, Station } from './station.js';
 import { meanwhile, stage } from './words.js';
 
@@ -37,7 +37,7 @@ const remedy = (text) => text.split('`').map((part, i) => (i % 2 ? html`<code ke
 
 // Stages are the stations of a version's way, with how many are there, how many pass a second, and why they wait.
 function Stages({ of: s }) {
-	const samples = useSamples().value.value || [];
+	const samples = (useSamples().value.value || []).filter(known);
 	const latest = samples.at(-1);
 	const { ready } = s.readiness;
 	const waits = s.waiting_for || (ready ? '' : s.readiness.reason);
@@ -51,7 +51,7 @@ function Stages({ of: s }) {
 	const stages = [
 		{
 			name: 'log', title: 'Log', big: unread, of: 'positions unread', rate: rateOf((x) => x.log_end), series: samples.map((x) => Math.max(0, x.log_end - x.next)),
-			more: [['end', s.log_end], ['read next', s.next]], waits: s.paused && 'Reading waits: the memory is full.',
+			more: [['end', s.log_end], ['read next', s.next]], waits: s.paused && 'Reading waits: what is decided fills its share of the memory.',
 		},
 		{
 			name: 'suffix', title: 'Suffix', big: s.suffix.length, of: 'wait for a decision', rate: rateOf((x) => x.counts.forwarded), series: samples.map((x) => x.suffix),
@@ -84,7 +84,7 @@ function Cohort({ of: s }) {
 		<${Facts} of=${[
 			['this host', { running: 'owns the cohort', standby: 'stands by' }[s.phase] || s.phase],
 			['paused', s.pause && html`by ${s.pause.who} since <${Time} at=${ms(s.pause.since_ns)} />: ${s.pause.reason}`],
-			['memory', own && html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? ', full: reading waits' : ''}`],
+			['memory', own && html`<meter aria-label="memory" value=${share} max="1" high="0.8"></meter> ${bytes(s.bytes)} of ${bytes(s.bytes_most)} (${Math.round(share * 100)} %)${s.paused ? '; what is decided fills its share' : ''}`],
 			['resume point', own && s.resume], ['topic', s.topic], ['Ichor', s.ichor],
 		]} />
 		${may('operator') && html`<p class="buttons">${!s.pause && html`<${Ask} of=${pause} />`}${(s.pause || !own) && html`<${Ask} of=${resume(s.pause)} />`}<${Ask} of=${handover} /></p>`}

@@ -18,10 +18,10 @@ export function Station({ of: x, waits, well, blocker }) {
 	</li>`;
 }
 
-// Kept are the stations of a host that stands by: it reads the log and holds what the owner has not installed.
+// Kept are the stations of a host that stands by: it reads the log and keeps what the owner has not installed.
 export function Kept({ of: s }) {
 	const log = { title: 'Log', big: Math.max(0, s.log_end - s.next), of: 'positions unread', rate: rateOf((x) => x.log_end), more: [['end', s.log_end], ['read next', s.next]] };
-	const kept = { title: 'Held of the log', big: bytes(s.standby.bytes), of: 'for when it takes the cohort over' };
+	const kept = { title: 'Memory', big: bytes(s.standby.bytes), of: 'of the log, for when it takes the cohort over' };
 	return html`<section aria-labelledby="stages"><h2 id="stages" class="unseen">What is read while it stands by</h2><ol class="stages">
 		<${Station} of=${log} /><${Station} of=${kept} waits=${s.standby.full && 'Reading waits until the owner has passed some of it.'} /></ol></section>`;
 }
