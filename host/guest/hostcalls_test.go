@@ -19,6 +19,7 @@ const (
 	timeType     = "\x60\x03\x7f\x7e\x7f\x01\x7f"
 	importLog    = "\x08ichor_v1\x03log\x00\x04"
 	importTime   = "\x16wasi_snapshot_preview1\x0eclock_time_get\x00\x05"
+	importWrite  = "\x16wasi_snapshot_preview1\x08fd_write\x00\x04"
 	importRandom = "\x16wasi_snapshot_preview1\x0arandom_get\x00\x04"
 )
 
@@ -34,6 +35,54 @@ func TestWritesArePaidFor(t *testing.T) {
 	if into.Results[0].Status != guest.Skipped || into.Fuel < filled+read {
 		t.Errorf("it became %s for %d units, want skipped for more than %d", say(&into.Results[0]), into.Fuel, filled+read)
 	}
+}
+
+// TestHostCallsCost has guests ask the host for more and for less of the same: the difference is paid for,
+// by the byte or by the entry of a list.
+func TestHostCallsCost(t *testing.T) {
+	asks := func(length int32) string { return i32Const(100_000) + i32Const(length) + call(0) + "\x1a" }
+	logs := func(length int32) string { return "\x41\x01" + i32Const(100_000) + i32Const(length) + call(0) }
+	// A list at 100,000 of entries without text, the first of which is set to begin there and to have so much.
+	writes := func(entries, length int32) string {
+		return i32Const(100_000) + i32Const(100_000) + "\x36\x02\x00" + i32Const(100_000) + i32Const(length) + "\x36\x02\x04" +
+			"\x41\x01" + i32Const(100_000) + i32Const(entries) + i32Const(99_000) + call(0) + "\x1a"
+	}
+	random := attack{imports: importRandom, imported: 1, types: []string{"\x60\x02\x7f\x7f\x01\x7f"}}
+	log := attack{imports: importLog, imported: 1, types: []string{threeNumbers}}
+	write := attack{imports: importWrite, imported: 1, types: []string{"\x60\x04\x7f\x7f\x7f\x7f\x01\x7f"}}
+	for _, test := range []struct {
+		name       string
+		guest      attack
+		less, more string
+		want       int64
+	}{
+		{"2 a random byte", random, asks(1000), asks(4000), 2 * 3000},
+		{"no more random bytes than there are", random, asks(65_536), asks(10_000_000), 0},
+		{"8 an entry of a list", write, writes(1, 0), writes(51, 0), 8 * 50},
+		{"33 a byte that is written", write, writes(1, 100), writes(1, 500), (1 + 32) * 400},
+		{"1 a byte that is written beyond what is kept", write, writes(1, 100_000), writes(1, 200_000), 100_000},
+		{"no more bytes written than are read", write, writes(1, 1<<20), writes(1, 11<<20), 0},
+		{"33 a byte of a line", log, logs(100), logs(500), (1 + 32) * 400},
+		{"no more bytes of a line than it has", log, logs(1024), logs(100_000), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.guest.burns(t, test.more) - test.guest.burns(t, test.less); got != test.want {
+				t.Errorf("it costs %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+// burns returns the fuel that a conversion takes with this code.
+func (a attack) burns(t *testing.T, code string) int64 {
+	t.Helper()
+	a.code = code
+	g := mustLoad(t, "pays", a.binary(t), guest.Options{Instances: 1})
+	var into guest.Conversions
+	if err := g.Convert(t.Context(), []guest.Record{record(42, item("A", `1`))}, &into); err != nil || into.Faults > 0 {
+		t.Fatalf("%v, it became %s", err, say(&into.Results[0]))
+	}
+	return into.Fuel
 }
 
 // TestLogIsPaidFor gives a guest that logs a line less than its text costs.
