@@ -265,18 +265,11 @@ func (in *instance) prepare(first *Record, items int) {
 	in.random = seed(in.generation.digest, uint64(first.Version))
 }
 
-// How much an instance may do before it is replaced by a new one, which frees whatever wazero or the
-// guest has kept for each call. A busy instance reaches these after minutes, and a new one is ready
-// within 30 ms.
-const (
-	mostCalls = 1 << 18
-	mostBurnt = 1 << 38 // units
-)
-
-// outgrown reports whether the instance is replaced: its memory has grown to the high-water mark,
-// or it has done enough.
+// outgrown reports whether the instance is replaced by a new one, which frees whatever wazero or the
+// guest has kept for each call: its memory has grown to the high-water mark, or it has done enough.
 func (in *instance) outgrown() bool {
-	return in.memory.Size() >= in.generation.options.HighWaterPages*pageSize || in.calls >= mostCalls || in.burnt >= mostBurnt
+	o := &in.generation.options
+	return in.memory.Size() >= o.HighWaterPages*pageSize || in.calls >= o.mostCalls || in.burnt >= o.mostBurnt
 }
 
 const pageSize = 1 << 16

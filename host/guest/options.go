@@ -37,6 +37,11 @@ const (
 	batchFirst    = 64                     // versions of a batch while the cost is not known
 	batchBytes    = 4 << 20                // an input frame this large takes no further version
 	memoryPagesAt = 65536                  // the most that a 32-bit memory can have
+
+	// How much an instance may do before it is replaced. A busy one reaches these after minutes, and a
+	// new one is ready within 30 ms.
+	mostCalls = 1 << 18
+	mostBurnt = 1 << 38 // units
 )
 
 // Options are a generation's limits. A zero field means its default.
@@ -89,6 +94,10 @@ type Options struct {
 	Padding int
 	// Clock gives the nanoseconds since the epoch that Conversion.Begin and End carry.
 	Clock func() int64 `json:"-"`
+
+	// What an instance may do before it is replaced; only tests set it.
+	mostCalls int
+	mostBurnt int64
 }
 
 // Fill sets every field that is zero to its default.
@@ -109,6 +118,8 @@ func (o *Options) Fill() {
 	o.FuelStart = cmp.Or(o.FuelStart, DefaultFuelStart)
 	o.FuelCall = cmp.Or(o.FuelCall, DefaultFuelCall)
 	o.FuelItem = cmp.Or(o.FuelItem, DefaultFuelItem)
+	o.mostCalls = cmp.Or(o.mostCalls, mostCalls)
+	o.mostBurnt = cmp.Or(o.mostBurnt, mostBurnt)
 	o.Child.Time = cmp.Or(o.Child.Time, DefaultChildTime)
 	o.Child.Memory = cmp.Or(o.Child.Memory, DefaultChildMemory)
 	if o.Clock == nil {

@@ -1,0 +1,19 @@
+package guest
+
+// ReplacedAfter returns the options with instances that are replaced after so many calls of their exports,
+// or so many units.
+func (o Options) ReplacedAfter(calls int, burnt int64) Options {
+	o.mostCalls, o.mostBurnt = calls, burnt
+	return o
+}
+
+// Burning returns the units that the call of the generation's only instance has burnt so far. It is for
+// the goroutine of that call.
+func (g *Generation) Burning() (units int64) {
+	g.instances.Range(func(_, value any) bool {
+		in := value.(*instance)
+		units = in.meter.Used(int64(in.fuel.Get()))
+		return false
+	})
+	return units
+}
