@@ -162,7 +162,7 @@ func TestAttacksComeBack(t *testing.T) {
 			t.Run(a.deed, func(t *testing.T) {
 				module := a.binary(t)
 				comesBack(t, module)
-				isSpent(t, module)
+				isSpent(t, module, dear[a.deed])
 			})
 		}
 	}

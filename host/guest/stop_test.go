@@ -19,11 +19,18 @@ var endless = []string{
 	"grows_without_end", "grows_a_table_without_end", "loops_in_alloc",
 }
 
+// dear are those of them, and of the attacks, that have an operation which costs more than a slice, with
+// what it costs: it is charged at once.
+var dear = map[string]int64{
+	"fills_its_memory_without_end": 0x3f0000, "copies_its_memory_without_end": 0x3f0000, "grows_without_end": 16 * 8192,
+	"copies_4_MiB_in_a_straight_line": 4 << 20, "fills_a_table_in_a_straight_line": 60_000 * 32,
+}
+
 func TestEndlessGuestsStop(t *testing.T) {
 	for _, deed := range endless {
 		t.Run(deed, func(t *testing.T) {
 			comesBack(t, fixture(t, deed))
-			isSpent(t, fixture(t, deed))
+			isSpent(t, fixture(t, deed), dear[deed])
 		})
 	}
 }
@@ -52,14 +59,44 @@ func comesBack(t *testing.T, module []byte) {
 	}
 }
 
-// isSpent gives a guest little fuel, and wants it to end with that.
-func isSpent(t *testing.T, module []byte) {
+// isSpent gives a guest little fuel, and wants it to end with that, and the host to have looked at the
+// context all the time: what it burns between two looks is counted, since how long that takes
+// depends on the machine. largest is what one of
+// its operations costs.
+func isSpent(t *testing.T, module []byte, largest int64) {
 	t.Helper()
+	const slice, longest = 100_000, 100_000 // between two yields, and what a way without a check may add
 	g := mustLoad(t, "hostile", module, guest.Options{Instances: 1, FuelCall: 2_000_000})
-	c := convert(t, g, record(42, item("A", `1`)))[0]
+	last, most := int64(0), int64(0)
+	ctx := looking{t.Context(), func() {
+		burnt := g.Burning()
+		if burnt < last { // it is another call
+			last = 0
+		}
+		most, last = max(most, burnt-last), burnt
+	}}
+	var into guest.Conversions
+	if err := g.Convert(ctx, []guest.Record{record(42, item("A", `1`))}, &into); err != nil {
+		t.Fatal(err)
+	}
+	if most == 0 || most > slice+longest+largest {
+		t.Errorf("it burns %d units between two looks at the context, at most %d are allowed", most, slice+longest+largest)
+	}
+	c := into.Results[0]
 	if c.Reject == nil || c.Reject.Class != guest.ClassFault || c.Reject.Fault.Kind != guest.FaultFuel || !errors.Is(c.Reject.Fault, fuel.ErrSpent) {
 		t.Errorf("it became %s, want a fault of fuel", say(&c))
 	}
+}
+
+// looking is a context that tells when it is looked at.
+type looking struct {
+	context.Context
+	look func()
+}
+
+func (l looking) Err() error {
+	l.look()
+	return l.Context.Err()
 }
 
 // TestDeepRecursion has fuel to spare: the stack ends first.
