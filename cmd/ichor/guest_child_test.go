@@ -57,7 +57,8 @@ func (p *process) child() string {
 	return ""
 }
 
-// TestSIGTERMDuringALoadEndsEverything stops check, run and a verb while a guest is checked.
+// TestSIGTERMDuringALoadEndsEverything stops check, run and a verb while a guest is checked, and the child
+// with them, at once: it takes 0.1 to 0.3 s. A busy machine is given three tries.
 func TestSIGTERMDuringALoadEndsEverything(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the children of a process are known on Linux alone")
@@ -76,16 +77,32 @@ func TestSIGTERMDuringALoadEndsEverything(t *testing.T) {
 		{[]string{"check", "-c", d.settings, "--timeout", "1h"}, exitEnvironment},
 		{[]string{"guest", "inspect", place, "-c", d.settings}, exitRuntime},
 	} {
-		p := d.begin(c.words...)
-		child := p.child()
-		p.signal(syscall.SIGTERM)
-		if code, out := p.wait(); code != c.code {
-			t.Errorf("%v ends with %d, want %d:\n%s", c.words, code, c.code, out)
+		took := d.terminated(c.code, c.words...)
+		for try := 1; try < 3 && took > time.Second; try++ {
+			took = min(took, d.terminated(c.code, c.words...))
 		}
-		if _, err := os.Stat("/proc/" + child); err == nil {
-			t.Errorf("%v leaves its child", c.words)
+		if took > time.Second {
+			t.Errorf("%v ends after %v at best, want less than a second", c.words, took)
 		}
 	}
+}
+
+// terminated sends SIGTERM to a command that has a child, and says how long it took to end with this code.
+func (d *deployment) terminated(want int, words ...string) time.Duration {
+	d.t.Helper()
+	p := d.begin(words...)
+	child := p.child()
+	sent := time.Now()
+	p.signal(syscall.SIGTERM)
+	code, out := p.wait()
+	took := time.Since(sent)
+	if code != want {
+		d.t.Errorf("%v ends with %d, want %d:\n%s", words, code, want, out)
+	}
+	if _, err := os.Stat("/proc/" + child); err == nil {
+		d.t.Errorf("%v leaves its child", words)
+	}
+	return took
 }
 
 // TestAHostThatIsKilledDuringALoadLeavesNoChild, not even one that loops.
