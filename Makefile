@@ -66,12 +66,12 @@ soak: go ## ten million versions through one instance, a thousand swaps, and a m
 	go test ./host/guest -run StaysFlat -v -count=1 -timeout 1h -args -soak 10000000
 	go test ./host -run 'ManySwaps|SwapsUnder' -v -count=1 -timeout 1h -args -swaps 1000 -swapping 1m
 
-test-fuel: go ## guests with fuel and without, on MODULES generated modules (100000: 5 minutes); needs cargo
+test-fuel: go ## guests with fuel, without, and with their work counted, on MODULES generated modules (100000: some 10 minutes); needs cargo
 	@command -v cargo >/dev/null || { echo "ichor: no cargo: test-fuel builds a generator of modules (rustup, or apt-get install cargo); make test has 500 of its modules" >&2; exit 3; }
 	@directory=$$(mktemp -d) && trap 'rm -rf "$$directory"' EXIT && \
 		CARGO_TARGET_DIR="$$directory" cargo build --quiet --release --locked --manifest-path host/guest/fuel/testdata/smith/Cargo.toml && \
 		"$$directory/release/smith" 0 $(MODULES) >"$$directory/modules" && \
-		go test ./host/guest/fuel -run Generated -v -count=1 -timeout 1h -args -generated "$$directory/modules"
+		go test ./host/guest/fuel -run 'Generated|Lines' -v -count=1 -timeout 1h -args -generated "$$directory/modules" -lines $$(($(MODULES) / 200 + 50))
 
 test-arm64: go ## what is computed differently on arm64, built for it and run by qemu; needs qemu-aarch64
 	@command -v qemu-aarch64 >/dev/null || { echo "ichor: no qemu-aarch64: test-arm64 runs tests that are built for arm64 (apt-get install qemu-user)" >&2; exit 3; }

@@ -26,11 +26,13 @@ import (
 var generated = flag.String("generated", "", "a file of generated modules instead of those in testdata")
 
 // TestGenerated calls every export of every generated module with and without fuel:
-// answers, traps, memories and globals must be the same.
+// answers, traps, memories and globals must be the same. With its work counted, no
+// way between two checks may be longer than what is proven. The collector runs beside it.
 func TestGenerated(t *testing.T) {
 	modules := openGenerated(t)
+	collecting(t)
 	var w [2]*world
-	n, calls, spent := 0, 0, 0
+	n, calls, spent, checks := 0, 0, 0, 0
 	for {
 		module, err := next(modules)
 		if errors.Is(err, io.EOF) {
@@ -46,11 +48,12 @@ func TestGenerated(t *testing.T) {
 			}
 			w = [2]*world{newWorldWith(t, false, config), newWorldWith(t, true, config)}
 		}
-		c, s := compare(t, n, module, w)
+		c, s := compare(t, n, module, w, 100_000)
+		checks += w[1].bound(t, n, module, 20_000)
 		calls, spent, n = calls+c, spent+s, n+1
 	}
-	t.Logf("%d modules, %d calls the same, %d without end", n, calls, spent)
-	if n < 500 || calls < n || spent == 0 {
+	t.Logf("%d modules, %d calls the same, %d without end, %d checks", n, calls, spent, checks)
+	if n < 500 || calls < n || spent == 0 || checks < n {
 		t.Errorf("%d modules, %d calls, %d without end: too few to say anything", n, calls, spent)
 	}
 }
@@ -90,8 +93,8 @@ func next(r io.Reader) ([]byte, error) {
 	return module, err
 }
 
-// compare brings a module up in both worlds and calls its functions, until one has no end.
-func compare(t *testing.T, n int, module []byte, worlds [2]*world) (calls, spent int) {
+// compare brings a module up in both worlds and calls its functions, until one has no end within the budget.
+func compare(t *testing.T, n int, module []byte, worlds [2]*world, budget int64) (calls, spent int) {
 	ctx := context.Background()
 	plain, err := worlds[0].instantiate(module, "")
 	fueled, fueledErr := worlds[1].instantiate(module, "")
@@ -106,14 +109,9 @@ func compare(t *testing.T, n int, module []byte, worlds [2]*world) (calls, spent
 			t.Error(err)
 		}
 	}()
-	names := make([]string, 0, 8)
-	for name := range plain.ExportedFunctionDefinitions() {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range functionNames(plain) {
 		args := arguments(plain.ExportedFunction(name).Definition().ParamTypes())
-		global(fueled).Set(uint64(worlds[1].meter.Begin(fuel.Limits{Budget: 100_000, Slice: 50, Largest: math.MaxInt64})))
+		global(fueled).Set(uint64(worlds[1].meter.Begin(fuel.Limits{Budget: budget, Slice: 50, Largest: math.MaxInt64})))
 		got := answer(fueled.ExportedFunction(name).Call(ctx, args...))
 		if strings.Contains(got, fuel.ErrSpent.Error()) {
 			return calls, 1

@@ -21,6 +21,7 @@ type world struct {
 	replace bool       // remainders, when fuel is put in, whatever the machine's are like
 	meter   fuel.Meter // of a module that is being instantiated
 	yields  int
+	watch   func() // what looks at each yield, if there is such a one
 	named   map[string]api.Module
 	last    api.Module
 }
@@ -57,13 +58,55 @@ func newWorldWith(tb testing.TB, fueled bool, config wazero.RuntimeConfig) *worl
 			tb.Fatal(err)
 		}
 	}
+	w.offer(tb)
 	return w
+}
+
+// hostFunctions are some of those that the contract lets guests import, with their types; here they do
+// nothing but to look at the fuel, as the host's own do.
+var hostFunctions = []struct {
+	module, name    string
+	params, results []api.ValueType
+}{
+	{"ichor_v1", "log", []api.ValueType{i32, i32, i32}, nil},
+	{"wasi_snapshot_preview1", "random_get", []api.ValueType{i32, i32}, []api.ValueType{i32}},
+	{"wasi_snapshot_preview1", "clock_time_get", []api.ValueType{i32, api.ValueTypeI64, i32}, []api.ValueType{i32}},
+}
+
+const i32 = api.ValueTypeI32
+
+// offer makes the host's functions.
+func (w *world) offer(tb testing.TB) {
+	tb.Helper()
+	builders := make(map[string]wazero.HostModuleBuilder)
+	for _, f := range hostFunctions {
+		if builders[f.module] == nil {
+			builders[f.module] = w.runtime.NewHostModuleBuilder(f.module)
+		}
+		call := func(ctx context.Context, m api.Module, stack []uint64) {
+			if w.fueled && int64(global(m).Get()) < 0 {
+				w.yield(ctx, m, nil)
+			}
+			if len(stack) > 0 {
+				stack[0] = 0
+			}
+		}
+		builders[f.module].NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(call), f.params, f.results).Export(f.name)
+	}
+	for _, b := range builders {
+		if _, err := b.Instantiate(context.Background()); err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // yield is the import of rewritten modules. One meter does for all: nothing here runs at
 // the same time.
 func (w *world) yield(_ context.Context, m api.Module, _ []uint64) {
 	w.yields++
+	if w.watch != nil {
+		w.watch()
+	}
 	g := global(m)
 	next, err := w.meter.Yield(int64(g.Get()))
 	if err != nil {
@@ -78,7 +121,6 @@ func global(m api.Module) api.MutableGlobal {
 
 // instantiate brings a binary up under a name; without one it is not registered.
 func (w *world) instantiate(binary []byte, name string) (api.Module, error) {
-	ctx := context.Background()
 	if w.fueled {
 		m, err := wasm.Decode(binary)
 		if err != nil {
@@ -92,6 +134,12 @@ func (w *world) instantiate(binary []byte, name string) (api.Module, error) {
 			return nil, err
 		}
 	}
+	return w.bring(binary, name)
+}
+
+// bring brings a binary up as it is.
+func (w *world) bring(binary []byte, name string) (api.Module, error) {
+	ctx := context.Background()
 	compiled, err := w.runtime.CompileModule(ctx, binary)
 	if err != nil {
 		return nil, err
