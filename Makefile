@@ -4,6 +4,7 @@ MAKEFLAGS += --no-print-directory
 SHELL     := /bin/bash
 MODULES   ?= 100000
 SEEDS     ?= 20000
+POSTGRES  ?= 14 15 16 17 18
 CHROME    ?= chromium
 SHOTS     ?= $(CURDIR)/.build/shots
 TOKEN     ?= $(ICHOR_TOKEN)
@@ -24,7 +25,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-api test-fuel test-arm64 page page-shots browser rules units manifests soak sim seeds explore mutants check check-rules check-manifests check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-postgres test-api test-fuel test-arm64 page page-shots browser rules units manifests soak sim seeds explore mutants check check-rules check-manifests check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +57,13 @@ test-kafka: go ## the tests of the log against Apache Kafka; needs java and mvn
 	ICHOR_KAFKA=apache go test ./host/kafka -run Conformance -count=1
 	ICHOR_KAFKA=apache go test ./host -run 'RecordedTopics|Compacted' -count=1
 	ICHOR_KAFKA=apache go test ./cmd/ichor -run 'Killed|MadeAgain' -count=1
+
+test-postgres: go ## the tests of SQL on PostgreSQL 14 to 18, downloaded once (not part of make test); POSTGRES="14 18" takes some, FUZZ=1m makes up SQL too
+	@for major in $(POSTGRES); do \
+		echo "== PostgreSQL $$major"; export PG_BIN=download:$$major; \
+		go test ./host/installer ./host/installer/querytree ./host/guest/sqlpolicy -count=1 -timeout 30m $(TESTFLAGS) || exit 1; \
+		$(if $(FUZZ),go test ./host/installer -run '^$$' -fuzz TemplatesNeverRun -fuzztime $(FUZZ) || exit 1;) \
+	done
 
 test-api: go ## the HTTP API against openapi.yaml, by a program that sends whatever that allows and does not; needs python3 with venv
 	@python3 -c 'import ensurepip' 2>/dev/null || { echo "ichor: no python3 with venv: test-api needs it (apt-get install python3-venv)" >&2; exit 3; }

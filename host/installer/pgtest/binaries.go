@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // ErrNoServer is returned, wrapped, when no PostgreSQL binaries were found or downloaded.
@@ -26,8 +27,12 @@ func binaries(ctx context.Context, asked string) (string, error) {
 	if asked == "" {
 		asked = os.Getenv(variableBin)
 	}
+	word, major, chosen := strings.Cut(asked, ":")
+	if !chosen {
+		major = usual
+	}
 	switch {
-	case asked == binDownload:
+	case word == binDownload:
 	case asked != "":
 		if !complete(asked) {
 			return "", fmt.Errorf("%w: %s has no initdb or no postgres", ErrNoServer, asked)
@@ -38,7 +43,7 @@ func binaries(ctx context.Context, asked string) (string, error) {
 			return bin, nil
 		}
 	}
-	bin, err := download(ctx)
+	bin, err := download(ctx, major)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoServer, err)
 	}

@@ -5,6 +5,7 @@ package pgtest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -68,5 +69,25 @@ func TestCheckArchive(t *testing.T) {
 	}
 	if err := checkArchive(dir, ""); err != nil {
 		t.Errorf("an archive that nobody looked at: %v", err)
+	}
+}
+
+// TestDownloadsAreKnown: what is not among the releases is refused before anything is fetched, and each that
+// is has a digest of its own, of the platform that tests run on most.
+func TestDownloadsAreKnown(t *testing.T) {
+	_, err := binaries(t.Context(), "download:13")
+	if err == nil || !strings.Contains(err.Error(), `no PostgreSQL "13" can be downloaded: there are 14, 15, 16, 17, 18`) {
+		t.Errorf("a version that nobody looked at: %v", err)
+	}
+	if _, found := releases[usual]; !found {
+		t.Errorf("the usual version, %s, is not among the releases", usual)
+	}
+	seen := make(map[string]bool)
+	for major, r := range releases {
+		digest := r.digests["linux/amd64"]
+		if !strings.HasPrefix(string(r.version), major+".") || len(digest) != 64 || seen[digest] {
+			t.Errorf("release %s is %s with the digest %q", major, r.version, digest)
+		}
+		seen[digest] = true
 	}
 }

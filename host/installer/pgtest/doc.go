@@ -4,8 +4,8 @@
 //
 // The binaries are those of the folder that PG_BIN names, else of the newest installation
 // below /usr/lib/postgresql, else downloaded once into the user's cache (PG_BIN=download asks
-// for that at once; PG_MIRROR names another repository to download from). PostgreSQL refuses
-// to run as root, so a root process runs it as the user nobody.
+// for that at once, PG_BIN=download:14 for a major version; PG_MIRROR names another repository to
+// download from). PostgreSQL refuses to run as root, so a root process runs it as the user nobody.
 //
 // In tests, New gives each call a fresh database on one server a process, which Main stops:
 //

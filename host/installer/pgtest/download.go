@@ -10,25 +10,43 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 
 	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
 )
 
-const downloadedVersion = "17.5.0"
-
-// archives are the digests of the archives that were looked at, by platform. Others are
-// trusted as the repository serves them.
-var archives = map[string]string{
-	"linux/amd64": "8f438e206259d3ec5be6fb8ee6180f5d46234156659ed1238f6ab4806cfccf0f",
+// release is a version of PostgreSQL that can be downloaded. digests are those of the archives that were
+// looked at, by platform. Others are trusted as the repository serves them.
+type release struct {
+	version embeddedpostgres.PostgresVersion
+	digests map[string]string
 }
 
-// download returns the folder of the binaries of downloadedVersion, fetching them the first
+// releases has one of each major version that is supported, by its number.
+var releases = map[string]release{
+	"14": {"14.18.0", map[string]string{"linux/amd64": "e312ed49c5dd7de399019d96e68045660cb8ffd05c63464cc790fec8d1196ecf"}},
+	"15": {"15.13.0", map[string]string{"linux/amd64": "ea2ce47da4b49c18ba26356c6e1b7284a38670448cd82d6aa764761e9362c21c"}},
+	"16": {"16.9.0", map[string]string{"linux/amd64": "53146949c7fb36014091ac8db42529ab9b923b4a06d0c0d9087694e9c296feef"}},
+	"17": {"17.5.0", map[string]string{"linux/amd64": "8f438e206259d3ec5be6fb8ee6180f5d46234156659ed1238f6ab4806cfccf0f"}},
+	"18": {"18.3.0", map[string]string{"linux/amd64": "e09b13df10e9df257275d498b19b8c214a3e86d7a5d8cd263b0860e308e8b0b6"}},
+}
+
+// usual is the one that is downloaded when nobody says which.
+const usual = "17"
+
+// download returns the folder of the binaries of a major version, fetching them the first
 // time. Several processes may ask at once: one fetches, the others wait.
-func download(ctx context.Context) (string, error) {
+func download(ctx context.Context, major string) (string, error) {
+	r, found := releases[major]
+	if !found {
+		return "", fmt.Errorf("no PostgreSQL %q can be downloaded: there are %s", major, strings.Join(slices.Sorted(maps.Keys(releases)), ", "))
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		return "", err
@@ -36,7 +54,7 @@ func download(ctx context.Context) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("make the cache of PostgreSQL binaries: %w", err)
 	}
-	home := filepath.Join(cache, "postgres-"+downloadedVersion)
+	home := filepath.Join(cache, "postgres-"+string(r.version))
 	bin := filepath.Join(home, "bin")
 	unlock, err := lockFile(ctx, home+".lock")
 	if err != nil {
@@ -46,7 +64,7 @@ func download(ctx context.Context) (string, error) {
 	if complete(bin) {
 		return bin, nil
 	}
-	if err := fetch(cache, home); err != nil {
+	if err := r.fetch(cache, home); err != nil {
 		return "", errors.Join(err, os.RemoveAll(home))
 	}
 	return bin, nil
@@ -86,7 +104,7 @@ func lockFile(ctx context.Context, name string) (unlock func(), err error) {
 // fetch unpacks the binaries into home. The library that knows where they come from also wants
 // to run the server, which it cannot do as root: it is given a data folder whose name no file
 // can have, so that it stops after unpacking.
-func fetch(cache, home string) error {
+func (r release) fetch(cache, home string) error {
 	port, err := choosePort(true)
 	if err != nil {
 		return err
@@ -97,7 +115,7 @@ func fetch(cache, home string) error {
 	}
 	defer os.RemoveAll(scratch)
 	config := embeddedpostgres.DefaultConfig().
-		Version(embeddedpostgres.V17).
+		Version(r.version).
 		Port(uint32(port)).
 		CachePath(scratch).
 		RuntimePath(filepath.Join(scratch, "run")).
@@ -109,10 +127,10 @@ func fetch(cache, home string) error {
 	}
 	stopped := embeddedpostgres.NewDatabase(config).Start()
 	if !complete(filepath.Join(home, "bin")) {
-		return fmt.Errorf("download PostgreSQL %s: %w", downloadedVersion, stopped)
+		return fmt.Errorf("download PostgreSQL %s: %w", r.version, stopped)
 	}
-	if err := checkArchive(scratch, archives[runtime.GOOS+"/"+runtime.GOARCH]); err != nil {
-		return err
+	if err := checkArchive(scratch, r.digests[runtime.GOOS+"/"+runtime.GOARCH]); err != nil {
+		return fmt.Errorf("check PostgreSQL %s: %w", r.version, err)
 	}
 	return openToAll(home)
 }
@@ -125,19 +143,19 @@ func checkArchive(dir, want string) error {
 	}
 	found, err := filepath.Glob(filepath.Join(dir, "*.txz"))
 	if err != nil || len(found) != 1 {
-		return fmt.Errorf("check PostgreSQL %s: %d archives were fetched", downloadedVersion, len(found))
+		return fmt.Errorf("%d archives were fetched", len(found))
 	}
 	file, err := os.Open(found[0])
 	if err != nil {
-		return fmt.Errorf("check PostgreSQL %s: %w", downloadedVersion, err)
+		return err
 	}
 	defer file.Close()
 	digest := sha256.New()
 	if _, err := io.Copy(digest, file); err != nil {
-		return fmt.Errorf("check PostgreSQL %s: %w", downloadedVersion, err)
+		return err
 	}
 	if got := hex.EncodeToString(digest.Sum(nil)); got != want {
-		return fmt.Errorf("check PostgreSQL %s: the archive's SHA-256 is %s, want %s", downloadedVersion, got, want)
+		return fmt.Errorf("the archive's SHA-256 is %s, want %s", got, want)
 	}
 	return nil
 }
