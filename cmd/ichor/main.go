@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -131,7 +132,7 @@ func (w withFile) options() (host.Options, settings, error) {
 		return host.Options{}, s, &failure{exitSettings, err}
 	}
 	o, err := s.options()
-	_, wrongLog := logger(s.Log) // check says so too, not run alone
+	_, wrongLog := logger(s.Log, io.Discard) // check says so too, not run alone
 	if err = errors.Join(err, wrongLog); err != nil {
 		return o, s, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -33,7 +35,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := logger(s.Log)
+	log, err := logger(s.Log, os.Stderr)
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
@@ -103,17 +105,34 @@ func (s *settings) print() error {
 	return err
 }
 
-func logger(s logSettings) (*slog.Logger, error) {
+// logger returns the log that the settings describe. Both formats say a value in the same words.
+func logger(s logSettings, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
 		return nil, fmt.Errorf("log.level is %q: choose debug, info, warn or error", s.Level)
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}
 	switch s.Format {
 	case "text":
-		return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+		return slog.New(slog.NewTextHandler(w, options)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log.format is %q: choose text or json", s.Format)
+}
+
+// inWords lets JSON say what text says: a duration with its unit instead of nanoseconds, and what has words of its own by
+// these instead of by its fields, some of which are not for a log.
+func inWords(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	case slog.KindAny:
+		switch said := a.Value.Any().(type) {
+		case error, encoding.TextMarshaler: // both formats know them
+		case fmt.Stringer:
+			a.Value = slog.StringValue(fmt.Sprint(said)) // which survives a nil pointer
+		}
+	}
+	return a
 }
