@@ -15,7 +15,7 @@ func ActionText(a Action) string {
 	case *Connect:
 		return fmt.Sprintf("connect lane %d%s", a.Lane, inDoubt(a.Doubt))
 	case *Install:
-		return groupText(a.Lane, a.Group) + usesText(a.Uses) + endsText(a.Ends)
+		return groupText(a.Lane, a.Group) + usesText(a.Uses) + endsText(a.Ends) + lockText(a.LockWait)
 	case *Beat:
 		return fmt.Sprintf("beat lane %d", a.Lane)
 	case *Disconnect:
@@ -98,6 +98,14 @@ func usesText(uses []Use) string {
 		}
 	}
 	return s
+}
+
+// lockText says how long a statement waits for a lock where that is longer than at a first try.
+func lockText(wait int64) string {
+	if wait <= lockWait {
+		return ""
+	}
+	return fmt.Sprintf("; lock=%dms", wait/1e6)
 }
 
 func endsText(ends []End) string {
