@@ -119,6 +119,11 @@ func (b *bank) install(name string, module []byte) {
 	}
 }
 
+// logger returns what a host logs by: to the book, no key twice in a line.
+func (b *bank) logger() *slog.Logger {
+	return slog.New(hosttest.Once(b.t, slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})))
+}
+
 // running is a host in this process.
 type running struct {
 	*host.Host
@@ -132,7 +137,7 @@ type running struct {
 func (b *bank) start() *running {
 	b.t.Helper()
 	metrics := prometheus.NewRegistry()
-	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})), metrics)
+	h, err := host.New(b.options, b.logger(), metrics)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -213,9 +218,14 @@ func (b *bank) play(records []talostest.Record, err error) {
 type logBook struct {
 	mu sync.Mutex
 	b  strings.Builder
+	// on is called with each line before the host goes on; nil for nothing. It is set before the host starts.
+	on func(line string)
 }
 
 func (l *logBook) Write(p []byte) (int, error) {
+	if l.on != nil {
+		l.on(string(p))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)

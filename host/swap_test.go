@@ -342,7 +342,7 @@ func (c *curious) Write(p []byte) (int, error) {
 func TestTheStatusIsAskedWhileGuestsAreLoaded(t *testing.T) {
 	b := newBank(t, 3)
 	log := &curious{logBook: b.log}
-	h, err := host.New(b.options, slog.New(slog.NewTextHandler(log, nil)), prometheus.NewRegistry())
+	h, err := host.New(b.options, slog.New(hosttest.Once(t, slog.NewTextHandler(log, nil))), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +48,7 @@ func (s signer) sign(name string, module []byte) {
 // refuses runs a host that ends with an error about its guests, and returns that.
 func (b *bank) refuses() error {
 	b.t.Helper()
-	h, err := host.New(b.options, slog.New(slog.NewTextHandler(b.log, nil)), prometheus.NewRegistry())
+	h, err := host.New(b.options, b.logger(), prometheus.NewRegistry())
 	if err != nil {
 		b.t.Fatal(err)
 	}
