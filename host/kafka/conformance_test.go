@@ -44,6 +44,7 @@ var conformance = []struct {
 	{name: "sasl", run: saslMechanisms},
 	{name: "sasl, wrong password", run: wrongPassword},
 	{name: "sasl, none offered", run: noSASL},
+	{name: "sasl, changed password", run: changedPassword},
 	{name: "tls", run: tlsListener},
 	{name: "tls, unknown authority", run: tlsUnknownAuthority},
 	{name: "tls, to a plain listener", run: tlsToPlain, apacheOnly: true},
@@ -224,6 +225,31 @@ func wrongPassword(s *stage) {
 		if !errors.As(err, &refused) || refused.What != "user and password" {
 			s.Fatalf("%s: %v", m, err)
 		}
+	}
+}
+
+// changedPassword gives a log a password that the brokers do not know, as after a change, and the right one a while later.
+func changedPassword(s *stage) {
+	b := s.broker(kafkatest.SASL)
+	s.must(b.CreateTopic(s.ctx, s.topic, 1, nil))
+	for _, m := range []string{kafka.SASLPlain, kafka.SASLScramSHA256, kafka.SASLScramSHA512} {
+		now, unread := "older", error(nil)
+		log := s.open(b, kafkatest.SASL, withSASL(m, "old"), func(o *kafka.Options) {
+			o.SASL.Reread = func() (string, error) { return now, unread }
+		})
+		refused := func(what string) {
+			s.Helper()
+			_, err := log.Fetch(s.ctx, 0)
+			s.equal(m+", "+what, kafka.ClassOf(err), kafka.ClassRefused)
+		}
+		refused("the old password")
+		refused("what was read again is as old")
+		now, unread = kafkatest.Password, errors.New("no such file")
+		refused("what was read again before")
+		unread = nil
+		refused("what could not be read")
+		_, err := log.Fetch(s.ctx, 0)
+		s.must(err)
 	}
 }
 
