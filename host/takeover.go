@@ -30,6 +30,7 @@ type takeover struct {
 	lease  lease
 	parts  *session.Parts
 	tail   *session.Tail // of the log, while another host owns the cohort
+	begun  time.Time     // when what retry waits for failed first; zero when it answers
 }
 
 // run returns what a core begins with and what is held of the log from there on, once the cohort is this host's.
@@ -130,6 +131,7 @@ func (t *takeover) standBy(ctx context.Context, l *lease, found *prepared) (from
 			if l.free(o, time.Now()) {
 				return true
 			}
+			t.answered(status.PhaseDatabase)
 			if !waited {
 				t.log.Info("standing by", "owner", o.Name, "epoch", o.Epoch, "lease", l.span)
 			}
@@ -193,15 +195,14 @@ const (
 // retry retries until it succeeds, ctx ends, or the error cannot pass by itself; /readyz shows the phase and
 // the error meanwhile. One line is logged when the waiting begins, and one when it ends.
 func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(error) bool, try func() error) error {
-	pause, begun := firstPause, time.Time{}
+	pause := firstPause
+	t.begun = time.Time{}
 	t.health.Enter(phase, "")
 	for {
 		err := try()
 		switch {
-		case err == nil && !begun.IsZero():
-			t.log.Info("no longer waiting", "for", phase, "after", time.Since(begun).Round(time.Millisecond))
-			return nil
 		case err == nil:
+			t.answered(phase)
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -209,8 +210,8 @@ func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(e
 			return err
 		}
 		t.health.Enter(phase, err.Error())
-		if begun.IsZero() {
-			begun = time.Now()
+		if t.begun.IsZero() {
+			t.begun = time.Now()
 			t.log.Warn("waiting", "for", phase, "because", err)
 		}
 		select {
@@ -219,6 +220,14 @@ func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(e
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, longestPause)
+	}
+}
+
+// answered says that what was waited for in a phase answered.
+func (t *takeover) answered(phase status.Phase) {
+	if !t.begun.IsZero() {
+		t.log.Info("no longer waiting", "for", phase, "after", time.Since(t.begun).Round(time.Millisecond))
+		t.begun = time.Time{}
 	}
 }
 

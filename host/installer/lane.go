@@ -91,7 +91,7 @@ func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (con
 		if !l.endFormer(ctx, conn) {
 			return connected, err
 		}
-		l.in.log.Warn("the server kept the transaction of a connection that is gone: its backend was ended", "lane", l.number, "pid", l.backend.pid)
+		l.in.log.Debug("the server kept the transaction of a connection that is gone: its backend was ended", "lane", l.number, "pid", l.backend.pid)
 	}
 	return connected, err
 }

@@ -29,7 +29,7 @@ func (l *Log) Follow(ctx context.Context, from talos.Position, anchor talos.Anch
 		switch class := ClassOf(err); {
 		case err == nil:
 			if failures > 0 {
-				l.log.Info("the log is readable again", "position", int64(f.next), "failures", failures)
+				l.log.Debug("the log is readable again", "position", int64(f.next), "failures", failures)
 			}
 			failures = 0
 			l.metrics.fetched.Set(float64(b.Next))

@@ -2,10 +2,12 @@ package session
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/crash"
 	"github.com/ichor-replicator/ichor/host/kafka"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -44,7 +46,7 @@ func (s *Session) publishOffset(p talos.Position) {
 	ctx, cancel := context.WithTimeout(s.life, 5*time.Second)
 	defer cancel()
 	err := s.Source.Publish(ctx, p)
-	if err != nil && s.life.Err() == nil && s.limit.Allow("publish") {
-		s.Log.Warn("the group's offset was not published; it is only for others to see", "position", p, "error", err)
+	if err != nil && s.life.Err() == nil {
+		s.asides.Say(status.Now(), slog.LevelWarn, "the group's offset was not published; it is only for others to see", "position", p, "error", err)
 	}
 }

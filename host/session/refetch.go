@@ -2,11 +2,13 @@ package session
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -20,9 +22,7 @@ func (s *Session) fetchAgain(a *replicator.Refetch) {
 		if err == nil || s.life.Err() != nil {
 			return
 		}
-		if s.limit.Allow("refetch") {
-			s.Log.Warn("payloads cannot be read again yet", "from", versions[0], "error", err)
-		}
+		s.asides.Say(status.Now(), slog.LevelWarn, "payloads cannot be read again yet", "from", versions[0], "error", err)
 		select {
 		case <-s.life.Done():
 			return

@@ -52,6 +52,7 @@ type Session struct {
 	core    *replicator.Core
 	notices telemetry.Notices
 	limit   telemetry.Limiter
+	asides  *telemetry.Incidents
 	detail  *telemetry.Detail
 	trace   *telemetry.Trace
 
@@ -97,7 +98,8 @@ func New(parts Parts, opts replicator.Options, start replicator.Start, held Held
 		questions: make(chan question),
 	}
 	s.trace = telemetry.NewTrace(parts.Trace, opts, start, parts.Log)
-	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit}
+	s.asides = telemetry.NewIncidents(parts.Log, parts.Health.Outage)
+	s.notices = telemetry.Notices{Log: parts.Log, Limit: &s.limit, Incidents: s.asides}
 	s.life, s.quit = context.WithCancelCause(context.Background())
 	return s
 }
@@ -187,6 +189,7 @@ func (s *Session) loop(ctx context.Context) {
 		s.schedule(timer)
 	}
 	s.show()
+	s.asides.Settle(s.shown, true)
 }
 
 // showEvery is how often the status is shown while something happens.
@@ -210,6 +213,7 @@ func (s *Session) show() {
 	s.shown = status.Now()
 	s.trace.Flush()
 	s.Health.Show(s.core.Status())
+	s.asides.Settle(s.shown, false)
 }
 
 func (s *Session) steps(events []replicator.Event) {
@@ -225,12 +229,12 @@ func (s *Session) stepAt(at int64, ev replicator.Event) {
 	actions := s.core.Step(at, ev)
 	s.trace.Step(at, ev, actions)
 	for _, a := range actions {
-		s.perform(a)
+		s.perform(at, a)
 	}
 }
 
-// perform carries out an action, or hands it to the goroutine that does.
-func (s *Session) perform(a replicator.Action) {
+// perform carries out an action of an instant, or hands it to the goroutine that does.
+func (s *Session) perform(at int64, a replicator.Action) {
 	switch a := a.(type) {
 	case *replicator.Connect:
 		s.lanes[a.Lane] <- a
@@ -271,7 +275,7 @@ func (s *Session) perform(a replicator.Action) {
 	case *replicator.Retire:
 		s.Guests.Release(a.Generation)
 	case *replicator.Notice:
-		s.notices.Write(a)
+		s.notices.Write(at, a)
 	case *replicator.Stop:
 		s.stop = a
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/replicator"
@@ -74,6 +75,7 @@ func (s *Session) read(ctx context.Context, d *decoder, from talos.Position, anc
 		return d.decode(b, func(events []replicator.Event) error { return s.deliver(ctx, events) })
 	}, func(err error) {
 		s.Health.SourceFailed(fmt.Sprintf("%s: %v", kafka.ClassOf(err), err))
+		s.asides.Say(status.Now(), slog.LevelInfo, "the log could not be read: asking again", "error", err)
 	})
 }
 

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ type Health struct {
 	otherAt int64     // ns, since when
 	logged  int64     // ns, when the outage began that was logged
 	waiting bool      // and it is not over
+	broken  bool      // what is shown is an outage of the log or the database
+	mended  int64     // ns, when the last of these ended; 0 for never
 }
 
 // NewHealth returns the health of a host that starts.
@@ -34,19 +37,24 @@ func (h *Health) Enter(p Phase, detail string) {
 	defer h.mu.Unlock()
 	if p != h.c.Phase {
 		h.c.Asked, h.c.StableAt, h.c.Trouble, h.c.Tail = 0, Now(), "", Tail{}
+		if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
+			h.c.Core = replicator.Status{}
+			h.shown, h.other, h.waiting, h.broken = Readiness{}, "", false, false
+		}
 	}
 	h.c.Phase, h.c.Detail, h.c.Looked = p, detail, Now()
-	if p == PhaseStandby || p == PhaseUnowned { // what the core knew is another host's by now
-		h.c.Core = replicator.Status{}
-		h.shown, h.other, h.waiting = Readiness{}, "", false
-	}
 }
 
-// Waits notes what a host that stands by holds of the log.
+// Waits notes what a host that stands by holds of the log, and says in one line each when it cannot read it and when it
+// can again. The database it asks itself, and says so. Only the goroutine that stands by calls it.
 func (h *Health) Waits(t Tail) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.c.Tail = t
+	if h.c.Phase == PhaseStandby {
+		h.c.Looked, h.c.Now = Now(), Now()
+		h.say()
+	}
 }
 
 // SourceFailed notes that the log could not be read, and why.
@@ -84,19 +92,45 @@ func (h *Health) Show(s replicator.Status) {
 	defer h.mu.Unlock()
 	h.c.Core = s
 	h.c.Now = Now()
+	if h.c.Phase == PhaseRunning {
+		h.say()
+	}
+}
+
+// say judges, and logs what begins or ends by the verdict.
+func (h *Health) say() {
+	was := h.shown.Reason
 	r, changed := h.verdict()
+	if broken := !r.Ready && r.Reason.breaks(); broken != h.broken {
+		h.broken = broken
+		if !broken {
+			h.mended = h.c.Now
+		}
+	}
 	switch {
-	case h.c.Phase != PhaseRunning || !changed:
+	case !changed:
 	case !r.Ready:
+		level := slog.LevelWarn
+		if h.waiting && was.breaks() && r.Reason.breaks() { // the same outage as seen from elsewhere
+			level = slog.LevelDebug
+		}
 		if !h.waiting {
 			h.logged = h.c.Now
 		}
 		h.waiting = true
-		h.log.Warn("no progress", "reason", r.Reason, "detail", r.Detail)
+		h.log.Log(context.Background(), level, "no progress", "reason", r.Reason, "detail", r.Detail)
 	case h.waiting:
-		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond))
+		h.log.Info("progress goes on", "after", h.c.since(h.logged).Round(time.Millisecond), "reason", was)
 		h.waiting = false
 	}
+}
+
+// Outage reports whether an outage of the log or the database was logged and goes on, and when the last one ended, by
+// Now; 0 for never.
+func (h *Health) Outage() (goesOn bool, ended int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.broken, h.mended
 }
 
 // steadyFor is how long another reason must hold before it takes the place of the one that is shown:
@@ -108,6 +142,8 @@ const steadyFor = 2 * time.Second
 func (h *Health) verdict() (r Readiness, changed bool) {
 	r = h.c.Judge(h.overdue)
 	switch {
+	case r.Ready && h.c.Phase == PhaseRunning && h.stands(): // it flaps else: a connection is no progress yet
+		return h.shown, false
 	case r.Ready || h.shown.Ready || h.shown.Reason == "" || h.c.Phase != PhaseRunning || r.Reason == h.shown.Reason:
 		h.other = ""
 	case r.Reason != h.other:
@@ -119,6 +155,12 @@ func (h *Health) verdict() (r Readiness, changed bool) {
 	changed = r.Ready != h.shown.Ready || (!r.Ready && r.Reason != h.shown.Reason)
 	h.shown = r
 	return r, changed
+}
+
+// stands reports whether nothing has moved since an outage was logged, although something waits to.
+func (h *Health) stands() bool {
+	core := &h.c.Core
+	return h.waiting && h.shown.Reason.breaks() && core.Reason != replicator.Progressing && core.Reason != replicator.Undecided && core.ProgressAt <= h.logged
 }
 
 // Readiness returns the verdict as of now, and the condition that it is about.

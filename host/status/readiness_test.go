@@ -95,23 +95,86 @@ func TestTheTimeForABatchIsNotTheLogs(t *testing.T) {
 	}
 }
 
-// An outage is one line at its beginning and one at its end.
+// An outage is one line at its beginning and one at its end, whatever it is seen by meanwhile.
 func TestAnOutageIsTwoLines(t *testing.T) {
 	var lines bytes.Buffer
 	h := NewHealth(time.Minute, slog.New(slog.NewTextHandler(&lines, nil)))
 	h.Enter(PhaseRunning, "")
 	up := replicator.Status{LanesUp: 1}
 	down := replicator.Status{DownSince: Now() - int64(2*time.Second), Reason: replicator.NoDatabase}
-	for range 10 {
-		h.Show(up)
+	stands := replicator.Status{LanesUp: 1, Reason: replicator.Installing, ProgressAt: Now() - int64(time.Minute)}
+	outages := func(want bool) {
+		t.Helper()
+		if got, ended := h.Outage(); got != want || (ended == 0) != (strings.Count(lines.String(), "\n") < 2) {
+			t.Errorf("an outage %v that ended at %d, want %v, after\n%s", got, ended, want, &lines)
+		}
 	}
-	for range 10 {
-		h.Show(down)
+	shows := func(s replicator.Status) {
+		for range 10 {
+			h.Show(s)
+			h.otherAt -= int64(steadyFor)
+		}
 	}
-	for range 10 {
-		h.Show(up)
+	shows(up)
+	outages(false)
+	shows(down)
+	outages(true)
+	shows(stands)
+	outages(true)
+	shows(up)
+	outages(false)
+	if got := lines.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "reason=database_unavailable") || !strings.Contains(got, "progress goes on") || !strings.Contains(got, "reason=install") {
+		t.Errorf("want two lines, got\n%s", got)
 	}
-	if got := lines.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "reason=database_unavailable") || !strings.Contains(got, "progress goes on") {
+	held := replicator.Status{LanesUp: 1, Held: 1}
+	lines.Reset()
+	shows(held)
+	if on, _ := h.Outage(); on {
+		t.Error("a version that is held is no outage: what ails the database is heard beside it")
+	}
+	shows(down)
+	shows(held)
+	if got := lines.String(); strings.Count(got, "level=WARN") != 3 {
+		t.Errorf("want a line for the held version, the database, and the version again, got\n%s", got)
+	}
+}
+
+// A database that is back is no progress yet while something waits to be installed: that ends the outage.
+func TestAnOutageEndsWithProgress(t *testing.T) {
+	var lines bytes.Buffer
+	h := NewHealth(time.Minute, slog.New(slog.NewTextHandler(&lines, nil)))
+	h.Enter(PhaseRunning, "")
+	waits := replicator.Status{Reason: replicator.Installing, DownSince: Now() - int64(2*time.Second), ProgressAt: Now() - int64(2*time.Second)}
+	h.Show(waits)
+	waits.LanesUp = 1
+	h.Show(waits)
+	if r, _ := h.Readiness(); r.Ready || strings.Count(lines.String(), "\n") != 1 {
+		t.Errorf("it is %+v before anything was installed, and the log is\n%s", r, &lines)
+	}
+	waits.ProgressAt = Now() + 1
+	h.Show(waits)
+	if r, _ := h.Readiness(); !r.Ready || strings.Count(lines.String(), "\n") != 2 {
+		t.Errorf("it is %+v after something was installed, and the log is\n%s", r, &lines)
+	}
+}
+
+// A host that stands by says when it cannot read the log, and when it can again.
+func TestAnOutageWhileStandingByIsTwoLines(t *testing.T) {
+	var lines bytes.Buffer
+	h := NewHealth(time.Minute, slog.New(slog.NewTextHandler(&lines, nil)))
+	looks := func() {
+		for range 10 {
+			h.Waits(Tail{})
+			h.Enter(PhaseStandby, "another owns the cohort")
+		}
+	}
+	looks()
+	h.SourceFailed("reset")
+	h.c.TroubleAt -= int64(2 * time.Second)
+	looks()
+	h.SourceAnswered(Log{})
+	looks()
+	if got := lines.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "reason=source_unavailable") || !strings.Contains(got, "progress goes on") {
 		t.Errorf("want two lines, got\n%s", got)
 	}
 }

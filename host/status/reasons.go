@@ -35,6 +35,16 @@ const (
 	Paused              = Reason(replicator.Suspended)
 )
 
+// breaks reports whether it is what a log or a database that fails is shown as, for as long as it does: of what a version or
+// a person is the reason, one hears nothing about those.
+func (r Reason) breaks() bool {
+	switch r {
+	case SourceUnavailable, DatabaseUnavailable, Reloading, NotConverted, Installing, Contended, SlowStatement, DatabaseRefuses:
+		return true
+	}
+	return false
+}
+
 // Explanation is a reason as a person reads it.
 type Explanation struct {
 	Reason   Reason

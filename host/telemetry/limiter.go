@@ -11,6 +11,7 @@ const logEvery = time.Second
 // Limiter bounds how often a repeated message is logged. The zero value is ready; it is safe for use
 // by several goroutines.
 type Limiter struct {
+	now    func() time.Time // nil for the clock of the machine
 	mu     sync.Mutex
 	logged map[string]time.Time // by kind: when it was last
 }
@@ -19,12 +20,17 @@ type Limiter struct {
 func (l *Limiter) Allow(kind string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.logged[kind]) < logEvery {
+	now := time.Now
+	if l.now != nil {
+		now = l.now
+	}
+	at := now()
+	if at.Sub(l.logged[kind]) < logEvery {
 		return false
 	}
 	if l.logged == nil {
 		l.logged = map[string]time.Time{}
 	}
-	l.logged[kind] = time.Now()
+	l.logged[kind] = at
 	return true
 }

@@ -6,20 +6,22 @@ import (
 	"github.com/ichor-replicator/ichor/host/replicator"
 )
 
-// Notices logs what an operator should read, each kind at a bounded rate.
+// Notices logs what an operator should read, each kind at a bounded rate. A failure is said by its words: the rest of it
+// may hold a user's row.
 type Notices struct {
-	Log   *slog.Logger
-	Limit *Limiter
+	Log       *slog.Logger
+	Limit     *Limiter
+	Incidents *Incidents // that may be a part of an outage
 }
 
-// Write logs a notice of the core.
-func (s *Notices) Write(n *replicator.Notice) {
+// Write logs a notice that the core gave at an instant.
+func (s *Notices) Write(at int64, n *replicator.Notice) {
 	switch n.Kind {
 	case replicator.OffsetZero:
 		s.Log.Info("the record at position 0 is a candidate; it is never a version")
 	case replicator.HeldVersion:
 		if s.Limit.Allow("held") {
-			s.Log.Error("a version cannot be installed: it is in ichor.quarantine and holds the snapshot", "version", n.Version, "because", n.Failure)
+			s.Log.Error("a version cannot be installed: it is in ichor.quarantine and holds the snapshot", "version", n.Version, "because", n.Failure.String())
 		}
 	case replicator.LateCommit:
 		if s.Limit.Allow("late commit") {
@@ -27,7 +29,7 @@ func (s *Notices) Write(n *replicator.Notice) {
 		}
 	case replicator.CandidateMissing:
 		if s.Limit.Allow("missing") {
-			s.Log.Error("a candidate was committed that the log does not have: it is in ichor.quarantine", "version", n.Version, "because", n.Failure)
+			s.Log.Error("a candidate was committed that the log does not have: it is in ichor.quarantine", "version", n.Version, "because", n.Failure.String())
 		}
 	case replicator.BacklogTooLong:
 		s.Log.Warn("too many undecided candidates for limits.memory: those from here on are read again later", "version", n.Version)
@@ -44,12 +46,8 @@ func (s *Notices) Write(n *replicator.Notice) {
 			s.Log.Warn("two decisions contradict each other: the first binds", "version", n.Version, "first", n.First, "later", n.Later)
 		}
 	case replicator.GroupRetried:
-		if s.Limit.Allow("retried") {
-			s.Log.Warn("a group was rolled back and is tried again", "version", n.Version, "because", n.Failure)
-		}
+		s.Incidents.Say(at, slog.LevelWarn, "a group was rolled back and is tried again", "version", n.Version, "because", n.Failure.String())
 	case replicator.LaneDisconnected:
-		if s.Limit.Allow("lane") {
-			s.Log.Warn("a connection to the database was lost: connecting again", "because", n.Failure)
-		}
+		s.Incidents.Say(at, slog.LevelWarn, "a connection to the database was lost: connecting again", "because", n.Failure.String())
 	}
 }
