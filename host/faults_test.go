@@ -221,6 +221,24 @@ func TestAVersionThatIsHeldForAMissingRowIsCured(t *testing.T) {
 	r.becomes("")
 }
 
+// Thousands of versions that are held are a line a second in the log, and a row each in the quarantine.
+func TestThousandsOfHeldVersionsAreFewLines(t *testing.T) {
+	const n = 2000
+	b := newBank(t, 1)
+	first := b.send(message("Other", "position 0")) + 1
+	messages := make([]kafkatest.Message, 0, 2*n)
+	for i := range n {
+		messages = append(messages, candidate(i, fmt.Sprintf("held %d", i), `[{"NOTHING":{}}]`), commit(first+2*i, 0))
+	}
+	b.send(messages...)
+	begun := time.Now()
+	b.start()
+	b.eventually(fmt.Sprintf("(%d)", n), "select count(*) from ichor.quarantine where held")
+	if lines, most := strings.Count(b.log.text(), "a version cannot be installed"), int(time.Since(begun)/time.Second)+1; lines < 1 || lines > most {
+		t.Errorf("%d lines about %d held versions, want one a second, %d:\n%s", lines, n, most, b.log.text())
+	}
+}
+
 // What retention took of a held version stands in the quarantine, and is installed from there.
 func TestAHeldVersionThatTheLogHasNoMoreIsCured(t *testing.T) {
 	b := newBank(t, 5)
@@ -305,6 +323,22 @@ func TestATopicThatIsCompactedIsRefused(t *testing.T) {
 	}
 	if got := b.text("select epoch from ichor.state"); got != "(0)" && got != "" {
 		t.Errorf("a host that refuses its topic took the epoch: %s", got)
+	}
+}
+
+// Brokers that begin to compact the topic under a running host end it, for what it has not read yet may go at any time.
+func TestATopicThatIsCompactedByNowEndsTheHost(t *testing.T) {
+	b := newBank(t, 5)
+	b.options.Source.PolicyEvery = 50 * time.Millisecond
+	r := b.start()
+	last := b.traffic(10, 5)
+	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	if err := b.broker.AlterTopic(t.Context(), b.topic, "cleanup.policy", "compact"); err != nil {
+		t.Fatal(err)
+	}
+	var wrong *kafka.CompactedError
+	if err := r.ended(); !errors.As(err, &wrong) || wrong.Policy != "compact" {
+		t.Errorf("the host ended with %v", err)
 	}
 }
 

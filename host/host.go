@@ -78,7 +78,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids, Spans: sender,
 			Observers: []timing.Observer{journal, metrics, samples}, Early: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
-			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare,
+			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare, PolicyEvery: opts.Source.PolicyEvery,
 		},
 	}
 	h.takeover.parts = &h.parts

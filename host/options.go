@@ -50,6 +50,8 @@ type SourceOptions struct {
 	Start StartPolicy
 	// DecisionOverdue is how long a candidate may be undecided before the host is not ready.
 	DecisionOverdue time.Duration
+	// PolicyEvery is how often a running host asks whether its topic is compacted by now.
+	PolicyEvery time.Duration
 }
 
 // StartPolicy is where a new cohort begins.
@@ -98,6 +100,7 @@ func (o HTTPOptions) Exposed() string {
 const (
 	DefaultShutdownTimeout = 7 * time.Second // with what follows it a host ends within 10 s
 	DefaultDecisionOverdue = 2 * time.Minute
+	DefaultPolicyEvery     = time.Minute
 	DefaultListen          = "127.0.0.1:9464"
 	DefaultLease           = 5 * time.Second
 )
@@ -107,6 +110,7 @@ func (o *Options) Fill() {
 	o.ShutdownTimeout = cmp.Or(o.ShutdownTimeout, DefaultShutdownTimeout)
 	o.Source.Start = cmp.Or(o.Source.Start, StartBeginning)
 	o.Source.DecisionOverdue = cmp.Or(o.Source.DecisionOverdue, DefaultDecisionOverdue)
+	o.Source.PolicyEvery = cmp.Or(o.Source.PolicyEvery, DefaultPolicyEvery)
 	o.Database.Lease = cmp.Or(o.Database.Lease, DefaultLease)
 	o.Source.Options.Fill()
 	o.Guests.Fill()

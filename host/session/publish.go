@@ -14,7 +14,7 @@ import (
 // besides is the goroutine that does with the log what is not reading on: it reads payloads again,
 // publishes the resume point and asks whether the topic is compacted by now.
 func (s *Session) besides() {
-	policy := time.NewTicker(policyEvery)
+	policy := time.NewTicker(s.PolicyEvery)
 	defer policy.Stop()
 	for {
 		select {
@@ -29,9 +29,6 @@ func (s *Session) besides() {
 		}
 	}
 }
-
-// policyEvery is how often a running host asks whether its topic is compacted by now.
-const policyEvery = time.Minute
 
 // checkPolicy stops the session when the brokers began to take records out of the topic's middle.
 func (s *Session) checkPolicy() {

@@ -42,6 +42,7 @@ type Parts struct {
 	Conversions     int           // conversion tasks under way at once
 	ShutdownTimeout time.Duration // bounds the draining
 	Beat            time.Duration // between two signs of life to hosts that stand by
+	PolicyEvery     time.Duration // between two looks whether the topic is compacted by now
 }
 
 // Session is one run of a core with the goroutines around it. Only the core's goroutine
