@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -18,6 +20,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 func (r *running) get(path string) string {
@@ -142,10 +145,14 @@ func TestDecisionsEarlyTwiceAndContradicting(t *testing.T) {
 	b := newBank(t, 3)
 	b.send(message("Other", "position 0"), commit(2, 0)) // before its candidate: forgotten
 	v := b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0001", deposit("0001", 7)))
-	b.send(commit(v, 0), commit(v, 0), commit(v+1, v), abort(v+1), abort(v))
+	b.send(commit(v, 0), commit(v, 0), commit(v+1, v), abort(v+1), abort(v), commit(v+1, 0))
 	r := b.start()
 	b.eventually("(100012.00000)", "select amount from bank_accounts where number = '0001'")
 	b.eventually(fmt.Sprintf("(%d)", v+1), "select version from cohort_snapshot")
+	for _, want := range []string{`"repeated":1,`, `"conflicting_outcomes":2,`, `"conflicting_safepoints":1,`} {
+		r.shows("/v1/status", want)
+	}
+	r.shows("/metrics", "ichor_decisions_conflicting_outcome_total 2\n")
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +202,7 @@ func TestARecreatedTopicIsNotReadOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBank(t, 3)
 			b.settled()
+			epoch := b.text("select epoch, token from ichor.state")
 			if err := b.broker.DeleteTopic(t.Context(), b.topic); err != nil {
 				t.Fatal(err)
 			}
@@ -208,8 +216,15 @@ func TestARecreatedTopicIsNotReadOn(t *testing.T) {
 			if err := b.start().ended(); !errors.As(err, &diverged) {
 				t.Errorf("%v", err)
 			}
+			findings := host.Check(t.Context(), b.options, time.Minute, 0)
+			if i := slices.IndexFunc(findings, func(f status.Finding) bool { return f.What == "topic" }); i < 0 || !errors.As(findings[i].Err, &diverged) {
+				t.Errorf("check says %+v", findings)
+			}
 			if got := b.text("select version from cohort_snapshot"); got != "(2)" {
 				t.Errorf("the snapshot moved: %s", got)
+			}
+			if got := b.text("select epoch, token from ichor.state"); got != epoch {
+				t.Errorf("a host that refuses its log took the epoch: %s, was %s", got, epoch)
 			}
 		})
 	}
@@ -218,6 +233,7 @@ func TestARecreatedTopicIsNotReadOn(t *testing.T) {
 func TestRetentionThatPassesTheResumePointIsNotSkipped(t *testing.T) {
 	b := newBank(t, 3)
 	b.settled()
+	epoch := b.text("select epoch, token from ichor.state")
 	v := b.send(candidate(3, "0003", deposit("0003", 5)), message("Other", "later"))
 	if err := b.broker.DeleteRecordsBefore(t.Context(), b.topic, int64(v+1)); err != nil {
 		t.Fatal(err)
@@ -225,6 +241,9 @@ func TestRetentionThatPassesTheResumePointIsNotSkipped(t *testing.T) {
 	var truncated *kafka.TruncatedError
 	if err := b.start().ended(); !errors.As(err, &truncated) || int(truncated.Asked) != v || int(truncated.Start) != v+1 {
 		t.Errorf("%v", err)
+	}
+	if got := b.text("select epoch, token from ichor.state"); got != epoch {
+		t.Errorf("a host that refuses its log took the epoch: %s, was %s", got, epoch)
 	}
 }
 
@@ -371,6 +390,14 @@ func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
 	var refused *guest.LoadError
 	if err := bad.start().ended(); !errors.As(err, &refused) {
 		t.Errorf("%v", err)
+	}
+	b.exec("create role without_rights login; grant usage on schema ichor to without_rights; grant select on all tables in schema ichor to without_rights")
+	defer b.exec("drop owned by without_rights; drop role without_rights")
+	poor := *b
+	poor.options.Database.URL = strings.Replace(b.options.Database.URL, "user=postgres", "user=without_rights", 1)
+	var missing *installer.NotReadyError
+	if err := poor.start().ended(); !errors.As(err, &missing) || !strings.Contains(err.Error(), "grant ") {
+		t.Errorf("a role without rights: %v", err)
 	}
 	v := b.send(candidate(1, "0001", deposit("0001", 5)))
 	b.send(commit(v, 0))

@@ -2,7 +2,6 @@ package host
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -43,12 +42,29 @@ func TestResumePoint(t *testing.T) {
 			}
 		})
 	}
-	// Both right numbers, and what to do next.
-	text := (&kafka.TruncatedError{Asked: 7, Start: 8}).Error()
-	for _, part := range []string{"position 7", "starts at 8", "ichor db adopt --resume 8"} {
-		if !strings.Contains(text, part) {
-			t.Errorf("%q lacks %q", text, part)
+}
+
+// A refusal has both right numbers, each in its place, and what to do next.
+func TestALogThatIsRefusedIsSaidWithNumbersAndARemedy(t *testing.T) {
+	adopt := "point source at the log that this database was left with, or begin on this one with ichor db adopt --resume N --snapshot N-1 --reason ..."
+	for want, c := range map[string]struct {
+		state installer.State
+		facts kafka.Facts
+	}{
+		"log truncated: it is to be read from position 7, and starts at 8: what stood between is gone; " +
+			"restore the database to a point that the log still reaches, or accept the gap with ichor db adopt --resume 8 --reason ...": {
+			installer.State{Resume: 7, HasResume: true}, kafka.Facts{Start: 8, End: 9}},
+		"log diverged: it is to be read from position 7, and ends at 6: the topic was made again, lost records, or is another one; " + adopt: {
+			installer.State{Resume: 7, HasResume: true}, kafka.Facts{End: 6}},
+	} {
+		if _, err := resumePoint(&c.state, &c.facts, StartBeginning); err == nil || err.Error() != want {
+			t.Errorf("it says\n%v, want\n%s", err, want)
 		}
+	}
+	err := checkAnchor(talos.Anchor{Position: 4, Hash: 1}, talos.Anchor{Position: 4, Hash: 2}, true, 9)
+	if want := "log diverged: at position 4 (the log ends at 9) another record stands than the one that this database was left with: " +
+		"the topic was made again, lost records, or is another one; " + adopt; err == nil || err.Error() != want {
+		t.Errorf("it says\n%v, want\n%s", err, want)
 	}
 }
 
