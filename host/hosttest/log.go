@@ -2,17 +2,18 @@ package hosttest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 )
 
-// OnceHandler hands lines on to another handler, and fails the test at a line that has a key twice: whoever reads JSON gets
-// one of the two values.
+// OnceHandler hands lines on to another handler, and fails the test at a line that has a key twice, and where one is given
+// twice to all lines to come: whoever reads JSON gets one of the two values.
 type OnceHandler struct {
 	slog.Handler
-	fail  func(line string, key string)
+	fail  func(what, key string)
 	given []string // the keys of With
 }
 
@@ -21,12 +22,12 @@ func Once(tb testing.TB, to slog.Handler) *OnceHandler {
 	tb.Helper()
 	var mu sync.Mutex
 	told := map[string]bool{}
-	return &OnceHandler{Handler: to, fail: func(line, key string) {
+	return &OnceHandler{Handler: to, fail: func(what, key string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if !told[line+"\x00"+key] {
-			told[line+"\x00"+key] = true
-			tb.Errorf("the log line %q has the key %q twice", line, key)
+		if !told[what+"\x00"+key] {
+			told[what+"\x00"+key] = true
+			tb.Errorf("the log: %s has the key %q twice", what, key)
 		}
 	}}
 }
@@ -41,7 +42,7 @@ func (o *OnceHandler) Handle(ctx context.Context, r slog.Record) error {
 	slices.Sort(keys)
 	for i := 1; i < len(keys); i++ {
 		if keys[i] == keys[i-1] {
-			o.fail(r.Message, keys[i])
+			o.fail(fmt.Sprintf("the line %q", r.Message), keys[i])
 		}
 	}
 	return o.Handler.Handle(ctx, r)
@@ -51,6 +52,10 @@ func (o *OnceHandler) Handle(ctx context.Context, r slog.Record) error {
 func (o *OnceHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := &OnceHandler{Handler: o.Handler.WithAttrs(attrs), fail: o.fail, given: slices.Clone(o.given)}
 	for _, a := range attrs {
+		if slices.Contains(with.given, a.Key) {
+			o.fail("what is given to each line", a.Key)
+			continue
+		}
 		with.given = append(with.given, a.Key)
 	}
 	return with
