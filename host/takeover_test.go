@@ -101,6 +101,9 @@ func TestAHostThatIsToldToStopBetweenSessionsEndsWell(t *testing.T) {
 		other.becomes("database_unavailable")
 		proxy.Turn(pgtest.Fair)
 		other.standsBy()
+		if got := s.log.text(); strings.Count(got, "msg=waiting") != 1 || strings.Count(got, "no longer waiting") != 1 {
+			t.Errorf("want one line when the database is away and one when it is back:\n%s", got)
+		}
 		proxy.Turn(pgtest.Silent)
 		other.becomes("database_unavailable")
 		other.stopsWell()

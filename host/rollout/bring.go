@@ -44,7 +44,7 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 		case err != nil && ctx.Err() != nil:
 			return false
 		case err != nil && !IsRefused(err) && installer.IsTransient(err): // it stands, and is tried again
-			g.log.Warn("a guest that is wanted cannot be brought now", "guest", b.Guest, "request", b.Request, "error", err)
+			g.log.Log(ctx, laterLevel(err), "a guest that is wanted cannot be brought now", "guest", b.Guest, "request", b.Request, "error", err)
 			return true
 		case err != nil:
 			a = &Armed{Request: b.Request, Refused: err.Error()}
@@ -239,7 +239,7 @@ func (g *Guests) writeEvents(ctx context.Context) {
 	}
 	if err := g.store.AddGuestEvents(ctx, events...); err != nil {
 		if ctx.Err() == nil {
-			g.log.Warn("what became of a guest is written down later", "error", err)
+			g.log.Log(ctx, laterLevel(err), "what became of a guest is written down later", "error", err)
 		}
 		return
 	}

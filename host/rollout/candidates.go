@@ -78,7 +78,7 @@ func (g *Guests) judgement(ctx context.Context, name string, module trust.Module
 	err := g.keepSpare(ctx, name, module)
 	if err != nil && !IsRefused(err) {
 		if ctx.Err() == nil {
-			g.log.Warn("a guest that asks to be taken cannot be judged now", "guest", name, "digest", module.Digest.Short(), "error", err)
+			g.log.Log(ctx, laterLevel(err), "a guest that asks to be taken cannot be judged now", "guest", name, "digest", module.Digest.Short(), "error", err)
 		}
 		return nil
 	}

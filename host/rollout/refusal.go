@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"errors"
+	"log/slog"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
@@ -29,6 +30,15 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 func MayPass(err error) bool {
 	var unavailable *UnavailableError
 	return errors.As(err, &unavailable) || installer.IsTransient(err)
+}
+
+// laterLevel is the level of a line about what is tried again: a database that is away is an outage, which has its own two
+// lines.
+func laterLevel(err error) slog.Level {
+	if installer.IsTransient(err) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // IsRefused reports whether an error is the module's fault, so that only another will do better.

@@ -243,7 +243,7 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "))
 	if err != nil {
 		if ctx.Err() == nil {
-			g.log.Warn("a guest that was compared is taken later", "guest", name, "error", err)
+			g.log.Log(ctx, laterLevel(err), "a guest that was compared is taken later", "guest", name, "error", err)
 		}
 		return nil
 	}
