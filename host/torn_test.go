@@ -15,11 +15,11 @@ func untorn(s *status.Status) string {
 	switch {
 	case talos.Position(s.Snapshot) > s.Resume || s.Resume > s.Next || s.Next > s.LogEnd:
 		return "snapshot ≤ resume ≤ next ≤ log_end does not hold"
-	case s.Queue.Length > 0 && s.Queue.Head <= s.Snapshot:
+	case s.Queue.Head != 0 && s.Queue.Head <= s.Snapshot:
 		return "the snapshot has passed what waits in the queue"
 	case s.Suffix.Length > 0 && (talos.Position(s.Suffix.Head) < s.Resume || talos.Position(s.Suffix.Head) >= s.Next):
 		return "the suffix has what is passed, or was not read"
-	case s.Queue.Length > 0 && s.Suffix.Length > 0 && s.Queue.Head > s.Suffix.Head:
+	case s.Suffix.Length > 0 && s.Queue.Head > s.Suffix.Head:
 		return "the queue is above the suffix"
 	case s.InFlight > s.Queue.Length:
 		return "more is in flight than in the queue"

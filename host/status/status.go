@@ -45,7 +45,7 @@ type Status struct {
 	Counts  replicator.Stats `json:"counts"`
 }
 
-// Depth is how many versions wait somewhere, and the lowest of them, 0 when there is none.
+// Depth is how many versions wait somewhere, and the lowest of them that is not settled, 0 when there is none.
 type Depth struct {
 	Length int           `json:"length"`
 	Head   talos.Version `json:"head,omitempty"`
