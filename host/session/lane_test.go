@@ -48,8 +48,8 @@ func TestWhatALaneIsGivenWaitsUntilItTakesIt(t *testing.T) {
 	jobs := make(chan replicator.Action, 2)
 	s.lanes[0] = jobs
 	entry := func(v talos.Version) *queue.Entry { return &queue.Entry{Version: v, Conversion: &conversion{}} }
-	s.perform(&replicator.Install{Group: &queue.Group{Entries: []*queue.Entry{entry(7), entry(8)}}})
-	s.perform(&replicator.Install{Group: &queue.Group{Entries: []*queue.Entry{entry(9)}}})
+	s.perform(1, &replicator.Install{Group: &queue.Group{Entries: []*queue.Entry{entry(7), entry(8)}}})
+	s.perform(1, &replicator.Install{Group: &queue.Group{Entries: []*queue.Entry{entry(9)}}})
 	if versions, highest := waiting(t, metrics); versions != 3 || highest != 0 {
 		t.Errorf("before the lane runs %v versions wait for it, and it took %v", versions, highest)
 	}
