@@ -113,9 +113,11 @@ func run(args []string) int {
 	return exitRuntime
 }
 
-// signals returns a context that ends at SIGTERM or SIGINT; a second one ends the process.
+// signals returns a context that ends at SIGTERM, SIGINT or SIGHUP, which a terminal sends that is closed; a second one ends
+// the process. That nobody reads what it writes ends no process.
 func signals() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop) // the default action is back for the second signal
 	return ctx, stop
 }

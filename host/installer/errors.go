@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -84,6 +85,22 @@ func ClassOf(code string) Class {
 	return Poison
 }
 
+// ours matches the first line of a context that a function of schema ichor gave, or the block of schema.sql.
+var ours = regexp.MustCompile(`^[^\n]*\b(ichor\.\w+\(|inline_code_block\b)`)
+
+// byHost reports whether the schema's own functions said it: a cohort's may use the same codes.
+func byHost(pg *pgconn.PgError) bool {
+	return strings.HasPrefix(pg.Code, "IC") && ours.MatchString(pg.Where)
+}
+
+// classOf returns the class of what a server said.
+func classOf(pg *pgconn.PgError) Class {
+	if strings.HasPrefix(pg.Code, "IC") && !byHost(pg) {
+		return Poison
+	}
+	return ClassOf(pg.Code)
+}
+
 // failure turns an error of the driver into an Error. A failure that the server did not
 // report is one of the connection.
 func failure(err error, doing string) *Error {
@@ -95,14 +112,14 @@ func failure(err error, doing string) *Error {
 	if !errors.As(err, &pg) {
 		return &Error{Class: Transient, Lost: true, Err: fmt.Errorf("%s: %w", doing, err)}
 	}
-	e := &Error{Class: ClassOf(pg.Code), Code: pg.Code, Detail: detail(pg), Err: fmt.Errorf("%s: %w", doing, &ServerError{pg})}
+	e := &Error{Class: classOf(pg), Code: pg.Code, Detail: detail(pg), Err: fmt.Errorf("%s: %w", doing, &ServerError{pg})}
 	if severity := pg.SeverityUnlocalized; severity == "FATAL" || severity == "PANIC" || strings.HasPrefix(pg.Code, "08") {
 		e.Lost = true // the server ends the session with these itself
 		if e.Class == Poison {
 			e.Class = Transient // it is about the session, not about a version
 		}
 	}
-	if pg.Code == codeClaim { // the connection is of no use any more; the next one has the newest claim
+	if e.Class == Transient && pg.Code == codeClaim { // the connection is of no use any more; the next one has the newest claim
 		e.Lost = true
 	}
 	if lostStatement(pg.Code) {
@@ -125,7 +142,7 @@ func (e *ServerError) Error() string {
 	pg := e.err
 	// What stands in a context was said by a function of the cohort's, in whatever words and with
 	// whatever code its owner chose.
-	if !namesObjects(pg.Code) || (pg.Where != "" && !strings.HasPrefix(pg.Code, "IC")) {
+	if !namesObjects(pg.Code) || (pg.Where != "" && !byHost(pg)) {
 		return fmt.Sprintf("SQLSTATE %s (its message may quote a row: see ichor.quarantine, or the server's log)", pg.Code)
 	}
 	return describe(pg)

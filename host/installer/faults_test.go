@@ -495,6 +495,53 @@ func TestARightOnTheFenceThatIsLostIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A cohort's own trigger may use the codes of the host's functions: it is a statement's fault all the same, and what it says
+// is not for the log.
+func TestACohortsTriggerIsNotTheHost(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	for n, code := range []string{"IC001", "IC002", "IC003", "IC005", "IC006"} {
+		l := b.lane(in, 0)
+		b.exec("create or replace function says() returns trigger language plpgsql as $$ begin raise exception 'balance of Emma' using errcode = '" + code + "'; end $$")
+		b.exec("create or replace trigger says before update on account for each row execute function says()")
+		err := install(l, frontier(0, 1, work(1, add, 1, 1)))
+		wantClass(t, err, installer.Poison, code, 1)
+		if strings.Contains(err.Error(), "Emma") {
+			t.Errorf("%d: %v", n, err)
+		}
+		l.Close()
+	}
+}
+
+// A policy that hides a row is no reason to install nothing in silence.
+func TestAPolicyThatHidesARowIsTold(t *testing.T) {
+	b := newBase(t)
+	b.take(1)
+	b.exec("create role hidden login superuser")
+	t.Cleanup(func() {
+		if _, err := b.conn.Exec(context.Background(), "drop owned by hidden; drop role hidden"); err != nil {
+			t.Error(err)
+		}
+	})
+	b.exec("alter role hidden nosuperuser; grant usage on schema ichor, public to hidden; grant all on all tables in schema ichor, public to hidden")
+	in, err := installer.New(installer.Options{URL: strings.Replace(b.dsn, "user=postgres", "user=hidden", 1), Lanes: 1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take(in, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	l := b.lane(in, 0)
+	b.exec("alter table account enable row level security")
+	if err := install(l, frontier(0, 1, work(1, add, 1, 1))); err == nil || !strings.Contains(err.Error(), "row-level security") {
+		t.Errorf("a row that is hidden: %v", err)
+	}
+	b.exec("alter table account disable row level security")
+	if err := install(l, frontier(0, 1, work(1, add, 1, 1))); err != nil {
+		t.Error(err)
+	}
+}
+
 // What a cohort's own trigger says may quote a user's row, whatever code it chooses.
 func TestWhatATriggerSaysIsNotForTheLog(t *testing.T) {
 	b := newBase(t)
