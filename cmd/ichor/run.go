@@ -35,10 +35,11 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := logger(s.Log, os.Stderr)
+	log, end, err := newLogLines(s.Log, os.Stderr)
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
+	defer end()
 	if o.Guests.Trust.Unsigned = c.Dev; c.Dev && len(o.Guests.Trust.Keys) > 0 {
 		log.Warn("RUNNING WITH --dev: WHOEVER CAN WRITE TO THE GUEST DIRECTORY DECIDES WHAT THIS HOST RUNS, signed or not", "directory", o.Guests.Directory)
 	}

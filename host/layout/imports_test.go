@@ -211,6 +211,7 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
+	"cmd/ichor":      1, // writes the log
 	"host":           2, // takes samples; sends spans
 	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests, beat; the tail of a host that stands by
 	"host/admin":     1, // the listener
