@@ -22,18 +22,18 @@ type Journeys struct {
 
 // XID are the versions of the candidates with an xid, ascending.
 type XID struct {
-	XID      string           `json:"xid"` // as it was asked for
-	Versions []status.Version `json:"versions"`
+	XID      string           `json:"xid"`      // as it was asked for
+	Versions []status.Version `json:"versions"` // of its candidates, ascending: one that was sent again has several
 }
 
 // Samples are what a host measured of itself, oldest first.
 type Samples struct {
-	Samples []status.Sample `json:"samples"`
+	Samples []status.Sample `json:"samples"` // one a second, of the latest quarter of an hour at most
 }
 
 // Quarantine is what is held, ascending.
 type Quarantine struct {
-	Versions []installer.Held `json:"versions"`
+	Versions []installer.Held `json:"versions"` // as many as were asked for
 	// Next is the version after which the rest follows, 0 for none.
 	Next talos.Version `json:"next,omitempty"`
 	// Reasons are those for which versions are held, of all that were asked for, also where they are not shown.
@@ -42,9 +42,9 @@ type Quarantine struct {
 
 // HeldReason is how many versions are held for one reason.
 type HeldReason struct {
-	Kind     string `json:"kind"`
-	Code     string `json:"code,omitempty"`
-	Versions int    `json:"versions"`
+	Kind     string `json:"kind"`           // as of Held
+	Code     string `json:"code,omitempty"` // as of Held
+	Versions int    `json:"versions"`       // so many are held for it
 	// Hash is of them all: what a skip of all that are held for it needs in If-Match.
 	Hash string `json:"hash"`
 }
@@ -75,16 +75,16 @@ func reasonsOf(held []installer.Held) []HeldReason {
 // HeldVersion is everything that is known of a version in the quarantine.
 type HeldVersion struct {
 	*installer.Held
-	Reads    []string        `json:"reads,omitempty"` // its keys
-	Writes   []string        `json:"writes,omitempty"`
-	Statemap json.RawMessage `json:"statemap,omitempty"`
+	Reads    []string        `json:"reads,omitempty"`    // its keys
+	Writes   []string        `json:"writes,omitempty"`   // its keys
+	Statemap json.RawMessage `json:"statemap,omitempty"` // as it stands in the log, any JSON
 	// Converted is what the guest that converted it makes of it now, NotConverted why that is not known.
 	Converted    *guest.Outcome  `json:"converted,omitempty"`
-	NotConverted string          `json:"not_converted,omitempty"`
-	Stands       *status.Version `json:"stands,omitempty"` // what the running host says
-	NoHost       string          `json:"no_host,omitempty"`
-	Retry        string          `json:"retry"` // what it would do
-	Skip         string          `json:"skip"`
+	NotConverted string          `json:"not_converted,omitempty"` // for people
+	Stands       *status.Version `json:"stands,omitempty"`        // what the running host says
+	NoHost       string          `json:"no_host,omitempty"`       // why the host says nothing, for people
+	Retry        string          `json:"retry"`                   // what it would do
+	Skip         string          `json:"skip"`                    // what it would do
 }
 
 // ReadCandidate takes keys and statemap from the record, as far as it can be read.
@@ -136,12 +136,12 @@ func Would(verb string, h *installer.Held, v *status.Version) string {
 
 // Requests are what operators asked for.
 type Requests struct {
-	Requests []installer.Request `json:"requests"`
+	Requests []installer.Request `json:"requests"` // those that were asked for, or the newest first
 }
 
 // Audit is what people did, the newest first.
 type Audit struct {
-	Audit []installer.AuditRow `json:"audit"`
+	Audit []installer.AuditRow `json:"audit"` // the rows of ichor.audit
 }
 
 // Guests are the guests and what became of their modules.

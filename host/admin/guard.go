@@ -12,7 +12,7 @@ type Caller struct {
 	Name string `json:"name"` // as the file of tokens has it; empty without a token
 	// Roles are what they may do. Changes says that this host takes changes at all: it has tokens.
 	Roles   []Role `json:"roles"`
-	Changes bool   `json:"changes"`
+	Changes bool   `json:"changes"` // see roles
 }
 
 // callerKey is under which a request's context has its Caller.

@@ -22,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/timing"
 )
@@ -125,10 +126,10 @@ const journeySchema = `    Journey:
       description: "The way of one version."
       required: [version, attempts, events]
       properties:
-        version: {type: integer, format: int64}
+        version: {type: integer, format: int64, description: "The position of the candidate in the log."}
         attempts: {type: integer, description: "Installations that were begun; above 1 the version was retried."}
         guest: {type: string, description: "The digest of the guest that converted it."}
-        details: {$ref: "#/components/schemas/Details"}
+        details: {allOf: [{$ref: "#/components/schemas/Details"}], description: "Of a version that a guest was given."}
         events:
           type: array
           description: "In their order."
@@ -143,7 +144,7 @@ func quoted(text string) string {
 func (s *schemas) property(f reflect.StructField, comment string) string {
 	kind := s.kind(f.Type)
 	if comment == "" {
-		return "{" + kind + "}"
+		s.t.Errorf("%s has no comment: who reads openapi.yaml would not know what it is", f.Name)
 	}
 	if strings.HasPrefix(kind, "$ref") {
 		return fmt.Sprintf("{allOf: [{%s}], description: %s}", kind, quoted(comment))
@@ -175,6 +176,9 @@ func (s *schemas) kind(of reflect.Type) string {
 	case reflect.Bool:
 		return "type: boolean"
 	case reflect.String:
+		if words := wordsOf(of); words != nil {
+			return "type: string, enum: [" + strings.Join(words, ", ") + "]"
+		}
 		return "type: string"
 	case reflect.Float64:
 		return "type: number"
@@ -183,6 +187,25 @@ func (s *schemas) kind(of reflect.Type) string {
 	}
 	s.t.Fatalf("there is no JSON type for %s", of)
 	return ""
+}
+
+// wordsOf returns the values of a type that has few; nil for any text.
+func wordsOf(of reflect.Type) (words []string) {
+	switch of {
+	case reflect.TypeFor[replicator.Whereabouts]():
+		for _, w := range replicator.AllWhereabouts {
+			words = append(words, string(w))
+		}
+	case reflect.TypeFor[status.Phase]():
+		for _, p := range status.AllPhases {
+			words = append(words, string(p))
+		}
+	case reflect.TypeFor[installer.GuestState]():
+		for _, s := range installer.AllGuestStates {
+			words = append(words, string(s))
+		}
+	}
+	return words
 }
 
 // commentsOf reads the comments of types and fields of the packages whose types are shown.

@@ -12,14 +12,14 @@ import (
 
 // GuestEvent is a row of ichor.guest_event: what became of a guest's module, and by whom.
 type GuestEvent struct {
-	ID     int64         `json:"id"`
-	At     time.Time     `json:"at"`
-	Guest  string        `json:"guest"`
-	Digest string        `json:"digest"` // of the module: SHA-256 in hexadecimal; empty if it could not be read
-	State  GuestState    `json:"state"`
-	From   talos.Version `json:"from,omitempty"` // of active and back: the first version that it converts
-	Who    string        `json:"who"`
-	Reason string        `json:"reason,omitempty"`
+	ID     int64         `json:"id"`               // ascending
+	At     time.Time     `json:"at"`               // when it was written down
+	Guest  string        `json:"guest"`            // its name
+	Digest string        `json:"digest"`           // of the module: SHA-256 in hexadecimal; empty if it could not be read
+	State  GuestState    `json:"state"`            // what became of the module
+	From   talos.Version `json:"from,omitempty"`   // of active and back: the first version that it converts
+	Who    string        `json:"who"`              // a token's or a user's name, "the file" or "ichor"
+	Reason string        `json:"reason,omitempty"` // that they gave, or why it was refused or taken back
 }
 
 // GuestState is what became of a module, in one stable word.
@@ -38,6 +38,9 @@ const (
 	GuestWarm    GuestState = "warm"    // no version needs it any more; it stays loaded, to go back to
 	GuestRetired GuestState = "retired" // nothing needs it any more, and it is closed
 )
+
+// AllGuestStates are the states, in the order of a module's life.
+var AllGuestStates = []GuestState{GuestAsked, GuestShadow, GuestArmed, GuestActive, GuestProven, GuestBack, GuestRefused, GuestGone, GuestWarm, GuestRetired}
 
 // Those who are no persons.
 const (

@@ -14,24 +14,24 @@ import (
 
 // Held is a row of ichor.quarantine as people see it.
 type Held struct {
-	Version   talos.Version `json:"version"`
-	Held      bool          `json:"held"` // it holds the snapshot; else it has ended, or is a record of the fact alone
-	Kind      string        `json:"kind"`
-	Code      string        `json:"code,omitempty"`
-	Message   string        `json:"message"`
-	Safepoint talos.Version `json:"safepoint"`
+	Version   talos.Version `json:"version"`          // the position of the candidate in the log
+	Held      bool          `json:"held"`             // it holds the snapshot; else it has ended, or is a record of the fact alone
+	Kind      string        `json:"kind"`             // why it cannot be installed, in one word: sql, guest_reject, guest_fault and others
+	Code      string        `json:"code,omitempty"`   // of that: an SQLSTATE, or the guest's own number
+	Message   string        `json:"message"`          // of that, in full: it may quote a row
+	Safepoint talos.Version `json:"safepoint"`        // of its decision
 	Digest    string        `json:"digest,omitempty"` // of the guest that converted it
-	XID       string        `json:"xid,omitempty"`
-	Cohort    string        `json:"cohort,omitempty"`
-	Agent     string        `json:"agent,omitempty"`
-	Candidate []byte        `json:"-"` // the record's value as on the topic; nil where the log does not have it, or nobody asked
-	Times     int           `json:"times"`
-	FirstAt   time.Time     `json:"first_at"`
-	LastAt    time.Time     `json:"last_at"`
+	XID       string        `json:"xid,omitempty"`    // of the transaction, a UUID as it was written
+	Cohort    string        `json:"cohort,omitempty"` // that the candidate is of
+	Agent     string        `json:"agent,omitempty"`  // that sent it
+	Candidate []byte        `json:"-"`                // the record's value as on the topic; nil where the log does not have it, or nobody asked
+	Times     int           `json:"times"`            // so often it was held, it was tried again in between
+	FirstAt   time.Time     `json:"first_at"`         // when it was held first
+	LastAt    time.Time     `json:"last_at"`          // when it was held last
 	// When and how it ended, and by which guest.
 	ResolvedAt     *time.Time `json:"resolved_at,omitempty"`
-	Resolution     string     `json:"resolution,omitempty"`
-	ResolvedDigest string     `json:"resolved_digest,omitempty"`
+	Resolution     string     `json:"resolution,omitempty"`      // installed, skipped, skipped_by_operator, passed or adopted
+	ResolvedDigest string     `json:"resolved_digest,omitempty"` // SHA-256 of the module that converted it then
 	// Hash is of the version, the record, and the kind and code for which it is held: what a person has seen
 	// who skips it.
 	Hash string `json:"hash"`

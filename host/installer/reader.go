@@ -35,11 +35,11 @@ type QuarantineRow struct {
 
 // AuditRow is a row of ichor.audit.
 type AuditRow struct {
-	ID     int64     `json:"id"`
-	At     time.Time `json:"at"`
-	Who    string    `json:"who"`
-	Deed   string    `json:"deed"` // what was done, to what, and how it went
-	Reason string    `json:"reason"`
+	ID     int64     `json:"id"`     // ascending
+	At     time.Time `json:"at"`     // when it was done
+	Who    string    `json:"who"`    // a token's or a user's name
+	Deed   string    `json:"deed"`   // what was done, to what, and how it went
+	Reason string    `json:"reason"` // that they gave
 }
 
 // Reader reads a cohort's database in one transaction that sees one moment of it, also beside a

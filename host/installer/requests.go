@@ -12,18 +12,18 @@ import (
 
 // Request is a row of ichor.request: what an operator asks of the host that owns the cohort.
 type Request struct {
-	ID      int64         `json:"id"`
-	Verb    string        `json:"verb"`              // skip, retry, abandon, pause, resume, handover, swap or deploy
-	Version talos.Version `json:"version,omitempty"` // 0 for those about the cohort
-	Hash    string        `json:"hash,omitempty"`    // of a skip, see Held
-	Guest   string        `json:"guest,omitempty"`   // of a swap and a deploy
-	Digest  string        `json:"digest,omitempty"`  // of them: SHA-256 in hexadecimal; empty is, in a swap, the module before
-	Who     string        `json:"who"`
-	Reason  string        `json:"reason"`
-	AskedAt time.Time     `json:"asked_at"`
+	ID      int64         `json:"id"`                 // ascending; /v1/requests?id= asks what became of it
+	Verb    string        `json:"verb"`               // skip, retry, abandon, pause, resume, handover, swap or deploy
+	Version talos.Version `json:"version,omitempty"`  // 0 for those about the cohort
+	Hash    string        `json:"hash,omitempty"`     // of a skip, see Held
+	Guest   string        `json:"guest,omitempty"`    // of a swap and a deploy
+	Digest  string        `json:"digest,omitempty"`   // of them: SHA-256 in hexadecimal; empty is, in a swap, the module before
+	Who     string        `json:"who"`                // a token's or a user's name
+	Reason  string        `json:"reason"`             // that they gave
+	AskedAt time.Time     `json:"asked_at"`           // when it was written down
 	TakenAt *time.Time    `json:"taken_at,omitempty"` // when a host took it up
-	EndedAt *time.Time    `json:"ended_at,omitempty"`
-	Outcome string        `json:"outcome,omitempty"` // done, or refused and why
+	EndedAt *time.Time    `json:"ended_at,omitempty"` // when it was carried out or refused
+	Outcome string        `json:"outcome,omitempty"`  // done, or refused and why
 
 	// Match is what somebody has seen who asks for a resume: the pause, by the number of its request. It is looked at
 	// when the request is written down, and not kept; empty is whichever pause is in force.

@@ -11,14 +11,14 @@ import (
 
 // Range is the versions that one module converts, and who wanted that.
 type Range struct {
-	Guest  string        `json:"guest"`
-	From   talos.Version `json:"from"`
-	To     talos.Version `json:"to,omitempty"`   // the last of them; 0 while it goes on
-	Digest string        `json:"digest"`         // SHA-256 in hexadecimal
-	At     time.Time     `json:"at,omitzero"`    // when it began to convert; none for held versions, and for before that was written down
-	Held   int           `json:"held,omitempty"` // so many versions of the range, which were held, and no others of it
-	Who    string        `json:"who,omitempty"`
-	Reason string        `json:"reason,omitempty"`
+	Guest  string        `json:"guest"`            // its name
+	From   talos.Version `json:"from"`             // the first of them
+	To     talos.Version `json:"to,omitempty"`     // the last of them; 0 while it goes on
+	Digest string        `json:"digest"`           // SHA-256 in hexadecimal
+	At     time.Time     `json:"at,omitzero"`      // when it began to convert; none for held versions, and for before that was written down
+	Held   int           `json:"held,omitempty"`   // so many versions of the range, which were held, and no others of it
+	Who    string        `json:"who,omitempty"`    // who wanted that, as of GuestEvent
+	Reason string        `json:"reason,omitempty"` // and why
 }
 
 // Ranges says for a guest, or for all if it is empty, which module converts which versions, ascending by guest,

@@ -35,6 +35,9 @@ const (
 	PhaseRunning   = Phase("running")
 )
 
+// AllPhases are the phases, in the order in which a host comes to them first.
+var AllPhases = []Phase{PhaseStarting, PhaseSource, PhaseDatabase, PhaseGuests, PhaseReloading, PhaseStandby, PhaseUnowned, PhaseRunning, PhaseStopped}
+
 // How long something lasts before it is said, so that what mends itself at once does not make a
 // host flap; in each case it is said within five seconds of its beginning.
 const (
@@ -49,7 +52,7 @@ type Log struct{ StableEnd, HighWatermark talos.Position }
 
 // Tail is what a host that stands by holds of the log: what lies between the owner's resume point and Next.
 type Tail struct {
-	Next  talos.Position `json:"next"`
+	Next  talos.Position `json:"next"`  // the position that is read next
 	Bytes int            `json:"bytes"` // about; it is bounded by limits.memory
 	Full  bool           `json:"full"`  // it reads on when the owner has passed something
 }

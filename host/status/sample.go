@@ -21,5 +21,5 @@ type Sample struct {
 	// P50 and P99 are of the times from reading a candidate to its commit, of the versions that were installed in that
 	// second, seconds; 0 where none was.
 	P50 float64 `json:"p50_seconds"`
-	P99 float64 `json:"p99_seconds"`
+	P99 float64 `json:"p99_seconds"` // see p50_seconds
 }

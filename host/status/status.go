@@ -9,21 +9,21 @@ import (
 
 // Status is a host at one instant, as /v1/status shows it.
 type Status struct {
-	Version   string    `json:"ichor"` // of the program; "dev" for a build without one
-	Phase     Phase     `json:"phase"`
-	Readiness Readiness `json:"readiness"`
-	Topic     string    `json:"topic"` // the certification topic's name
+	Version   string    `json:"ichor"`     // of the program; "dev" for a build without one
+	Phase     Phase     `json:"phase"`     // where it is between its start and its end
+	Readiness Readiness `json:"readiness"` // as /readyz says it
+	Topic     string    `json:"topic"`     // the certification topic's name
 	// Snapshot is the version up to which all is installed, 0 for nothing.
 	Snapshot talos.Version `json:"snapshot"`
 	// Resume is the position from which a host that starts now reads, Next the one that this
 	// host reads next, LogEnd the one behind the newest record: positions of the topic.
 	Resume talos.Position `json:"resume"`
-	Next   talos.Position `json:"next"`
-	LogEnd talos.Position `json:"log_end"`
+	Next   talos.Position `json:"next"`    // see resume
+	LogEnd talos.Position `json:"log_end"` // see resume
 	// Suffix are the versions that wait for a decision, their own or an earlier one's; Queue
 	// those that were forwarded and that the snapshot has not passed.
 	Suffix Depth `json:"suffix"`
-	Queue  Depth `json:"queue"`
+	Queue  Depth `json:"queue"` // see suffix
 	// Undecided are versions of Queue without a decision, which others have passed.
 	Undecided int  `json:"undecided"`
 	InFlight  int  `json:"in_flight"`  // versions in transactions that are not confirmed yet
@@ -40,15 +40,15 @@ type Status struct {
 	// Waiting is why the snapshot does not move; empty while it does or has nothing to do. Blocker
 	// is the version that it is about, 0 for none.
 	Waiting Reason           `json:"waiting_for,omitempty"`
-	Blocker talos.Version    `json:"blocker,omitempty"`
-	Guests  []Guest          `json:"guests"` // the generations in use, oldest first
-	Counts  replicator.Stats `json:"counts"`
+	Blocker talos.Version    `json:"blocker,omitempty"` // see waiting_for
+	Guests  []Guest          `json:"guests"`            // the generations in use, oldest first
+	Counts  replicator.Stats `json:"counts"`            // since the host took the cohort over
 }
 
 // Depth is how many versions wait somewhere, and the lowest of them that is not settled, 0 when there is none.
 type Depth struct {
-	Length int           `json:"length"`
-	Head   talos.Version `json:"head,omitempty"`
+	Length int           `json:"length"`         // so many
+	Head   talos.Version `json:"head,omitempty"` // the lowest that is not settled
 }
 
 // Of returns what a condition and its verdict say. Version, BytesMost and Guests are the caller's to add.
@@ -72,9 +72,9 @@ func Of(c Condition, verdict Readiness, topic string) Status {
 
 // Pause says who paused a cohort, and why.
 type Pause struct {
-	Request int64  `json:"request"` // its number: what a resume of this pause, and of no later one, names in If-Match
-	Who     string `json:"who"`
-	Why     string `json:"reason"`
+	Request int64  `json:"request"`  // its number: what a resume of this pause, and of no later one, names in If-Match
+	Who     string `json:"who"`      // a token's or a user's name
+	Why     string `json:"reason"`   // that they gave
 	Since   int64  `json:"since_ns"` // when it was asked for, nanoseconds since the Unix epoch
 }
 

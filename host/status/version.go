@@ -13,15 +13,15 @@ import (
 // Version is one version at one instant, as /v1/versions/{version} shows it. Instants are nanoseconds
 // since the Unix epoch.
 type Version struct {
-	Version  talos.Version          `json:"version"`
+	Version  talos.Version          `json:"version"`  // the position of the candidate in the log
 	Stands   replicator.Whereabouts `json:"stands"`   // one of the words of Whereabouts
 	Sentence string                 `json:"sentence"` // the same for people
 	// Outcome is committed, aborted or undecided; Duplicate says that the decision is about a copy of an
 	// earlier candidate, Safepoint is the decision's, and Decided where in the log it stands.
 	Outcome   string         `json:"outcome"`
-	Duplicate bool           `json:"duplicate,omitempty"`
-	Safepoint talos.Version  `json:"safepoint,omitempty"`
-	Decided   talos.Position `json:"decision_at,omitempty"`
+	Duplicate bool           `json:"duplicate,omitempty"`      // see outcome
+	Safepoint talos.Version  `json:"safepoint,omitempty"`      // see outcome
+	Decided   talos.Position `json:"decision_at,omitempty"`    // see outcome
 	Received  int64          `json:"received_at_ns,omitempty"` // when the host read the candidate
 	WaitsFor  []WaitsFor     `json:"waits_for,omitempty"`      // at most ten, the lowest first
 	Lane      *int           `json:"lane,omitempty"`           // of a version in a transaction
@@ -31,7 +31,7 @@ type Version struct {
 	// HeldEnded is how its quarantine ended, HeldUntil when, of a version that has settled: installed,
 	// skipped (by its guest), skipped_by_operator, passed or adopted.
 	HeldEnded string `json:"held_ended,omitempty"`
-	HeldUntil int64  `json:"held_until_ns,omitempty"`
+	HeldUntil int64  `json:"held_until_ns,omitempty"` // see held_ended; nanoseconds since the Unix epoch
 	// Abandoned says that an operator abandoned it: the outcome is his.
 	Abandoned bool `json:"abandoned,omitempty"`
 	// Radius is what waits for a version that is held.
@@ -49,8 +49,8 @@ func (e *UnknownError) Error() string { return e.What }
 
 // Radius is what waits for a version, directly or through others, of those that are decided or passed.
 type Radius struct {
-	Versions int `json:"versions"`
-	Keys     int `json:"keys"` // that it and they touch
+	Versions int `json:"versions"` // that share a key with it, or with one that waits for it
+	Keys     int `json:"keys"`     // that it and they touch
 	// Free is how many of Versions wait for nothing else that cannot go: they go once it settles.
 	Free    int  `json:"free"`
 	Partial bool `json:"partial,omitempty"` // there may be more: not all was looked at
@@ -67,8 +67,8 @@ func (r *Radius) String() string {
 
 // WaitsFor is a version that another must come after.
 type WaitsFor struct {
-	Version talos.Version          `json:"version"`
-	Stands  replicator.Whereabouts `json:"stands"`
+	Version talos.Version          `json:"version"` // that is waited for
+	Stands  replicator.Whereabouts `json:"stands"`  // where that is
 	// Key is one that both touch and either writes: its text, or its hash in hexadecimal where the text
 	// could not be read; empty where one of the two has no keys or there is no decision yet.
 	Key   string `json:"key,omitempty"`

@@ -11,7 +11,7 @@ import (
 // event it has passed. The zero value has passed none. One goroutine owns a journey at a
 // time; whoever hands a version on hands its journey on.
 type Journey struct {
-	Version talos.Version
+	Version talos.Version // the position of the candidate in the log
 	// Attempts counts installations that were begun; above 1 the version was retried.
 	Attempts uint32
 	// Guest is the digest of the guest that converted the version, empty when none did.
