@@ -22,7 +22,9 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	begun := time.Now()
 	lacking := equip(&o.Guests.Limits)
+	looked := took(time.Since(begun))
 	wrong := 0
 	for _, f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
 		if f.Err != nil {
@@ -42,9 +44,9 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		fmt.Printf("%s %s (%s)\n", verdict, cleanText(note, true), took(f.Took))
 	}
 	if lacking != nil {
-		fmt.Println("note    " + lacking.Error())
+		fmt.Printf("look    compiled guests: %v (%s)\n", lacking, looked)
 	} else {
-		fmt.Println("ok      compiled guests: kept in " + o.Guests.Limits.CacheDir)
+		fmt.Printf("ok      compiled guests: kept in %s (%s)\n", o.Guests.Limits.CacheDir, looked)
 	}
 	if wrong > 0 {
 		return &failure{exitEnvironment, errors.New("not everything is ready; see above")}

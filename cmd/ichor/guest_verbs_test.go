@@ -139,9 +139,15 @@ func TestAuthorsVerbsWithoutADirectory(t *testing.T) {
 	for _, variable := range []string{"HOME", "XDG_CACHE_HOME", "TMPDIR"} {
 		t.Setenv(variable, filepath.Join(none, "x"))
 	}
-	out, problems, code := ichor(t, t.TempDir(), `[{"DEPOSIT":{"to":"a","amount":1}}]`, "guest", "convert", banking)
-	if code != 0 || !strings.Contains(out, "version 1: converted") {
-		t.Errorf("it ended with %d and says %s%s", code, out, problems)
+	for verb, want := range map[string]string{"convert": "version 1: converted", "inspect": "banking", "test": "ok      start", "bench": "a statemap"} {
+		words := []string{"guest", verb, banking}
+		if verb == "bench" {
+			words = append(words, "--for", "20ms")
+		}
+		out, problems, code := ichor(t, t.TempDir(), `[{"DEPOSIT":{"to":"a","amount":1}}]`, words...)
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%s ended with %d and says %s%s", verb, code, out, problems)
+		}
 	}
 }
 

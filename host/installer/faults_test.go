@@ -87,6 +87,7 @@ func TestHalfATransactionDoesNotKeepTheLaneOut(t *testing.T) {
 	b := newBase(t)
 	in, proxy := b.through(1)
 	l := b.lane(in, 0)
+	begun := time.Now()
 	proxy.Next(pgtest.SilenceBeforeCommit)
 	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err == nil {
 		t.Fatal("a group that never reached the server is installed")
@@ -97,6 +98,9 @@ func TestHalfATransactionDoesNotKeepTheLaneOut(t *testing.T) {
 	}
 	if err := install(l, frontier(0, 1, work(1, add, 1, 5))); err != nil {
 		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > time.Second+5*time.Second { // installer.deadline, and five seconds
+		t.Errorf("it goes on after %v", took)
 	}
 	b.want("select amount from account where id = 1", "(5)")
 }
