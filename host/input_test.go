@@ -395,8 +395,8 @@ func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
 	defer b.exec("drop owned by without_rights; drop role without_rights")
 	poor := *b
 	poor.options.Database.URL = strings.Replace(b.options.Database.URL, "user=postgres", "user=without_rights", 1)
-	var missing *installer.NotReadyError
-	if err := poor.start().ended(); !errors.As(err, &missing) || !strings.Contains(err.Error(), "grant ") {
+	var missing *installer.RightsError
+	if err := poor.start().ended(); !errors.As(err, &missing) || !strings.Contains(err.Error(), "GRANT ") {
 		t.Errorf("a role without rights: %v", err)
 	}
 	v := b.send(candidate(1, "0001", deposit("0001", 5)))
