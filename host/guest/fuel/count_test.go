@@ -69,8 +69,11 @@ func countedBody(tb testing.TB, m *wasm.Module, b *wasm.Body, work uint64) []byt
 	var i wasm.Instruction
 	for r.Open(m, b); r.Next(&i); {
 		if i.Op == wasm.OpGlobalGet && i.Index == fuelGlobal {
-			flush(i.At)
-			passCharge(&r, &i, fuelGlobal)
+			at := i.At
+			if bySize := passCharge(&r, &i, fuelGlobal); bySize {
+				units -= fuel.Price(wasm.OpLocalTee) // keeps the size, for the charge alone
+			}
+			flush(at)
 			continue
 		}
 		units += fuel.Price(i.Op)
@@ -86,16 +89,19 @@ func countedBody(tb testing.TB, m *wasm.Module, b *wasm.Body, work uint64) []byt
 	return append(out, m.Bytes[done:b.End]...)
 }
 
-// passCharge reads over a charge, and the check that may follow it.
-func passCharge(r *wasm.Reader, i *wasm.Instruction, fuelGlobal uint32) {
+// passCharge reads over a charge, and the check that may follow it. It reports whether it charges for an
+// operation by its size.
+func passCharge(r *wasm.Reader, i *wasm.Instruction, fuelGlobal uint32) (bySize bool) {
 	checked := false
 	for r.Next(i) && (i.Op != wasm.OpGlobalSet || i.Index != fuelGlobal) {
+		bySize = bySize || i.Op == wasm.OpI64ExtendU
 		checked = i.Op == wasm.OpLocalTee
 	}
 	const check = 7 // instructions: get, 0, ≥, if, else, call, end
 	for n := 0; checked && n < check; n++ {
 		r.Next(i)
 	}
+	return bySize
 }
 
 // withEntry returns a section that is a list, with one more entry.
@@ -154,17 +160,13 @@ func (w *world) bound(t *testing.T, n int, module []byte, budget int64) (checks 
 		global(instance).Set(uint64(w.meter.Begin(fuel.Limits{Budget: budget, Slice: -1, Largest: math.MaxInt64})))
 		begun := counter.Get()
 		last = begun
-		_, err := f.Call(t.Context(), arguments(f.Definition().ParamTypes())...) // it may trap, or have no end
+		_, _ = f.Call(t.Context(), arguments(f.Definition().ParamTypes())...) // it may trap, or have no end
 		w.watch()
 		if most > uint64(longest) {
 			t.Fatalf("module %d, %s: %d units ran without a check, %d are proven", n, name, most, longest)
 		}
 		worked, burnt := int64(counter.Get()-begun), w.meter.Used(int64(global(instance).Get()))
-		open := int64(0) // what the calls that a trap ended had not paid yet: a little each, and a recursion has many
-		if err != nil {
-			open = burnt / 10
-		}
-		if worked > burnt+unpaid+open {
+		if worked > burnt+unpaid {
 			t.Fatalf("module %d, %s: %d units ran and %d were burnt", n, name, worked, burnt)
 		}
 	}
@@ -174,7 +176,7 @@ func (w *world) bound(t *testing.T, n int, module []byte, budget int64) (checks 
 // What the host gives out at once, and what a function may leave to a caller to pay, which the host is not.
 const (
 	slice  = 100_000
-	unpaid = 1000
+	unpaid = 256
 )
 
 func functionNames(m api.Module) []string {
