@@ -137,10 +137,14 @@ func stage(module []byte, signatures, directory, name string) (path string, err 
 	return path, nil
 }
 
-// owns returns an error when the host stands by: it judges no module and takes none. It may have given the cohort away
-// since it was asked last.
+// owns returns an error when the host stands by, or waits for another to take the cohort that it gave away: it judges
+// no module then and takes none. It may have given the cohort away since it was asked last.
 func owns(s *status.Status) error {
-	if s.Phase != status.PhaseStandby {
+	switch s.Phase {
+	case status.PhaseUnowned:
+		return fmt.Errorf("nobody owns the cohort, so that nobody would judge it (%s): try again when a host does", s.Readiness.Detail)
+	case status.PhaseStandby:
+	default:
 		return nil
 	}
 	return fmt.Errorf("this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)

@@ -59,6 +59,8 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 			[]string{"another module, " + guest.DigestOf(another).Short() + ", was put in the place of " + short + " meanwhile"}, true},
 		{"gives the cohort away while it judges", guests(""), never, 1 << 30, standsBy, []string{"nothing was changed: this host stands by, so that nobody would judge it (another owns it)"}, false},
 		{"gives the cohort away while it takes", accepts, never, 1 << 30, standsBy, []string{"the file is in place, and the host has not said that it takes it", "this host stands by"}, true},
+		{"owns nothing, and nobody does", `{"phase":"no_owner","readiness":{"reason":"no_owner","detail":"bank-1 gave the cohort away"}}`, brief, 1 << 30, nil,
+			[]string{"nothing was changed: nobody owns the cohort, so that nobody would judge it (bank-1 gave the cohort away)"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, interrupted := context.WithCancel(t.Context())
