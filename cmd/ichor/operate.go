@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -43,11 +44,21 @@ func (c *pauseCommand) Run(ctx context.Context) error {
 	return c.ask(ctx, installer.Request{Verb: "pause"})
 }
 
-type resumeCommand struct{ asking }
+type resumeCommand struct {
+	asking
+	Pause int64 `help:"Which pause to end, by the number of its request, as pause and status say it; another that is in force by now stays. Else whichever is." placeholder:"NUMBER"`
+}
 
 // Run implements the verb.
 func (c *resumeCommand) Run(ctx context.Context) error {
-	return c.ask(ctx, installer.Request{Verb: "resume"})
+	r := installer.Request{Verb: "resume"}
+	switch {
+	case c.Pause < 0:
+		return &failure{exitSettings, fmt.Errorf("--pause: %d is no number of a request: the first is 1", c.Pause)}
+	case c.Pause > 0:
+		r.Match = strconv.FormatInt(c.Pause, 10)
+	}
+	return c.ask(ctx, r)
 }
 
 // ask writes a request down and waits for what becomes of it.
@@ -68,8 +79,9 @@ func (c *asking) ask(ctx context.Context, r installer.Request) error {
 // could not be asked.
 func refusedOr(err error) error {
 	var refused *installer.RefusedError
-	var another *installer.AnotherHashError
-	if errors.As(err, &refused) || errors.As(err, &another) {
+	var hash *installer.AnotherHashError
+	var pause *installer.AnotherPauseError
+	if errors.As(err, &refused) || errors.As(err, &hash) || errors.As(err, &pause) {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	return &failure{exitEnvironment, err}
@@ -166,7 +178,7 @@ func outcome(r *installer.Request, waited time.Duration) string {
 	case r.Verb == "abandon":
 		return what + ": taken; it counts as aborted when the log was read to its end and has no decision about it"
 	case r.Verb == "pause":
-		return what + ": nothing is begun any more, until ichor resume"
+		return fmt.Sprintf("%s: nothing is begun any more, until ichor resume --pause %d", what, r.ID)
 	}
 	return what + ": taken"
 }

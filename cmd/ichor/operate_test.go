@@ -202,7 +202,7 @@ func TestAPauseOutlivesTheHost(t *testing.T) {
 	h.eventually("(1)", "select epoch from ichor.state")
 	h.says(exitRuntime, "it is not paused", "resume", "--reason", "x")
 	h.says(exitRuntime, "the reason is empty", "pause")
-	h.says(exitOK, "nothing is begun any more", "pause", "--reason", "we look at the disk")
+	h.says(exitOK, "nothing is begun any more, until ichor resume --pause 1", "pause", "--reason", "we look at the disk")
 	h.says(exitRuntime, "it is paused already, by ", "pause", "--reason", "again")
 	h.says(exitNotReady, "not ready: paused (by ", "status")
 	v := h.deposit("0001")
@@ -224,7 +224,10 @@ func TestAPauseOutlivesTheHost(t *testing.T) {
 	if got := h.snapshot(); got != 0 {
 		t.Errorf("paused, it installed up to %d", got)
 	}
-	h.says(exitOK, "resume: done", "resume", "--reason", "the disk is fine")
+	h.says(exitSettings, "--pause: -1 is no number of a request", "resume", "--pause=-1", "--reason", "x")
+	h.says(exitRuntime, "nothing was changed: the pause that is in force is request 1, and \"7\" was given", "resume", "--pause", "7", "--reason", "another was seen")
+	h.says(exitNotReady, ", as request 1: we look at the disk)", "status")
+	h.says(exitOK, "resume: done", "resume", "--pause", "1", "--reason", "the disk is fine")
 	h.until(v, p)
 	h.says(exitOK, "running, ready", "status")
 	if got, want := h.row("select deed, reason from ichor.audit order by id"), `(pause,"we look at the disk") ("resume: done","the disk is fine")`; got != want {

@@ -163,7 +163,7 @@ func measures(screen *screen, s *status.Status, samples []status.Sample, row fun
 	row("versions", "%.0f/s  %s", perSecond, spark(samples, screen.width-30, func(s *status.Sample) float64 { return float64(s.Installed) }))
 	row("p99", "%-9s %s", seconds(now.P99), spark(samples, screen.width-30, func(s *status.Sample) float64 { return s.P99 }))
 	if s.Pause != nil {
-		row("paused", "%s", screen.warn(fmt.Sprintf("by %s since %s: %s", s.Pause.Who, time.Unix(0, s.Pause.Since).Format(time.TimeOnly), s.Pause.Why)))
+		row("paused", "%s", screen.warn(fmt.Sprintf("by %s since %s, as request %d: %s", s.Pause.Who, time.Unix(0, s.Pause.Since).Format(time.TimeOnly), s.Pause.Request, s.Pause.Why)))
 	}
 }
 
