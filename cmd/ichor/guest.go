@@ -175,7 +175,7 @@ func (m *module) close(g *guest.Generation) {
 
 type guestNewCommand struct {
 	withJSON
-	Lang   string `required:"" help:"What it is written in: ${languages}." placeholder:"LANGUAGE"`
+	Lang   string `required:"" help:"What it is written in." placeholder:"${languages}"`
 	Name   string `arg:"" help:"The guest's name, and that of the directory that is made: small letters, digits and hyphens."`
 	Worked bool   `help:"Begin with the worked example, which has arrays, numbers and nesting, instead of the smallest guest."`
 }
@@ -190,13 +190,13 @@ func (c *guestNewCommand) Run() error {
 	})
 }
 
-// languages are the words that --lang takes, for its help.
+// languages are the words that --lang takes, for its help and for who leaves it out.
 func languages() string {
 	words := make([]string, 0, 4)
 	for _, l := range guests.Languages() {
 		words = append(words, string(l))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(words, "|")
 }
 
 type guestBuildCommand struct {

@@ -30,6 +30,9 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if start := bytes.TrimLeft(m.bytes, " \t\r\n"); len(start) > 0 && (start[0] == '[' || start[0] == '{') { // those of a module are \0asm
+		return &failure{exitSettings, fmt.Errorf("%s is no module but JSON: statemaps are named with -s, as in ichor guest convert MODULE.wasm -s %[1]s, where the module may be left out in its project", short(m.file))}
+	}
 	records, err := readStatemaps(c.Statemap, c.First)
 	if err != nil {
 		return &failure{exitSettings, err}

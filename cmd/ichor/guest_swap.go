@@ -80,11 +80,12 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	if err := os.Rename(staged, place); err != nil {
 		return &failure{exitEnvironment, err}
 	}
+	trial := onProbation(now, name, digest, s.Guests.Probation.Versions)
 	taken := func(s *status.Status) (bool, error) {
 		if err := owns(s); err != nil {
 			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
 		}
-		done, err := converts(name, digest)(s)
+		done, err := converts(name, digest, trial)(s)
 		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != module.Digest {
 			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
 		}
@@ -171,11 +172,30 @@ func accepted(name string, module trust.Module) func(*status.Status) (bool, erro
 	}
 }
 
-// converts tells from a status whether the host has taken a module, and prints from where on.
-func converts(name, digest string) func(*status.Status) (bool, error) {
+// onProbation returns for how many versions a module will be on probation that takes the place of what converts in a
+// status; 0 for none. A guest's first one has nobody to be taken back to, and what is loaded still may be the module that
+// the newest one is held against: going back to that is no trial.
+func onProbation(s *status.Status, name, digest string, versions int) int {
+	if current(s, name) == nil {
+		return 0
+	}
+	for i := range s.Guests {
+		if g := &s.Guests[i]; g.Guest == name && g.Digest == digest {
+			return 0
+		}
+	}
+	return versions
+}
+
+// converts tells from a status whether the host has taken a module, and prints from where on, and for how many versions
+// it is on probation.
+func converts(name, digest string, trial int) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
 		if g := current(s, name); g != nil && g.Digest == digest {
 			fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
+			if trial > 0 {
+				fmt.Printf("it is on probation for its first %d versions: the module before converts again by itself if it does worse, see guests.probation of the settings and ichor guest history\n", trial)
+			}
 			return true, nil
 		}
 		for _, g := range s.Guests {

@@ -210,6 +210,9 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "in.json"), []byte("\n[{\"DEPOSIT\": {}}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		words []string
 		input string
@@ -218,7 +221,7 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 	}{
 		{[]string{"new", "--lang", "pascal", "hello"}, "", 2, "there are [go rust c assemblyscript]"},
 		{[]string{"new", "--lang", "go", "Hello"}, "", 2, "small letters"},
-		{[]string{"new", "hello"}, "", 2, "--lang"},
+		{[]string{"new", "hello"}, "", 2, "--lang=go|rust|c|assemblyscript"},
 		{[]string{"build"}, "", 3, "ichor guest new"},
 		{[]string{"inspect", "."}, "", 3, "ichor guest new"},
 		{[]string{"inspect", "x.wasm"}, "", 3, "x.wasm"},
@@ -229,6 +232,7 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 		{[]string{"convert", banking}, `{"DEPOSIT":{"to":"a","amount":1}}`, 2, "statemap 1: brackets forgotten? A statemap is a list, [{…}]"},
 		{[]string{"convert", banking}, `[] "DEPOSIT"`, 2, `statemap 2: it is neither a statemap, [{"ACTION": {}}], nor a candidate`},
 		{[]string{"convert", banking, "-s", "x.json"}, "", 2, "x.json"},
+		{[]string{"convert", "in.json"}, "", 2, "in.json is no module but JSON: statemaps are named with -s, as in ichor guest convert MODULE.wasm -s in.json"},
 		{[]string{"bench", banking, "--batch", "0"}, "", 2, "more than nothing"},
 		{[]string{"inspect", banking, "-c", "x.yaml"}, "", 2, "x.yaml"},
 	} {

@@ -350,7 +350,7 @@ func TestTheVerbs(t *testing.T) {
 	if err := os.WriteFile(good, module, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	expect(exitOK, "converts from version 229 on", "guest", "swap", good, "--reason", "it is better", "-c", d.settings)
+	expect(exitOK, "converts from version 229 on\nit is on probation for its first 1000 versions", "guest", "swap", good, "--reason", "it is better", "-c", d.settings)
 	expect(exitOK, `"state":"asked","who":"`+operator()+`","reason":"it is better"`, "guest", "history", "--json", "-c", d.settings)
 	if got, err := os.ReadFile(filepath.Join(d.guests, "banking.wasm")); err != nil || !bytes.Equal(got, module) || strings.Count(d.files(), " ") != 1 {
 		t.Errorf("after the swap there are %s", d.files())
@@ -416,6 +416,8 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 		"key's file":   {"guests: {keys: [/nowhere/at/all]}", "guests.keys[0]: stat /nowhere/at/all"},
 		"keep":         {"guests: {keep: -1}", "guests.keep is -1: keep at least 1"},
 		"lanes":        {"installer: {lanes: 1000}", "installer.lanes"},
+		"IPv6":         {"log: {level: info}\nhttp:\n  listen: [::1]:9464\n", `line 3: to YAML the brackets of an address begin a list: put it into quotes, as "[::1]:9464"`},
+		"IPv6 of many": {"source: {brokers: [[fe80::1%eth0]:9092, \"[::1]:9092\"]}\n", `line 1: to YAML the brackets of an address begin a list: put it into quotes, as "[fe80::1%eth0]:9092"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := defaultSettings()
@@ -431,6 +433,15 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 }
 
 // TestFlowStyleSettings: what stands between brackets is read as between lines.
+// What is wrong elsewhere is not taken for an address without quotes.
+func TestAnAddressInQuotesIsNotToBlame(t *testing.T) {
+	s := defaultSettings()
+	err := decodeSettings(strings.NewReader("http: {listen: \"[::1]:9464\"} # not [::1]:9464\nlimits: [1]"), &s)
+	if err == nil || strings.Contains(err.Error(), "quotes") {
+		t.Errorf("it says %v", err)
+	}
+}
+
 func TestFlowStyleSettings(t *testing.T) {
 	for _, text := range []string{
 		"source:\n  brokers: [kafka-1:9092, kafka-2:9092]\nhttp:\n  listen: 127.0.0.1:9464\ndatabase:\n  url: postgres://u:p@h:5432/d?sslmode=disable\n",

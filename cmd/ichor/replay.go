@@ -109,8 +109,14 @@ func (c *replayCommand) prepare() (replay.Options, func(), error) {
 	return o, end, err
 }
 
-// readModule reads the new module, and looks at the flags that have nothing to do with the deployment.
+// readModule reads the new module, BEFORE a file that is not there is taken for the name of a guest, and looks at the
+// flags that have nothing to do with the deployment.
 func (c *replayCommand) readModule(o *replay.Options, settings host.Options) (err error) {
+	if o.Module, err = guest.ReadFile(c.Guest); errors.Is(err, fs.ErrNotExist) {
+		return &failure{exitEnvironment, fmt.Errorf("--guest: %w", err)}
+	} else if err != nil {
+		return &failure{exitEnvironment, err}
+	}
 	o.Guest = c.Name
 	if o.Guest == "" {
 		o.Guest = strings.TrimSuffix(filepath.Base(c.Guest), ".wasm")
@@ -124,11 +130,6 @@ func (c *replayCommand) readModule(o *replay.Options, settings host.Options) (er
 		return &failure{exitSettings, errors.New("--install needs a database to install into: name it with --scratch, as for ichor verify")}
 	case c.Scratch != "" && !c.Install:
 		return &failure{exitSettings, errors.New("--scratch is for --install: give both")}
-	}
-	if o.Module, err = guest.ReadFile(c.Guest); errors.Is(err, fs.ErrNotExist) {
-		return &failure{exitEnvironment, fmt.Errorf("--guest: %w", err)}
-	} else if err != nil {
-		return &failure{exitEnvironment, err}
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func TestReplaySaysWhatItCannotDo(t *testing.T) {
 	d.replayed(exitSettings, []string{"--install needs a database", "--scratch"}, "--guest", module, "--install")
 	d.replayed(exitSettings, []string{"--scratch is for --install"}, "--guest", module, "--scratch", "postgres://x")
 	d.replayed(exitSettings, []string{"--differences"}, "--guest", module, "--differences=-1")
-	d.replayed(exitEnvironment, []string{"--guest: ", "no such file"}, "--guest", filepath.Join(t.TempDir(), "banking.wasm"))
+	d.replayed(exitEnvironment, []string{"--guest: ", "no such file"}, "--guest", filepath.Join(t.TempDir(), "nope.wasm"))
 	d.replayed(exitEnvironment, []string{"--log: ", "no such file"}, "--guest", module, "--log", filepath.Join(t.TempDir(), "log"))
 	d.replayed(exitEnvironment, []string{"the database has no table ichor.schema"}, "--guest", module)
 	if code, out := d.ichor("db", "init", "-c", d.settings); code != exitOK {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -275,25 +277,42 @@ func readFile(path string) (settings, error) {
 // decodeSettings reads one document of YAML. A key that no setting has is refused, with its
 // line and the nearest that one has.
 func decodeSettings(r io.Reader, s *settings) error {
-	decoder := yaml.NewDecoder(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document yaml.Node
-	err := decoder.Decode(&document)
+	err = decoder.Decode(&document)
 	if errors.Is(err, io.EOF) {
 		return nil // an empty file
 	}
 	if err != nil {
-		return err
+		return unquotedAddress(text, err)
 	}
 	if err := checkKeys(&document); err != nil {
 		return err
 	}
 	if err := document.Decode(s); err != nil {
-		return err
+		return unquotedAddress(text, err)
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return errors.New("a second document follows the first (a line of ---): settings are one")
 	}
 	return nil
+}
+
+// bracketed is an address of IPv6 with its port that no quotes enclose.
+var bracketed = regexp.MustCompile(`(?m)^[^#"'\n]*?(\[[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*(?:%\w+)?\]:\d+)`)
+
+// unquotedAddress adds to what YAML says what it cannot know: that in such an address the brackets begin no list.
+func unquotedAddress(text []byte, err error) error {
+	found := bracketed.FindSubmatchIndex(text)
+	if found == nil {
+		return err
+	}
+	line := 1 + bytes.Count(text[:found[2]], []byte("\n"))
+	return fmt.Errorf("line %d: to YAML the brackets of an address begin a list: put it into quotes, as \"%s\" (%w)", line, text[found[2]:found[3]], err)
 }
 
 // options returns the settings as options of the host.
