@@ -141,7 +141,7 @@ func (p *probation) worse(t *trial) string {
 		allowed += (t.bar.rejects*most.Versions + t.bar.versions - 1) / t.bar.versions
 	}
 	if t.recent.rejects > allowed {
-		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not", t.recent.rejects, t.recent.versions, allowed)
+		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not (guests.probation.rejects is %d)", t.recent.rejects, t.recent.versions, allowed, most.Rejects)
 		if t.bar.versions > 0 {
 			why += fmt.Sprintf(", as %d of %d of the one before", t.bar.rejects, t.bar.versions)
 		}
@@ -157,14 +157,14 @@ func (p *probation) worse(t *trial) string {
 	}
 	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(bar.fuel)/float64(bar.versions)
 	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
-		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before", t.recent.versions, now, now/before)
+		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before (guests.probation.fuel is %v)", t.recent.versions, now, now/before, most.Fuel)
 	}
 	if t.recent.versions < most.Versions {
 		return ""
 	}
 	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(bar.time)/float64(bar.versions)
 	if most.Time > 0 && before > 0 && now > before*most.Time {
-		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before", t.recent.versions, now/1e3, now/before)
+		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before (guests.probation.time is %v)", t.recent.versions, now/1e3, now/before, most.Time)
 	}
 	return ""
 }
