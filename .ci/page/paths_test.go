@@ -126,6 +126,31 @@ func TestWithoutATokenNothingIsShownButReadiness(t *testing.T) {
 	}
 }
 
+// TestAnAddressCarriesAToken into a tab, which takes it out of the address: when the page is opened, and when the address is
+// given to a tab that shows it. One that is none of the host's is dropped. A page that is not of this machine takes none.
+func TestAnAddressCarriesAToken(t *testing.T) {
+	p := open(t, newFakeHost(3), tokenFile, "", "", usual)
+	kept := func(want string) {
+		t.Helper()
+		if is := p.text(`JSON.stringify([sessionStorage.getItem('ichor.token'), location.href.includes('token')])`); is != want {
+			t.Errorf("kept is %s, want %s", is, want)
+		}
+	}
+	p.must(chromedp.Do(p.ctx, chromedp.Navigate("about:blank")))
+	p.must(chromedp.Do(p.ctx, chromedp.Navigate(p.base+"/#token="+operating)))
+	p.says("header", "ann operator")
+	kept(`["` + operating + `",false]`)
+	p.eval(`location.hash = '#token=` + viewing + `'`)
+	p.says("header", "vera viewer")
+	kept(`["` + viewing + `",false]`)
+	p.eval(`location.hash = '#token='`) // is none
+	p.until(`!location.hash`)
+	p.says("header", "vera viewer")
+	p.eval(`location.hash = '#token=of-another-host'`)
+	p.says("main", "The token that this tab had is none of the host’s any more")
+	kept(`[null,false]`)
+}
+
 // TestTokenThatIsTakenOutIsSaid, and one that has another role is taken at its word.
 func TestTokenThatIsTakenOutIsSaid(t *testing.T) {
 	p := open(t, newFakeHost(3), tokenFile, operating, "#/quarantine", usual)

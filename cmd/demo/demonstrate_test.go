@@ -132,6 +132,10 @@ func TestKeepGoesOnRunning(t *testing.T) {
 	var out bytes.Buffer
 	asked := 0
 	s := newScreen(&interrupt{into: &out, at: "  log ", then: func() { // the last line of the invitation
+		page := regexp.MustCompile(`page +http://[0-9.:]+/#token=(\S+)\n`).FindStringSubmatch(out.String())
+		if page == nil || !strings.Contains(out.String(), "export ICHOR_TOKEN="+page[1]+" ") {
+			t.Errorf("the page's address does not carry the token:\n%s", out.String())
+		}
 		address := regexp.MustCompile(`http://([0-9.:]+)/readyz`).FindStringSubmatch(out.String())
 		if address == nil {
 			t.Errorf("no address is told:\n%s", out.String())

@@ -49,8 +49,8 @@ func (d *show) invite(out io.Writer, token string) {
 	}
 	binary, settings := d.host.Binary, d.host.Settings
 	fmt.Fprintf(out, "\nAll of it runs on, with %d %s a second, until Ctrl-C. To look and to try:\n", lingerRate, d.example.counted())
-	line("page", "http://%s/, where the token is %s", d.host.Address, token)
-	line("", "export ICHOR_TOKEN=%s for the commands here", token)
+	line("page", "http://%s/#token=%s", d.host.Address, token)
+	line("", "which has the token; export ICHOR_TOKEN=%s for the commands here", token)
 	line("status", "http://%s/readyz, and /metrics, /v1/openapi.yaml there", d.host.Address)
 	line("", "%s status -c %s", binary, settings)
 	line("check", "%s check -c %s", binary, settings)

@@ -5,6 +5,21 @@ import { parse } from './json.js';
 const key = 'ichor.token';
 const sendable = /^[!-~]+$/; // what a header takes
 
+// carried keeps the token that an address has after its #, as the one that the demonstration prints, and takes it out of the
+// address BEFORE anything is shown: no bookmark and no picture has it. A browser sends no host that part. It is taken where
+// host and browser are on one machine alone: beyond that a link must not say who somebody is.
+function carried() {
+	const [, text] = /^#token=(.*)$/.exec(location.hash) || [];
+	if (text === undefined) return false;
+	history.replaceState(null, '', location.pathname + location.search);
+	const here = ['127.0.0.1', '[::1]', 'localhost'].includes(location.hostname);
+	if (here && sendable.test(text)) sessionStorage.setItem(key, text);
+	return here;
+}
+
+carried();
+addEventListener('hashchange', () => carried() && location.reload()); // given to a tab that shows the page
+
 // token is the API token of this tab alone: it goes with the tab, and no other page of this browser sees it.
 export const token = signal(sessionStorage.getItem(key) || '');
 
