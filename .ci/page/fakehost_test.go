@@ -211,7 +211,12 @@ func journey(v talos.Version, ms float64) *timing.Journey {
 
 // Journeys implements admin.Host.
 func (h *fakeHost) Journeys() admin.Journeys {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var all admin.Journeys
+	if h.standby {
+		return all
+	}
 	newest := talos.Version(1_000_000)
 	for i := range talos.Version(40) {
 		all.Recent = append(all.Recent, journey(newest-i, 2+float64(i%7)))

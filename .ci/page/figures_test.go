@@ -2,6 +2,8 @@ package page
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -111,6 +113,36 @@ func TestStandbyShowsWhatItHas(t *testing.T) {
 	p.says("[role=alert]", "this host stands by, and the owner knows: ichor-1 owns the cohort, with epoch 7")
 	p.visit("#/guests")
 	p.says("h2", "banking") // by the history, which the database has
+	p.visit("#/journeys")
+	p.says("main", "This host stands by and installs nothing: versions have their journeys on the page of the owner; those here are from when this host had the cohort. ichor-1 owns the cohort, with epoch 7.")
+	p.saysNot("main", "The snapshot has passed no version")
+}
+
+// TestStandbyTakesModules: a module may be uploaded and rolled back at any host of the cohort, and the owner has it convert.
+func TestStandbyTakesModules(t *testing.T) {
+	h := newFakeHost(0)
+	h.standby = true
+	p := open(t, h, tokenFile, deploying, "#/guests", usual)
+	p.says("main", "A module may be uploaded and rolled back here as well: this host judges it, and the owner has it convert. ichor-1 owns the cohort")
+	p.press("button", "Upload")
+	p.says("dialog", "another than 40ace93a7224 converts by then")
+	file := filepath.Join(t.TempDir(), "banking.wasm")
+	p.must(os.WriteFile(file, []byte("good"), 0o600))
+	p.must(chromedp.Do(p.ctx, chromedp.SetUploadFiles("#module", []string{file})))
+	p.write("#reason", "fees")
+	p.press("dialog button", "Upload")
+	p.says("dialog", "Done.")
+	if a, n := h.latest(); n != 1 || a.Verb != "deploy" || a.Guest != "banking" || a.Digest != oldModule {
+		t.Errorf("asked was %+v, %d", a, n)
+	}
+	p.press("dialog button", "Close")
+	p.press("button", "Roll back")
+	p.write("#reason", "amounts are wrong")
+	p.press("dialog button", "Roll back")
+	p.says("dialog", "Done.")
+	if a, n := h.latest(); n != 2 || a.Verb != "swap" || a.Guest != "banking" {
+		t.Errorf("asked was %+v, %d", a, n)
+	}
 }
 
 // TestHostThatHasNotBegunHasNoFigures: why it is not ready is all that it can say.

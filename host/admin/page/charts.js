@@ -2,8 +2,8 @@
 import { html, useMemo, useState } from './html.js';
 import { Chart } from './chart.js';
 import { brief, bytes, count, ms, rate, span, spanBrief } from './format.js';
-import { Awaited } from './parts.js';
-import { behind, known, status, timeToEnd, useSamples } from './state.js';
+import { Awaited, StandsBy } from './parts.js';
+import { behind, known, timeToEnd, useSamples } from './state.js';
 
 const lengths = [[60, '1 min'], [300, '5 min'], [900, '15 min']];
 
@@ -13,7 +13,7 @@ export function Charts() {
 	const feed = useSamples();
 	return html`<fieldset class="row"><legend class="unseen">How much is shown</legend>${lengths.map(([seconds, says]) => html`<label key=${seconds}><input type="radio" name="length" value=${seconds} checked=${seconds === length} onChange=${() => set(seconds)} /> ${says}</label>`)}
 			<span class="faint">In a chart the arrow keys move the cursor, Page Up and Page Down by half a minute, Escape goes back to now.</span></fieldset>
-		${status.value?.phase === 'standby' && html`<p class="card">This host stands by and installs nothing: the present is on the page of the owner.</p>`}
+		<${StandsBy}>the present is on the page of the owner.<//>
 		<${Awaited} feed=${feed}>${(samples) => (samples.some(known) ? html`<${All} of=${samples} length=${length} />` : html`<p class="faint">It has not had the cohort in the latest quarter of an hour.</p>`)}<//>`;
 }
 

@@ -4,7 +4,7 @@ import { Ask, change } from './asking.js';
 import { count, ms, plural, short } from './format.js';
 import { may, post } from './host.js';
 import { pretty } from './json.js';
-import { Awaited, Digest, Facts, Outcome, State, Table, Text, Time, Version } from './parts.js';
+import { Awaited, Digest, Facts, Outcome, StandsBy, State, Table, Text, Time, Version } from './parts.js';
 import { useDatabase } from './state.js';
 import { states } from './words.js';
 
@@ -13,7 +13,8 @@ export function Guests() {
 	const feed = useDatabase('v1/guests');
 	return html`<${Awaited} feed=${feed}>${(all) => {
 		const names = [...new Set([...all.guests, ...(all.ranges || [])].map((g) => g.guest))];
-		return html`${names.length === 0 && html`<p class="faint">No guest is loaded.</p>`}
+		return html`<${StandsBy}>what is in shadow is on the page of the owner. A module may be uploaded and rolled back here as well: this host judges it, and the owner has it convert.<//>
+			${names.length === 0 && html`<p class="faint">No guest is loaded.</p>`}
 			${names.map((name) => html`<${Guest} key=${name} name=${name} of=${all} />`)}<${Events} of=${all.events || []} />`;
 	}}<//>`;
 }
@@ -22,16 +23,24 @@ function Guest({ name, of: all }) {
 	const generations = all.guests.filter((g) => g.guest === name);
 	const ranges = (all.ranges || []).filter((r) => r.guest === name);
 	const newest = generations.at(-1);
+	const converting = newest || wanted(name, ranges, all.events || []);
 	return html`<section class="card" aria-labelledby=${'guest-' + name}><h2 id=${'guest-' + name}>${name}</h2>
 		${newest && html`<${Facts} of=${[['converts now', html`<${Digest} of=${newest.digest} />`], ['version', newest.version], ['contract', newest.contract], ['from version', html`<${Version} of=${newest.from} />`],
 			['also in use', generations.length > 1 && generations.slice(0, -1).map((g) => html`<span key=${g.digest}><${Digest} of=${g.digest} /> from <${Version} of=${g.from} /> </span>`)]]} />`}
-		${may('deployer') && newest && html`<p class="buttons"><${Ask} of=${upload(newest)} /><${Ask} of=${rollback(newest, ranges, all.events || [])} /></p>`}
+		${may('deployer') && converting && html`<p class="buttons"><${Ask} of=${upload(converting)} /><${Ask} of=${rollback(converting, ranges, all.events || [])} /></p>`}
 		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
 		${newest?.shadow && html`<${Shadow} of=${newest.shadow} />`}
 		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
 			<td class="number">${r.held > 1 && `${r.held} of `}${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
 	</section>`;
+}
+
+// wanted is the module of a guest that is loaded nowhere here, as on a host that stands by: the one that was last to convert,
+// as the database has it, for that is what a change is held against then; undefined before any was.
+function wanted(guest, ranges, events) { // the newest event is the first
+	const last = events.find((e) => e.guest === guest && (e.state === 'armed' || e.state === 'back')) || ranges.findLast((r) => !r.to);
+	return last && { guest, digest: last.digest };
 }
 
 // Shadow is a module that is compared before it converts, with the first versions of which it makes something else.

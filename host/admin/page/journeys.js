@@ -1,9 +1,9 @@
 // The section of the journeys: the ways of the latest versions and of the slowest, and one alone.
 import { html, useState } from './html.js';
-import { useDatabase } from './state.js';
+import { status, useDatabase } from './state.js';
 import { useFeed } from './feed.js';
 import { span } from './format.js';
-import { Awaited, Table } from './parts.js';
+import { Awaited, StandsBy, Table } from './parts.js';
 import { route, to } from './route.js';
 import { Bar, Legend, Waterfall, installedAfter, legsOf, total } from './waterfall.js';
 
@@ -22,13 +22,14 @@ function All() {
 		set(event.currentTarget.checked);
 	};
 	return html`<p class="row"><label><input type="checkbox" checked=${follow} onChange=${hold} /> follow each second</label><${Legend} /></p>
+		<${StandsBy}>versions have their journeys on the page of the owner; those here are from when this host had the cohort.<//>
 		<p class="faint">Times are from reading a candidate to its installation, and until the snapshot passed it; a bar is all of that.</p>
 		${value ? html`<div class="two"><${List} title="Recent" of=${value.recent} /><${List} title="Slowest" of=${value.slowest} /></div>` : html`<${Awaited} feed=${feed}>${() => null}<//>`}`;
 }
 
 function List({ title, of: journeys }) {
 	return html`<section class="card" aria-label=${title}><h2>${title}</h2>
-		${!journeys?.length ? html`<p class="faint">The snapshot has passed no version since the host began.</p>`
+		${!journeys?.length ? html`<p class="faint">${status.value?.phase === 'standby' ? 'None.' : 'The snapshot has passed no version since the host began.'}</p>`
 		: html`<${Table} caption=${title} heads=${['version', '#installed', '#snapshot', 'way']}>${journeys.map((j) => {
 			const all = legsOf(j);
 			return html`<tr key=${j.version}><td><a class="number" href=${to('journeys', j.version)}>${j.version}</a></td><td class="number">${j.attempts > 1 && html`<span class="faint" title="installations that were begun">×${j.attempts}</span> `}${span(installedAfter(all))}</td><td class="number">${span(total(all))}</td><td class="way"><${Bar} of=${all} /></td></tr>`;

@@ -3,7 +3,12 @@ import { html } from './html.js';
 import { full, ms, plural, short, span, time } from './format.js';
 import { Lost, now } from './host.js';
 import { to } from './route.js';
+import { status } from './state.js';
 import { stands } from './words.js';
+
+// StandsBy is a line for a section of a host that stands by: what is missing there is no failure. Who owns the cohort is
+// as far as the host knows.
+export const StandsBy = ({ children }) => status.value?.phase === 'standby' && html`<p class="card">This host stands by and installs nothing: ${children} <span class="faint">${status.value.readiness.detail && `${status.value.readiness.detail}.`}</span></p>`;
 
 // Version is a link to a version's place.
 export const Version = ({ of }) => html`<a class="number" href=${to('search', of)}>${of}</a>`;
