@@ -199,7 +199,7 @@ bench: go ## the benchmark ladder, and lanes; JSON=1 QUICK=1 MEMORY=n candidates
 image: ## the container image, by docker or buildah; GO_IMAGE=… builds from another base, stand-in from this machine's Go
 	@GO_IMAGE="$(GO_IMAGE)" VERSION="$(VERSION)" .ci/image build
 
-image-check: ## build the image and run it read-only, without privileges
+image-check: ## build the images and run them read-only, without privileges: the host alone, and examples/compose
 	@GO_IMAGE="$(GO_IMAGE)" VERSION="$(VERSION)" .ci/image check
 
 tools: go ## build the tools of .ci/tools into the user's cache (4 minutes the first time)

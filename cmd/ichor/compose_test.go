@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -194,31 +195,7 @@ func TestComposeFitsItsSettings(t *testing.T) {
 // The SQL of the first start is taken in its order, and the role can make the schema and do what hosts and
 // the initiator do. Roles are the server's, which other tests have too: this one has a server of its own.
 func TestComposeOpensTheBank(t *testing.T) {
-	server := pgtest.Private(t, pgtest.Options{})
-	if _, err := server.CreateDatabase(t.Context(), "cohort"); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), server.URL("cohort"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	scripts := map[string]string{} // by where they are mounted, which is their order
-	for _, volume := range compose(t).Services["postgres"].Volumes {
-		if source, target, _ := strings.Cut(volume, ":"); strings.HasPrefix(target, "/docker-entrypoint-initdb.d/") {
-			scripts[target] = readExample(t, path.Join("compose", source))
-		}
-	}
-	order := []string{}
-	for target := range scripts {
-		order = append(order, target)
-	}
-	slices.Sort(order)
-	for _, target := range order {
-		if _, err := conn.Exec(t.Context(), scripts[target], pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatalf("%s: %v", target, err)
-		}
-	}
+	conn := composedBank(t, compose(t), pgtest.Private(t, pgtest.Options{}))
 	for _, sql := range []string{
 		"set role ichor", installer.Schema(), "update bank_accounts set amount = amount - 1 where number = '1000'",
 		"select version from cohort_snapshot where id = 'SINGLETON'",
@@ -235,6 +212,32 @@ func TestComposeOpensTheBank(t *testing.T) {
 	if want := fmt.Sprint(1000*1_000_000 - 1); accounts != 1000 || money != want {
 		t.Errorf("%d accounts with %s, want 1000, as many as the traffic is about, with %s", accounts, money, want)
 	}
+}
+
+// composedBank makes the database as the service postgres does at its first start, and returns a connection of its superuser.
+func composedBank(t *testing.T, c composition, server *pgtest.Server) *pgx.Conn {
+	t.Helper()
+	database := c.Services["postgres"].Env["POSTGRES_DB"]
+	if _, err := server.CreateDatabase(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), server.URL(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	scripts := map[string]string{} // by where they are mounted, which is their order
+	for _, volume := range c.Services["postgres"].Volumes {
+		if source, target, _ := strings.Cut(volume, ":"); strings.HasPrefix(target, "/docker-entrypoint-initdb.d/") {
+			scripts[target] = readExample(t, path.Join("compose", source))
+		}
+	}
+	for _, target := range slices.Sorted(maps.Keys(scripts)) {
+		if _, err := conn.Exec(t.Context(), scripts[target], pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", target, err)
+		}
+	}
+	return conn
 }
 
 // Both images are built of what their .dockerignore lets through.
