@@ -349,6 +349,7 @@ func (g *Guests) Close() {
 	all := g.allLocked()
 	clear(g.byID)
 	clear(g.warm)
+	clear(g.newest) // who owns the cohort next may swap: what converts is what the database says
 	g.dropLocked()
 	clear(g.shadows)
 	g.shadowed.Store(false)

@@ -107,7 +107,11 @@ func TestTheModuleOfBeforeStaysLoaded(t *testing.T) {
 	if s.converts(worse) || !s.converts(a) || !s.converts(c) {
 		t.Error("a module that was taken back stays, or others go with it")
 	}
+	s.newest = []string{c.Digest}
 	s.Close()
+	if newest := s.Newest("banking"); newest != "" { // another host may have swapped since
+		t.Errorf("at the end %.12s converts still", newest)
+	}
 	if s.converts(a) || s.converts(c) || len(s.holds) > 0 || len(s.templates) > 0 {
 		t.Errorf("at the end something is left: %d modules, %d statements", len(s.holds), len(s.templates))
 	}
