@@ -96,6 +96,13 @@ func (r *readiness) end() (said []status.Reason, first time.Duration, err error)
 	return slices.Clone(r.said), r.first, r.wrong
 }
 
+// heard reports whether a host said the reason since begin.
+func (r *readiness) heard(reason status.Reason) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.said, reason)
+}
+
 // follow looks until the context ends.
 func (r *readiness) follow(ctx context.Context, t *traffic) {
 	client := http.Client{Timeout: time.Second}
