@@ -231,7 +231,9 @@ func TestARoleIsAskedForItsPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	as := func(password string) string { return strings.Replace(p.URL(), "//postgres@", "//guarded:"+password+"@", 1) }
+	as := func(password string) string {
+		return strings.Replace(p.URL(), "//postgres@", "//guarded:"+password+"@", 1)
+	}
 	for begun := time.Now(); ; { // the server reads its rules a moment later
 		conn, err := pgx.Connect(t.Context(), as("wrong"))
 		if err != nil && strings.Contains(err.Error(), "28P01") {
