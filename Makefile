@@ -189,7 +189,7 @@ clean-tree:
 	@git rev-parse --git-dir >/dev/null || { echo "ichor: no git checkout, so nobody can say whether it is clean" >&2; exit 3; }
 	@changes=$$(git status --porcelain); test -z "$$changes" || { printf 'the tree is not clean:\n%s\n' "$$changes" >&2; exit 1; }
 
-chaos: go ## what a host stands on is broken KILLS times (100: 6 minutes), and all is installed once; SEED=n GUARD=1 ONLY="kill -9"
+chaos: go ## what a host stands on is broken KILLS times (100: 8 minutes), and all is installed once; SEED=n GUARD=1 ONLY="kill -9"
 	@.ci/moving "compiling the driver; the first time this takes some minutes" go build -o .build/chaos ./cmd/chaos
 	@.build/chaos $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(GUARD),--guard) $(if $(ONLY),--only "$(ONLY)")
 

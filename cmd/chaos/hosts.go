@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/ichor-replicator/ichor/cmd/internal/stage"
 	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // The phases of a host that chaos waits for, as /v1/status says them.
@@ -53,6 +55,22 @@ func (w *world) becomes(ctx context.Context, h *stage.Host, phase string) error 
 		}
 	}
 	return fmt.Errorf("a host is %s for %v and does not become %s; its log ends:\n%s", said, w.options.Patience, phase, h.Tail())
+}
+
+// says waits until a host has said each of the reasons since the fault began.
+func (w *world) says(ctx context.Context, reasons ...status.Reason) error {
+	for begun := time.Now(); ; {
+		missing := slices.DeleteFunc(slices.Clone(reasons), w.ready.heard)
+		switch {
+		case len(missing) == 0:
+			return nil
+		case time.Since(begun) > w.options.Patience:
+			return violated("no host says %v; the log of one ends:\n%s", missing, w.host.Tail())
+		}
+		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // takeOver lets another host take the cohort from one that is frozen; when that wakes it must stand by, and

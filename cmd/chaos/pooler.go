@@ -36,7 +36,7 @@ func (w *world) behind(ctx context.Context, pooled bool) (err error) {
 // startPooler starts a PgBouncer before the proxy.
 func (w *world) startPooler(ctx context.Context, mode string) (*pgtest.Pooler, error) {
 	at := w.proxy.Address()
-	return pgtest.StartPooler(ctx, at.IP.String(), at.Port, mode)
+	return pgtest.StartPooler(ctx, at.IP.String(), at.Port, mode, role)
 }
 
 func killPooler(ctx context.Context, w *world) error {
@@ -53,7 +53,7 @@ func refuseTransactions(ctx context.Context, w *world) error {
 	}
 	before, err := w.epoch(ctx)
 	if err == nil {
-		err = w.refused(ctx, pooler.URL(database))
+		err = w.refused(ctx, as(pooler.URL(database), role, firstPassword))
 	}
 	if err == nil {
 		var after int64
@@ -75,7 +75,11 @@ func (w *world) refused(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	text = bytes.ReplaceAll(text, []byte(w.url()), []byte(url))
+	login := w.stage.Path("transactions.url")
+	if err := os.WriteFile(login, []byte(url), 0o600); err != nil {
+		return err
+	}
+	text = bytes.ReplaceAll(text, []byte(w.login(w.host.Settings)), []byte(login))
 	text = bytes.ReplaceAll(text, []byte(w.host.Address), []byte(listen))
 	file := w.stage.Path("transactions.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {

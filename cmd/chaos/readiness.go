@@ -39,6 +39,7 @@ type readiness struct {
 	snapshot  int64
 	stands    time.Time // since when the snapshot does not move although something decided waits; zero while it does
 	unsaid    time.Time // since when, besides, no host says a reason
+	flap      flap      // of this standstill
 	said      []status.Reason
 	first     time.Duration // from when it stood to the first of them
 	wrong     error
@@ -96,6 +97,13 @@ func (r *readiness) end() (said []status.Reason, first time.Duration, err error)
 	return slices.Clone(r.said), r.first, r.wrong
 }
 
+// heard reports whether a host said the reason since begin.
+func (r *readiness) heard(reason status.Reason) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.said, reason)
+}
+
 // follow looks until the context ends.
 func (r *readiness) follow(ctx context.Context, t *traffic) {
 	client := http.Client{Timeout: time.Second}
@@ -145,17 +153,16 @@ func ask(ctx context.Context, client *http.Client, address string) (a answer) {
 func (r *readiness) judge(l *look) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l.begun.Sub(r.last) > starved {
-		r.stands, r.unsaid = time.Time{}, time.Time{}
+	moved := l.snapshot != 0 && l.snapshot != r.snapshot
+	if moved {
+		r.snapshot = l.snapshot
+	}
+	if moved || l.begun.Sub(r.last) > starved || l.decided <= r.snapshot {
+		r.stands, r.unsaid, r.flap = time.Time{}, time.Time{}, flap{}
 	}
 	r.last = l.ended
-	if l.snapshot != 0 && l.snapshot != r.snapshot {
-		r.snapshot, r.stands, r.unsaid = l.snapshot, time.Time{}, time.Time{}
-	}
-	if l.decided <= r.snapshot {
-		r.stands, r.unsaid = time.Time{}, time.Time{}
-	} else if r.stands.IsZero() {
-		r.stands = l.ended
+	if l.decided > r.snapshot {
+		r.steady(l)
 	}
 	answers, says := 0, false
 	for _, a := range l.answers {
@@ -177,6 +184,21 @@ func (r *readiness) judge(l *look) {
 	case l.begun.Sub(r.unsaid) > saidWithin+allowance:
 		r.breaks("the snapshot is %d and does not move for %v, %d is decided, and nobody says why: %d of %d hosts answer, and say that they are ready",
 			r.snapshot, l.begun.Sub(r.stands).Round(time.Millisecond), l.decided, answers, len(l.answers))
+	}
+}
+
+// steady looks whether hosts keep to what they say while the snapshot stands. Where the database does not answer
+// that is not known yet: the snapshot may have moved before.
+func (r *readiness) steady(l *look) {
+	if r.stands.IsZero() {
+		r.stands = l.ended
+		return
+	}
+	if l.snapshot == 0 {
+		return
+	}
+	if before, again := r.flap.see(l.answers, l.begun.Sub(r.stands)); again != "" {
+		r.breaks("it flaps: the snapshot is %d and has not moved for %v, and a host says %s, is ready, and says %s", r.snapshot, l.begun.Sub(r.stands).Round(time.Millisecond), before, again)
 	}
 }
 

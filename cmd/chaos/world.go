@@ -30,31 +30,32 @@ const (
 
 // world is everything that stands around a host, and the host.
 type world struct {
-	options *options
-	out     io.Writer
-	random  *rand.Rand
-	dir     string
-	broker  *brokerProcess
-	stage   *stage.Stage
-	bank    *stage.Bank
-	server  *pgtest.Server // that the proxy points at; serve changes it
-	proxy   *pgtest.Proxy
-	host    *stage.Host
-	hosts   int // that were made
-	traffic *traffic
-	over    time.Time // when the fault was over; zero is when it returned
-	ready   *readiness
-	offsets *offsets
-	commits int            // that were checked last
-	writes  int            // to accounts
-	counts  stage.Counts   // of positions, by a host that nothing disturbs
-	pooler  *pgtest.Pooler // before the proxy; nil before it is needed
-	pooled  bool           // the host reaches the database by way of it
-	disk    *disk          // nil unless one is mounted
-	swaps   []converter    // the guests that come in turn; the first lies there at the beginning
-	turn    int            // of the one that lies there
-	hits    map[string]int // by crash point: how often a host ended itself there
-	notes   []string       // for the report
+	options  *options
+	out      io.Writer
+	random   *rand.Rand
+	dir      string
+	broker   *brokerProcess
+	stage    *stage.Stage
+	bank     *stage.Bank
+	server   *pgtest.Server // that the proxy points at; serve changes it
+	proxy    *pgtest.Proxy
+	password string // of the hosts' role
+	host     *stage.Host
+	hosts    int // that were made
+	traffic  *traffic
+	over     time.Time // when the fault was over; zero is when it returned
+	ready    *readiness
+	offsets  *offsets
+	commits  int            // that were checked last
+	writes   int            // to accounts
+	counts   stage.Counts   // of positions, by a host that nothing disturbs
+	pooler   *pgtest.Pooler // before the proxy; nil before it is needed
+	pooled   bool           // the host reaches the database by way of it
+	disk     *disk          // nil unless one is mounted
+	swaps    []converter    // the guests that come in turn; the first lies there at the beginning
+	turn     int            // of the one that lies there
+	hits     map[string]int // by crash point: how often a host ended itself there
+	notes    []string       // for the report
 
 	copies  []*pgtest.Server // servers that took over
 	standby *pgtest.Server   // a copy that will
@@ -62,7 +63,7 @@ type world struct {
 
 // open starts all but the host and the other writer.
 func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) {
-	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1)), ready: &readiness{}, offsets: &offsets{}, hits: map[string]int{}}
+	w = &world{options: o, out: out, random: rand.New(rand.NewPCG(o.Seed, 1)), ready: &readiness{}, offsets: &offsets{}, hits: map[string]int{}, password: firstPassword}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -94,6 +95,9 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 	}
 	w.serve(w.stage.Postgres)
 	if err := w.exec(ctx, "alter table bank_accounts add column touched bigint not null default 0"); err != nil {
+		return w, err
+	}
+	if err := w.exec(ctx, sqlRole); err != nil {
 		return w, err
 	}
 	if err := w.noteConverters(ctx); err != nil {
@@ -155,9 +159,9 @@ func (w *world) serve(s *pgtest.Server) {
 // url is the address of the database for hosts.
 func (w *world) url() string {
 	if w.pooled {
-		return w.pooler.URL(database)
+		return as(w.pooler.URL(database), role, w.password)
 	}
-	return w.proxy.URL()
+	return as(w.proxy.URL(), role, w.password)
 }
 
 // newHost writes the settings of a host, and listens for what it will say.
@@ -165,8 +169,13 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	cohort := w.bank.Cohort
 	cohort.Name = fmt.Sprintf("host%d", w.hosts)
 	w.hosts++
+	login := w.stage.Path(cohort.Name + ".url")
+	if err := os.WriteFile(login, []byte(w.url()), 0o600); err != nil {
+		return nil, err
+	}
 	h, err := w.stage.NewHost(ctx, topic, cohort, func(s *stage.Settings) {
-		s.Database.URL, s.Database.Lease = w.url(), "2s"
+		s.Database.URL, s.Database.URLFile = "", login
+		s.Database.Lease, s.Database.StatementTimeout = "2s", "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
 		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account"} // of the triggers
 	})

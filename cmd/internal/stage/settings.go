@@ -19,8 +19,10 @@ type Settings struct {
 		Group   string   `yaml:"group"`
 	} `yaml:"source"`
 	Database struct {
-		URL   string `yaml:"url"`
-		Lease string `yaml:"lease,omitempty"`
+		URL              string `yaml:"url,omitempty"`
+		URLFile          string `yaml:"url_file,omitempty"` // instead of URL
+		StatementTimeout string `yaml:"statement_timeout,omitempty"`
+		Lease            string `yaml:"lease,omitempty"`
 	} `yaml:"database"`
 	Guests struct {
 		Directory string  `yaml:"directory"`

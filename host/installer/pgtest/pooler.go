@@ -44,9 +44,9 @@ type Pooler struct {
 }
 
 // StartPooler starts a PgBouncer in front of a server, which it reaches at a host, or a socket's folder, and
-// a port; pool_mode is session, transaction or statement. The error wraps ErrNoPooler where there is none.
-// Close ends it.
-func StartPooler(ctx context.Context, host string, port int, mode string) (*Pooler, error) {
+// a port; pool_mode is session, transaction or statement. It lets user postgres in, and the roles. The error
+// wraps ErrNoPooler where there is none. Close ends it.
+func StartPooler(ctx context.Context, host string, port int, mode string, roles ...string) (*Pooler, error) {
 	binary, err := poolerBinary()
 	if err != nil {
 		return nil, err
@@ -59,9 +59,13 @@ func StartPooler(ctx context.Context, host string, port int, mode string) (*Pool
 	if p.dir, err = os.MkdirTemp("", "pg-pooler-"); err != nil {
 		return nil, err
 	}
+	var users []byte
+	for _, role := range append(roles, "postgres") {
+		users = fmt.Appendf(users, "%q \"\"\n", role)
+	}
 	err = errors.Join(
 		os.WriteFile(p.settings(), fmt.Appendf(nil, poolerSettings, host, port, p.dir, mode), 0o644),
-		os.WriteFile(filepath.Join(p.dir, "users"), []byte(`"postgres" ""`), 0o644),
+		os.WriteFile(filepath.Join(p.dir, "users"), users, 0o644),
 		os.Chmod(p.dir, 0o755), who.own(p.dir))
 	if err == nil {
 		err = p.Restart(ctx)

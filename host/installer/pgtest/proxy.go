@@ -70,6 +70,9 @@ const (
 	guestStatements = "guest_"
 )
 
+// password is the type of the messages with which a client proves who it is.
+const password = 'p'
+
 // NewProxy starts a proxy in front of a database. It ends with the test.
 func NewProxy(tb testing.TB, database Database) *Proxy {
 	tb.Helper()
@@ -279,9 +282,11 @@ func (s *session) forward() {
 		if s.isSilent() {
 			continue
 		}
-		s.begin(kind)
-		if s.refuses(kind, body) {
-			continue
+		if kind != password { // which is of the start of the session
+			s.begin(kind)
+			if s.refuses(kind, body) {
+				continue
+			}
 		}
 		switch plain := s.proxy.waitsFor(CutAfterPlainCommit); {
 		case plain && kind == 'Q' && string(body) == "commit\x00", !plain && kind == 'B' && statementOf(body) == commitStatement:

@@ -249,7 +249,20 @@ func (s *Server) dsn(host, database string) string {
 
 // RequirePasswords makes the server ask everybody who comes over TCP for a password, from now on.
 func (s *Server) RequirePasswords(ctx context.Context) error {
-	rules := "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+	return s.rule(ctx, "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+}
+
+// RequirePasswordsOf makes the server ask these roles for a password, and nobody else, from now on.
+func (s *Server) RequirePasswordsOf(ctx context.Context, roles ...string) error {
+	rules := ""
+	for _, role := range roles {
+		rules += fmt.Sprintf("local all %[1]s scram-sha-256\nhost all %[1]s 127.0.0.1/32 scram-sha-256\n", role)
+	}
+	return s.rule(ctx, rules+"local all all trust\nhost all all 127.0.0.1/32 trust\n")
+}
+
+// rule gives the server other rules of who may come how. It reads them a moment later.
+func (s *Server) rule(ctx context.Context, rules string) error {
 	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil {
 		return err
 	}
@@ -278,7 +291,14 @@ func (s *Server) exec(ctx context.Context, sql string) error {
 
 // Copy starts another server on a copy of this one's data, as a standby that was promoted. This
 // one must be stopped.
-func (s *Server) Copy(ctx context.Context) (*Server, error) {
+func (s *Server) Copy(ctx context.Context) (*Server, error) { return s.copy(ctx) }
+
+// Standby starts another server on a copy of this one's data, which is in recovery for as long as it
+// lives: it answers, and takes no writes. This one must be stopped.
+func (s *Server) Standby(ctx context.Context) (*Server, error) { return s.copy(ctx, "standby.signal") }
+
+// copy starts another server on a copy of this one's data with empty files added to that.
+func (s *Server) copy(ctx context.Context, signals ...string) (*Server, error) {
 	dir, err := os.MkdirTemp("", "pg-copy-")
 	if err != nil {
 		return nil, err
@@ -286,6 +306,11 @@ func (s *Server) Copy(ctx context.Context) (*Server, error) {
 	// With owners and modes, which are the server's account's.
 	if out, err := exec.CommandContext(ctx, "cp", "-a", s.data(), filepath.Join(dir, filepath.Base(s.data()))).CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("copy the data: %w: %s", err, out), os.RemoveAll(dir))
+	}
+	for _, name := range signals {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(s.data()), name), nil, 0o644); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
 	}
 	return Start(ctx, Options{Dir: dir, Settings: s.options.Settings, Bin: s.options.Bin})
 }

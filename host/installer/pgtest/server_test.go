@@ -193,3 +193,62 @@ func TestServerEndsWithItsProcessAndIsSwept(t *testing.T) {
 		t.Errorf("the folder was not swept: %v", err)
 	}
 }
+
+// TestAStandbyTakesNoWrites: it has what was there, and says that it is in recovery.
+func TestAStandbyTakesNoWrites(t *testing.T) {
+	s := Private(t, Options{})
+	if err := s.exec(t.Context(), "create table kept as select 7 as n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	standby, err := s.Standby(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := standby.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if got := query(t, standby.DSN("postgres"), "select n || ' ' || pg_is_in_recovery() from kept"); got != "7 true" {
+		t.Errorf("a standby says %s", got)
+	}
+}
+
+// TestARoleIsAskedForItsPassword: by way of a proxy too, and nobody else is.
+func TestARoleIsAskedForItsPassword(t *testing.T) {
+	s := Private(t, Options{})
+	if err := s.exec(t.Context(), "create role guarded login password 'right'"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.RequirePasswordsOf(t.Context(), "guarded"); err != nil {
+		t.Fatal(err)
+	}
+	p, err := StartProxy(s, "postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	as := func(password string) string {
+		return strings.Replace(p.URL(), "//postgres@", "//guarded:"+password+"@", 1)
+	}
+	for begun := time.Now(); ; { // the server reads its rules a moment later
+		conn, err := pgx.Connect(t.Context(), as("wrong"))
+		if err != nil && strings.Contains(err.Error(), "28P01") {
+			break
+		}
+		if err == nil {
+			err = conn.Close(t.Context())
+		}
+		if time.Since(begun) > 10*time.Second {
+			t.Fatalf("with a wrong password: %v", err)
+		}
+	}
+	for _, dsn := range []string{as("right"), p.URL()} {
+		if got := query(t, dsn, "select 'in'"); got != "in" {
+			t.Errorf("as %s: %s", dsn, got)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
+	"github.com/ichor-replicator/ichor/host/status"
+)
+
+// logFaults are the faults of a log that answers, and hides what it has.
+var logFaults = []fault{
+	{"a stranger's transaction stays open", 1, strangers, false, lasting(holdLog)},
+	{"a stranger's transaction stays open, with nothing to do", 1, strangers, false, holdIdleLog},
+}
+
+var strangers = []status.Reason{status.OpenTransaction}
+
+// stranger is the transactional id of another client.
+const stranger = "a stranger"
+
+// holdLog has another client keep a transaction open for a while, so that nobody may read what comes after.
+func holdLog(ctx context.Context, w *world, d time.Duration) error {
+	broker := kafkatest.Elsewhere(w.broker.addr)
+	held, err := broker.Begin(topic, stranger)
+	if err != nil {
+		return err
+	}
+	_, err = held.Produce(ctx, kafkatest.Message{Value: []byte("not yet")})
+	err = errors.Join(err, hosttest.Sleep(ctx, d))
+	w.over = time.Now()
+	return errors.Join(err, held.Abort(ctx), broker.Stop())
+}
+
+// holdIdleLog does so when all is installed: nothing that is decided waits, and the host says it nevertheless.
+func holdIdleLog(ctx context.Context, w *world) error {
+	if err := errors.Join(hosttest.Sleep(ctx, time.Second), w.settles(ctx)); err != nil { // after the batch
+		return err
+	}
+	return errors.Join(holdLog(ctx, w, long), w.hasSaid(status.OpenTransaction))
+}
+
+// hasSaid checks that a host said a reason since the fault began.
+func (w *world) hasSaid(reason status.Reason) error {
+	if !w.ready.heard(reason) {
+		return violated("no host said %s", reason)
+	}
+	return nil
+}
