@@ -31,18 +31,27 @@ type catalogue struct {
 	unique    map[oid][]key    // of relations
 	granted   map[oid]*lacking // what the role may do with relations
 	rights    *rights
+	named     []named // the relations that the template which is judged names itself
+}
+
+// named is a relation as a template names it.
+type named struct {
+	name   string
+	number oid
 }
 
 func newCatalogue(role string) *catalogue {
 	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{},
-		map[oid][]oid{}, map[oid]bool{}, map[oid]bool{}, map[oid][]key{}, map[oid]*lacking{}, newRights(role)}
+		map[oid][]oid{}, map[oid]bool{}, map[oid]bool{}, map[oid][]key{}, map[oid]*lacking{}, newRights(role), nil}
 }
+
+const ownPath = "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"
 
 // asking lets f ask the catalogue. The cohort may have functions and operators of the same names as
 // those in the queries; and a session in which a scan is dear compiles every query that has one.
 func (c *catalogue) asking(ctx context.Context, tx pgx.Tx, f func() error) error {
 	return inside(ctx, tx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
+		if _, err := tx.Exec(ctx, ownPath); err != nil {
 			return err
 		}
 		c.tx = tx

@@ -78,6 +78,7 @@ type Installer struct {
 	// stateToken is the claim of the state row. Only a lane with a frontier group in doubt raises it; a
 	// connection that was given up may do so late, so every lane that connects learns it.
 	stateToken atomic.Int64
+	guard      guard
 }
 
 // learn takes the claim of the state row that a lane was told, which another may have raised meanwhile.
@@ -100,7 +101,7 @@ type ownership struct {
 // New checks the options; it does not connect.
 func New(opts Options, log *slog.Logger) (*Installer, error) {
 	opts.fill()
-	in := &Installer{opts: opts, log: log}
+	in := &Installer{opts: opts, log: log, guard: guard{turn: make(chan struct{}, 1)}}
 	config, err := in.parse(opts.URL)
 	if err != nil {
 		return nil, err

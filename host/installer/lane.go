@@ -22,6 +22,7 @@ type Lane struct {
 	backend   backend // the one of conn, or of the connection before
 	prepared  map[*Template]string
 	names     int      // given to templates
+	changes   int64    // of the database, that what is prepared comes after
 	wire      *wire    // of conn
 	under     []*begun // oldest first, at most two
 }
@@ -59,6 +60,9 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	}
 	if err == nil {
 		err = prepareOwn(ctx, conn)
+	}
+	if err == nil {
+		err = l.in.lookIfChanged(ctx, conn)
 	}
 	if err != nil {
 		closeSoon(conn)

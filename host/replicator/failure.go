@@ -38,15 +38,16 @@ type Failure struct {
 
 // The kinds of failures, stable words for metrics, the quarantine and /readyz.
 const (
-	KindSQL           = "sql"           // the database refused a statement; Code is the SQLSTATE
-	KindConnection    = "connection"    // there is no connection to the database
-	KindGuestReject   = "guest_reject"  // the guest says that the statemap is wrong
-	KindGuestFault    = "guest_fault"   // the guest broke its contract
-	KindUnreadable    = "unreadable"    // the statemap has no meaning
-	KindUnrouted      = "unrouted"      // no route names a guest
-	KindContradiction = "contradiction" // outcome and safepoint of the decision exclude each other
-	KindPayloadLost   = "payload_lost"  // retention took the candidate before it was installed
-	KindLateCommit    = "late_commit"   // a record that the certifier's parser refuses was committed
+	KindSQL           = "sql"              // the database refused a statement; Code is the SQLSTATE
+	KindConnection    = "connection"       // there is no connection to the database
+	KindGuestReject   = "guest_reject"     // the guest says that the statemap is wrong
+	KindGuestFault    = "guest_fault"      // the guest broke its contract
+	KindUnreadable    = "unreadable"       // the statemap has no meaning
+	KindUnrouted      = "unrouted"         // no route names a guest
+	KindContradiction = "contradiction"    // outcome and safepoint of the decision exclude each other
+	KindPayloadLost   = "payload_lost"     // retention took the candidate before it was installed
+	KindLateCommit    = "late_commit"      // a record that the certifier's parser refuses was committed
+	KindTemplate      = "template_refused" // the database changed, and would not take the statement of a guest by now
 	KindMissing       = "candidate_missing"
 	KindDiverged      = "log_diverged" // another log stands where one was read
 	KindAssertion     = "assertion"    // this host is wrong, or somebody's hand was in its tables
