@@ -168,7 +168,7 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	h, err := w.stage.NewHost(ctx, topic, cohort, func(s *stage.Settings) {
 		s.Database.URL, s.Database.Lease = w.url(), "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
-		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account"} // of the triggers
+		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account", "public.journal"} // of the triggers
 	})
 	if err == nil {
 		w.ready.listen(h.Address)

@@ -20,7 +20,7 @@ type guard struct {
 	turn    chan struct{} // holds one thing while somebody looks: the fields below are theirs
 	watched []*Template
 	what    objects
-	print   string // of what, when the templates were last taken; "" has all be judged again
+	sum     string // of what, when the templates were last taken; "" has all be judged again
 	changes atomic.Int64
 }
 
@@ -44,9 +44,9 @@ func (in *Installer) Look(ctx context.Context, templates []*Template) error {
 	defer end()
 	g := &in.guard
 	if !sameTemplates(g.watched, templates) {
-		g.watched, g.print = slices.Clone(templates), ""
+		g.watched, g.sum = slices.Clone(templates), ""
 	}
-	if g.print == "" {
+	if g.sum == "" {
 		return in.lookAgain(ctx)
 	}
 	return in.with(ctx, "look", in.lookOn)
@@ -86,9 +86,9 @@ func (g *guard) begin(ctx context.Context) (end func(), err error) {
 // lookOn asks on a session whether anything changed, and judges again if so.
 func (in *Installer) lookOn(ctx context.Context, conn *pgx.Conn) error {
 	g := &in.guard
-	if g.print != "" {
+	if g.sum != "" {
 		now, err := in.fingerprint(ctx, conn, &g.what)
-		if err != nil || now == g.print {
+		if err != nil || now == g.sum {
 			return err
 		}
 	} else if len(g.watched) == 0 {
@@ -104,8 +104,8 @@ const looksMost = 3
 // judgement is of neither.
 func (in *Installer) lookAgain(ctx context.Context) error {
 	g := &in.guard
-	before := g.print
-	g.print = ""
+	before := g.sum
+	g.sum = ""
 	for range looksMost {
 		r, err := in.judgeWatched(ctx)
 		g.changes.Add(1) // AFTER: what was prepared while it was judged may be of before
@@ -125,7 +125,7 @@ func (in *Installer) lookAgain(ctx context.Context) error {
 			return err
 		}
 		if now == before {
-			g.print = now
+			g.sum = now
 			return nil
 		}
 		before = now
@@ -262,18 +262,18 @@ const sqlFingerprint = `with path as (select oid, xmin from pg_namespace where n
 	) all_of_them`
 
 // fingerprint returns a word that is another whenever a judgement might be.
-func (in *Installer) fingerprint(ctx context.Context, conn *pgx.Conn, o *objects) (print string, err error) {
+func (in *Installer) fingerprint(ctx context.Context, conn *pgx.Conn, o *objects) (sum string, err error) {
 	tx, err := conn.Begin(ctx)
 	if err == nil {
 		if _, err = tx.Exec(ctx, ownPath); err == nil {
-			err = tx.QueryRow(ctx, sqlFingerprint, pgx.QueryExecModeDescribeExec, o.relations, o.relationNames, o.schemas, o.functions, o.functionNames, o.types, firstOwn).Scan(&print)
+			err = tx.QueryRow(ctx, sqlFingerprint, pgx.QueryExecModeDescribeExec, o.relations, o.relationNames, o.schemas, o.functions, o.functionNames, o.types, firstOwn).Scan(&sum)
 		}
 		err = errors.Join(err, tx.Rollback(ctx))
 	}
 	if err != nil {
 		return "", failure(err, "look whether the guests' tables changed")
 	}
-	return print, nil
+	return sum, nil
 }
 
 // refusedNow says that a group has a version whose template is not taken by now, or returns nil.
