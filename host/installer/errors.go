@@ -210,7 +210,8 @@ func IsTransient(err error) bool {
 		return true
 	}
 	var pooler *PoolerError
-	if errors.Is(err, context.Canceled) || errors.As(err, &pooler) {
+	var notReady *NotReadyError
+	if errors.Is(err, context.Canceled) || errors.As(err, &pooler) || errors.As(err, &notReady) {
 		return false
 	}
 	var e *Error

@@ -49,7 +49,12 @@ func (in *Installer) Look(ctx context.Context, templates []*Template) error {
 	if g.sum == "" {
 		return in.lookAgain(ctx)
 	}
-	return in.with(ctx, "look", in.lookOn)
+	err = in.with(ctx, "look", in.lookOn)
+	if err != nil && !IsTransient(err) && ctx.Err() == nil { // a session of the role is no longer as it must be
+		g.sum = ""
+		return in.lookAgain(ctx)
+	}
+	return err
 }
 
 // Refused returns, for people, what speaks against the templates by which lanes do not install.
