@@ -148,6 +148,9 @@ func (l *Lane) Finish(a *Batch) (Result, bool) {
 	if b.end != nil {
 		b.end()
 	}
+	if err == nil && b.group.Advance != nil {
+		raise(&l.in.durable, int64(b.group.Advance.Snapshot))
+	}
 	if err == nil && len(b.group.Uses) > 0 {
 		crash.At("cut-recorded")
 	}
