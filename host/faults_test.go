@@ -347,6 +347,7 @@ func TestATopicThatIsCompactedByNowEndsTheHost(t *testing.T) {
 func TestAGroupThatIsTooLargeForTheDeadlineIsMadeSmaller(t *testing.T) {
 	b := newBank(t, 5)
 	b.options.Database.Deadline, b.options.Database.StatementTimeout = time.Second, 500*time.Millisecond
+	b.options.Guests.Limits.SQL.Functions = []string{"public.slow"}
 	r := b.start()
 	r.becomes("")
 	b.exec("create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); return new; end $$")

@@ -31,18 +31,27 @@ type catalogue struct {
 	unique    map[oid][]key    // of relations
 	granted   map[oid]*lacking // what the role may do with relations
 	rights    *rights
+	named     []named // the relations that the template which is judged names itself
+}
+
+// named is a relation as a template names it.
+type named struct {
+	name   string
+	number oid
 }
 
 func newCatalogue(role string) *catalogue {
 	return &catalogue{nil, map[oid]*function{}, map[oid]oid{}, map[oid]*dataType{}, map[oid]*relation{},
-		map[oid][]oid{}, map[oid]bool{}, map[oid]bool{}, map[oid][]key{}, map[oid]*lacking{}, newRights(role)}
+		map[oid][]oid{}, map[oid]bool{}, map[oid]bool{}, map[oid][]key{}, map[oid]*lacking{}, newRights(role), nil}
 }
+
+const ownPath = "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"
 
 // asking lets f ask the catalogue. The cohort may have functions and operators of the same names as
 // those in the queries; and a session in which a scan is dear compiles every query that has one.
 func (c *catalogue) asking(ctx context.Context, tx pgx.Tx, f func() error) error {
 	return inside(ctx, tx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local search_path = pg_catalog; set local enable_seqscan = on; set local jit = off"); err != nil {
+		if _, err := tx.Exec(ctx, ownPath); err != nil {
 			return err
 		}
 		c.tx = tx
@@ -230,6 +239,7 @@ type attached struct {
 	Target   oid    // the relation that a foreign key changes
 	Changes  int    // what it does to that
 	Columns  []int  // which it sets to their defaults
+	Instead  bool   // a rule takes the statement's place
 }
 
 // The events that change a relation, as bits of pg_trigger.tgtype.
@@ -240,27 +250,27 @@ const (
 )
 
 func (c *catalogue) triggers(ctx context.Context, r *relation) ([]attached, error) {
-	return c.attached(ctx, `select tgname::text, tgtype & 28, tgfoid::oid, coalesce(tgqual::text, ''), '', 0::oid, 0, '{}'::int[]
+	return c.attached(ctx, `select tgname::text, tgtype & 28, tgfoid::oid, coalesce(tgqual::text, ''), '', 0::oid, 0, '{}'::int[], false
 		from pg_trigger where tgrelid = any($1) and not tgisinternal and tgenabled <> 'D' order by tgname`, append([]oid{r.Number}, r.Heirs...))
 }
 
 func (c *catalogue) rules(ctx context.Context, r *relation) ([]attached, error) {
 	return c.attached(ctx, `select rulename::text, case ev_type when '2' then 16 when '3' then 4 else 8 end, 0::oid,
-		coalesce(ev_action::text, ''), coalesce(ev_qual::text, ''), 0::oid, 0, '{}'::int[]
+		coalesce(ev_action::text, ''), coalesce(ev_qual::text, ''), 0::oid, 0, '{}'::int[], is_instead
 		from pg_rewrite where ev_class = any($1) and ev_type in ('2', '3', '4') and ev_enabled <> 'D' order by rulename`, []oid{r.Number})
 }
 
 func (c *catalogue) checks(ctx context.Context, r *relation) ([]attached, error) {
-	return c.attached(ctx, `select conname::text, 20, 0::oid, conbin::text, '', 0::oid, 0, '{}'::int[]
+	return c.attached(ctx, `select conname::text, 20, 0::oid, conbin::text, '', 0::oid, 0, '{}'::int[], false
 		from pg_constraint where conrelid = any($1) and contype = 'c' and conbin is not null order by conname`, append([]oid{r.Number}, r.Heirs...))
 }
 
 // cascades are the foreign keys of other relations that follow a change of this one.
 func (c *catalogue) cascades(ctx context.Context, r *relation) ([]attached, error) {
 	return c.attached(ctx, `select conname::text, 8, 0::oid, '', '', conrelid, case when confdeltype = 'c' then 8 else 16 end,
-			case when confdeltype = 'd' then conkey::int[] else '{}' end
+			case when confdeltype = 'd' then conkey::int[] else '{}' end, false
 		from pg_constraint where confrelid = any($1) and contype = 'f' and confdeltype in ('c', 'n', 'd')
-		union all select conname::text, 16, 0::oid, '', '', conrelid, 16, case when confupdtype = 'd' then conkey::int[] else '{}' end
+		union all select conname::text, 16, 0::oid, '', '', conrelid, 16, case when confupdtype = 'd' then conkey::int[] else '{}' end, false
 		from pg_constraint where confrelid = any($1) and contype = 'f' and confupdtype in ('c', 'n', 'd') order by 1, 2`, append([]oid{r.Number}, r.Heirs...))
 }
 

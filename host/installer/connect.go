@@ -169,10 +169,15 @@ func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error
 		}
 	}
 	var standby bool
-	var readOnly string
-	err = conn.QueryRow(ctx, "select pg_is_in_recovery(), current_setting('transaction_read_only')", once).Scan(&standby, &readOnly)
-	if err == nil && (standby || readOnly == "on") {
+	var readOnly, replication, role, database string
+	err = conn.QueryRow(ctx, `select pg_is_in_recovery(), current_setting('transaction_read_only'), current_setting('session_replication_role'),
+		quote_ident(current_user), quote_ident(current_database())`, once).Scan(&standby, &readOnly, &replication, &role, &database)
+	switch {
+	case err == nil && (standby || readOnly == "on"):
 		return &Error{Class: Transient, Code: "25006", Lost: true, Err: ErrStandby}
+	case err == nil && replication != "origin": // compared and not set: only a superuser may
+		return &NotReadyError{fmt.Sprintf("session_replication_role of role %s is %s: foreign keys are not checked, and triggers and rules do not run", role, replication),
+			fmt.Sprintf("ALTER ROLE %s RESET session_replication_role; ALTER DATABASE %s RESET session_replication_role; see pg_db_role_setting and postgresql.conf", role, database)}
 	}
 	return err
 }

@@ -84,6 +84,7 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 	}
 	in.own, in.tried = own, nil
 	in.stateToken.Store(stateToken)
+	in.durable.Store(0)
 	return nil
 }
 

@@ -27,7 +27,7 @@ const (
 )
 
 // The codes of the host's own: the functions of schema.sql raise them, but for the fourth, of which see
-// Template.Rows.
+// Template.Rows, and the last.
 const (
 	codeFenced   = "IC001" // another host owns the cohort
 	codeSnapshot = "IC002" // the snapshot is another one than this host left
@@ -36,6 +36,7 @@ const (
 	codeClaim    = "IC005" // another connection of this host renewed the fence: one that was given up may do so late
 	codeRequest  = "IC006" // the request that is ended is another database's
 	codeSchema   = "IC007" // the schema is of a newer Ichor
+	codeTemplate = "IC008" // the database changed, and a template would not be taken by now: see Look
 )
 
 // Error is a failure of the database. It is what every method of a Lane returns.
@@ -190,6 +191,12 @@ func detail(pg *pgconn.PgError) string {
 	return s
 }
 
+// IsNoLongerTaken reports whether a version waits because its template would not be taken by now: see Look.
+func IsNoLongerTaken(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == codeTemplate && e.Class == Transient
+}
+
 // IsFenced reports whether the error says that another host owns the cohort.
 func IsFenced(err error) bool {
 	var e *Error
@@ -203,7 +210,8 @@ func IsTransient(err error) bool {
 		return true
 	}
 	var pooler *PoolerError
-	if errors.Is(err, context.Canceled) || errors.As(err, &pooler) {
+	var notReady *NotReadyError
+	if errors.Is(err, context.Canceled) || errors.As(err, &pooler) || errors.As(err, &notReady) {
 		return false
 	}
 	var e *Error

@@ -148,6 +148,9 @@ func (l *Lane) Finish(a *Batch) (Result, bool) {
 	if b.end != nil {
 		b.end()
 	}
+	if err == nil && b.group.Advance != nil {
+		raise(&l.in.durable, int64(b.group.Advance.Snapshot))
+	}
 	if err == nil && len(b.group.Uses) > 0 {
 		crash.At("cut-recorded")
 	}
@@ -191,7 +194,10 @@ func (t *tally) add(v talos.Version, rows int64) {
 
 // compose writes the transaction. It leaves out the COMMIT when a count of rows must be checked before.
 func (l *Lane) compose(b *begun) *Batch {
-	g, own, w := b.group, &l.in.own, &Batch{}
+	g, own, w := b.group, &l.in.own, &Batch{err: refusedNow(b.group)}
+	if w.err != nil { // nothing is sent, and that is its answer, in its turn
+		return w
+	}
 	l.forget(w)
 	l.wire.exec(w, 0, AnyRows, sqlBegin)
 	if g.LockWait > FirstLockWait {
@@ -227,14 +233,17 @@ func (l *Lane) compose(b *begun) *Batch {
 }
 
 // forget has the server forget the templates that were dropped: it keeps a plan of each, and every guest whose
-// SQL is another brings some.
+// SQL is another brings some. When the database changed it forgets all of them: what it made of a statement
+// while a rule put nothing in its place it keeps when that rule is gone.
 func (l *Lane) forget(w *Batch) {
+	changes := l.in.guard.changes.Load()
 	for t, name := range l.prepared {
-		if t.dropped.Load() {
+		if t.dropped.Load() || changes != l.changes {
 			l.wire.forget(w, name)
 			delete(l.prepared, t)
 		}
 	}
+	l.changes = changes
 }
 
 // nameOf returns the name by which the server knows a template, and tells it where it does not.

@@ -78,13 +78,18 @@ type Installer struct {
 	// stateToken is the claim of the state row. Only a lane with a frontier group in doubt raises it; a
 	// connection that was given up may do so late, so every lane that connects learns it.
 	stateToken atomic.Int64
+	durable    atomic.Int64 // the highest snapshot that is known to be committed since Take
+	guard      guard
 }
 
 // learn takes the claim of the state row that a lane was told, which another may have raised meanwhile.
-func (in *Installer) learn(claim int64) {
+func (in *Installer) learn(claim int64) { raise(&in.stateToken, claim) }
+
+// raise sets a number that only rises.
+func raise(number *atomic.Int64, to int64) {
 	for {
-		known := in.stateToken.Load()
-		if known >= claim || in.stateToken.CompareAndSwap(known, claim) {
+		known := number.Load()
+		if known >= to || number.CompareAndSwap(known, to) {
 			return
 		}
 	}
@@ -100,7 +105,7 @@ type ownership struct {
 // New checks the options; it does not connect.
 func New(opts Options, log *slog.Logger) (*Installer, error) {
 	opts.fill()
-	in := &Installer{opts: opts, log: log}
+	in := &Installer{opts: opts, log: log, guard: guard{turn: make(chan struct{}, 1)}}
 	config, err := in.parse(opts.URL)
 	if err != nil {
 		return nil, err

@@ -162,6 +162,8 @@ func TestOwnerKnows(t *testing.T) {
 		{"a domain's check", installer.Allowed{Functions: []string{"public.evil_check"}}, "update dom set c = a where a = 'x'", ""},
 		{"a cast", installer.Allowed{Functions: []string{"public.evil_tint"}}, "update tinted set c = a::tint where v = 1", ""},
 		{"a rule", installer.Allowed{Functions: []string{"pg_notify"}}, "update ruled set a = 'x' where b = 1", ""},
+		{"a view that rules write", installer.Allowed{Relations: []string{"public.routed", "public.q"}}, "delete from routed where b = 1", ""},
+		{"a rule that does nothing", installer.Allowed{}, "delete from ruled where a = 'x'", "rule r3 of public.ruled makes the statement do nothing (drop or disable the rule: the version would count as installed)"},
 		{"the host's relations stay the host's", installer.Allowed{Relations: []string{"public.*", "ichor.state"}}, "insert into ruled (a) values ('x')", "relation ichor.state is not for guests"},
 		{"a relation", installer.Allowed{Relations: []string{"public.t"}}, "update t set a = 'x' where b = 2", ""},
 		{"a relation beside", installer.Allowed{Relations: []string{"public.t"}}, "update t set a = q.a from q where t.b = q.b", "relation public.q is not among those allowed"},
@@ -237,7 +239,7 @@ func TestEffectsBesideTheStatementAreTold(t *testing.T) {
 		"insert into ident (a) values ('x')":            "column public.ident.id draws from a sequence of its own",
 		"update fine set a = 'x' where b = 2":           "view public.fine is written through to public.q",
 		"insert into trig (a) values ('x')":             "trigger tt of public.trig runs",
-		"delete from ruled where a = 'x'":               "rule r3 of public.ruled runs",
+		"delete from muted where a = 'x'":               "rule m3 of public.muted runs",
 		"delete from owner_of where id = 1":             "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
 		"delete from owner_of where a = 'x' and id = 1": "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
 	} {

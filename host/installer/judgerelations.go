@@ -44,6 +44,9 @@ func (j *judge) query(ctx context.Context, n *querytree.Node) error {
 		if err != nil {
 			return err
 		}
+		if j.owner == "" {
+			j.cat.named = append(j.cat.named, named{r.String(), r.Number})
+		}
 		if i+1 == target {
 			err = j.change(ctx, n, r)
 		} else {

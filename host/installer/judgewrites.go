@@ -207,27 +207,6 @@ func (j *judge) checks(ctx context.Context, r *relation, w write) error {
 	return nil
 }
 
-func (j *judge) rules(ctx context.Context, r *relation, w write) error {
-	all, err := j.cat.rules(ctx, r)
-	if err != nil {
-		return err
-	}
-	for _, rule := range all {
-		if rule.Events&w.events == 0 {
-			continue
-		}
-		owner := "rule " + rule.Name + " of " + r.String()
-		j.tell("%s runs", owner)
-		if err := j.within(ctx, owner, rule.Tree); err != nil {
-			return err
-		}
-		if err := j.within(ctx, "the condition of "+owner, rule.More); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // triggers judges a trigger by its name alone: nobody can see what its function does.
 func (j *judge) triggers(ctx context.Context, r *relation, w write) error {
 	all, err := j.cat.triggers(ctx, r)

@@ -22,6 +22,7 @@ type Lane struct {
 	backend   backend // the one of conn, or of the connection before
 	prepared  map[*Template]string
 	names     int      // given to templates
+	changes   int64    // of the database, that what is prepared comes after
 	wire      *wire    // of conn
 	under     []*begun // oldest first, at most two
 }
@@ -59,6 +60,9 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	}
 	if err == nil {
 		err = prepareOwn(ctx, conn)
+	}
+	if err == nil {
+		err = l.in.lookIfChanged(ctx, conn)
 	}
 	if err != nil {
 		closeSoon(conn)
@@ -150,8 +154,9 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (co
 // beatTime bounds a beat, so that a database that fell silent is noticed within seconds.
 const beatTime = 2 * time.Second
 
-// Beat asks whether the connection lives and the cohort is still this host's. The error is always
-// an *Error.
+// Beat asks whether the connection lives, the cohort is still this host's, and its snapshot where this host
+// left it: an idle host would notice only at its next commit, and cohorts read cohort_snapshot. The error is
+// always an *Error.
 func (l *Lane) Beat(ctx context.Context) error {
 	if l.conn == nil {
 		return errNoConnection()
@@ -159,9 +164,19 @@ func (l *Lane) Beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatTime)
 	defer cancel()
 	var mine bool
-	err := l.conn.QueryRow(ctx, "select epoch = $1 and token = $2 from ichor.state", once, l.in.own.epoch, l.in.own.token).Scan(&mine)
-	if err == nil && !mine {
+	var snapshot, cohorts int64
+	durable := l.in.durable.Load() // BEFORE it is asked: other lanes go on
+	err := l.conn.QueryRow(ctx, `select epoch = $1 and token = $2, snapshot,
+		coalesce((select version from public.cohort_snapshot where id = 'SINGLETON'), -1) from ichor.state`,
+		once, l.in.own.epoch, l.in.own.token).Scan(&mine, &snapshot, &cohorts)
+	switch {
+	case err != nil:
+	case !mine:
 		err = l.in.fencedBy(ctx, l.conn)
+	case snapshot < durable: // as at a commit, whose fence finds it too
+		err = &Error{Class: Broken, Code: codeSnapshot, Err: fmt.Errorf("the snapshot is %d, expected %d or more: something else writes ichor.state", snapshot, durable)}
+	case snapshot != cohorts: // they are written in one transaction, and read in one statement
+		err = &Error{Class: Broken, Code: codeSnapshot, Err: fmt.Errorf("cohort_snapshot is %d, expected %d: something else writes it", cohorts, snapshot)}
 	}
 	if err != nil {
 		return l.failed(failure(err, "ask whether the database is there"))

@@ -94,3 +94,23 @@ func TestASettingThatIsIgnoredIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// A role that is set to be a replica's has triggers and foreign keys passed over without a word: it is refused when a host connects, and a host whose
+// lanes are connected already installs nothing more.
+func TestASessionOfAReplicaIsRefused(t *testing.T) {
+	w := newWatched(t, "public")
+	w.exec(fmt.Sprintf("alter database %s set session_replication_role = replica", w.db.Name))
+	_, read := w.in.Read(t.Context())
+	_, connected := w.in.Lane(0).Connect(t.Context(), nil)
+	for _, err := range []error{read, connected} {
+		var wrong *installer.NotReadyError
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), "session_replication_role of role") || installer.IsTransient(err) {
+			t.Errorf("a session of a replica: %v", err)
+		}
+	}
+	w.look()
+	w.install("is replica: foreign keys are not checked")
+	w.exec(fmt.Sprintf("alter database %s reset session_replication_role", w.db.Name))
+	w.look()
+	w.install("")
+}

@@ -24,6 +24,8 @@ type Template struct {
 	Rows   int      // how many rows it must change, or AnyRows
 
 	dropped atomic.Bool
+	refused atomic.Pointer[TemplateError] // why lanes do not install by it now: see Look
+	names   []named                       // what it named when it was looked at first; Look's alone
 }
 
 // Drop has each lane and its server forget the template with the next group: no generation declares it any more.
@@ -40,6 +42,8 @@ type TemplateError struct {
 	Column int
 	What   string
 	Hint   string
+
+	byServer bool // it refuses the statement itself, whenever it is sent
 }
 
 // Error implements error.
@@ -73,9 +77,12 @@ func (e *TemplateError) Error() string {
 func (in *Installer) CheckTemplates(ctx context.Context, templates []Template) (told []string, err error) {
 	tries := map[uint32]int{}
 	for {
-		told, slow, err := in.tryAll(ctx, templates)
+		tried, slow, err := in.tryAll(ctx, templates)
+		if err == nil {
+			return unique(tried.told), tried.err()
+		}
 		if slow == nil || ctx.Err() != nil {
-			return unique(told), err
+			return nil, err
 		}
 		if tries[slow.ID]++; tries[slow.ID] == trialTries {
 			return nil, &TemplateError{ID: slow.ID, Name: slow.Name,
@@ -96,9 +103,22 @@ const (
 	trialPause = time.Second
 )
 
+// tried is what became of templates that were tried.
+type tried struct {
+	told    []string
+	refused []error   // by template: nil for one that is taken
+	names   [][]named // by template
+	cat     *catalogue
+}
+
+// err returns what is wrong with the templates and what the role may not do, joined.
+func (t *tried) err() error {
+	return errors.Join(append(slices.Clone(t.refused), t.cat.rights.err())...)
+}
+
 // tryAll tries templates once, on a connection of its own. It returns the one that ran into
 // statement_timeout, if that is what the error is about.
-func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []string, slow *Template, err error) {
+func (in *Installer) tryAll(ctx context.Context, templates []Template) (result *tried, slow *Template, err error) {
 	conn, err := in.connectWithin(ctx, "check")
 	if err != nil {
 		return nil, nil, err
@@ -139,13 +159,14 @@ func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []s
 	if err != nil {
 		return nil, slow, err
 	}
-	var refused []error
 	cat := newCatalogue(role)
+	result = &tried{refused: make([]error, len(templates)), names: make([][]named, len(templates)), cat: cat}
 	err = each(func(ctx context.Context, tx pgx.Tx, i int) error {
+		cat.named = nil
 		beside, err := in.tryOne(ctx, tx, cat, &templates[i], earlier[i])
-		told = append(told, beside...)
+		result.told, result.names[i] = append(result.told, beside...), cat.named
 		if e := refusal(&templates[i], err); e != nil {
-			refused = append(refused, e)
+			result.refused[i] = e
 			return cat.rights.schemasOf(ctx, tx, &templates[i], err)
 		}
 		return err
@@ -153,7 +174,7 @@ func (in *Installer) tryAll(ctx context.Context, templates []Template) (told []s
 	if err != nil {
 		return nil, slow, err
 	}
-	return told, nil, errors.Join(append(refused, cat.rights.err())...)
+	return result, nil, nil
 }
 
 // unique returns what stands in a list, each once.
@@ -215,7 +236,7 @@ func refusal(t *Template, err error) error {
 	if !errors.As(err, &pg) || IsTransient(failure(err, "")) {
 		return nil
 	}
-	e = &TemplateError{ID: t.ID, Name: t.Name, What: describe(pg)}
+	e = &TemplateError{ID: t.ID, Name: t.Name, What: describe(pg), byServer: true}
 	if at := int(pg.Position) - 1; at >= 0 && pg.InternalQuery == "" {
 		e.Line, e.Column = place(t.SQL, at)
 	}

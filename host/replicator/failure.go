@@ -1,5 +1,7 @@
 package replicator
 
+import "strings"
+
 // Class is how a failure is met.
 type Class uint8
 
@@ -38,19 +40,26 @@ type Failure struct {
 
 // The kinds of failures, stable words for metrics, the quarantine and /readyz.
 const (
-	KindSQL           = "sql"           // the database refused a statement; Code is the SQLSTATE
-	KindConnection    = "connection"    // there is no connection to the database
-	KindGuestReject   = "guest_reject"  // the guest says that the statemap is wrong
-	KindGuestFault    = "guest_fault"   // the guest broke its contract
-	KindUnreadable    = "unreadable"    // the statemap has no meaning
-	KindUnrouted      = "unrouted"      // no route names a guest
-	KindContradiction = "contradiction" // outcome and safepoint of the decision exclude each other
-	KindPayloadLost   = "payload_lost"  // retention took the candidate before it was installed
-	KindLateCommit    = "late_commit"   // a record that the certifier's parser refuses was committed
+	KindSQL           = "sql"              // the database refused a statement; Code is the SQLSTATE
+	KindConnection    = "connection"       // there is no connection to the database
+	KindGuestReject   = "guest_reject"     // the guest says that the statemap is wrong
+	KindGuestFault    = "guest_fault"      // the guest broke its contract
+	KindUnreadable    = "unreadable"       // the statemap has no meaning
+	KindUnrouted      = "unrouted"         // no route names a guest
+	KindContradiction = "contradiction"    // outcome and safepoint of the decision exclude each other
+	KindPayloadLost   = "payload_lost"     // retention took the candidate before it was installed
+	KindLateCommit    = "late_commit"      // a record that the certifier's parser refuses was committed
+	KindTemplate      = "template_refused" // the database changed, and would not take the statement of a guest by now
 	KindMissing       = "candidate_missing"
 	KindDiverged      = "log_diverged" // another log stands where one was read
 	KindAssertion     = "assertion"    // this host is wrong, or somebody's hand was in its tables
 )
+
+// refusal reports whether the database is there and does not take what it is asked for, and no version is to blame:
+// a right is gone, or a table (SQLSTATE class 42, "syntax error or access rule violation").
+func (f Failure) refusal() bool {
+	return f.Class == Transient && (f.Kind == KindTemplate || f.Kind == KindSQL && strings.HasPrefix(f.Code, "42"))
+}
 
 // String returns the failure for a log line.
 func (f Failure) String() string {

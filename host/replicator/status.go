@@ -192,6 +192,8 @@ func (c *Core) reasonOf(e *queue.Entry) Reason {
 		return HeldByPoison
 	case e.State() == queue.Converting:
 		return NotConverted
+	case t != nil && t.failure.refusal():
+		return DatabaseRefuses
 	case t != nil && t.failure.Class == Contention:
 		return Contended
 	case t != nil && t.failure.Class == TimedOut:

@@ -117,3 +117,29 @@ func tryTemplates(ctx context.Context, store *installer.Installer, generation *g
 	}
 	return told, err
 }
+
+// statements returns those by which versions may be installed.
+func (g *Guests) statements() []*installer.Template {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.statementsLocked()
+}
+
+// statementsLocked is statements. g.mu is held.
+func (g *Guests) statementsLocked() (all []*installer.Template) {
+	for _, l := range g.byID {
+		for _, t := range l.Templates {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// lookAtTables has the store judge the statements again if the database changed.
+func (g *Guests) lookAtTables(ctx context.Context) {
+	if err := g.store.Look(ctx, g.statements()); err != nil && ctx.Err() == nil {
+		g.log.Log(ctx, laterLevel(err), "whether the database still takes the guests' statements is asked again later", "error", err)
+	}
+}

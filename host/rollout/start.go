@@ -232,6 +232,9 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 		}
 	}
 	trials, err := g.trials(ctx, state)
+	if err == nil { // a host that stood by put the guests' SQL to the database long ago
+		err = g.store.Look(ctx, g.statements())
+	}
 	if err != nil {
 		g.Close()
 		return nil, nil, err

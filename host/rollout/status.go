@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
@@ -35,7 +36,7 @@ func (g *Guests) Status() []status.Guest {
 }
 
 // Degraded says in what the host is not as its operator wants it, although it works: a guest's
-// file is not taken, and the module before goes on. That somebody wants another than the file is no such thing. Empty when
+// file is not taken, and the module before goes on, or the database would not take its statements by now. That somebody wants another than the file is no such thing. Empty when
 // all is well.
 func (g *Guests) Degraded() string {
 	g.mu.Lock()
@@ -54,6 +55,9 @@ func (g *Guests) Degraded() string {
 		case g.absent[i] != "":
 			all = append(all, fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: %s", name, r.Reason))
 		}
+	}
+	if err := installer.Refused(g.statementsLocked()); err != nil {
+		all = append(all, "the database changed, and versions wait whose statements it would not take by now: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return strings.Join(all, "; ")
 }

@@ -59,6 +59,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			return // of several that are ready, any may have been taken
 		}
 		g.writeEvents(ctx)
+		g.lookAtTables(ctx)
 		if !g.bringAll(ctx, arm) {
 			return
 		}

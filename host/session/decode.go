@@ -19,6 +19,7 @@ type decoder struct {
 	unrouted rollout.UnroutedPolicy
 	metrics  *telemetry.Metrics
 	xids     *XIDs
+	latest   latest
 	spans    *spans.Sender
 	limit    telemetry.Limiter
 	log      *slog.Logger
@@ -107,6 +108,7 @@ func (d *decoder) candidate(r *kafka.Record) replicator.Event {
 	}
 	d.metrics.Record(talos.CandidateKind.String(), "")
 	d.xids.add(c.XID, v)
+	d.latest.add(c.XID, v)
 	ev := &replicator.Candidate{Version: v, Before: d.last, Payload: c, Keys: talos.Keys(c.ReadSet, c.WriteSet)}
 	guest, routed := d.guests.Route(c.Cohort)
 	ev.Guest = guest
@@ -132,6 +134,12 @@ func (d *decoder) decision(r *kafka.Record) replicator.Event {
 		return nil
 	}
 	d.metrics.Record(talos.DecisionKind.String(), dec.Outcome.String())
+	if d.latest.differs(dec.XID, dec.Version) { // it decides all the same: certifiers match by version
+		d.metrics.DecisionOfOther()
+		if d.limit.Allow("other xid") {
+			d.log.Warn("a decision has another xid than the candidate that it is about: something else than the certifier may write to the topic", "position", r.Position, "version", dec.Version)
+		}
+	}
 	if trace, named := r.Header("traceparent"); named {
 		d.spans.Decided(dec.Version, trace)
 	}

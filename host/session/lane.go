@@ -135,6 +135,9 @@ func failureOf(err error) replicator.Failure {
 		if e.Code != "" {
 			f.Kind = replicator.KindSQL
 		}
+		if installer.IsNoLongerTaken(err) {
+			f.Kind = replicator.KindTemplate
+		}
 		f.Class = [...]replicator.Class{
 			installer.Transient: replicator.Transient, installer.Contention: replicator.Contention,
 			installer.TimedOut: replicator.TimedOut, installer.Poison: replicator.Poison, installer.Fenced: replicator.Fenced,

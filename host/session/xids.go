@@ -25,6 +25,26 @@ type xidOf struct {
 // XIDsKept is how many candidates are remembered, in 2 MiB.
 const XIDsKept = 1 << 17
 
+// latest remembers the xids of the candidates that were read last, for their decisions. One goroutine uses it.
+type latest [latestKept]xidOf
+
+// latestKept is how many: decisions come soon after their candidates. It is 256 KiB.
+const latestKept = 1 << 14
+
+// add remembers a candidate.
+func (l *latest) add(text string, version talos.Version) {
+	if id, ok := talos.ParseXID(text); ok {
+		l[version%latestKept] = xidOf{keyOf(id), version}
+	}
+}
+
+// differs reports whether the candidate of a version is remembered with another xid. Two ways to write one UUID are the same xid, and what is no UUID says nothing.
+func (l *latest) differs(text string, version talos.Version) bool {
+	of := l[version%latestKept]
+	id, ok := talos.ParseXID(text)
+	return version != 0 && of.version == version && ok && of.key != keyOf(id)
+}
+
 func keyOf(id talos.XID) uint64 {
 	return binary.LittleEndian.Uint64(id[:8]) ^ binary.LittleEndian.Uint64(id[8:])
 }

@@ -34,3 +34,23 @@ func TestXIDsForgetTheOldest(t *testing.T) {
 		t.Errorf("%d are kept", len(x.ring))
 	}
 }
+
+// TestDecisionsOfAnotherXID is about what is told apart: other ids, and not other ways to write one, nor candidates that are forgotten.
+func TestDecisionsOfAnotherXID(t *testing.T) {
+	const one, same, other = "5a0c2f6e-7c1b-4e2b-9a53-0d6f2f1b9e11", "{5A0C2F6E-7C1B-4E2B-9A53-0D6F2F1B9E11}", "c9b1d3a4-02f5-4c7b-8a0e-6b2f6f8e3d20"
+	l := new(latest)
+	l.add(one, 7)
+	for _, c := range []struct {
+		xid     string
+		version talos.Version
+		want    bool
+	}{{one, 7, false}, {same, 7, false}, {other, 7, true}, {"x", 7, false}, {other, 8, false}, {other, 7 + latestKept, false}} {
+		if got := l.differs(c.xid, c.version); got != c.want {
+			t.Errorf("%s of version %d differs: %v", c.xid, c.version, got)
+		}
+	}
+	l.add("x", 9) // the certifier takes no such candidate
+	if l.differs(other, 9) {
+		t.Error("an xid that cannot be read differs")
+	}
+}

@@ -101,6 +101,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		return no(DatabaseUnavailable, "%v", core.Failure)
 	case core.Pause.ID != 0:
 		return no(Paused, "by %s since %s, as request %d: %s", core.Pause.Who, time.Unix(0, core.Pause.At).UTC().Format(time.RFC3339), core.Pause.ID, core.Pause.Why)
+	case core.Reason == replicator.DatabaseRefuses && core.Failure.Class == replicator.Transient:
+		return no(Reason(core.Reason), "version %d waits, the snapshot is %d%s", core.Blocker, core.Snapshot, because(core.Failure))
 	case core.Reason == replicator.DatabaseRefuses:
 		return no(Reason(core.Reason), "one version after another, so that it is asked again with pauses; %d are held, see ichor quarantine list%s", core.Held, because(core.Failure))
 	case core.Held > 0:

@@ -69,7 +69,7 @@ var Explained = []Explanation{
 	{Contended, "Other transactions hold the rows that the version that is next writes.", "After eight tries, about half a minute, the detail names who holds them. End that transaction."},
 	{SlowStatement, "A statement of the version that is next runs into `database.statement_timeout`.", "Look at its plan, or raise the setting. After three times alone the version is held."},
 	{PoisonHeld, "A version cannot be installed; it holds the snapshot, and what depends on it waits.", "`ichor quarantine show VERSION` has the error, the statemap and what waits. Mend the guest and swap it, or mend the database (it is tried again by itself, or at once by `ichor quarantine retry`) or the routes; or `ichor quarantine skip` it."},
-	{DatabaseRefuses, "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason.", "It is no property of the versions: look for a changed table, right or trigger. The host asks again with pauses."},
+	{DatabaseRefuses, "The database refused as many versions in a row as `installer.poison_breaker` says (100), for the same reason; or it changed, and would not take a statement of the version that is next by now.", "It is no property of the versions: look for a changed table, right or trigger, which the detail names. The host asks again with pauses."},
 	{Paused, "An operator paused it: nothing is installed, in this host or the next, until it is resumed.", "The detail says who and why, and the number of the pause. `ichor resume --pause NUMBER` when that is over."},
 	{Stopped, "The host has ended or is ending.", "Look at the last line of its log and at its exit code."},
 }

@@ -22,6 +22,9 @@ var (
 	recordsRead = metric.Definition{Name: "ichor_records_total", Kind: metric.Counter, Unit: "records", Labels: []string{"kind", "reason"},
 		Help: "Records of the log, by what they are; each is counted once.", From: "the decoding",
 		Advice: "malformed and refused are what no replicator can read; the reason is the parser's word, and the log of the host has positions."}
+	decisionsOfOthers = metric.Definition{Name: "ichor_decisions_other_xid_total", Kind: metric.Counter, Unit: "decisions",
+		Help: "Decisions whose xid is another than that of the candidate that they are about. The version alone binds.", From: "the decoding",
+		Advice: "No certifier makes one: look who else writes to the topic. The log of the host has positions."}
 	positionsPassed = metric.Definition{Name: "ichor_positions_passed_total", Kind: metric.Counter, Unit: "positions", Labels: []string{"kind"},
 		Help: "Positions of the log without a record for us, by why.", From: "the decoding", Advice: "Usual where producers write in transactions."}
 	lastReceived = metric.Definition{Name: "ichor_installer_last_received", Kind: metric.Gauge, Unit: "version",
@@ -41,7 +44,7 @@ var (
 // beside are those of them that a person reads beside the ones of the host's condition, by section.
 var beside = map[string][]metric.Definition{
 	"The host":                {epochTaken, sessionsEnded, buildInfo},
-	"The log":                 {recordsRead, positionsPassed},
+	"The log":                 {recordsRead, decisionsOfOthers, positionsPassed},
 	"Installing":              {lastReceived, lanesWaiting, groupVersions, versionsUnchanged},
 	"Memory and backpressure": {memoryLimit},
 }

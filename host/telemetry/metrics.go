@@ -27,6 +27,7 @@ type Facts struct {
 type Metrics struct {
 	records   *prometheus.CounterVec
 	passedBy  *prometheus.CounterVec
+	otherXID  prometheus.Counter
 	unchanged prometheus.Counter
 	groups    prometheus.Histogram
 	epoch     prometheus.Gauge
@@ -41,7 +42,7 @@ type Metrics struct {
 // NewMetrics registers the metrics. It panics if they are registered already.
 func NewMetrics(reg prometheus.Registerer, facts Facts) *Metrics {
 	m := &Metrics{
-		records: recordsRead.NewCounterVec(), passedBy: positionsPassed.NewCounterVec(), unchanged: versionsUnchanged.NewCounter(),
+		records: recordsRead.NewCounterVec(), otherXID: decisionsOfOthers.NewCounter(), passedBy: positionsPassed.NewCounterVec(), unchanged: versionsUnchanged.NewCounter(),
 		groups: groupVersions.NewHistogram(), epoch: epochTaken.NewGauge(), ended: sessionsEnded.NewCounterVec(),
 	}
 	for reason := range replicator.StopReason(replicator.StopReasons) { // from 0 on, so that the first can be told from none
@@ -52,7 +53,7 @@ func NewMetrics(reg prometheus.Registerer, facts Facts) *Metrics {
 	limit.Set(float64(facts.Memory))
 	received := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: lastReceived.Name, Help: lastReceived.Help}, func() float64 { return float64(m.received.Load()) })
 	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: lanesWaiting.Name, Help: lanesWaiting.Help}, func() float64 { return float64(m.waiting.Load()) })
-	reg.MustRegister(m.records, m.passedBy, m.unchanged, m.groups, m.epoch, m.ended, build, limit, received, waiting, newCore(facts.Health, &m.reads))
+	reg.MustRegister(m.records, m.otherXID, m.passedBy, m.unchanged, m.groups, m.epoch, m.ended, build, limit, received, waiting, newCore(facts.Health, &m.reads))
 	for i := range stretches {
 		d := stretches[i].definition()
 		m.stretch[i] = d.NewHistogram()
@@ -63,6 +64,9 @@ func NewMetrics(reg prometheus.Registerer, facts Facts) *Metrics {
 
 // Record counts a record of the log by what it is, and by the reason when it is refused or decided.
 func (m *Metrics) Record(kind, reason string) { m.records.WithLabelValues(kind, reason).Inc() }
+
+// DecisionOfOther counts a decision whose xid is another than its candidate's.
+func (m *Metrics) DecisionOfOther() { m.otherXID.Inc() }
 
 // Read notes that the log was read from first up to end; at, ns, is when the record at first was written.
 // A batch without records has first = end. atEnd says that nothing was behind it.
