@@ -20,7 +20,7 @@ import (
 var refusals = []fault{
 	{"a statement always times out", 1, []status.Reason{status.SlowStatement, status.PoisonHeld}, false, dawdle},
 	{"a right is revoked for one table", 1, wrongSQL, false, revoke("update on bank_accounts")},
-	{"every right is revoked", 1, slices.Concat(noServer, wrongSQL), false, revoke("all on all tables in schema public, ichor")},
+	{"every right is revoked", 1, slices.Concat(cuts, wrongSQL), false, revoke("all on all tables in schema public, ichor")},
 	{"the role has too many connections", 1, noServer, false, refuseRole},
 	{"the database is a standby", 1, noServer, false, lasting(standBy)},
 	{"the password is changed", 1, noServer, false, changePassword},

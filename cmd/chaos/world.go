@@ -177,7 +177,7 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 		s.Database.URL, s.Database.URLFile = "", login
 		s.Database.Lease, s.Database.StatementTimeout = "2s", "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
-		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account", "public.journal"} // of the triggers
+		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account", "public.journal", "public.dawdle", "public.unserial"} // of the triggers
 	})
 	if err == nil {
 		w.ready.listen(h.Address)

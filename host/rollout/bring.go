@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/crash"
@@ -114,15 +115,16 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, asked{request: b.Request, who: b.Who, why: b.Why})
 	}
 	g.endShadow(cohort.GuestID(index)) // it was compared with another
-	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why)
+	var also []installer.GuestEvent
+	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
+		also = append(also, installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
+	}
+	if !b.Deploy && current != "" {
+		also = append(also, installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
+	}
+	l, err := g.loadFor(ctx, cohort.GuestID(index), module, b.Who, b.Why, also...)
 	if err != nil {
 		return nil, err
-	}
-	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
-		g.note(installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
-	}
-	if !b.Deploy && !l.First {
-		g.note(installer.GuestEvent{Guest: b.Guest, Digest: current, State: installer.GuestGone, Who: b.Who, Reason: b.Why})
 	}
 	g.passOverFile(b.Guest, digest, b.Who, b.Why)
 	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, Believed: l.First || !b.Deploy}, nil
@@ -186,14 +188,16 @@ func (g *Guests) Judge(ctx context.Context, name string, module trust.Module) er
 	return g.store.StoreModule(ctx, stored)
 }
 
-// loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts.
-func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust.Module, who, why string) (*Loaded, error) {
+// loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts, and with it what else is
+// true from then on: of either alone the next host would make something else.
+func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust.Module, who, why string, also ...installer.GuestEvent) (*Loaded, error) {
 	l, err := g.load(ctx, index, module, 0)
 	if err != nil {
 		return nil, err
 	}
 	g.writeEvents(ctx) // in their order
-	err = g.store.AddGuestEvents(ctx, installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why})
+	armed := installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestArmed, Who: who, Reason: why}
+	err = g.store.AddGuestEvents(ctx, append([]installer.GuestEvent{armed}, also...)...)
 	crash.At("armed")
 	if err != nil {
 		g.forget(l)
@@ -227,6 +231,16 @@ func (g *Guests) noteLocked(e installer.GuestEvent) {
 		g.events = append(g.events, e)
 	}
 	g.wake()
+}
+
+// lastWrite is how long the end of a session waits for the database to take the events that wait.
+const lastWrite = time.Second
+
+// writeLast writes the events that wait when the session ends, which may be the host's last.
+func (g *Guests) writeLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer cancel()
+	g.writeEvents(ctx)
 }
 
 // writeEvents writes the events that wait; what cannot be written waits on.

@@ -37,6 +37,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 	if err != nil {
 		g.log.Warn("the guest directory cannot be watched; it is looked at now and then", "every", g.opts.Poll, "error", err)
 	}
+	defer g.writeLast(ctx)
 	poll := time.NewTicker(g.opts.Poll)
 	defer poll.Stop()
 	var settled <-chan time.Time
