@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
@@ -108,4 +109,34 @@ func TestAHostThatIsToldToStopBetweenSessionsEndsWell(t *testing.T) {
 		other.becomes("database_unavailable")
 		other.stopsWell()
 	})
+}
+
+// What was rolled back lies in the directory of a host that stands by: it does not come again when that host takes the
+// cohort over, whichever file came last in the directory of the owner.
+func TestWhatWasRolledBackComesByNoTakeOver(t *testing.T) {
+	b := newBank(t, 3)
+	first, bad, last := bankGuest(t), stamped(bankGuest(t), 1), stamped(bankGuest(t), 2)
+	b.install("banking", first)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.install("banking", bad)
+	b.converts(guest.DigestOf(bad).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+	b.eventually("(done)", "select outcome from ichor.request")
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.install("banking", last)
+	b.converts(guest.DigestOf(last).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.guests = t.TempDir()
+	b.options.Guests.Directory = b.guests
+	b.install("banking", bad)
+	standby := b.start()
+	standby.standsBy()
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+guest.DigestOf(last).String()+")", "select digest from ichor.guest_history order by from_version desc limit 1")
+	b.eventually("(1)", "select count(*) from ichor.guest_event where state = 'armed' and digest = $1", guest.DigestOf(bad).String())
 }

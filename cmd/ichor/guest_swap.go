@@ -72,13 +72,10 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		}
 	}
 	place := filepath.Join(s.Guests.Directory, name+".wasm")
-	if signatures != "" { // BEFORE the module: one that lies there without is refused
-		if err := os.Rename(trust.SignatureFile(staged), trust.SignatureFile(place)); err != nil {
-			return &failure{exitEnvironment, err}
-		}
-	}
-	if err := os.Rename(staged, place); err != nil {
-		return &failure{exitEnvironment, err}
+	if err := put(staged, place, signatures != ""); err != nil {
+		// Else whatever brings the same module later would be this swap's.
+		no := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: operator(), Reason: "its file could not be put in place: " + err.Error()}
+		return &failure{exitEnvironment, errors.Join(fmt.Errorf("the module before goes on: put the new one in place: %w", err), in.AddGuestEvents(ctx, no))}
 	}
 	trial := onProbation(now, name, digest, s.Guests.Probation.Versions)
 	taken := func(s *status.Status) (bool, error) {
@@ -136,6 +133,17 @@ func stage(module []byte, signatures, directory, name string) (path string, err 
 		return "", errors.Join(err, os.Remove(file.Name()))
 	}
 	return path, nil
+}
+
+// put has a staged module take its place, with its signatures if there are some: BEFORE the module, for one that lies
+// there without is refused.
+func put(staged, place string, signed bool) error {
+	if signed {
+		if err := os.Rename(trust.SignatureFile(staged), trust.SignatureFile(place)); err != nil {
+			return err
+		}
+	}
+	return os.Rename(staged, place)
 }
 
 // owns returns an error when the host stands by, or waits for another to take the cohort that it gave away: it judges

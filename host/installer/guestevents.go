@@ -87,11 +87,11 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 	return events, err
 }
 
-// Gone returns the modules of a guest that were taken back or rolled back, and not armed since.
+// Gone returns the modules of a guest that were taken back or rolled back, and neither armed nor asked for since.
 func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, `select digest from (select distinct on (digest) digest, state from ichor.guest_event
-			where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`, guest)
+			where guest = $1 and state in ('armed', 'gone', 'asked') order by digest, id desc) e where state = 'gone'`, guest)
 		if err == nil {
 			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
@@ -154,11 +154,11 @@ func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from t
 }
 
 // AskedFor returns the event by which somebody asked for a module of a guest before they put its file in place, since the
-// module was armed the last time; zero where nobody did.
+// module was armed or refused the last time; zero where nobody did.
 func (in *Installer) AskedFor(ctx context.Context, guest, digest string) (asked GuestEvent, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, selectGuestEvents+`where guest = $1 and digest = $2 and state = 'asked' and id > (
-			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and digest = $2 and state = 'armed') order by id desc limit 1`, guest, digest)
+			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and digest = $2 and state in ('armed', 'refused')) order by id desc limit 1`, guest, digest)
 		var events []GuestEvent
 		if err == nil {
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])

@@ -19,6 +19,9 @@ func (g *Guests) Bring(b *replicator.Bring) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.brings = append(g.brings, b)
+	if !b.Deploy && g.endTurn != nil {
+		g.endTurn()
+	}
 	g.wake()
 }
 

@@ -48,6 +48,7 @@ type Guests struct {
 	answers   []Armed                       // to requests, that Watch has yet to give
 	events    []installer.GuestEvent        // that are to be written
 	woken     chan struct{}                 // has something when there is one of these
+	endTurn   context.CancelFunc            // ends what Watch does with files now; nil before it began
 	shadows   []*shadowing                  // by guest: the file's module that is compared, nil for none
 	shadowed  atomic.Bool                   // there may be one
 	beside    chan besides

@@ -10,6 +10,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/replicator"
 )
 
 // shelf is guests whose modules are put in use and out of use by hand.
@@ -117,5 +118,20 @@ func TestTheModuleOfBeforeStaysLoaded(t *testing.T) {
 	}
 	if s.Get(cohort.Generation(0)) != nil {
 		t.Error("a generation is in use after the end")
+	}
+}
+
+// Who goes back does not wait until a file is checked; who brings another module does.
+func TestWhoGoesBackEndsTheTurn(t *testing.T) {
+	g := &Guests{woken: make(chan struct{}, 1)}
+	turn, end := g.beginTurn(t.Context())
+	defer end()
+	g.Bring(&replicator.Bring{Guest: "banking", Deploy: true})
+	if turn.Err() != nil {
+		t.Error("a module that is brought ends the check of another")
+	}
+	g.Bring(&replicator.Bring{Guest: "banking"})
+	if turn.Err() == nil {
+		t.Error("who goes back waits for the check of a file")
 	}
 }

@@ -94,8 +94,9 @@ func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) 
 }
 
 // begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
-// one that was last taken. So a module that was taken back, or that an operator swapped for another, does not
-// come again by a restart; another file does.
+// one that was last taken, or one that was taken back or rolled back and not asked for since. So a module that was
+// taken back, or that an operator swapped for another, does not come again by a restart, nor by a take-over of a
+// host in whose directory it lies still; another file does.
 func (g *Guests) begin(ctx context.Context, name string, history cohort.History, again bool) (trust.Module, error) {
 	wanted, file, err := g.store.Wanted(ctx, name)
 	if err != nil {
@@ -112,21 +113,27 @@ func (g *Guests) begin(ctx context.Context, name string, history cohort.History,
 			wanted.Digest, wanted.Reason = newest, "it was taken back, or another was swapped in"
 		}
 	}
+	gone, err := g.store.Gone(ctx, name)
+	if err != nil {
+		return trust.Module{}, err
+	}
 	module, unread := g.read(name)
-	if wanted.Digest == file || unread != nil || module.Digest.String() != file {
-		later := g.opts.Shadow.Versions > 0 || again && !g.isSpare(name, module.Digest.String())
-		if newest := newestOf(history, name); later && unread == nil && newest != "" && newest != module.Digest.String() {
+	digest := module.Digest.String()
+	known := digest == file || slices.Contains(gone, digest)
+	if unread != nil || !known || digest == wanted.Digest {
+		later := g.opts.Shadow.Versions > 0 || again && !g.isSpare(name, digest)
+		if newest := newestOf(history, name); later && unread == nil && newest != "" && newest != digest {
 			return g.goOn(ctx, name, installer.GuestEvent{Digest: newest, Who: installer.WhoIchor, Reason: "the file is looked at when the host runs"})
 		}
 		chosen, err := g.choose(ctx, name, history)
-		if err == nil && unread == nil && chosen.Digest == module.Digest && module.Digest.String() != file {
-			g.taken[name] = module.Digest.String()
+		if err == nil && unread == nil && chosen.Digest == module.Digest && digest != file {
+			g.taken[name] = digest
 		}
 		return chosen, err
 	}
 	kept, err := g.goOn(ctx, name, wanted)
 	if err == nil {
-		g.passOver(name, file, wanted.Who, wanted.Reason)
+		g.passOver(name, digest, wanted.Who, wanted.Reason)
 	}
 	return kept, err
 }

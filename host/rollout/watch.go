@@ -61,22 +61,37 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 		}
 		g.writeEvents(ctx)
 		g.lookAtTables(ctx)
-		if !g.bringAll(ctx, arm) {
-			return
-		}
-		for i := range g.names {
-			if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, Believed: l.First}) {
-				return
-			}
-			if a := g.judgeShadow(ctx, cohort.GuestID(i)); a != nil && !arm(*a) {
-				return
-			}
-			g.judge(ctx, g.names[i])
-		}
-		if !g.answerAll(arm) {
+		turn, end := g.beginTurn(ctx)
+		goesOn := g.bringAll(ctx, arm) && g.lookAtFiles(turn, arm) && g.answerAll(arm)
+		end()
+		if !goesOn {
 			return
 		}
 	}
+}
+
+// lookAtFiles loads what lies in the directory; false is the end.
+func (g *Guests) lookAtFiles(ctx context.Context, arm func(Armed) bool) bool {
+	for i := range g.names {
+		if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, Believed: l.First}) {
+			return false
+		}
+		if a := g.judgeShadow(ctx, cohort.GuestID(i)); a != nil && !arm(*a) {
+			return false
+		}
+		g.judge(ctx, g.names[i])
+	}
+	return true
+}
+
+// beginTurn returns a context for work on files that can wait: Bring ends it for who goes back, since the check of a
+// module takes seconds. What was under way is begun anew in the next turn.
+func (g *Guests) beginTurn(ctx context.Context) (turn context.Context, end context.CancelFunc) {
+	turn, end = context.WithCancel(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.endTurn = end
+	return turn, end
 }
 
 // loadIfNew loads a guest's file if it is another one than the newest generation; nil when there
