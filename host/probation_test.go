@@ -224,6 +224,29 @@ func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
 	b.eventually("("+changed+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 }
 
+// What differs in shadow is confirmed by its digest, which names these two modules and no others.
+func TestAWantedDifferenceIsConfirmedByItsDigest(t *testing.T) {
+	b := newBank(t, 20)
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20, Expected: []string{"sha256:" + strings.Repeat("0", 64)}}
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	changed := guest.DigestOf(guesttest.Changed(t)).String()
+	b.install("banking", guesttest.Changed(t))
+	r.shows("/v1/status", `"shadow":{"digest":"`+changed)
+	b.reaches(b.pay(30, "0016", "0002")) // it pays ten times as much
+	b.eventually("(t)", "select reason like '%guests.shadow.expected: [sha256:%' from ichor.guest_event where state = 'refused' and digest = $1", changed)
+	difference := strings.Trim(b.text("select substring(reason from 'sha256:[0-9a-f]{64}') from ichor.guest_event where state = 'refused'"), "()")
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.options.Guests.Shadow.Expected = []string{difference}
+	r = b.start()
+	r.shows("/v1/status", `"shadow":{"digest":"`+changed)
+	b.reaches(b.pay(30, "0016", "0002"))
+	b.converts(changed)
+	b.eventually("(t)", "select reason like '%' || $2 from ichor.guest_event where state = 'armed' and digest = $1", changed, difference)
+}
+
 // Who puts a file in its place by `ichor guest swap` says so first; what becomes of it in shadow, and a refusal, name them too.
 // It is the file that is armed, by which a start tells that it was taken. Nobody is named for what was put there by hand.
 func TestWhoSwapsIsNamedInShadowAndForARefusal(t *testing.T) {

@@ -284,6 +284,34 @@ func (b *bank) remove(name string) {
 	}
 }
 
+// A file that is written in place is no guest before all of it is there, and one that is removed takes nothing away: the
+// one before goes on.
+func TestAFileIsWrittenInPlaceAndRemoved(t *testing.T) {
+	b := newBank(t, 3)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
+	file, err := os.OpenFile(filepath.Join(b.guests, "banking.wasm"), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.Write(next[:len(next)/2]); err != nil {
+		t.Fatal(err)
+	}
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12]) // the half was looked at
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+old+")", "select digest from ichor.guest_history")
+	if _, err := file.Write(next[len(next)/2:]); err != nil {
+		t.Fatal(err)
+	}
+	b.converts(guest.DigestOf(next).String())
+	b.remove("banking.wasm")
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(next).Short())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+old+") ("+guest.DigestOf(next).String()+")", "select digest from ichor.guest_history order by from_version")
+}
+
 // What lies beside a guest's file is judged, and taken only when it is in the file's place.
 func TestAModuleBesideTheFileIsJudgedAndNotTaken(t *testing.T) {
 	b := newBank(t, 3)
