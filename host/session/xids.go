@@ -38,7 +38,8 @@ func (l *latest) add(text string, version talos.Version) {
 	}
 }
 
-// differs reports whether the candidate of a version is remembered with another xid. Two ways to write one UUID are the same xid, and what is no UUID says nothing.
+// differs reports whether the candidate of a version is remembered with another xid. Two ways to write one UUID
+// are the same xid, and what is no UUID says nothing.
 func (l *latest) differs(text string, version talos.Version) bool {
 	of := l[version%latestKept]
 	id, ok := talos.ParseXID(text)
