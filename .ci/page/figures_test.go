@@ -135,8 +135,8 @@ func TestStandbyTakesModules(t *testing.T) {
 	if a, n := h.latest(); n != 1 || a.Verb != "deploy" || a.Guest != "banking" || a.Digest != oldModule {
 		t.Errorf("asked was %+v, %d", a, n)
 	}
-	p.press("dialog button", "Close")
-	p.press("button", "Roll back")
+	// The next dialogue is opened before the browser tells that this one is closed.
+	p.eval(`document.querySelector('dialog button').click(); [...document.querySelectorAll('main button')].find((e) => e.innerText.includes('Roll back')).click()`)
 	p.write("#reason", "amounts are wrong")
 	p.press("dialog button", "Roll back")
 	p.says("dialog", "Done.")

@@ -36,7 +36,10 @@ function Dialogue({ of }) {
 	const dialogue = useRef(null);
 	const [state, set] = useState({});
 	useLayoutEffect(() => dialogue.current.showModal(), []);
+	// The browser tells of a close only later, and another dialogue may be open by then.
 	const close = () => {
+		if (asking.value !== of) return;
+		dialogue.current.close();
 		asking.value = undefined;
 		if (opener?.isConnected) opener.focus();
 		askAll();
@@ -59,7 +62,7 @@ function Dialogue({ of }) {
 	};
 	return html`<dialog ref=${dialogue} aria-labelledby="asking" onClose=${close} onCancel=${(e) => state.busy && e.preventDefault()}>
 		<h2 id="asking">${of.title}</h2>
-		${state.requests ? html`<${Became} of=${state.requests} /><p class="buttons"><button type="button" autofocus onClick=${() => dialogue.current.close()}>Close</button></p>` : html`<form onSubmit=${send}>
+		${state.requests ? html`<${Became} of=${state.requests} /><p class="buttons"><button type="button" autofocus onClick=${close}>Close</button></p>` : html`<form onSubmit=${send}>
 			<div class="effect">${of.effect}</div>
 			${of.fields}
 			<label for="reason">Reason, for the audit</label>
@@ -67,7 +70,7 @@ function Dialogue({ of }) {
 			<p id="asking-error" role="alert" class="problem">${state.error && html`<${State} is="bad">${state.error}<//>`}</p>
 			<p class="buttons">
 				<button type="submit" class=${of.loses ? 'loses' : 'main'} disabled=${state.busy}>${state.busy ? 'Asking…' : of.verb}</button>
-				<button type="button" disabled=${state.busy} onClick=${() => dialogue.current.close()}>Cancel</button>
+				<button type="button" disabled=${state.busy} onClick=${close}>Cancel</button>
 			</p>
 		</form>`}
 	</dialog>`;
