@@ -377,6 +377,28 @@ func TestACohortWithoutARoute(t *testing.T) {
 	}
 }
 
+// TestActionsGoToSeveralGuests: within a cohort an action may have a guest of its own. A version is converted by one
+// module: one whose items go to two, or only in part to one, is poison, also where what has no route is ignored.
+func TestActionsGoToSeveralGuests(t *testing.T) {
+	b := newBank(t, 3)
+	b.install("deposits", bankGuest(t))
+	b.options.Guests.Routes = []rollout.Route{{Cohort: "c", Action: "TRANSFER", Guest: "banking"}, {Cohort: "*", Action: "DEPOSIT", Guest: "deposits"}}
+	b.options.Guests.Unrouted = rollout.UnroutedIgnore
+	b.send(message("Other", "position 0"))
+	transfer := `{"TRANSFER":{"from":"0001","to":"0002","amount":1}}`
+	v := b.send(
+		candidate(1, "0001", "["+transfer+"]"), candidate(2, "0002", deposit("0003", 7)),
+		candidate(3, "x", "["+transfer+`,{"DEPOSIT":{"to":"0003","amount":1}}]`), candidate(4, "y", "["+transfer+`,{"REFUND":{}}]`),
+		candidate(5, "z", `[{"REFUND":{}}]`))
+	for i := range 5 {
+		b.send(commit(v+i, 0))
+	}
+	b.start()
+	b.eventually("(unrouted) (unrouted)", "select kind from ichor.quarantine where held order by version")
+	b.eventually("(99999.00000) (100001.00000) (100007.00000)", "select amount from bank_accounts order by number")
+	b.eventually("(banking) (deposits)", "select name from ichor.guest_history order by name")
+}
+
 // A host that cannot run must not end the one that does.
 func TestAHostThatRefusesToStartLeavesTheOwnerAlone(t *testing.T) {
 	b := newBank(t, 3)

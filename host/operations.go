@@ -54,8 +54,8 @@ func (v *view) convert(ctx context.Context, h *installer.Held) (*guest.Outcome, 
 	if err := talos.DecodeCandidate(h.Version, h.Candidate, &candidate); err != nil {
 		return nil, err
 	}
-	name, _ := v.guests.Route(candidate.Cohort)
-	return v.guests.Try(ctx, name, h.Digest, guest.RecordOf(h.Version, h.Safepoint, &candidate))
+	index, _ := v.guests.Route(&candidate)
+	return v.guests.Try(ctx, index, h.Digest, guest.RecordOf(h.Version, h.Safepoint, &candidate))
 }
 
 // Requests implements admin.Host.

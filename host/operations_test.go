@@ -92,7 +92,8 @@ func TestAModuleIsUploaded(t *testing.T) {
 	r.uploads(next, 200, `"verb":"deploy","guest":"banking","digest":"`+digest+`","who":"ann","reason":"a test"`)
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+digest+")", "select digest from ichor.guest_history order by from_version desc limit 1")
-	b.eventually(`(armed,ann,"a test")`, "select state, who, reason from ichor.guest_event where digest = $1 order by id limit 1", digest)
+	b.eventually(`(received,ann,"a test")`, "select state, who, reason from ichor.guest_event where digest = $1 order by id limit 1", digest)
+	b.eventually(`(armed,ann,"a test")`, "select state, who, reason from ichor.guest_event where digest = $1 and state = 'armed'", digest)
 	r.uploads(next, 409, "converts by "+digest[:12]+" already")
 	if err := r.drain(); err != nil {
 		t.Fatal(err)

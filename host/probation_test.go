@@ -40,7 +40,7 @@ func (b *bank) converts(digest string) {
 }
 
 // became is what the database says of the guest's modules from their first event on, without those that are out of use.
-const became = "select digest, state, who from ichor.guest_event where state not in ('warm', 'retired', 'gone') order by id"
+const became = "select digest, state, who from ichor.guest_event where state not in ('received', 'checked', 'draining', 'warm', 'retired', 'gone') order by id"
 
 // A module that passes its vectors and rejects what the one before installed is taken back by itself: nothing is
 // lost, its file is not taken again, also not by the next start, until another lies there.
@@ -74,7 +74,7 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(100, "0005", "0006"))
-	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state not in ('warm', 'retired', 'gone') order by id desc limit 1")
+	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state not in ('received', 'checked', 'draining', 'warm', 'retired', 'gone') order by id desc limit 1")
 	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
 		t.Errorf("it is %s", ready)
 	}
@@ -95,7 +95,7 @@ func TestWhatTheOneBeforeCannotDoEitherTakesNothingBack(t *testing.T) {
 	b.send(commit(bad, 0), commit(bad+1, 0))
 	b.eventually(fmt.Sprintf("(%d,guest_reject,3) (%d,sql,23514)", bad, bad+1), "select version, kind, code from ichor.quarantine where held order by version")
 	b.pay(20, "0001", "0002")
-	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state not in ('warm', 'retired', 'gone') order by id desc limit 1")
+	b.eventually("("+guest.DigestOf(next).String()+",proven,ichor)", "select digest, state, who from ichor.guest_event where state not in ('received', 'checked', 'draining', 'warm', 'retired', 'gone') order by id desc limit 1")
 	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
 		t.Errorf("it is %s", ready)
 	}

@@ -150,7 +150,7 @@ func (v *view) guestOf(ctx context.Context, version talos.Version) (name string,
 		if err := talos.DecodeCandidate(version, r.Value, &c); err != nil || len(c.Items) == 0 {
 			return err
 		}
-		if guest, found := v.guests.Route(c.Cohort); found {
+		if guest, found := v.guests.Route(&c); found == rollout.OneGuest {
 			name, routed = v.guests.Names()[guest], true
 		}
 		return nil

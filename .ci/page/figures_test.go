@@ -179,7 +179,7 @@ func TestHistorySaysWhichModuleConvertsWhichVersions(t *testing.T) {
 		"from 4771 | 40ace93a7224 | … | carol | fees in cents")
 	lines(t, "events", p.rows("What became of the modules"),
 		"… | banking | 40ace93a7224 | active it converts | 4771 | ichor | ",
-		"… | banking | 40ace93a7224 | armed it was checked and is to convert |  | carol | fees in cents",
+		"… | banking | 40ace93a7224 | armed it is to convert |  | carol | fees in cents",
 		"… | banking | 0bb052a75af8 | active it converts | 1 | ichor | the host begins with it")
 	lines(t, "guest", p.facts("[aria-labelledby=guest-banking]"), "converts now: 40ace93a7224", "version: 1.1.0", "contract: 1.0", "from version: 4771")
 }

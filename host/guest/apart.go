@@ -106,6 +106,7 @@ func (a *apart) run(ctx context.Context) error {
 	case !a.report.Passed:
 		return fmt.Errorf("check guest %s: %s", a.g.name, a.report.Failed)
 	}
+	a.g.steps = a.report.Steps
 	return nil
 }
 

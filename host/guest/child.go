@@ -60,8 +60,9 @@ type childRequest struct {
 // childReport is the child's answer: one line of JSON.
 type childReport struct {
 	Passed  bool
-	Refused *refusal `json:",omitempty"`
-	Failed  string   `json:",omitempty"` // not by the module's fault
+	Steps   stepTimes `json:",omitempty"` // of a check that it passed
+	Refused *refusal  `json:",omitempty"`
+	Failed  string    `json:",omitempty"` // not by the module's fault
 }
 
 // refusal is a LoadError on its way from the child to the host.
@@ -145,5 +146,5 @@ func answer(r *childRequest, module []byte) *childReport {
 	case err != nil:
 		return &childReport{Failed: err.Error()}
 	}
-	return &childReport{Passed: true}
+	return &childReport{Passed: true, Steps: g.steps}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // FaultKind is the kind of a Fault.
@@ -65,6 +66,24 @@ const (
 	StepShadow      Step = "shadow"      // compared by the host with the module that converts
 	StepDatabase    Step = "database"    // its templates, tried by the host on the database
 )
+
+// stepTime is how long a step took.
+type stepTime struct {
+	Step Step
+	Took time.Duration
+}
+
+// stepTimes are those of a check, in their order.
+type stepTimes []stepTime
+
+// String implements fmt.Stringer.
+func (all stepTimes) String() string {
+	text := make([]string, len(all))
+	for i, s := range all {
+		text[i] = fmt.Sprintf("%s %v", s.Step, s.Took.Round(time.Millisecond))
+	}
+	return strings.Join(text, ", ")
+}
 
 // Rule names the part of the scan that refused a module.
 type Rule string

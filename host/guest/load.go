@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -122,7 +123,14 @@ func (g *Generation) openRuntime(ctx context.Context, cacheDir string) (err erro
 
 // start takes the steps of loading, in their order.
 func (g *Generation) start(ctx context.Context, binary []byte, passed bool) error {
-	fueled, kept, err := g.rewrite(binary, passed)
+	var took stepTimes
+	begun := time.Now()
+	did := func(step Step) {
+		now := time.Now()
+		took = append(took, stepTime{step, now.Sub(begun)})
+		begun = now
+	}
+	fueled, kept, err := g.rewrite(binary, passed, did)
 	if err != nil {
 		return err
 	}
@@ -135,6 +143,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if !kept || !g.isCompiled() { // the cache may have been emptied meanwhile
 		g.keepRewritten(fueled)
 	}
+	did(StepCompile)
 	if err := g.instantiateHost(ctx); err != nil {
 		return fmt.Errorf("make host modules: %w", err)
 	}
@@ -142,6 +151,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if err := s.ready(ctx, g, "load"); err != nil {
 		return g.refuse(StepInstantiate, "it does not come up", "", err)
 	}
+	did(StepInstantiate)
 	text, err := s.in.describe(ctx)
 	if err != nil {
 		return g.refuse(StepDescribe, "it cannot describe itself", "", err)
@@ -150,6 +160,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if g.manifest, err = abi.DecodeManifest(text); err != nil {
 		return g.refuse(StepDescribe, "its manifest is refused", "", err)
 	}
+	did(StepDescribe)
 	g.rules = newRules(g.manifest)
 	g.setLimits()
 	g.slots <- s
@@ -163,12 +174,15 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	if passed {
 		return nil
 	}
-	return g.check(ctx, fueled)
+	begun = time.Now()
+	err = g.check(ctx, fueled, did)
+	g.steps = took
+	return err
 }
 
 // rewrite scans the module and gives it fuel. One that passed before was scanned then, and may be in the cache as it was
 // rewritten: kept says so.
-func (g *Generation) rewrite(binary []byte, passed bool) (fueled []byte, kept bool, err error) {
+func (g *Generation) rewrite(binary []byte, passed bool, did func(Step)) (fueled []byte, kept bool, err error) {
 	if passed {
 		if fueled := g.rewritten(); fueled != nil {
 			return fueled, true, nil
@@ -178,22 +192,26 @@ func (g *Generation) rewrite(binary []byte, passed bool) (fueled []byte, kept bo
 	if err != nil {
 		return nil, false, err
 	}
+	did(StepScan)
 	if fueled, err = fuel.Rewrite(module); err != nil {
 		return nil, false, g.refuse(StepFuel, "it cannot be given fuel", "", err)
 	}
+	did(StepFuel)
 	return fueled, false, nil
 }
 
 // check applies the SQL policy to the manifest's templates, converts its vectors, and cross-checks them.
-func (g *Generation) check(ctx context.Context, fueled []byte) error {
+func (g *Generation) check(ctx context.Context, fueled []byte, did func(Step)) error {
 	if err := g.options.SQL.Check(g.manifest.Templates); err != nil {
 		return g.refuse(StepSQL, "its SQL is refused", "", err)
 	}
+	did(StepSQL)
 	answers, err := g.checkVectors(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = g.crossCheck(ctx, fueled, answers)
 	}
-	return g.crossCheck(ctx, fueled, answers)
+	did(StepVectors)
+	return err
 }
 
 // compile compiles the module, or finds it in the cache. The cache only saves time: one that

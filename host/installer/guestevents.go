@@ -27,20 +27,25 @@ type GuestState string
 
 // The states.
 const (
-	GuestAsked   GuestState = "asked"   // somebody puts its file in place; it says no more than who does, and why
-	GuestShadow  GuestState = "shadow"  // it is compared with the one that converts
-	GuestArmed   GuestState = "armed"   // it was checked and is to convert; it is durable before it does
-	GuestActive  GuestState = "active"  // it converts
-	GuestProven  GuestState = "proven"  // its probation is over
-	GuestBack    GuestState = "back"    // it converts again, for the one after it did worse on probation
-	GuestRefused GuestState = "refused" // it is not taken
-	GuestGone    GuestState = "gone"    // it was taken back or rolled back: a rollback does not go to it
-	GuestWarm    GuestState = "warm"    // no version needs it any more; it stays loaded, to go back to
-	GuestRetired GuestState = "retired" // nothing needs it any more, and it is closed
+	GuestAsked    GuestState = "asked"    // somebody puts its file in place; it says no more than who does, and why
+	GuestReceived GuestState = "received" // the host has it and checks it
+	GuestChecked  GuestState = "checked"  // it passed each step of the check; the reason says how long each took
+	GuestShadow   GuestState = "shadow"   // it is compared with the one that converts
+	GuestArmed    GuestState = "armed"    // it is to convert; it is durable before it does
+	GuestActive   GuestState = "active"   // it converts
+	GuestProven   GuestState = "proven"   // its probation is over
+	GuestBack     GuestState = "back"     // it converts again, for the one after it did worse on probation
+	GuestRefused  GuestState = "refused"  // it is not taken
+	GuestGone     GuestState = "gone"     // it was taken back or rolled back: a rollback does not go to it
+	GuestDraining GuestState = "draining" // another converts what follows; it finishes what it was given
+	GuestWarm     GuestState = "warm"     // no version needs it any more; it stays loaded, to go back to
+	GuestRetired  GuestState = "retired"  // nothing needs it any more, and it is closed
 )
 
 // AllGuestStates are the states, in the order of a module's life.
-var AllGuestStates = []GuestState{GuestAsked, GuestShadow, GuestArmed, GuestActive, GuestProven, GuestBack, GuestRefused, GuestGone, GuestWarm, GuestRetired}
+var AllGuestStates = []GuestState{
+	GuestAsked, GuestReceived, GuestChecked, GuestShadow, GuestArmed, GuestActive, GuestProven, GuestBack, GuestRefused, GuestGone, GuestDraining, GuestWarm, GuestRetired,
+}
 
 // Those who are no persons.
 const (

@@ -97,7 +97,7 @@ create table if not exists ichor.guest_event (
 	at timestamptz not null default now(),
 	guest text not null,
 	digest text not null,
-	state text not null,                       -- asked, shadow, armed, active, proven, back, refused, gone, warm, retired
+	state text not null,                       -- one of GuestState's, as active
 	from_version bigint,                       -- of active and back
 	who text not null,
 	reason text not null default ''

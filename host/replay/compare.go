@@ -45,7 +45,7 @@ func (r *replay) compare(ctx context.Context) error {
 
 // take puts a version to those that are converted together.
 func (r *replay) take(ctx context.Context, c *talos.Candidate) error {
-	by, err := r.by(c.Version, c.Cohort)
+	by, err := r.by(c)
 	switch {
 	case err != nil:
 		return err

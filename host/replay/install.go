@@ -139,7 +139,7 @@ func (r *replay) tables(ctx context.Context, serial *installer.Serial) ([]*insta
 type history struct{ *replay }
 
 // Of implements verify.Guests.
-func (h history) Of(v talos.Version, cohort string) rollout.Converter { return h.old.Of(v, cohort) }
+func (h history) Of(c *talos.Candidate) rollout.Converter { return h.old.Of(c) }
 
 // Convert implements verify.Guests.
 func (h history) Convert(ctx context.Context, digest string, records []guest.Record) ([]rollout.Converted, error) {
@@ -153,8 +153,8 @@ func (h history) Convert(ctx context.Context, digest string, records []guest.Rec
 type replaced struct{ history }
 
 // Of implements verify.Guests.
-func (r replaced) Of(v talos.Version, cohort string) rollout.Converter {
-	by := r.old.Of(v, cohort)
+func (r replaced) Of(c *talos.Candidate) rollout.Converter {
+	by := r.old.Of(c)
 	if by.Guest == r.Guest {
 		by.Digest = r.report.New.Digest
 	}

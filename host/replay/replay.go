@@ -148,15 +148,15 @@ func (r *replay) close() error {
 }
 
 // by returns who converted a version, and an error where nobody can say or do it again.
-func (r *replay) by(v talos.Version, cohort string) (rollout.Converter, error) {
-	by := r.old.Of(v, cohort)
+func (r *replay) by(c *talos.Candidate) (rollout.Converter, error) {
+	by := r.old.Of(c)
 	switch {
 	case by.Guest != r.Guest:
 		return by, nil
 	case by.Digest == "":
-		return by, &HistoryError{Guest: by.Guest, Version: v}
+		return by, &HistoryError{Guest: by.Guest, Version: c.Version}
 	}
-	return by, r.keeps(by.Digest, v)
+	return by, r.keeps(by.Digest, c.Version)
 }
 
 // keeps returns an error if the database does not have a module of the history, which converted a version.

@@ -45,7 +45,7 @@ const (
 	KindGuestReject   = "guest_reject"     // the guest says that the statemap is wrong
 	KindGuestFault    = "guest_fault"      // the guest broke its contract
 	KindUnreadable    = "unreadable"       // the statemap has no meaning
-	KindUnrouted      = "unrouted"         // no route names a guest
+	KindUnrouted      = "unrouted"         // the routes do not give its items to one guest
 	KindContradiction = "contradiction"    // outcome and safepoint of the decision exclude each other
 	KindPayloadLost   = "payload_lost"     // retention took the candidate before it was installed
 	KindLateCommit    = "late_commit"      // a record that the certifier's parser refuses was committed

@@ -113,7 +113,7 @@ func poisonMessage(s *suffix.Entry) string {
 	case s.Kind == suffix.Missing:
 		return missingMessage(s.Decision.Position)
 	case s.Kind == suffix.Unrouted:
-		return "no route of the settings names a guest for the candidate's cohort"
+		return "guests.routes gives the items of the candidate to no guest, or not all of them to the same one"
 	case s.Candidate != nil && s.Candidate.Unreadable != nil:
 		return s.Candidate.Unreadable.Error()
 	}

@@ -19,7 +19,7 @@ import (
 type Archive struct {
 	opts    Options
 	names   []string
-	routes  map[string]string // of cohorts, to guests
+	routes  routing
 	history cohort.History
 	module  func(ctx context.Context, digest string) (installer.Module, error)
 	metrics *guest.Metrics
@@ -32,15 +32,11 @@ type Archive struct {
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
 func NewArchive(opts Options, store *installer.Installer, history cohort.History, module func(context.Context, string) (installer.Module, error), log *slog.Logger) *Archive {
 	opts.Limits.Passes = lookUp{store}
-	names, index := opts.routes()
-	a := &Archive{
-		opts: opts, names: names, routes: map[string]string{}, history: history, module: module, metrics: guest.NoMetrics(), log: log,
+	names := opts.names()
+	return &Archive{
+		opts: opts, names: names, routes: routingOf(opts.Routes, names), history: history, module: module, metrics: guest.NoMetrics(), log: log,
 		loaded: map[string]*Loaded{}, templates: templates{},
 	}
-	for cohort, i := range index {
-		a.routes[cohort] = names[i]
-	}
-	return a
 }
 
 // NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
@@ -48,8 +44,7 @@ func NewArchive(opts Options, store *installer.Installer, history cohort.History
 func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Archive, error) {
 	modules := map[string]installer.Module{}
 	var history cohort.History
-	names, _ := opts.routes()
-	for _, name := range names {
+	for _, name := range opts.names() {
 		module, err := trust.Read(opts.path(name))
 		if err != nil {
 			return nil, fmt.Errorf("guest %s: %w", name, err)
@@ -64,17 +59,18 @@ func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Ar
 
 // Converter is who converts a version.
 type Converter struct {
-	Guest  string // "" where the cohort has no route
-	Digest string // "" where the history does not say
+	Guest   string // "" where it has none
+	Digest  string // "" where the history does not say
+	Divided bool   // it has none, since its items go to several guests, or only in part to one
 }
 
-// Of returns who converts a version of a cohort.
-func (a *Archive) Of(v talos.Version, cohort string) Converter {
-	name, routed := a.routes[cohort]
-	if !routed {
-		name = a.routes["*"]
+// Of returns who converts a candidate's version.
+func (a *Archive) Of(c *talos.Candidate) Converter {
+	guest, routed := a.routes.of(c)
+	if routed != OneGuest {
+		return Converter{Divided: routed == SeveralGuests}
 	}
-	return Converter{name, a.history.DigestFor(name, v)}
+	return Converter{Guest: a.names[guest], Digest: a.history.DigestFor(a.names[guest], c.Version)}
 }
 
 // Digests returns the modules that the history names, each once.

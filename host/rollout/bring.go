@@ -42,7 +42,11 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 			return true
 		}
 		b := g.brings[0]
+		inFlight := g.inFlightLocked(slices.Index(g.names, b.Guest))
 		g.mu.Unlock()
+		if inFlight {
+			return true // Activated wakes Watch
+		}
 		a, err := g.bring(ctx, b)
 		switch {
 		case err != nil && ctx.Err() != nil:
@@ -114,10 +118,12 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	if err != nil {
 		return nil, err
 	}
+	by := asked{request: b.Request, who: b.Who, why: b.Why}
+	g.receive(ctx, b.Guest, digest, by)
 	if b.Deploy && g.opts.Shadow.Versions > 0 && current != "" { // there is one to compare with
-		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, asked{request: b.Request, who: b.Who, why: b.Why})
+		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, by)
 	}
-	g.endShadow(cohort.GuestID(index)) // it was compared with another
+	g.endShadow(cohort.GuestID(index), anotherCame)
 	var also []installer.GuestEvent
 	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
 		also = append(also, installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
@@ -179,7 +185,7 @@ func (g *Guests) Judge(ctx context.Context, name string, module trust.Module) er
 	if err != nil {
 		return err
 	}
-	generation, err := g.ready(ctx, name, module)
+	generation, _, err := g.ready(ctx, name, module)
 	if err != nil {
 		return err
 	}
@@ -214,8 +220,36 @@ func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust
 		g.byID[l.ID] = l
 	}
 	g.newest[index] = l.Digest
+	g.arming[index] = l.ID
 	delete(g.refused, l.Name)
 	return l, nil
+}
+
+// inFlightLocked reports whether a module of a guest is armed and does not convert yet: until it does no other is
+// brought, so that a guest has one swap in flight. g.mu is held.
+func (g *Guests) inFlightLocked(index int) bool {
+	return index >= 0 && g.arming[index] != cohort.NoGeneration
+}
+
+// received is a module that was wanted, and by whom.
+type received struct {
+	digest string
+	by     asked
+}
+
+// receive writes down that a module is checked from now on, for its check may take a minute. One that is tried again was
+// received before.
+func (g *Guests) receive(ctx context.Context, name, digest string, by asked) {
+	g.mu.Lock()
+	is := received{digest, by}
+	again := g.received[name] == is
+	g.received[name] = is
+	g.mu.Unlock()
+	if again {
+		return
+	}
+	g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestReceived, Who: by.who, Reason: by.why})
+	g.writeEvents(ctx)
 }
 
 // eventsMost bounds what is kept while the database is away. What converts never depends on such an event: where

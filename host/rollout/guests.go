@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/crash"
@@ -24,8 +26,8 @@ import (
 // them; they are safe for use by several goroutines.
 type Guests struct {
 	opts    Options
-	names   []string                  // of the guests; the index is the core's
-	index   map[string]cohort.GuestID // by cohort
+	names   []string // of the guests; the index is the core's
+	routes  routing
 	store   *installer.Installer
 	metrics *guest.Metrics
 	log     *slog.Logger
@@ -43,8 +45,10 @@ type Guests struct {
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
 	passed    map[string]string             // by guest: the digest of the file that is passed over, for another module is wanted
+	received  map[string]received           // by guest: the newest that is checked, until one converts
 	judged    map[string][]status.Judgement // by guest: of the modules that lie beside its file
 	brings    []*replicator.Bring           // that are to be brought
+	arming    []cohort.Generation           // by guest: the one that is armed and does not convert yet, cohort.NoGeneration for none
 	answers   []Armed                       // to requests, that Watch has yet to give
 	events    []installer.GuestEvent        // that are to be written
 	woken     chan struct{}                 // has something when there is one of these
@@ -57,7 +61,7 @@ type Guests struct {
 // New returns guests of which none is loaded. A store that is nil is a database that cannot be asked:
 // then only Check may be called.
 func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *slog.Logger) *Guests {
-	names, index := opts.routes()
+	names := opts.names()
 	if store != nil {
 		opts.Limits.Passes = store
 	}
@@ -65,10 +69,10 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 		metrics.Expect(name)
 	}
 	return &Guests{
-		opts: opts, names: names, index: index, store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
+		opts: opts, names: names, routes: routingOf(opts.Routes, names), store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]*guest.Generation{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
-		shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
+		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		arming: slices.Repeat([]cohort.Generation{cohort.NoGeneration}, len(names)), shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }
 
@@ -81,24 +85,27 @@ func (g *Guests) read(name string) (trust.Module, error) {
 	return module, nil
 }
 
-// ready makes a generation of a module that is trusted, and puts its SQL to the database.
-func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (*guest.Generation, error) {
-	generation, err := guest.Load(ctx, name, module.Bytes, g.opts.Limits, g.log, g.metrics)
+// ready makes a generation of a module that is trusted, and puts its SQL to the database. steps says how long each step
+// took.
+func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (generation *guest.Generation, steps string, err error) {
+	generation, err = guest.Load(ctx, name, module.Bytes, g.opts.Limits, g.log, g.metrics)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	g.mu.Lock()
 	g.holds[generation] = 1
 	g.mu.Unlock()
+	begun := time.Now()
 	told, err := tryTemplates(ctx, g.store, generation)
 	if err != nil {
 		g.free(generation)
-		return nil, err
+		return nil, "", err
 	}
 	if len(told) > 0 {
 		g.log.Info("the guest's statements have effects beside what they say", "guest", name, "effects", strings.Join(told, "; "))
 	}
-	return generation, nil
+	steps = fmt.Sprintf("%s, %s %v", cmp.Or(generation.Checked(), "passed before"), guest.StepDatabase, time.Since(begun).Round(time.Millisecond))
+	return generation, steps, nil
 }
 
 // keepSpare makes a generation ready for a later take, if the module is trusted.
@@ -109,7 +116,7 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 	if g.isSpare(name, module.Digest.String()) {
 		return nil
 	}
-	generation, err := g.take(ctx, name, module)
+	generation, _, err := g.take(ctx, name, module)
 	if err != nil {
 		return err
 	}
@@ -126,11 +133,11 @@ func (g *Guests) isSpare(name, digest string) bool {
 	return g.spare[name+digest] != nil
 }
 
-// take returns the generation of a module, one that is loaded already or one that is made ready now, for somebody who
-// frees it.
-func (g *Guests) take(ctx context.Context, name string, module trust.Module) (*guest.Generation, error) {
+// take returns the generation of a module, one that is loaded already or one that is made ready now by the steps, for
+// somebody who frees it.
+func (g *Guests) take(ctx context.Context, name string, module trust.Module) (generation *guest.Generation, steps string, err error) {
 	if generation := g.takeLoaded(name, module.Digest.String()); generation != nil {
-		return generation, nil
+		return generation, "", nil
 	}
 	return g.ready(ctx, name, module)
 }
@@ -167,9 +174,12 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Mo
 	if err != nil {
 		return nil, err
 	}
-	generation, err := g.take(ctx, name, module)
+	generation, steps, err := g.take(ctx, name, module)
 	if err != nil {
 		return nil, err
+	}
+	if steps != "" {
+		g.note(installer.GuestEvent{Guest: name, Digest: module.Digest.String(), State: installer.GuestChecked, Who: installer.WhoIchor, Reason: steps})
 	}
 	l := &Loaded{
 		Guest: index, Name: name, Digest: generation.Digest().String(), Version: generation.Manifest().Version,
@@ -224,12 +234,9 @@ func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signa
 // eventsKept is how many events of a guest are kept for each module of it that is.
 const eventsKept = 100
 
-// Route returns the guest that converts the candidates of a cohort, or false if none does.
-func (g *Guests) Route(name string) (index cohort.GuestID, routed bool) {
-	if index, routed = g.index[name]; !routed {
-		index, routed = g.index["*"]
-	}
-	return index, routed
+// Route returns the guest that converts a candidate, if there is one.
+func (g *Guests) Route(c *talos.Candidate) (index cohort.GuestID, routed Routed) {
+	return g.routes.of(c)
 }
 
 // Get returns a generation that is in use, or nil.
@@ -247,11 +254,15 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	defer g.mu.Unlock()
 	l := *g.byID[id]
 	l.From = from
+	g.drainingLocked(&l)
 	g.byID[id] = &l
+	g.arming[l.Guest] = cohort.NoGeneration
+	delete(g.received, l.Name)
 	e := installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestActive, From: from, Who: installer.WhoIchor}
 	if why == "" {
 		g.metrics.Swap(l.Name, guest.SwapActivated)
 		g.log.Info("guest swapped", "guest", l.Name, "digest", l.Short(), "from", from)
+		e.Reason = "it was armed"
 		g.noteLocked(e)
 		return
 	}
@@ -271,7 +282,21 @@ func (g *Guests) Proven(id cohort.Generation) {
 	defer g.mu.Unlock()
 	l := g.byID[id]
 	g.log.Info("the guest's probation is over", "guest", l.Name, "digest", l.Short())
-	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestProven, Who: installer.WhoIchor})
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestProven, Who: installer.WhoIchor, Reason: "its probation is over: it did no worse than the one before"})
+}
+
+// drainingLocked notes that the generation which converted until now finishes what it was given, as another takes over.
+// g.mu is held.
+func (g *Guests) drainingLocked(by *Loaded) {
+	var last *Loaded
+	for _, l := range g.byID { // the latest of them, in any order
+		if l.Guest == by.Guest && l.ID != by.ID && l.From > 0 && l.Digest != "" && (last == nil || l.From > last.From) {
+			last = l
+		}
+	}
+	if last != nil {
+		g.noteLocked(installer.GuestEvent{Guest: last.Name, Digest: last.Digest, State: installer.GuestDraining, Who: installer.WhoIchor, Reason: fmt.Sprintf("%s converts from version %d on", by.Short(), by.From)})
+	}
 }
 
 // Release takes out of use a generation that no version needs any more. The last one that converted stays loaded,
@@ -284,7 +309,7 @@ func (g *Guests) Release(id cohort.Generation) {
 	switch {
 	case l.Generation == nil || g.holds[l.Generation] > 1: // it converts again already, or is about to
 	case l.From > 0 && g.refused[l.Name].Digest != l.Digest:
-		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestWarm, Who: installer.WhoIchor})
+		g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestWarm, Who: installer.WhoIchor, Reason: "what it converted is settled; it stays loaded, to go back to"})
 		if over, g.warm[l.Guest] = g.warm[l.Guest], l; over != nil {
 			g.retiredLocked(over)
 		}
@@ -300,7 +325,7 @@ func (g *Guests) Release(id cohort.Generation) {
 
 // retiredLocked notes that a module is closed. g.mu is held.
 func (g *Guests) retiredLocked(l *Loaded) {
-	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor})
+	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestRetired, Who: installer.WhoIchor, Reason: "nothing needs it any more"})
 }
 
 // forget takes out a generation that never converted anything, and frees it; one that is out already stays so.
@@ -354,6 +379,9 @@ func (g *Guests) Close() {
 	g.dropLocked()
 	clear(g.shadows)
 	g.shadowed.Store(false)
+	for i := range g.arming {
+		g.arming[i] = cohort.NoGeneration
+	}
 	g.brings, g.answers = nil, nil // who owns the cohort next is told of what stands
 	g.mu.Unlock()
 	g.freeSpare()

@@ -11,6 +11,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
+	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // shelf is guests whose modules are put in use and out of use by hand.
@@ -133,5 +134,32 @@ func TestWhoGoesBackEndsTheTurn(t *testing.T) {
 	g.Bring(&replicator.Bring{Guest: "banking"})
 	if turn.Err() == nil {
 		t.Error("who goes back waits for the check of a file")
+	}
+}
+
+// TestAGuestHasOneSwapInFlight: while a module is armed and does not convert yet, no other is brought or read for its
+// guest. Red without inFlightLocked.
+func TestAGuestHasOneSwapInFlight(t *testing.T) {
+	g := &Guests{
+		opts: Options{Directory: t.TempDir()}, names: []string{"banking"}, newest: []string{"d1"}, arming: []cohort.Generation{3},
+		metrics: guest.NoMetrics(), log: slog.New(slog.DiscardHandler), refused: map[string]refusal{}, received: map[string]received{}, woken: make(chan struct{}, 1),
+		shadows: make([]*shadowing, 1), judged: map[string][]status.Judgement{},
+	}
+	var answers []Armed
+	look := func() {
+		arm := func(a Armed) bool { answers = append(answers, a); return true }
+		if !g.bringAll(t.Context(), arm) || !g.lookAtFiles(t.Context(), arm) {
+			t.Error("it ends")
+		}
+	}
+	g.Bring(&replicator.Bring{Guest: "banking", Digest: "d1", Request: 7})
+	look()
+	if len(answers) > 0 || len(g.refused) > 0 || len(g.brings) != 1 {
+		t.Errorf("beside a swap in flight: answers %v, refused %v, %d to bring", answers, g.refused, len(g.brings))
+	}
+	g.arming[0] = cohort.NoGeneration
+	g.store = nil
+	if !g.bringAll(t.Context(), func(a Armed) bool { answers = append(answers, a); return true }) || len(answers) != 1 || answers[0].Request != 7 {
+		t.Errorf("after it: answers %v", answers)
 	}
 }

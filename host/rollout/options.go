@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 )
@@ -22,7 +21,8 @@ type Options struct {
 	// Directory holds a file NAME.wasm for each guest of Routes; it is watched.
 	Directory string
 	Routes    []Route
-	// Unrouted is what becomes of a committed candidate whose cohort has no route.
+	// Unrouted is what becomes of a committed candidate that no route gives to a guest. One whose items go to several, or
+	// only in part to one, is poison.
 	Unrouted UnroutedPolicy
 	Limits   guest.Options
 	// Pull brings a guest's file into Directory, once, before a start; nil where nothing is to be brought. An
@@ -38,12 +38,6 @@ type Options struct {
 	Keep int
 	// Poll is how often the directory is looked at besides being watched.
 	Poll time.Duration
-}
-
-// Route gives the candidates of a cohort to a guest.
-type Route struct {
-	Cohort string `yaml:"cohort"` // "*" is every cohort that has no route of its own
-	Guest  string `yaml:"guest"`
 }
 
 // UnroutedPolicy is what becomes of a committed candidate that no guest converts.
@@ -96,15 +90,15 @@ func (o Options) Validate() error {
 	if o.Unrouted != UnroutedPoison && o.Unrouted != UnroutedIgnore {
 		wrong("guests.unrouted is %q: choose %s or %s", o.Unrouted, UnroutedPoison, UnroutedIgnore)
 	}
-	seen := map[string]bool{}
+	seen := map[place]bool{}
 	for i, r := range o.Routes {
 		if r.Cohort == "" || r.Guest == "" || strings.ContainsAny(r.Guest, `/\`) {
 			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without directory and .wasm", i)
 		}
-		if seen[r.Cohort] {
-			wrong("guests.routes[%d]: cohort %q has a route already", i, r.Cohort)
+		if seen[place{r.Cohort, r.Action}] {
+			wrong("guests.routes[%d]: cohort %q has a route for %s already", i, r.Cohort, cmp.Or(r.Action, "every action"))
 		}
-		seen[r.Cohort] = true
+		seen[place{r.Cohort, r.Action}] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Trust.Pins)) {
 		if !slices.ContainsFunc(o.Routes, func(r Route) bool { return r.Guest == name }) {
@@ -123,21 +117,14 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// routes returns the distinct guests of the routes, in their order, and for each cohort the
-// index of its guest; "*" is the default's key.
-func (o Options) routes() (names []string, index map[string]cohort.GuestID) {
-	index = map[string]cohort.GuestID{}
-	at := map[string]cohort.GuestID{}
+// names returns the distinct guests of the routes, in their order; the index is the core's.
+func (o Options) names() (names []string) {
 	for _, r := range o.Routes {
-		i, known := at[r.Guest]
-		if !known {
-			i = cohort.GuestID(len(names))
-			at[r.Guest] = i
+		if !slices.Contains(names, r.Guest) {
 			names = append(names, r.Guest)
 		}
-		index[r.Cohort] = i
 	}
-	return names, index
+	return names
 }
 
 // path returns the file of a guest.

@@ -62,6 +62,9 @@ func (a asked) armedBy() string {
 	return a.who
 }
 
+// anotherCame is why a comparison ends that another module replaces.
+const anotherCame = "another module came while it was compared"
+
 // firstDifferences is how many differences are kept for people.
 const firstDifferences = 10
 
@@ -150,7 +153,7 @@ func (g *Guests) compare(ctx context.Context, s *shadowing, b *besides) {
 
 // beginShadow loads a module to be compared.
 func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module trust.Module, by asked) error {
-	g.endShadow(index)
+	g.endShadow(index, anotherCame)
 	l, err := g.load(ctx, index, module, 0)
 	if err != nil {
 		return err
@@ -166,13 +169,16 @@ func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module t
 	return nil
 }
 
-// endShadow closes the module of a guest that is compared, if there is one.
-func (g *Guests) endShadow(index cohort.GuestID) {
+// endShadow closes the module of a guest that is compared, if there is one; why is for who asked for it.
+func (g *Guests) endShadow(index cohort.GuestID, why string) {
 	g.mu.Lock()
 	s := g.shadows[index]
 	g.shadows[index] = nil
-	if s != nil && !s.ended && s.asked.request != 0 {
-		g.answers = append(g.answers, Armed{Request: s.asked.request, Refused: "another module came while it was compared"})
+	if s != nil && !s.ended {
+		g.noteLocked(installer.GuestEvent{Guest: s.loaded.Name, Digest: s.loaded.Digest, State: installer.GuestRefused, Who: installer.WhoIchor, Reason: why})
+		if s.asked.request != 0 {
+			g.answers = append(g.answers, Armed{Request: s.asked.request, Refused: why})
+		}
 	}
 	g.mu.Unlock()
 	if s != nil {
@@ -186,7 +192,7 @@ func (g *Guests) endShadowOf(index cohort.GuestID) {
 	s := g.shadows[index]
 	g.mu.Unlock()
 	if s != nil && s.asked.request == 0 {
-		g.endShadow(index)
+		g.endShadow(index, "its file is gone again")
 	}
 }
 

@@ -73,6 +73,12 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 // lookAtFiles loads what lies in the directory; false is the end.
 func (g *Guests) lookAtFiles(ctx context.Context, arm func(Armed) bool) bool {
 	for i := range g.names {
+		g.mu.Lock()
+		inFlight := g.inFlightLocked(i)
+		g.mu.Unlock()
+		if inFlight {
+			continue // Activated wakes Watch
+		}
 		if l := g.loadIfNew(ctx, cohort.GuestID(i)); l != nil && !arm(Armed{Guest: l.Guest, Generation: l.ID, Believed: l.First}) {
 			return false
 		}
@@ -121,9 +127,11 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		if g.shadowOf(index, digest) {
 			return nil
 		}
+		by := g.putBy(ctx, name, digest)
+		g.receive(ctx, name, digest, by)
 		var l *Loaded
 		if shadow {
-			err = g.beginShadow(ctx, index, module, g.putBy(ctx, name, digest))
+			err = g.beginShadow(ctx, index, module, by)
 		} else {
 			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")
 		}

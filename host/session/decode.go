@@ -110,16 +110,16 @@ func (d *decoder) candidate(r *kafka.Record) replicator.Event {
 	d.xids.add(c.XID, v)
 	d.latest.add(c.XID, v)
 	ev := &replicator.Candidate{Version: v, Before: d.last, Payload: c, Keys: talos.Keys(c.ReadSet, c.WriteSet)}
-	guest, routed := d.guests.Route(c.Cohort)
+	guest, routed := d.guests.Route(c)
 	ev.Guest = guest
 	switch {
 	case c.Unreadable != nil:
 		ev.Kind = suffix.Unreadable
 	case len(c.Items) == 0:
 		ev.Kind = suffix.Empty
-	case !routed && d.unrouted == rollout.UnroutedIgnore:
+	case routed == rollout.NoGuest && d.unrouted == rollout.UnroutedIgnore:
 		ev.Kind = suffix.Empty
-	case !routed:
+	case routed != rollout.OneGuest:
 		ev.Kind = suffix.Unrouted
 	}
 	// What the core needs of the sets are the keys; the texts need not be held.

@@ -34,7 +34,7 @@ const (
 	Installable Kind = iota // a guest converts its items
 	Empty                   // nothing to install
 	Unreadable              // the statemap has no meaning
-	Unrouted                // no route names a guest for its cohort
+	Unrouted                // the routes do not give its items to one guest
 	Missing                 // committed, and the log does not have it
 )
 

@@ -14,7 +14,7 @@ import (
 
 // Guests convert versions as they were converted.
 type Guests interface {
-	Of(v talos.Version, cohort string) rollout.Converter
+	Of(c *talos.Candidate) rollout.Converter
 	Convert(ctx context.Context, digest string, records []guest.Record) ([]rollout.Converted, error)
 }
 
@@ -57,7 +57,7 @@ type Replay struct {
 	Guests Guests
 	Into   Installer
 	Wanted func(talos.Version) bool
-	// Unrouted says that a version of a cohort without a route has no effects.
+	// Unrouted says that a version without a route has no effects.
 	Unrouted bool
 	// After is called after each version that was installed; nil is nobody.
 	After func(ctx context.Context, w *installer.Work) error
@@ -91,8 +91,11 @@ func (r *Replay) Run(ctx context.Context) (*Replayed, error) {
 
 // take puts a version to those that are converted together.
 func (r *Replay) take(ctx context.Context, c *talos.Candidate) error {
-	by := r.Guests.Of(c.Version, c.Cohort)
+	by := r.Guests.Of(c)
 	switch {
+	case by.Divided:
+		r.done.refuse(c.Version, "guests.routes does not give all of its items to the same guest")
+		return nil
 	case by.Guest == "" && r.Unrouted:
 		r.done.Skipped++
 		return nil

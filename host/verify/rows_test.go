@@ -70,7 +70,7 @@ var (
 // if version 1 had an effect.
 type purses struct{}
 
-func (purses) Of(talos.Version, string) rollout.Converter {
+func (purses) Of(*talos.Candidate) rollout.Converter {
 	return rollout.Converter{Guest: "g", Digest: "d"}
 }
 

@@ -12,15 +12,15 @@ import (
 // skipping are guests that note which versions have no effects. Nothing is installed.
 type skipping struct {
 	Guests
-	unrouted bool // a version of a cohort without a route has none
+	unrouted bool // a version without a route has none
 	skipped  []talos.Version
 }
 
 // Of implements Guests.
-func (s *skipping) Of(v talos.Version, cohort string) rollout.Converter {
-	by := s.Guests.Of(v, cohort)
-	if by.Guest == "" && s.unrouted {
-		s.skipped = append(s.skipped, v)
+func (s *skipping) Of(c *talos.Candidate) rollout.Converter {
+	by := s.Guests.Of(c)
+	if by.Guest == "" && !by.Divided && s.unrouted {
+		s.skipped = append(s.skipped, c.Version)
 	}
 	return by
 }

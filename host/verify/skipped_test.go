@@ -14,8 +14,8 @@ import (
 // picky is a guest that skips versions. Others have no route.
 type picky struct{ skips, unrouted []talos.Version }
 
-func (p picky) Of(v talos.Version, _ string) rollout.Converter {
-	if slices.Contains(p.unrouted, v) {
+func (p picky) Of(c *talos.Candidate) rollout.Converter {
+	if slices.Contains(p.unrouted, c.Version) {
 		return rollout.Converter{}
 	}
 	return rollout.Converter{Guest: "g", Digest: "d"}

@@ -18,13 +18,17 @@ export const kinds = {
 
 // states are what became of a guest's module.
 export const states = {
+	asked: 'somebody puts its file in place',
+	received: 'the host has it and checks it',
+	checked: 'it passed each step of the check',
 	shadow: 'it is compared with the one that converts',
-	armed: 'it was checked and is to convert',
+	armed: 'it is to convert',
 	active: 'it converts',
 	proven: 'its probation is over',
 	back: 'it converts again, for the one after it did worse on probation',
 	refused: 'it is not taken',
 	gone: 'it was taken back or rolled back',
+	draining: 'another converts what follows; it finishes what it was given',
 	warm: 'no version needs it any more; it stays loaded, to go back to',
 	retired: 'nothing needs it any more, and it is closed',
 };
