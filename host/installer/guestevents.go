@@ -13,7 +13,7 @@ import (
 // GuestEvent is a row of ichor.guest_event: what became of a guest's module, and by whom.
 type GuestEvent struct {
 	ID     int64         `json:"id"`               // ascending
-	At     time.Time     `json:"at"`               // when it was written down
+	At     time.Time     `json:"at"`               // when it became so, by the database's clock
 	Guest  string        `json:"guest"`            // its name
 	Digest string        `json:"digest"`           // of the module: SHA-256 in hexadecimal; empty if it could not be read
 	State  GuestState    `json:"state"`            // what became of the module
@@ -53,15 +53,18 @@ const (
 	WhoIchor = "ichor"    // the host by itself
 )
 
-// AddGuestEvents writes down what became of modules, in their order, all of it or nothing; their ids and times are the
-// database's.
+// AddGuestEvents writes down what became of modules, in their order, all of it or nothing. Their ids are the database's,
+// and so are their times: one that has a time, by this process' clock, is as much earlier than now as that.
 func (in *Installer) AddGuestEvents(ctx context.Context, events ...GuestEvent) error {
 	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			for i := range events {
-				e := &events[i]
-				_, err := tx.Exec(ctx, "insert into ichor.guest_event (guest, digest, state, from_version, who, reason) values ($1, $2, $3, nullif($4, 0), $5, $6)",
-					e.Guest, e.Digest, string(e.State), int64(e.From), printable(e.Who), printable(e.Reason))
+				e, ago := &events[i], time.Duration(0)
+				if !e.At.IsZero() {
+					ago = time.Since(e.At)
+				}
+				_, err := tx.Exec(ctx, "insert into ichor.guest_event (guest, digest, state, from_version, who, reason, at) values ($1, $2, $3, nullif($4, 0), $5, $6, now() - $7 * interval '1 microsecond')",
+					e.Guest, e.Digest, string(e.State), int64(e.From), printable(e.Who), printable(e.Reason), ago.Microseconds())
 				if err != nil {
 					return err
 				}

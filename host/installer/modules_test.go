@@ -2,6 +2,7 @@ package installer_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 )
@@ -124,4 +125,17 @@ func TestRowsOfModulesThatAreGoneArePruned(t *testing.T) {
 	if _, err := next.Prune(t.Context(), "nobody", 2, 3, nil); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestAnEventHasTheTimeAtWhichItBecameSo: also one that waited until the database took it.
+func TestAnEventHasTheTimeAtWhichItBecameSo(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	err := in.AddGuestEvents(t.Context(),
+		installer.GuestEvent{Guest: "banking", Digest: "d", State: installer.GuestActive, Who: "ichor", At: time.Now().Add(-time.Hour)},
+		installer.GuestEvent{Guest: "banking", Digest: "d", State: installer.GuestProven, Who: "ichor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.want("select round(extract(epoch from now() - at) / 600) from ichor.guest_event order by id", "(6) (0)")
 }

@@ -252,8 +252,9 @@ func (g *Guests) receive(ctx context.Context, name, digest string, by asked) {
 	g.writeEvents(ctx)
 }
 
-// eventsMost bounds what is kept while the database is away. What converts never depends on such an event: where
-// one is lost a rollback may go to a module that was rolled back before, and a probation go on that was over.
+// eventsMost bounds what is kept while the database is away; what is more is said in the log alone. What converts never
+// depends on such an event: where one is lost a rollback may go to a module that was rolled back before, and a probation go
+// on that was over.
 const eventsMost = 1000
 
 // note keeps an event until Watch writes it.
@@ -264,9 +265,12 @@ func (g *Guests) note(e installer.GuestEvent) {
 }
 
 func (g *Guests) noteLocked(e installer.GuestEvent) {
-	if len(g.events) < eventsMost {
-		g.events = append(g.events, e)
+	if len(g.events) == eventsMost {
+		g.log.Error("what became of a guest is not written down: too much waits for the database already", "guest", e.Guest, "digest", e.Digest, "state", e.State, "who", e.Who, "reason", e.Reason)
+		return
 	}
+	e.At = time.Now()
+	g.events = append(g.events, e)
 	g.wake()
 }
 

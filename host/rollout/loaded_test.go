@@ -3,6 +3,7 @@ package rollout
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
@@ -161,5 +162,19 @@ func TestAGuestHasOneSwapInFlight(t *testing.T) {
 	g.store = nil
 	if !g.bringAll(t.Context(), func(a Armed) bool { answers = append(answers, a); return true }) || len(answers) != 1 || answers[0].Request != 7 {
 		t.Errorf("after it: answers %v", answers)
+	}
+}
+
+// What no more waits for the database is said in the log.
+func TestAnEventTooManyIsLogged(t *testing.T) {
+	var log strings.Builder
+	g := &Guests{log: slog.New(slog.NewTextHandler(&log, nil)), woken: make(chan struct{}, 1), events: make([]installer.GuestEvent, eventsMost-1)}
+	g.note(installer.GuestEvent{Guest: "banking", State: installer.GuestActive})
+	if log.Len() > 0 || len(g.events) != eventsMost {
+		t.Errorf("%d wait, and the log says %q", len(g.events), log.String())
+	}
+	g.note(installer.GuestEvent{Guest: "banking", Digest: "d7", State: installer.GuestProven})
+	if len(g.events) != eventsMost || !strings.Contains(log.String(), "digest=d7 state=proven") {
+		t.Errorf("%d wait, and the log says %q", len(g.events), log.String())
 	}
 }
