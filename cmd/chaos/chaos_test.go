@@ -22,9 +22,9 @@ import (
 
 var kills = flag.Int("kills", 7, "faults of TestEverythingIsInstalledOnce")
 
-// TestMain lets the test's binary be the broker that the driver starts.
+// TestMain lets the test's binary be the brokers that the driver starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == brokerVerb {
+	if len(os.Args) > 3 && os.Args[1] == brokerVerb {
 		os.Exit(begin(os.Args[1:], os.Stdout, os.Stderr))
 	}
 	code := m.Run()

@@ -90,7 +90,7 @@ func (w *world) settles(ctx context.Context) error {
 
 // once compares the database with a serial replay of the log, and what the host wrote down with both: safety.
 func (w *world) once(ctx context.Context) error {
-	log, err := verdict.Read(ctx, []string{w.broker.addr}, topic)
+	log, err := verdict.Read(ctx, []string{w.broker.other}, topic)
 	if err != nil {
 		return err
 	}

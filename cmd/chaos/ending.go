@@ -43,7 +43,7 @@ func (w *world) ends(ctx context.Context) error {
 
 // counted holds what the host counted since it started against the topic.
 func (w *world) counted(ctx context.Context, from talos.Position) error {
-	log, err := verdict.Read(ctx, []string{w.broker.addr}, topic)
+	log, err := verdict.Read(ctx, []string{w.broker.other}, topic)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ var faults = slices.Concat([]fault{
 	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
 	{"the broker is killed", 1, noLog, false, killBroker},
 	{"failover to a copy that lacks commits", 2, reloads, false, failOver},
-}, refusals, logFaults, swapFaults, crashes(), []fault{
+}, refusals, logFaults, brokerFaults, swapFaults, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},
 	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"pooler: cut after COMMIT", 1, cuts, true, next(pgtest.CutAfterCommit)},
@@ -226,7 +226,7 @@ func freezeBroker(ctx context.Context, w *world, d time.Duration) error {
 	return hosttest.Sleep(ctx, d)
 }
 
-// killBroker kills the broker and starts it again on its data.
+// killBroker kills the brokers and starts them again on their data.
 func killBroker(ctx context.Context, w *world) error {
 	w.broker.Kill()
 	return errors.Join(w.some(ctx, time.Second), w.broker.again(ctx))

@@ -23,7 +23,7 @@ const stranger = "a stranger"
 
 // holdLog has another client keep a transaction open for a while, so that nobody may read what comes after.
 func holdLog(ctx context.Context, w *world, d time.Duration) error {
-	broker := kafkatest.Elsewhere(w.broker.addr)
+	broker := kafkatest.Elsewhere(w.broker.other)
 	held, err := broker.Begin(topic, stranger)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 // traffic writes candidates and their decisions. Nobody else writes to the topic, so a candidate's version
 // is known before its decision is.
 type traffic struct {
+	sending  sync.Mutex // a batch at a time
 	broker   *kafkatest.Broker
 	random   *rand.Rand
 	accounts []string
@@ -58,8 +60,10 @@ func (t *traffic) begin(ctx context.Context) error {
 }
 
 // batch sends candidates over some time, and then whatever decisions are left. Decisions come late and
-// shuffled, some are repeated, and some contradict the first, which binds.
+// shuffled, some are repeated, and some contradict the first, which binds. It waits for a batch that another sends.
 func (t *traffic) batch(ctx context.Context, candidates int, over time.Duration) error {
+	t.sending.Lock()
+	defer t.sending.Unlock()
 	var open []decided
 	chunks := (candidates + chunk - 1) / chunk
 	for range chunks {

@@ -79,14 +79,14 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 	if err != nil {
 		return w, err
 	}
-	w.stage, err = stage.Open(ctx, stage.Options{Name: "chaos", Ichor: o.Ichor, Tags: []string{"crashpoints"}, Guest: module, Brokers: []string{w.broker.addr}, Keep: o.Leave})
+	w.stage, err = stage.Open(ctx, stage.Options{Name: "chaos", Ichor: o.Ichor, Tags: []string{"crashpoints"}, Guest: module, Brokers: []string{w.broker.first}, Keep: o.Leave})
 	if err != nil {
 		return w, err
 	}
 	if err := w.stage.Build(ctx); err != nil {
 		return w, err
 	}
-	broker := kafkatest.Elsewhere(w.broker.addr)
+	broker := kafkatest.Elsewhere(w.broker.other)
 	if err := broker.CreateTopic(ctx, topic, 1, nil); err != nil {
 		return w, err
 	}
@@ -197,7 +197,7 @@ func (w *world) beside(ctx context.Context) func() {
 	var group sync.WaitGroup
 	group.Go(func() {
 		if w.options.Guard {
-			initiate(ctx, initiator.Options{Brokers: []string{w.broker.addr}, Topic: topic, Database: w.proxy.URL(), Every: 4})
+			initiate(ctx, initiator.Options{Brokers: []string{w.broker.other}, Topic: topic, Database: w.proxy.URL(), Every: 4})
 			return
 		}
 		rival(ctx, w.proxy.URL(), w.bank.Opening.Accounts, w.options.Seed)

@@ -15,8 +15,9 @@ import (
 type EmbeddedOptions struct {
 	// Listener is the one kind of listener that it has; empty is Plain.
 	Listener Listener
-	// Port is a fixed port, 0 for any free one. Restart keeps the port either way.
-	Port int
+	// Ports are fixed ports, one for each broker of the cluster; without any it is one broker at any free
+	// port. Restart keeps the ports either way.
+	Ports []int
 	// DataDir keeps the log on disk and is left behind by Stop. Empty keeps it in a
 	// temporary directory that Stop removes.
 	DataDir string
@@ -34,12 +35,12 @@ func StartEmbedded(o EmbeddedOptions) (*Broker, error) {
 	if o.Listener == "" {
 		e.options.Listener = Plain
 	}
-	if o.Port == 0 {
+	if len(o.Ports) == 0 {
 		ports, err := freePorts(1)
 		if err != nil {
 			return nil, err
 		}
-		e.options.Port = ports[0]
+		e.options.Ports = ports
 	}
 	dir, err := newDirectory()
 	if err != nil {
@@ -68,17 +69,15 @@ type embedded struct {
 	dir         string
 	certificate *certificate
 	cluster     *kfake.Cluster
+	nodes       []*node // as many as there are ports
 }
 
 func (e *embedded) start(context.Context) error {
 	opts := []kfake.Opt{
-		kfake.NumBrokers(1),
-		kfake.Ports(e.options.Port),
+		kfake.Ports(e.options.Ports...),
+		kfake.ListenFn(e.listen),
 		kfake.DataDir(e.options.DataDir),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": strconv.Itoa(LargestMessage)}),
-	}
-	if e.options.Wrap != nil {
-		opts = append(opts, kfake.ListenFn(e.listen))
 	}
 	if e.options.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
@@ -96,35 +95,13 @@ func (e *embedded) start(context.Context) error {
 		}
 		opts = append(opts, kfake.TLS(config))
 	}
+	e.nodes = nil
 	cluster, err := kfake.NewCluster(opts...)
 	if err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.cluster = cluster
 	return nil
-}
-
-// listen returns a listener whose connections go through Wrap.
-func (e *embedded) listen(network, address string) (net.Listener, error) {
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &wrapped{Listener: l, wrap: e.options.Wrap}, nil
-}
-
-type wrapped struct {
-	net.Listener
-	wrap func(net.Conn) net.Conn
-}
-
-// Accept implements net.Listener.
-func (w *wrapped) Accept() (net.Conn, error) {
-	c, err := w.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return w.wrap(c), nil
 }
 
 func (e *embedded) halt() error {
@@ -141,5 +118,10 @@ func (e *embedded) addr(l Listener) string {
 	if l != e.options.Listener {
 		return ""
 	}
-	return "127.0.0.1:" + strconv.Itoa(e.options.Port)
+	return e.host(0)
+}
+
+// host returns host:port of a node.
+func (e *embedded) host(number int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(e.options.Ports[number]))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // CreateTopic makes a topic. settings are the topic's, nil for none; records up
@@ -104,6 +105,26 @@ func (b *Broker) End(ctx context.Context, topic string) (int64, error) {
 	}
 	end, _ := listed.Lookup(topic, 0)
 	return end.Offset, nil
+}
+
+// Leader returns the node that leads partition 0 of a topic. It asks anew, where a client believes for a while what
+// it heard.
+func (b *Broker) Leader(ctx context.Context, topic string) (int32, error) {
+	if _, err := b.admin(); err != nil {
+		return 0, err
+	}
+	request := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = &topic
+	request.Topics = append(request.Topics, asked)
+	answer, err := request.RequestWith(ctx, b.client)
+	if err != nil {
+		return 0, fmt.Errorf("leader of %s: %w", topic, err)
+	}
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) == 0 {
+		return 0, fmt.Errorf("leader of %s: there is no such topic", topic)
+	}
+	return answer.Topics[0].Partitions[0].Leader, nil
 }
 
 // GroupOffset returns what a group has published of a topic, -1 for nothing.

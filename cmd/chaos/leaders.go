@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/status"
+)
+
+// brokerFaults are the faults of a cluster that lives on, in another order.
+var brokerFaults = []fault{
+	{"the leader moves", 2, nil, false, moveLeaders},
+	{"the broker that hosts were told of is away", 1, nil, false, loseFirst},
+	{"the broker that hosts were told of is away, and one starts", 1, starts, false, loseFirstAndStart},
+}
+
+// moveLeaders has each of the brokers lead the partition for a while.
+func moveLeaders(ctx context.Context, w *world) error {
+	for range brokers {
+		if err := errors.Join(w.moveLeader(ctx), w.some(ctx, 800*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveLeader has another broker lead the partition.
+func (w *world) moveLeader(ctx context.Context) error {
+	before, err := w.traffic.broker.Leader(ctx, topic)
+	if err != nil {
+		return err
+	}
+	w.broker.Signal(moveLeader)
+	for leader := before; leader == before; {
+		if err := errors.Join(hosttest.Sleep(ctx, 5*time.Millisecond), w.broker.Check()); err != nil {
+			return err
+		}
+		if leader, err = w.traffic.broker.Leader(ctx, topic); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutFirst does something while the first broker is away.
+func (w *world) withoutFirst(ctx context.Context, do func() error) error {
+	w.broker.Signal(turnFirst)
+	err := w.broker.listens(ctx, w.broker.first, false)
+	if err == nil {
+		err = do()
+	}
+	w.over = time.Now()
+	w.broker.Signal(turnFirst)
+	return errors.Join(err, w.broker.listens(ctx, w.broker.first, true))
+}
+
+// loseFirst takes away the only broker that the hosts were told of. A host that runs has learned of the others and
+// goes on with them, also when it must find a new leader.
+func loseFirst(ctx context.Context, w *world) error {
+	return w.withoutFirst(ctx, func() error {
+		for range brokers {
+			err := w.moveLeader(ctx)
+			var before state
+			if err == nil {
+				before, err = w.state(ctx)
+			}
+			if err == nil {
+				err = w.traffic.batch(ctx, chunk, 0)
+			}
+			if err == nil {
+				err = w.passes(ctx, before.snapshot)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// loseFirstAndStart has a host start meanwhile, which knows no other: it says that it cannot read the log until the
+// broker is there again.
+func loseFirstAndStart(ctx context.Context, w *world) error {
+	return w.withoutFirst(ctx, func() error {
+		return errors.Join(w.host.KillAndStart(), w.says(ctx, status.SourceUnavailable), hosttest.Sleep(ctx, long))
+	})
+}
