@@ -197,10 +197,19 @@ func (g *Guests) Judge(ctx context.Context, name string, module trust.Module) er
 	return g.store.StoreModule(ctx, stored)
 }
 
+// loadChecked loads a module that was received, and notes that it was checked.
+func (g *Guests) loadChecked(ctx context.Context, index cohort.GuestID, module trust.Module) (*Loaded, error) {
+	l, steps, err := g.load(ctx, index, module, 0)
+	if err == nil && steps != "" {
+		g.note(installer.GuestEvent{Guest: l.Name, Digest: l.Digest, State: installer.GuestChecked, Who: installer.WhoIchor, Reason: steps})
+	}
+	return l, err
+}
+
 // loadFor loads a module that somebody wants from now on; that is durable BEFORE it converts, and with it what else is
 // true from then on: of either alone the next host would make something else.
 func (g *Guests) loadFor(ctx context.Context, index cohort.GuestID, module trust.Module, who, why string, also ...installer.GuestEvent) (*Loaded, error) {
-	l, err := g.load(ctx, index, module, 0)
+	l, err := g.loadChecked(ctx, index, module)
 	if err != nil {
 		return nil, err
 	}

@@ -37,9 +37,9 @@ type Guests struct {
 
 	mu        sync.Mutex
 	byID      map[cohort.Generation]*Loaded
-	holds     map[*guest.Generation]int    // how many need it: closed when nobody does
-	spare     map[string]*guest.Generation // ready and not in use yet, by name and digest
-	warm      []*Loaded                    // by guest: the last one that converted, to go back to at once; nil for none
+	holds     map[*guest.Generation]int // how many need it: closed when nobody does
+	spare     map[string]spare          // ready and not in use yet, by name and digest
+	warm      []*Loaded                 // by guest: the last one that converted, to go back to at once; nil for none
 	nextID    cohort.Generation
 	newest    []string // the digest that was last armed, by guest
 	templates templates
@@ -58,6 +58,12 @@ type Guests struct {
 	beside    chan besides
 }
 
+// spare is a generation that is ready, and how long each step of its check took; empty if it was loaded already.
+type spare struct {
+	*guest.Generation
+	steps string
+}
+
 // New returns guests of which none is loaded. A store that is nil is a database that cannot be asked:
 // then only Check may be called.
 func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *slog.Logger) *Guests {
@@ -70,7 +76,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	}
 	return &Guests{
 		opts: opts, names: names, routes: routingOf(opts.Routes, names), store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
-		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]*guest.Generation{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
+		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]spare{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
 		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		arming: slices.Repeat([]cohort.Generation{cohort.NoGeneration}, len(names)), shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
@@ -116,13 +122,13 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 	if g.isSpare(name, module.Digest.String()) {
 		return nil
 	}
-	generation, _, err := g.take(ctx, name, module)
+	generation, steps, err := g.take(ctx, name, module)
 	if err != nil {
 		return err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.spare[name+module.Digest.String()] = generation
+	g.spare[name+module.Digest.String()] = spare{generation, steps}
 	return nil
 }
 
@@ -130,65 +136,62 @@ func (g *Guests) keepSpare(ctx context.Context, name string, module trust.Module
 func (g *Guests) isSpare(name, digest string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.spare[name+digest] != nil
+	return g.spare[name+digest].Generation != nil
 }
 
-// take returns the generation of a module, one that is loaded already or one that is made ready now by the steps, for
-// somebody who frees it.
+// take returns the generation of a module, one that is loaded already or one that is made ready now, for somebody who
+// frees it; and how long each step of its check took, empty if it is in use already.
 func (g *Guests) take(ctx context.Context, name string, module trust.Module) (generation *guest.Generation, steps string, err error) {
-	if generation := g.takeLoaded(name, module.Digest.String()); generation != nil {
-		return generation, "", nil
+	if generation, steps := g.takeLoaded(name, module.Digest.String()); generation != nil {
+		return generation, steps, nil
 	}
 	return g.ready(ctx, name, module)
 }
 
 // takeLoaded returns a spare generation, one that is in use, or the one of before; nil if none of them is of the module.
-func (g *Guests) takeLoaded(name, digest string) *guest.Generation {
+func (g *Guests) takeLoaded(name, digest string) (generation *guest.Generation, steps string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if generation := g.spare[name+digest]; generation != nil {
+	if is := g.spare[name+digest]; is.Generation != nil {
 		delete(g.spare, name+digest)
-		return generation
+		return is.Generation, is.steps
 	}
 	for _, l := range g.byID { // any of them: they share it
 		if l.Name == name && l.Digest == digest {
 			g.holds[l.Generation]++
-			return l.Generation
+			return l.Generation, ""
 		}
 	}
 	for i, l := range g.warm {
 		if l != nil && l.Name == name && l.Digest == digest {
 			g.warm[i] = nil
-			return l.Generation
+			return l.Generation, ""
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // load brings a module up beside whatever runs, to convert from a version on that is 0 while it
-// is not known, and keeps it where every host finds it.
-func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Module, from talos.Version) (*Loaded, error) {
+// is not known, and keeps it where every host finds it. steps says how long its check took, empty where there was none.
+func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Module, from talos.Version) (l *Loaded, steps string, err error) {
 	name := g.names[index]
 	// Again, although it is ready: it may be so by another file, that was signed.
 	signature, err := g.opts.Trust.Check(name, module)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	generation, steps, err := g.take(ctx, name, module)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if steps != "" {
-		g.note(installer.GuestEvent{Guest: name, Digest: module.Digest.String(), State: installer.GuestChecked, Who: installer.WhoIchor, Reason: steps})
-	}
-	l := &Loaded{
+	l = &Loaded{
 		Guest: index, Name: name, Digest: generation.Digest().String(), Version: generation.Manifest().Version,
 		From: from, Generation: generation,
 	}
 	// BEFORE anything it converts is installed, the module is durable.
 	if err := g.keep(ctx, l, module, signature); err != nil {
 		g.free(generation)
-		return nil, err
+		return nil, "", err
 	}
 	crash.At("module-stored")
 	g.mu.Lock()
@@ -205,7 +208,7 @@ func (g *Guests) load(ctx context.Context, index cohort.GuestID, module trust.Mo
 	default:
 		g.log.Info("guest loaded", "guest", name, "digest", l.Short(), "version", l.Version)
 	}
-	return l, nil
+	return l, steps, nil
 }
 
 // keep has the database keep a module and its signature, and no more of the guest's earlier ones than
@@ -393,20 +396,20 @@ func (g *Guests) Close() {
 // dropSpare closes a generation that is not in use.
 func (g *Guests) dropSpare(name, digest string) {
 	g.mu.Lock()
-	generation := g.spare[name+digest]
+	is := g.spare[name+digest]
 	delete(g.spare, name+digest)
 	g.mu.Unlock()
-	g.free(generation)
+	g.free(is.Generation)
 }
 
 // freeSpare closes the generations that are not in use.
 func (g *Guests) freeSpare() {
 	g.mu.Lock()
-	spare := g.spare
-	g.spare = map[string]*guest.Generation{}
+	all := g.spare
+	g.spare = map[string]spare{}
 	g.mu.Unlock()
-	for _, key := range slices.Sorted(maps.Keys(spare)) {
-		g.free(spare[key])
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		g.free(all[key].Generation)
 	}
 }
 

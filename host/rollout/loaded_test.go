@@ -25,7 +25,7 @@ type shelf struct {
 func (s shelf) use(module []byte) *Loaded {
 	s.t.Helper()
 	m := trust.NewModule(module, "")
-	generation := s.takeLoaded("banking", m.Digest.String())
+	generation, _ := s.takeLoaded("banking", m.Digest.String())
 	if generation == nil {
 		var err error
 		if generation, err = guest.Load(s.t.Context(), "banking", module, s.opts.Limits, s.log, s.metrics); err != nil {

@@ -154,7 +154,7 @@ func (g *Guests) compare(ctx context.Context, s *shadowing, b *besides) {
 // beginShadow loads a module to be compared.
 func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module trust.Module, by asked) error {
 	g.endShadow(index, anotherCame)
-	l, err := g.load(ctx, index, module, 0)
+	l, err := g.loadChecked(ctx, index, module)
 	if err != nil {
 		return err
 	}

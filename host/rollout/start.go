@@ -277,7 +277,7 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 		module, err := g.stored(ctx, name, earlier)
 		var l *Loaded
 		if err == nil {
-			l, err = g.load(ctx, cohort.GuestID(i), module, 0)
+			l, _, err = g.load(ctx, cohort.GuestID(i), module, 0)
 		}
 		if installer.IsTransient(err) || ctx.Err() != nil {
 			return nil, err
@@ -313,7 +313,7 @@ func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.M
 		if err != nil {
 			return nil, err
 		}
-		l, err := g.load(ctx, index, module, u.From)
+		l, _, err := g.load(ctx, index, module, u.From)
 		if err != nil {
 			return nil, err
 		}

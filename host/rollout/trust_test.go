@@ -79,12 +79,12 @@ func TestReadyModuleNeedsItsOwnSignature(t *testing.T) {
 	opts := Options{Routes: []Route{{Cohort: "*", Guest: "banking"}}, Trust: trust.Policy{Keys: []trust.PublicKey{key.Public()}}}
 	g := New(opts, nil, guest.NoMetrics(), slog.New(slog.DiscardHandler))
 	module := trust.NewModule([]byte("a module"), "")
-	g.spare["banking"+module.Digest.String()] = new(guest.Generation)
+	g.spare["banking"+module.Digest.String()] = spare{Generation: new(guest.Generation)}
 	var unsigned *trust.SignatureError
 	if err := g.keepSpare(t.Context(), "banking", module); !errors.As(err, &unsigned) {
 		t.Errorf("to keep it ready: %v", err)
 	}
-	if _, err := g.load(t.Context(), 0, module, 1); !errors.As(err, &unsigned) {
+	if _, _, err := g.load(t.Context(), 0, module, 1); !errors.As(err, &unsigned) {
 		t.Errorf("to take it: %v", err)
 	}
 	_, err = g.opts.Trust.Check("banking", module)
