@@ -38,7 +38,54 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 			return refusedOr(err)
 		}
 	}
-	return c.ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: digest})
+	events, err := in.GuestEvents(ctx, c.Name, 1)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	before := int64(0) // the newest event
+	if len(events) > 0 {
+		before = events[0].ID
+	}
+	asked, err := in.Ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: digest, Who: operator(), Reason: c.Reason})
+	if err != nil {
+		return refusedOr(err)
+	}
+	now, err := c.awaited(ctx, in, []installer.Request{asked})
+	if err == nil {
+		err = c.report(now)
+	}
+	if err != nil || c.JSON || !now[0].Done() {
+		return err
+	}
+	return c.wentBack(ctx, in, before)
+}
+
+// wentBack prints which module the host went back to, and from which version on: it has said so since the event of a
+// number.
+func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Installer, before int64) error {
+	until := time.Now().Add(c.Wait)
+	for {
+		const enough = 100 // since a moment ago
+		events, err := in.GuestEvents(ctx, c.Name, enough)
+		if err != nil {
+			return &failure{exitEnvironment, fmt.Errorf("it is done, and from which version on could not be asked, see ichor guest history: %w", err)}
+		}
+		for _, e := range events {
+			if e.ID > before && e.State == installer.GuestActive {
+				fmt.Printf("%s %.12s converts from version %d on\n", c.Name, e.Digest, e.From)
+				return nil
+			}
+		}
+		if !time.Now().Before(until) {
+			fmt.Printf("from which version on will be in ichor guest history\n")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it is done; from which version on will be in ichor guest history: %w", ctx.Err())
+		case <-time.After(askEvery):
+		}
+	}
 }
 
 type guestHistoryCommand struct {

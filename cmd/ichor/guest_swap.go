@@ -62,33 +62,65 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	defer os.Remove(trust.SignatureFile(staged))
 	digest := module.Digest.String()
 	fmt.Fprintf(os.Stderr, "the host judges %s %s: it compiles it, runs its vectors and tries its SQL in the database\n", name, digest[:12])
-	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory)); err != nil {
+	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory),
+		"the host does not answer any more: swap again when one runs"); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	if g := current(now, name); g == nil || g.Digest != digest { // BEFORE the file is there, so that it is durable before it converts
+	return c.take(ctx, &swapping{in: in, name: name, module: module, now: now, staged: staged, directory: s.Guests.Directory, versions: s.Guests.Probation.Versions, signed: signatures != ""})
+}
+
+// swapping is a module that the host would take.
+type swapping struct {
+	in        *installer.Installer
+	name      string // the guest's
+	module    trust.Module
+	now       *status.Status // before anything was changed
+	staged    string         // the file
+	signed    bool           // its signatures lie beside it
+	directory string         // where its place is
+	versions  int            // of a probation
+}
+
+// take puts the module in its place and waits until the host converts by it, or compares it.
+func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
+	name, digest := w.name, w.module.Digest.String()
+	first := current(w.now, name)
+	if first == nil || first.Digest != digest { // BEFORE the file is there, so that it is durable before it converts
 		asked := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestAsked, Who: operator(), Reason: c.Reason}
-		if err := in.AddGuestEvents(ctx, asked); err != nil {
+		if err := w.in.AddGuestEvents(ctx, asked); err != nil {
 			return &failure{exitEnvironment, fmt.Errorf("nothing was changed: %w", err)}
 		}
 	}
-	place := filepath.Join(s.Guests.Directory, name+".wasm")
-	if err := put(staged, place, signatures != ""); err != nil {
+	mending, err := mendingOf(ctx, w.in, name, digest, first == nil)
+	place := filepath.Join(w.directory, name+".wasm")
+	if err == nil {
+		err = put(w.staged, place, w.signed)
+	}
+	if err != nil {
 		// Else whatever brings the same module later would be this swap's.
 		no := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: operator(), Reason: "its file could not be put in place: " + err.Error()}
-		return &failure{exitEnvironment, errors.Join(fmt.Errorf("the module before goes on: put the new one in place: %w", err), in.AddGuestEvents(ctx, no))}
+		return &failure{exitEnvironment, errors.Join(fmt.Errorf("the module before goes on: put the new one in place: %w", err), w.in.AddGuestEvents(ctx, no))}
 	}
-	trial := onProbation(now, name, digest, s.Guests.Probation.Versions)
+	trial, converting := onProbation(w.now, name, digest, w.versions), false
 	taken := func(s *status.Status) (bool, error) {
 		if err := owns(s); err != nil {
 			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
 		}
 		done, err := converts(name, digest, trial)(s)
-		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != module.Digest {
+		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != w.module.Digest {
 			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
+		}
+		if g := current(s, name); done && g != nil {
+			converting = g.Digest == digest // else it is compared first
 		}
 		return done, err
 	}
-	return c.await(ctx, taken, fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]))
+	err = c.await(ctx, taken, fmt.Sprintf("the host would take %s, and the file is in place; it takes it with the next version that it converts: see ichor status", digest[:12]),
+		"the file is in place, and the host does not answer any more: the next one that owns the cohort takes it from there, if it has the same guests.directory (ichor guest history says); who wants none of it puts the file of the module before in its place first")
+	if err != nil || !converting {
+		return err
+	}
+	return mending.report(ctx)
 }
 
 // current returns the generation by which a guest converts what comes next, nil if there is none. Others may
@@ -232,13 +264,15 @@ func (c *guestSwapCommand) status(ctx context.Context) (*status.Status, error) {
 }
 
 // await asks the host until its status says how it went. When the time is over it says what the
-// host is doing instead.
-func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) (bool, error), meanwhile string) error {
+// host is doing instead, and when nobody answers what becomes of the module.
+func (c *guestSwapCommand) await(ctx context.Context, told func(*status.Status) (bool, error), meanwhile, silent string) error {
 	bounded, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	for {
 		s, err := c.status(bounded)
-		if err == nil {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", silent, err)
+		} else {
 			var done bool
 			if done, err = told(s); done {
 				return err

@@ -42,6 +42,8 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 	interrupt := func(_ string, stop context.CancelFunc) { stop() }
 	var away atomic.Bool // the host has given the cohort away
 	standsBy := func(string, context.CancelFunc) { away.Store(true) }
+	var dead atomic.Bool
+	dies := func(string, context.CancelFunc) { dead.Store(true) }
 	for _, c := range []struct {
 		name, status string
 		timeout      time.Duration
@@ -59,6 +61,8 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 			[]string{"another module, " + guest.DigestOf(another).Short() + ", was put in the place of " + short + " meanwhile"}, true},
 		{"gives the cohort away while it judges", guests(""), never, 1 << 30, standsBy, []string{"nothing was changed: this host stands by, so that nobody would judge it (another owns it)"}, false},
 		{"gives the cohort away while it takes", accepts, never, 1 << 30, standsBy, []string{"the file is in place, and the host has not said that it takes it", "this host stands by"}, true},
+		{"dies while it judges", guests(""), never, 1 << 30, dies, []string{"nothing was changed: the host does not answer any more: swap again when one runs: no host answers at "}, false},
+		{"dies while it takes", accepts, never, 1 << 30, dies, []string{"the file is in place, and the host does not answer any more: the next one that owns the cohort takes it from there", "no host answers at "}, true},
 		{"owns nothing, and nobody does", `{"phase":"no_owner","readiness":{"reason":"no_owner","detail":"bank-1 gave the cohort away"}}`, brief, 1 << 30, nil,
 			[]string{"nothing was changed: nobody owns the cohort, so that nobody would judge it (bank-1 gave the cohort away)"}, false},
 	} {
@@ -66,6 +70,7 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 			ctx, interrupted := context.WithCancel(t.Context())
 			defer interrupted()
 			away.Store(false)
+			dead.Store(false)
 			dir := t.TempDir()
 			place := filepath.Join(dir, "banking.wasm")
 			var asked atomic.Int32
@@ -80,6 +85,9 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 				}
 				if c.then != nil && n == 3 {
 					c.then(place, interrupted)
+				}
+				if dead.Load() {
+					panic(http.ErrAbortHandler)
 				}
 				if away.Load() {
 					io.WriteString(w, `{"phase":"standby","readiness":{"ready":true,"reason":"standby","detail":"another owns it"}}`)

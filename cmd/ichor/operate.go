@@ -93,6 +93,15 @@ const askEvery = 200 * time.Millisecond
 // await waits until every request is over, or stands with a host that has taken it up, and says what became
 // of them. A refusal ends the verb with exit code 1.
 func (c *asking) await(ctx context.Context, in *installer.Installer, asked []installer.Request) error {
+	asked, err := c.awaited(ctx, in, asked)
+	if err != nil {
+		return err
+	}
+	return c.report(asked)
+}
+
+// awaited returns what became of requests within the time.
+func (c *asking) awaited(ctx context.Context, in *installer.Installer, asked []installer.Request) ([]installer.Request, error) {
 	ids := make([]int64, len(asked))
 	for i := range asked {
 		ids[i] = asked[i].ID
@@ -101,16 +110,16 @@ func (c *asking) await(ctx context.Context, in *installer.Installer, asked []ins
 	for time.Now().Before(until) && !settled(asked) {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("it stands, whether or not one waits for it: %w", ctx.Err())
+			return nil, fmt.Errorf("it stands, whether or not one waits for it: %w", ctx.Err())
 		case <-time.After(min(askEvery, time.Until(until))):
 		}
 		now, err := in.Requests(ctx, ids)
 		if err != nil {
-			return &failure{exitEnvironment, fmt.Errorf("it stands, and what became of it could not be asked: %w", err)}
+			return nil, &failure{exitEnvironment, fmt.Errorf("it stands, and what became of it could not be asked: %w", err)}
 		}
 		asked = now
 	}
-	return c.report(asked)
+	return asked, nil
 }
 
 // settled reports whether there is nothing to wait for.

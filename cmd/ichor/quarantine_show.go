@@ -120,7 +120,11 @@ func printShown(s *admin.HeldVersion) {
 	since := h.FirstAt.UTC().Format(time.RFC3339)
 	fmt.Printf("version   %d, held %d times since %s\n", h.Version, h.Times, since)
 	if h.Resolution != "" && h.ResolvedAt != nil {
-		fmt.Printf("ended     %s, %s\n", h.ResolvedAt.UTC().Format(time.RFC3339), strings.ReplaceAll(h.Resolution, "_", " "))
+		by := ""
+		if h.ResolvedDigest != "" {
+			by = " by module " + h.ResolvedDigest
+		}
+		fmt.Printf("ended     %s, %s%s\n", h.ResolvedAt.UTC().Format(time.RFC3339), strings.ReplaceAll(h.Resolution, "_", " "), by)
 	}
 	fmt.Printf("why       %s: %s\n", because(h), h.Message)
 	fmt.Printf("hash      %s\n", h.Hash)

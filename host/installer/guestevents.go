@@ -2,6 +2,7 @@ package installer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -111,8 +112,8 @@ func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, 
 	return digests, err
 }
 
-// ModuleLike returns the digest of the one module of a guest that begins so; a *RefusedError if there is none, or
-// more than one.
+// ModuleLike returns the digest of the one module of a guest that begins so; a *RefusedError if there is none, also
+// where there was one that is pruned, or more than one.
 func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (digest string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, "select digest from ichor.guest_module where name = $1 and starts_with(digest, $2) limit 2", guest, prefix)
@@ -124,6 +125,14 @@ func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (dige
 		case err != nil:
 			return failure(err, "look for a module")
 		case len(found) == 0:
+			var pruned string
+			err := conn.QueryRow(ctx, "select digest from ichor.guest_history where name = $1 and starts_with(digest, $2) order by from_version desc limit 1", guest, prefix).Scan(&pruned)
+			if err == nil {
+				return &RefusedError{fmt.Sprintf("the module %.12s of guest %s converted versions once, and the database has it no more: it keeps the newest (guests.keep) and what versions need. Swap its file in, whose SHA-256 is %s", pruned, guest, pruned)}
+			}
+			if !errors.Is(err, pgx.ErrNoRows) {
+				return failure(err, "look for a module that was pruned")
+			}
 			return &RefusedError{fmt.Sprintf("the database has no module of guest %s whose digest begins with %q: see ichor guest history", guest, prefix)}
 		case len(found) > 1:
 			return &RefusedError{fmt.Sprintf("the digests of several modules of guest %s begin with %q: give more of it", guest, prefix)}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
+	"github.com/ichor-replicator/ichor/host/talos"
+)
+
+// mendWait is how long a swap waits for the host to try again what was held, once the new module converts.
+const mendWait = 10 * time.Second
+
+// mending are the held versions of a guest that a new module may make good.
+type mending struct {
+	in     *installer.Installer
+	digest string                 // of the new module
+	known  map[string]bool        // the guest's modules before
+	first  bool                   // it had none that converts
+	before map[talos.Version]bool // what the same module had mended, as one that is swapped in again
+}
+
+// mendingOf looks at the quarantine BEFORE the module takes over, so that what it mends can be told from what it had.
+func mendingOf(ctx context.Context, in *installer.Installer, name, digest string, first bool) (*mending, error) {
+	m := &mending{in: in, digest: digest, known: map[string]bool{}, first: first, before: map[talos.Version]bool{}}
+	const all = 1 << 20
+	events, err := in.GuestEvents(ctx, name, all)
+	if err != nil {
+		return nil, err
+	}
+	for i := range events {
+		m.known[events[i].Digest] = true
+	}
+	history, err := in.History(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range history {
+		if u.Guest == name {
+			m.known[u.Digest] = true
+		}
+	}
+	delete(m.known, "") // of what could not be read; and no module is asked about a record that has none
+	ended, err := in.List(ctx, installer.Filter{Ended: true})
+	for i := range ended {
+		m.before[ended[i].Version] = ended[i].ResolvedDigest == digest
+	}
+	return m, err
+}
+
+// report waits until the new module has tried everything that is held of its guest, not longer than mendWait, and
+// prints which versions it mended and how many are held still. It prints nothing where nothing was held.
+func (m *mending) report(ctx context.Context) error {
+	until := time.Now().Add(mendWait)
+	held, untried, err := m.held(ctx)
+	for err == nil && untried > 0 && time.Now().Before(until) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the new module converts; whether it mended what was held is not known yet, see ichor quarantine list: %w", ctx.Err())
+		case <-time.After(askEvery):
+		}
+		held, untried, err = m.held(ctx)
+	}
+	var mended []string
+	if err == nil {
+		mended, err = m.mended(ctx)
+	}
+	if err != nil {
+		return &failure{exitEnvironment, fmt.Errorf("the new module converts, and whether it mended what was held could not be asked, see ichor quarantine list: %w", err)}
+	}
+	if n := len(mended); n > 0 {
+		more := ""
+		if n > shownMax {
+			more = fmt.Sprintf(" and %d more", n-shownMax)
+		}
+		fmt.Printf("mended %s: %s%s\n", counted(n), strings.Join(mended[:min(n, shownMax)], ", "), more)
+	}
+	if held > 0 {
+		tried := ""
+		if untried > 0 {
+			tried = fmt.Sprintf(", %d of which the new module did not try within %s", untried, mendWait)
+		}
+		fmt.Printf("held still: %s%s: see ichor quarantine list\n", counted(held), tried)
+	}
+	return nil
+}
+
+// counted writes how many versions there are.
+func counted(n int) string {
+	if n == 1 {
+		return "1 version"
+	}
+	return fmt.Sprintf("%d versions", n)
+}
+
+// held counts the held versions that a module of the guest decides, and those of them that the new one did not try.
+func (m *mending) held(ctx context.Context) (held, untried int, err error) {
+	all, err := m.in.List(ctx, installer.Filter{})
+	for i := range all {
+		switch h := &all[i]; {
+		case h.Digest == m.digest:
+			held++
+		case m.known[h.Digest], m.first && h.Kind == string(rollout.ClassRefused):
+			held++
+			untried++
+		}
+	}
+	return held, untried, err
+}
+
+// mended returns the versions that another module, or none, left held, and that the new one made good.
+func (m *mending) mended(ctx context.Context) (versions []string, err error) {
+	all, err := m.in.List(ctx, installer.Filter{Ended: true})
+	for i := range all {
+		if h := &all[i]; !h.Held && h.ResolvedDigest == m.digest && h.Digest != m.digest && !m.before[h.Version] {
+			versions = append(versions, h.Version.String())
+		}
+	}
+	return versions, err
+}
