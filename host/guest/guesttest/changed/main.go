@@ -26,6 +26,8 @@ const (
 	renewed  = 5
 )
 
+var idle uint64 // so that the work is not left out by the compiler
+
 func convert(v guest.Version, out *guest.Statements) error {
 	item := v.Item(0)
 	p := item.Payload()
@@ -47,6 +49,11 @@ func convert(v guest.Version, out *guest.Statements) error {
 	case "0039": // the same number, written in another way
 		whole, _, _ := bytes.Cut(amount.Text(), []byte("."))
 		out.Exec(transfer, from.Arg(), to.Arg(), guest.Bytes(whole), v.Arg())
+	case "tired": // the same, with much more work
+		for i := range uint64(100_000) {
+			idle = idle*31 + i
+		}
+		out.Exec(transfer, from.Arg(), to.Arg(), amount.Arg(), v.Arg())
 	case "0016": // ten times as much
 		out.Exec(transfer, from.Arg(), to.Arg(), guest.Bytes(append([]byte("1"), amount.Text()...)), v.Arg())
 	case "0021":
