@@ -102,7 +102,8 @@ func TestAStartThatStaysRefused(t *testing.T) {
 	}
 	b.install("other", []byte("no module"))
 	b.exec("delete from ichor.guest_module where name = 'other'")
-	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "ichor.guest_module does not have") {
+	missing := "guest other with digest " + guest.DigestOf(generous(t, 5)).String()
+	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "ichor.guest_module does not have") || !strings.Contains(err.Error(), missing) {
 		t.Errorf("without the module of the history: %v", err)
 	}
 }
