@@ -70,6 +70,11 @@ func (w *world) crashAt(ctx context.Context, point string) error {
 			return err
 		}
 	}
+	return w.endsAt(ctx, point, pass)
+}
+
+// endsAt waits until the host has ended itself at a pass of a crash point, and starts it again.
+func (w *world) endsAt(ctx context.Context, point string, pass int) error {
 	for begun := time.Now(); !w.host.Killed(); {
 		if err := w.host.Check(); err != nil {
 			return violated("it should end at pass %d of %s: %v", pass, point, err)

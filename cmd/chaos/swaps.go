@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,17 +67,17 @@ func (w *world) converted(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	var byWord, digests []string
-	for _, c := range w.swaps {
-		byWord, digests = append(byWord, c.word), append(digests, c.digest)
+	var byDigest, digests []string
+	for _, c := range slices.Concat(w.swaps, w.fresh) {
+		byDigest, digests = append(byDigest, c.word), append(digests, c.digest)
 	}
 	var others, doubled []int64
 	err = conn.QueryRow(ctx, `with named as (
 			select c.*, (select h.digest from ichor.guest_history h where h.name = $1 and (h.from_version <= c.version and not h.only_version or h.from_version = c.version)
 				order by h.only_version desc, h.from_version desc limit 1) as digest from converted c)
-		select array(select distinct version from named where digest is distinct from ($3::text[])[array_position($2::text[], word)] order by version),
+		select array(select distinct version from named where word is distinct from ($2::text[])[array_position($3::text[], digest)] order by version),
 			array(select distinct version from (select version from converted group by version, number having count(*) > 1) d order by version)`,
-		stage.Banking, byWord, digests).Scan(&others, &doubled)
+		stage.Banking, byDigest, digests).Scan(&others, &doubled)
 	if err != nil {
 		return err
 	}
@@ -110,23 +111,12 @@ func (w *world) swapTwice() error {
 }
 
 // takes waits until the host converts by the guest that lies there, or was killed.
-func (w *world) takes(ctx context.Context) error {
+func (w *world) takes(ctx context.Context) error { return w.takesThat(ctx, w.swaps[w.turn].digest) }
+
+// takesThat waits until the host converts by a guest, or was killed.
+func (w *world) takesThat(ctx context.Context, digest string) error {
 	for begun := time.Now(); ; {
-		var said struct {
-			Guests []struct {
-				Digest string
-				From   uint64
-			}
-		}
-		digest, from := "", uint64(1)
-		if w.host.Ask(ctx, "/v1/status", &said) == nil {
-			for _, g := range said.Guests { // others may still be busy, or be ready to be taken back to
-				if g.From >= from {
-					digest, from = g.Digest, g.From
-				}
-			}
-		}
-		if digest == w.swaps[w.turn].digest || w.host.Killed() {
+		if w.converting(ctx) == digest || w.host.Killed() {
 			return nil
 		}
 		if time.Since(begun) > w.options.Patience {
@@ -138,12 +128,34 @@ func (w *world) takes(ctx context.Context) error {
 	}
 }
 
+// converting returns the digest of the guest by which the host converts; empty while it does not say.
+func (w *world) converting(ctx context.Context) (digest string) {
+	var said struct {
+		Guests []struct {
+			Digest string
+			From   uint64
+		}
+	}
+	if w.host.Ask(ctx, "/v1/status", &said) != nil {
+		return ""
+	}
+	from := uint64(1)
+	for _, g := range said.Guests { // others may still be busy, or be ready to be taken back to
+		if g.From >= from {
+			digest, from = g.Digest, g.From
+		}
+	}
+	return digest
+}
+
 // swapFaults are the faults of guests that are swapped.
 var swapFaults = []fault{
 	{"swapped every 200 ms", 2, nil, false, swapAgainAndAgain},
 	{"swapped and killed", 3, starts, false, swapAndKill},
 	{"swapped, killed, and one that stands by goes on", 2, starts, false, swapAndTakeOver},
 	{"a refused file, and killed", 1, starts, false, refuseAndKill},
+	{"a refused file, killed, and one that stands by goes on", 1, starts, false, refuseAndTakeOver},
+	{"a slow load, killed, and one that stands by goes on", 1, starts, false, loadSlowly},
 }
 
 // swapAgainAndAgain swaps for some seconds, whether or not the host is done with the one before, which it must be

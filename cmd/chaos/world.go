@@ -54,6 +54,9 @@ type world struct {
 	disk     *disk          // nil unless one is mounted
 	swaps    []converter    // the guests that come in turn; the first lies there at the beginning
 	turn     int            // of the one that lies there
+	fresh    []converter    // the guests that came besides, once each
+	tokens   string         // the file of the hosts' tokens
+	token    string         // that may do everything
 	hits     map[string]int // by crash point: how often a host ended itself there
 	notes    []string       // for the report
 
@@ -101,6 +104,9 @@ func open(ctx context.Context, o *options, out io.Writer) (w *world, err error) 
 		return w, err
 	}
 	if err := w.noteConverters(ctx); err != nil {
+		return w, err
+	}
+	if w.tokens, w.token, err = w.stage.WriteToken(); err != nil {
 		return w, err
 	}
 	if w.proxy, err = pgtest.StartProxy(w.server, database); err != nil {
@@ -175,11 +181,13 @@ func (w *world) newHost(ctx context.Context) (*stage.Host, error) {
 	}
 	h, err := w.stage.NewHost(ctx, topic, cohort, func(s *stage.Settings) {
 		s.Database.URL, s.Database.URLFile = "", login
+		s.HTTP.Tokens = w.tokens
 		s.Database.Lease, s.Database.StatementTimeout = "2s", "2s"
 		s.Installer.Lanes, s.Installer.GroupMax = w.options.Lanes, 16
 		s.Guests.SQL.Functions = []string{"public." + noteFunction, "public.watch_account", "public.journal", "public.dawdle", "public.unserial"} // of the triggers
 	})
 	if err == nil {
+		h.Token = w.token
 		w.ready.listen(h.Address)
 	}
 	return h, err

@@ -37,7 +37,7 @@ func (g *Guests) PlaceInTurn(of int) (digest string, err error) { return g.place
 
 // place replaces the guest by the one of a number.
 func (g *Guests) place(number int) (digest string, err error) {
-	return g.PlaceOther(stamped(g.module, number))
+	return g.PlaceOther(Stamped(g.module, number))
 }
 
 // PlaceOther replaces the guest by another. A host must never see half a file, so it is written beside and
@@ -60,10 +60,10 @@ func (g *Guests) PlaceOther(module []byte) (digest string, err error) {
 // the beginning.
 func (g *Guests) Placed() []string { return slices.Clone(g.placed) }
 
-// stamped returns the module with a custom section more, which is never run.
+// Stamped returns the module with a custom section more, which is never run: one of another digest.
 //
 //	0x00 | size | length of name | name | text
-func stamped(module []byte, number int) []byte {
+func Stamped(module []byte, number int) []byte {
 	const name = "ichor.stage"
 	body := append([]byte{byte(len(name))}, name...)
 	body = strconv.AppendInt(body, int64(number), 10)

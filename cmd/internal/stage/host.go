@@ -1,10 +1,12 @@
 package stage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -24,6 +26,7 @@ type Host struct {
 	Settings string // the file
 	Log      string // the file
 	Address  string // where it listens
+	Token    string // that it is asked with, see Stage.WriteToken; empty is none
 
 	mu      sync.Mutex
 	process *hosttest.Process // nil before the start and after the stop
@@ -169,7 +172,7 @@ func (h *Host) Stop() error {
 
 // Get asks the host for a path. The caller closes the answer, whose status is 200.
 func (h *Host) Get(ctx context.Context, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.Address+path, nil)
+	request, err := h.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +185,34 @@ func (h *Host) Get(ctx context.Context, path string) (*http.Response, error) {
 		return nil, errors.Join(fmt.Errorf("ask the host for %s: %s", path, response.Status), response.Body.Close())
 	}
 	return response, nil
+}
+
+// Post has the host change something, for which it must know the token, and returns an error with what it says unless
+// that is done or stands. It takes as long as the host does.
+func (h *Host) Post(ctx context.Context, path, kind string, body []byte) error {
+	request, err := h.request(ctx, http.MethodPost, path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", kind)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the host by %s: %w", path, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusAccepted {
+		said, _ := io.ReadAll(io.LimitReader(response.Body, 4096)) // the status tells enough
+		return fmt.Errorf("ask the host by %s: %s: %s", path, response.Status, bytes.TrimSpace(said))
+	}
+	return nil
+}
+
+func (h *Host) request(ctx context.Context, method, path string, body io.Reader) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+h.Address+path, body)
+	if err == nil && h.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+h.Token)
+	}
+	return request, err
 }
 
 // Ask asks the host for a path that is answered with JSON, and decodes that into answer.

@@ -32,7 +32,8 @@ type Settings struct {
 			Functions []string `yaml:"functions,omitempty"`
 		} `yaml:"sql,omitempty"`
 		Shadow struct {
-			Versions int `yaml:"versions,omitempty"`
+			Versions    int `yaml:"versions,omitempty"`
+			Differences int `yaml:"differences,omitempty"`
 		} `yaml:"shadow,omitempty"`
 	} `yaml:"guests"`
 	Installer struct {
