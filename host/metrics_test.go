@@ -46,25 +46,26 @@ const (
 	more       = "more than 0"
 )
 
+// The values at a stage are as far apart as they can be, so that none is measured in another's place.
 var wishes = []wish{
-	{"replicator", "suffix size", "ichor_suffix_size", inLane, "1"},
-	{"replicator", "suffix head", "ichor_suffix_head", inLane, "3"},
-	{"replicator", "last candidate version received", "ichor_last_candidate", inLane, "3"},
-	{"replicator", "last decision version received", "ichor_last_decision_position", inLane, "5"},
-	{"replicator", "total candidates received", "ichor_candidates_total", inLane, "3"},
-	{"replicator", "total decisions received", `ichor_decisions_total{outcome="committed"}`, inLane, "1"},
-	{"replicator", "last commit version", "ichor_kafka_published_position", durable, "3"},
-	{"replicator", "last version sent to the queue service", "ichor_last_forwarded", inLane, "2"},
-	{"queue", "last version received", "ichor_queue_last_received", inLane, "1"},
-	{"queue", "channel depth", "ichor_converting", atGuest, "1"},
-	{"queue", "queue size", "ichor_queue_size", inLane, "2"},
-	{"queue", "queue head", "ichor_queue_head", inLane, "1"},
-	{"queue", "last version sent to the installer", "ichor_last_sent", inLane, "1"},
-	{"queue", "last snapshot passed to update_snapshot", "ichor_snapshot", unwritten, "2"},
-	{"queue", "last snapshot tracked internally", "ichor_snapshot_settled", unwritten, "3"},
-	{"installer", "last version received", "ichor_installer_last_received", inLane, "1"},
+	{"replicator", "suffix size", "ichor_suffix_size", inLane, "3"},
+	{"replicator", "suffix head", "ichor_suffix_head", inLane, "20"},
+	{"replicator", "last candidate version received", "ichor_last_candidate", inLane, "22"},
+	{"replicator", "last decision version received", "ichor_last_decision_position", inLane, "24"},
+	{"replicator", "total candidates received", "ichor_candidates_total", inLane, "11"},
+	{"replicator", "total decisions received", `ichor_decisions_total{outcome="committed"}`, inLane, "7"},
+	{"replicator", "last commit version", "ichor_kafka_published_position", durable, "20"},
+	{"replicator", "last version sent to the queue service", "ichor_last_forwarded", inLane, "19"},
+	{"queue", "last version received", "ichor_queue_last_received", inLane, "18"},
+	{"queue", "channel depth", "ichor_converting", atGuest, "2"},
+	{"queue", "queue size", "ichor_queue_size", inLane, "4"},
+	{"queue", "queue head", "ichor_queue_head", inLane, "14"},
+	{"queue", "last version sent to the installer", "ichor_last_sent", inLane, "15"},
+	{"queue", "last snapshot passed to update_snapshot", "ichor_snapshot", unwritten, "19"},
+	{"queue", "last snapshot tracked internally", "ichor_snapshot_settled", unwritten, "20"},
+	{"installer", "last version received", "ichor_installer_last_received", inLane, "15"},
 	{"installer", "channel depth", "ichor_installer_waiting", inLane, "0"}, // that it grows: the test of the lanes in package session
-	{"installer", "installs running now", "ichor_in_flight", inLane, "1"},
+	{"installer", "installs running now", "ichor_in_flight", inLane, "2"},
 	{"backpressure", "maximum applied", "ichor_backpressure_longest_seconds", overloaded, more},
 	{"backpressure", "total applied", "ichor_backpressure_seconds_total", overloaded, more},
 	{"backpressure", "times applied", "ichor_backpressure_pauses_total", overloaded, more},
@@ -115,21 +116,32 @@ func TestEverythingThatTheReferenceWishesForIsMeasured(t *testing.T) {
 	}
 	r := b.start()
 	r.becomes("")
+	for range 6 {
+		b.send(message("Other", "of another"))
+	}
+	for i := range 4 {
+		b.send(candidate(6+i, "0003", deposit("0003", 1)))
+	}
+	b.send(commit(6, 0), commit(7, 6), commit(8, 7), commit(9, 8))
+	b.eventually("(9)", "select version from cohort_snapshot")
 	gate.Lock()
 	free := b.blocks("select 1 from bank_accounts where number = '0001'")
-	b.send(message("Other", "position 0"), candidate(1, "0001", deposit("0001", 5)), candidate(2, "0002", deposit("0002", 5)), candidate(3, "0003", deposit("0003", 5)),
-		commit(1, 0), abort(2))
+	b.send(candidate(14, "0001", deposit("0001", 5)), candidate(15, "0002", deposit("0002", 5)), commit(14, 9), commit(15, 9))
 	r.grants(atGuest)
 	gate.Unlock()
+	r.shows("/metrics", "\nichor_in_flight 2\n")
+	b.send(candidate(18, "0001", deposit("0001", 5)), candidate(19, "0002", deposit("0002", 5)), candidate(20, "0003", deposit("0003", 5)),
+		candidate(21, "0003", deposit("0003", 5)), candidate(22, "0003", deposit("0003", 5)), commit(18, 14), abort(19))
 	r.grants(inLane)
 	free()
 	r.grants(durable)
 
 	free = b.blocks("select 1 from ichor.state")
-	b.send(abort(3))
+	b.send(abort(20))
 	r.grants(unwritten)
 	free()
-	b.eventually("(3)", "select version from cohort_snapshot")
+	b.eventually("(20)", "select version from cohort_snapshot")
+	b.send(abort(21), abort(22))
 
 	free = b.blocks("select 1 from bank_accounts where number = '0001'")
 	first := b.send(message("Other", "the next is even or odd")) + 1
