@@ -109,7 +109,7 @@ func TestEverythingThatTheReferenceWishesForIsMeasured(t *testing.T) {
 	b := newBank(t, 3)
 	b.options.Core.Lanes, b.options.Core.Memory = 2, 8<<20
 	b.options.Core.GroupMax = 1 // a version that waits for one in a lane does not join it when that is tried again
-	var gate sync.RWMutex // the guest reads no clock while somebody holds it
+	var gate sync.RWMutex       // the guest reads no clock while somebody holds it
 	b.options.Guests.Limits.Clock = func() int64 {
 		gate.RLock()
 		defer gate.RUnlock()

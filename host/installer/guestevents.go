@@ -112,6 +112,19 @@ func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, 
 	return digests, err
 }
 
+// CameSince reports whether a host saw a module of a guest come after it was decided last what converts.
+func (in *Installer) CameSince(ctx context.Context, guest, digest string) (came bool, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `select exists (select from ichor.guest_event where guest = $1 and digest = $2 and state = 'received' and id > (
+			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and state in ('armed', 'back', 'gone')))`, guest, digest).Scan(&came)
+		if err != nil {
+			return failure(err, "read whether a module came")
+		}
+		return nil
+	})
+	return came, err
+}
+
 // ModuleLike returns the digest of the one module of a guest that begins so; a *RefusedError if there is none, also
 // where there was one that is pruned, or more than one.
 func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (digest string, err error) {

@@ -46,9 +46,13 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	defer g.free(generation)
 	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
 	if g.store != nil {
-		wanted, file, err := g.store.Wanted(ctx, name)
-		if err == nil && file == generation.Digest().String() && wanted.Digest != "" && wanted.Digest != file {
-			f.Note += fmt.Sprintf("; a host goes on with %.12s instead, which %s wanted (%s), until another file lies here or ichor guest swap asks for this one", wanted.Digest, wanted.Who, wanted.Reason)
+		history, err := g.store.History(ctx)
+		var w wanted
+		if err == nil {
+			w, err = wantedBeside(ctx, g.store, name, generation.Digest().String(), history)
+		}
+		if err == nil && w.passes {
+			f.Note += fmt.Sprintf("; a host goes on with %.12s instead, which %s wanted (%s), until another file lies here or ichor guest swap asks for this one", w.Digest, w.Who, w.Reason)
 			f.Warn = true
 		}
 	}

@@ -93,49 +93,32 @@ func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) 
 	}
 }
 
-// begin returns the module that a guest begins with: the one that was wanted last, as long as the file is the
-// one that was last taken, or one that was taken back or rolled back and not asked for since. So a module that was
-// taken back, or that an operator swapped for another, does not come again by a restart, nor by a take-over of a
-// host in whose directory it lies still; another file does.
+// begin returns the module that a guest begins with.
 func (g *Guests) begin(ctx context.Context, name string, history cohort.History, again bool) (trust.Module, error) {
-	wanted, file, err := g.store.Wanted(ctx, name)
-	if err != nil {
-		return trust.Module{}, err
-	}
-	if newest := newestOf(history, name); wanted.Digest == file && newest != "" && newest != file {
-		// The end of a probation may not be written down when a host is killed: then the history has what the file
-		// converted since it was armed, and another after it.
-		from, err := g.store.ActiveSince(ctx, &wanted)
-		if err != nil {
-			return trust.Module{}, err
-		}
-		if hasUse(history, name, file, from) {
-			wanted.Digest, wanted.Reason = newest, "it was taken back, or another was swapped in"
-		}
-	}
-	gone, err := g.store.Gone(ctx, name)
-	if err != nil {
-		return trust.Module{}, err
-	}
 	module, unread := g.read(name)
-	digest := module.Digest.String()
-	known := digest == file || slices.Contains(gone, digest)
-	if unread != nil || !known || digest == wanted.Digest {
-		later := g.opts.Shadow.Versions > 0 || again && !g.isSpare(name, digest)
-		if newest := newestOf(history, name); later && unread == nil && newest != "" && newest != digest {
-			return g.goOn(ctx, name, installer.GuestEvent{Digest: newest, Who: installer.WhoIchor, Reason: "the file is looked at when the host runs"})
-		}
-		chosen, err := g.choose(ctx, name, history)
-		if err == nil && unread == nil && chosen.Digest == module.Digest && digest != file {
-			g.taken[name] = digest
-		}
-		return chosen, err
+	digest := ""
+	if unread == nil {
+		digest = module.Digest.String()
 	}
-	kept, err := g.goOn(ctx, name, wanted)
-	if err == nil {
-		g.passOver(name, digest, wanted.Who, wanted.Reason)
+	w, err := wantedBeside(ctx, g.store, name, digest, history)
+	if err != nil {
+		return trust.Module{}, err
 	}
-	return kept, err
+	switch later := g.opts.Shadow.Versions > 0 || again && !g.isSpare(name, digest); {
+	case w.passes:
+		kept, err := g.goOn(ctx, name, w.GuestEvent)
+		if err == nil {
+			g.passOver(name, digest, w.Who, w.Reason)
+		}
+		return kept, err
+	case later && unread == nil && w.Digest != "" && w.Digest != digest:
+		return g.goOn(ctx, name, installer.GuestEvent{Digest: w.Digest, Who: installer.WhoIchor, Reason: "the file is looked at when the host runs"})
+	}
+	chosen, err := g.choose(ctx, name, w.Digest, history)
+	if err == nil && unread == nil && chosen.Digest == module.Digest && (digest != w.file || digest != w.Digest) {
+		g.taken[name] = digest
+	}
+	return chosen, err
 }
 
 // goOn makes a module of the database ready, which goes on instead of the file's.
@@ -158,10 +141,9 @@ func (g *Guests) passOver(name, file, who, why string) {
 	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}, wished: who != installer.WhoIchor}
 }
 
-// choose returns the module that a guest begins with: its file, or when that is refused the
-// newest one that the history names. A typing error in a file must not stop a cohort whose good
-// module is in the database.
-func (g *Guests) choose(ctx context.Context, name string, history cohort.History) (trust.Module, error) {
+// choose returns the module that a guest begins with: its file, or when that is refused the one that was wanted before,
+// or that the history names last. A typing error in a file must not stop a cohort whose good module is in the database.
+func (g *Guests) choose(ctx context.Context, name, wanted string, history cohort.History) (trust.Module, error) {
 	module, err := g.read(name)
 	if err == nil && !g.isSpare(name, module.Digest.String()) {
 		g.log.Info("the guest's file is checked; until then nothing is converted", "guest", name, "digest", module.Digest.Short())
@@ -173,23 +155,26 @@ func (g *Guests) choose(ctx context.Context, name string, history cohort.History
 		g.accept(name)
 		return module, nil
 	}
-	newest := newestOf(history, name)
-	if !IsRefused(err) || newest == "" {
-		return module, err
-	}
-	kept, lost := g.stored(ctx, name, newest)
-	if lost == nil {
-		lost = g.keepSpare(ctx, name, kept)
-	}
-	if lost != nil {
-		return module, fmt.Errorf("%w; and the module %.12s of the history cannot go on: %w", err, newest, lost)
-	}
 	digest := ""
 	if module.Bytes != nil {
 		digest = module.Digest.String()
 	}
+	before := wanted
+	if before == digest {
+		before = newestOf(history, name)
+	}
+	if !IsRefused(err) || before == "" {
+		return module, err
+	}
+	kept, lost := g.stored(ctx, name, before)
+	if lost == nil {
+		lost = g.keepSpare(ctx, name, kept)
+	}
+	if lost != nil {
+		return module, fmt.Errorf("%w; and the module %.12s before it cannot go on: %w", err, before, lost)
+	}
 	if g.refuse(name, digest, err) {
-		g.log.Error("the guest's file is refused: the newest module of the history goes on", "guest", name, "digest", newest[:12], "error", err)
+		g.log.Error("the guest's file is refused: the module before it goes on", "guest", name, "digest", before[:12], "error", err)
 	}
 	return kept, nil
 }
