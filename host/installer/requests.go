@@ -47,6 +47,11 @@ const (
 		case when isfinite(ended_at) then ended_at when ended_at is not null then now() end, coalesce(outcome, '') from (select * from ichor.request where id > 0) r `
 	doneOutcome = "done"
 
+	// openRequests are those of the database that the lanes install into. A connection that is made after a fail-over may
+	// lead to a copy, while the server of before still serves the lanes: what is asked for there is not for them.
+	openRequests = selectRequests + `where taken_at is null and ended_at is null
+		and exists (select from ichor.state where epoch = $2 and token = $3) and $4 = ` + timeline + ` order by id limit $1`
+
 	endRequest = "select ichor.end_request($1, $2)"
 
 	// takeRequest notes that a host has taken a request up.
@@ -118,8 +123,9 @@ const (
 )
 
 // FollowRequests tells of requests that nobody has taken up, again and again until ctx ends; tell may be
-// told of one more than once. It has a connection of its own. While that cannot be had, lanes say what ails
-// the database, and what is asked for stands.
+// told of one more than once, and never of one that was asked for in another database than the one that was taken
+// over. It has a connection of its own. While that cannot be had, lanes say what ails the database, and what is asked
+// for stands.
 func (in *Installer) FollowRequests(ctx context.Context, tell func([]Request)) {
 	for ctx.Err() == nil {
 		err := in.followRequests(ctx, tell)
@@ -139,7 +145,7 @@ func (in *Installer) followRequests(ctx context.Context, tell func([]Request)) e
 	for ctx.Err() == nil {
 		var open []Request
 		err := in.within(ctx, func(ctx context.Context) error {
-			rows, err := conn.Query(ctx, selectRequests+"where taken_at is null and ended_at is null order by id limit $1", requestsMax)
+			rows, err := conn.Query(ctx, openRequests, requestsMax, in.own.epoch, in.own.token, in.own.timeline)
 			if err == nil {
 				open, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
 			}

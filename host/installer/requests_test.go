@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -184,6 +185,22 @@ func TestAResumeIsOfThePauseThatWasSeen(t *testing.T) {
 	if err := l.Respond(t.Context(), []installer.Answer{{Request: second.ID, Stands: true}}); err != nil {
 		t.Error(err)
 	}
+}
+
+// What is asked for in a database of which another is the owner, as in a copy from before the take-over, is not told.
+func TestRequestsOfAnotherDatabaseAreNotTold(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	if _, err := in.Ask(t.Context(), installer.Request{Verb: "pause", Who: "me", Reason: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	b.exec("update ichor.state set token = token + 1")
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	in.FollowRequests(ctx, func(open []installer.Request) { t.Errorf("told of %+v", open) })
+	b.exec("update ichor.state set token = token - 1")
+	ctx, stop = context.WithCancel(t.Context())
+	in.FollowRequests(ctx, func([]installer.Request) { stop() })
 }
 
 // What is asked for while nobody looks is told when somebody does, again and again until it is taken.
