@@ -126,7 +126,7 @@ explore: go ## every turn of small systems (5 minutes); MOST=n takes several fau
 
 mutants: go ## build bugs of one line into the protocol and have the seeds kill them; writes host/sim/MUTANTS.md (2 minutes)
 	@go build -o .build/sim ./cmd/sim
-	@.build/sim --mutants
+	@.build/sim --mutants --seeds 6000
 
 check: build cross vet format lint tidy fixtures vendor guests check-rules units check-manifests check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 

@@ -327,7 +327,7 @@ func (h *host) goesOn() bool {
 	case len(h.refetching) > 0:
 		h.refetch()
 	case h.newest != h.world.module:
-		h.arm()
+		h.beginLoad()
 	default:
 		for _, l := range h.lanes {
 			switch {

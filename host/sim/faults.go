@@ -21,7 +21,14 @@ func (w *world) strike(f fault) {
 	case crashHost, freezeHost, jumpClock, stopHost, startSecondHost:
 		w.strikeHost(f, w.hosts[w.faultDice.below(len(w.hosts))])
 	case swapGuest:
-		if w.module < w.log.digests-1 {
+		switch w.refused = false; {
+		case w.faultDice.chance(200):
+			w.refused = true
+			w.met("a refused file")
+		case w.module > 0 && w.faultDice.chance(200):
+			w.module--
+			w.met("an older guest swapped in")
+		case w.module < w.log.digests-1:
 			w.module++
 			w.met("guest swapped")
 		}
@@ -207,7 +214,7 @@ func (w *world) failOver(lost int, stale, restored bool) {
 func (w *world) heal() {
 	w.tell("heal")
 	w.calm = true
-	w.module = w.log.digests - 1
+	w.module, w.refused = w.log.digests-1, false
 	w.cured = 0
 	s := w.primary()
 	s.full, s.refusing = 0, 0
@@ -273,3 +280,7 @@ func (h *host) owns(s *server) bool {
 	state := read[stateRow](s, stateKey)
 	return h.core != nil && h.own.token == state.token && h.own.epoch == state.epoch
 }
+
+// reads reports whether a host takes the requests of a server: of the one that it took over, and of no copy, which is
+// another's before it is taken over.
+func (h *host) reads(s *server) bool { return h.owns(s) && h.own.timeline == s.timeline }

@@ -40,6 +40,9 @@ func (h *host) plan(s *server, snapshot talos.Version) (cuts []replicator.Cut) {
 	if n := len(s.ledger); n > 0 {
 		highest = max(highest, s.ledger[n-1])
 	}
+	if n := len(rows); h.newest == noDigest && n > 0 { // the file is refused
+		h.newest = rows[n-1].digest
+	}
 	switch n := len(rows); {
 	case n == 0:
 		rows = []row{{above, h.newest}}
@@ -57,11 +60,33 @@ func (h *host) plan(s *server, snapshot talos.Version) (cuts []replicator.Cut) {
 	return cuts
 }
 
-// arm tells the core of the newest module, if it does not know it yet.
+// noDigest is none: of a host that begins beside a refused file, or that loads nothing.
+const noDigest = -1
+
+// beginLoad reads the module that lies there and begins to load it, which may take long; what comes to lie there
+// meanwhile is looked at when that is over.
+func (h *host) beginLoad() {
+	w := h.world
+	h.loading, h.loaded = w.module, 0
+	switch {
+	case w.exploring:
+		h.arm()
+	case w.hostDice.chance(300):
+		h.loaded = w.now + w.hostDice.span(3e9)
+	}
+}
+
+// arm tells the core of the module that was loaded.
 func (h *host) arm() {
-	h.newest = h.world.module
+	if h.loading != h.world.module {
+		h.world.met("another file came while one was loaded")
+	}
+	h.newest, h.loading = h.loading, noDigest
 	h.step(&replicator.GuestArmed{Generation: h.load(h.newest)})
 }
+
+// loads reports whether a host is loading a module.
+func (h *host) loads() bool { return h.core != nil && h.loading != noDigest }
 
 // convert answers a task.
 func (h *host) convert(i int) {

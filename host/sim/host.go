@@ -30,7 +30,9 @@ type host struct {
 	refetching []talos.Version
 	digests    []int // by generation
 	retired    []cohort.Generation
-	newest     int // the digest that was armed last
+	newest     int   // the digest that was armed last
+	loading    int   // the one that is loaded now, noDigest for none
+	loaded     int64 // and until when, ns
 
 	published talos.Position
 	asks      int64   // when it looks for requests next, ns
@@ -59,11 +61,21 @@ const years = 1e17 // ns
 // alive reports whether there is a process.
 func (h *host) alive() bool { return h.core != nil || h.taking != nil }
 
-// start begins a process.
+// start begins a process. Beside a file that is refused it needs one that the history names.
 func (h *host) start() {
+	w := h.world
 	h.starts, h.frozen = 0, 0
+	h.newest, h.loading = w.module, noDigest
+	if w.refused {
+		if len(w.primary().rowsOf(tableHistory)) == 0 {
+			w.met("a refused file, and no module before it")
+			h.starts = w.now + 100e6
+			return
+		}
+		w.met("begun beside a refused file")
+		h.newest = noDigest
+	}
 	h.taking = &takeover{}
-	h.newest = h.world.module
 }
 
 // takeOver goes one step on the way to owning the cohort.
@@ -98,6 +110,9 @@ func (h *host) takeOver() {
 	case t.step == 0:
 		h.own = ownership{epoch: t.answer.state.epoch, token: t.answer.state.token, timeline: b.server.timeline}
 		h.stateClaim, h.took = t.answer.state.claim, b.server
+		if slices.ContainsFunc(w.hosts, func(other *host) bool { return other != h && other.loads() }) {
+			w.met("take-over while a module is loaded")
+		}
 		w.takeovers++
 		t.step++
 	case t.step == 1: // the state is read apart from the rest
@@ -140,6 +155,10 @@ func (h *host) begin(s *server, state stateRow) {
 		}
 	}
 	start.Guests = [][]replicator.Cut{h.plan(s, state.snapshot)}
+	if h.newest == noDigest { // what named one was lost in a fail-over
+		h.starts = w.now + 100e6
+		return
+	}
 	if h.newest > 0 && w.setup.core.Probation.Versions > 0 && w.hostDice.chance(500) {
 		w.met("probation goes on after a start")
 		start.Trials = []replicator.Trial{{Before: h.load(h.newest - 1)}}
@@ -280,6 +299,9 @@ func (h *host) down() {
 // hear of its end.
 func (h *host) crash() {
 	w := h.world
+	if h.loads() {
+		w.met("crash while a module is loaded")
+	}
 	for _, l := range h.lanes {
 		if l.conn != nil {
 			l.conn.cut(w.network.below(l.conn.received()+1)*w.network.below(2), w.network.chance(300))

@@ -24,7 +24,6 @@ const (
 	fileCuts      = "host/replicator/cuts.go"
 	fileFunctions = "host/sim/functions.go"
 	fileLane      = "host/sim/lane.go"
-	fileOperator  = "host/sim/operator.go"
 )
 
 // Mutants are those that the seeds must kill.
@@ -49,8 +48,8 @@ var Mutants = []Mutant{
 		"		case s.claim != claim:\n				return fail(codeClaim)\n", "		case s.claim != claim:\n				return fail(codeFenced)\n"},
 	{"timeline not compared", "a copy that lacks ahead groups is taken for the database", fileFunctions,
 		"case t.backend.server.timeline != own.timeline:", "case false:"},
-	{"requests of another database ended", "a version is skipped that nobody asked for there", fileOperator,
-		"!there && a.Reply != replicator.ReplyTaken", "false && !there"},
+	{"requests of a copy taken", "a version is skipped that nobody asked for there", "host/sim/faults.go",
+		" && h.own.timeline == s.timeline", ""},
 
 	// The ledger.
 	{"ledger not written", "what went ahead is installed again", fileFunctions,

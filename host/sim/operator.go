@@ -73,6 +73,10 @@ func (s *server) abandoned(resume talos.Position) (versions []talos.Version) {
 // operate lets somebody ask for something.
 func (w *world) operate() {
 	d := &w.faultDice
+	if w.setup.faults[failOver] > 0 && d.chance(150) { // the server of before goes on with the lanes
+		w.failOver(d.below(2), true, false)
+		w.met("asked of a copy")
+	}
 	held := w.heldFor(w.primary(), d.below(2) == 0)
 	switch d.below(5) {
 	case 0:

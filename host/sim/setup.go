@@ -150,7 +150,7 @@ func pickLog(d *dice, initiator, inOrder bool) logSetup {
 	l := logSetup{
 		delay:   of(d, 1, 5, 40, 120),
 		aborted: sometimes(200), duplicate: sometimes(50), empty: sometimes(80), refused: sometimes(40),
-		skipped: sometimes(40), rejected: sometimes(30), poison: sometimes(30), long: sometimes(10),
+		skipped: sometimes(40), rejected: sometimes(of(d, 30, 150)), poison: sometimes(30), long: sometimes(10),
 		repeated: sometimes(60), conflicting: sometimes(60), early: sometimes(40), foreign: sometimes(150), gap: sometimes(20), hole: sometimes(20),
 	}
 	if d.chance(250) {
@@ -168,7 +168,7 @@ func pickLog(d *dice, initiator, inOrder bool) logSetup {
 	} else {
 		l.skipped = 0
 	}
-	if d.chance(60) && !initiator {
+	if d.chance(100) && !initiator {
 		l.hole, l.missing = 20, 300
 	}
 	return l

@@ -22,7 +22,8 @@ const (
 	turnDeliver                 // the core takes a batch of the log
 	turnConvert                 // a task is answered
 	turnRefetch                 // payloads are answered
-	turnArm                     // a module is loaded
+	turnLoad                    // a module begins to be loaded
+	turnArm                     // it is loaded
 	turnAsk                     // the core is told of requests
 	turnLane                    // a lane begins a job or takes its answer
 	turnBackend                 // a statement is executed
@@ -87,10 +88,15 @@ func (h *host) turns(all []turn) []turn {
 	if len(h.refetching) > 0 {
 		all = append(all, turn{kind: turnRefetch, host: h})
 	}
-	if h.newest != w.module {
-		all = append(all, turn{kind: turnArm, host: h})
+	switch {
+	case h.loads():
+		if h.loaded <= w.now {
+			all = append(all, turn{kind: turnArm, host: h})
+		}
+	case h.newest != w.module && !w.refused:
+		all = append(all, turn{kind: turnLoad, host: h})
 	}
-	if h.asks <= w.now && h.owns(w.primary()) && len(w.primary().requests) > 0 && len(w.primary().standing()) > 0 {
+	if h.asks <= w.now && h.reads(w.primary()) && len(w.primary().requests) > 0 && len(w.primary().standing()) > 0 {
 		all = append(all, turn{kind: turnAsk, host: h})
 	}
 	for _, l := range h.lanes {
@@ -130,6 +136,8 @@ func (w *world) take(t turn) {
 		h.convert(t.index)
 	case turnRefetch:
 		h.refetch()
+	case turnLoad:
+		h.beginLoad()
 	case turnArm:
 		h.arm()
 	case turnAsk:
@@ -185,10 +193,13 @@ func (w *world) due() int64 {
 		at(h.frozen)
 		if h.frozen <= w.now {
 			at(h.tickAt())
+			if h.loads() {
+				at(h.loaded)
+			}
 			if w.lastRequest > 0 {
 				at(h.reader.asks)
 			}
-			if w.lastRequest > 0 && h.owns(w.primary()) && len(w.primary().standing()) > 0 {
+			if w.lastRequest > 0 && h.reads(w.primary()) && len(w.primary().standing()) > 0 {
 				at(h.asks)
 			}
 		}

@@ -18,10 +18,11 @@ type world struct {
 	exploring bool  // what happens is chosen by Explore
 	cured     int64 // from then on the database takes what it refuses for a while, ns
 
-	shown  int            // records that can be read
-	end    talos.Position // behind them
-	batch  int            // records of a batch at most
-	module int            // the newest digest
+	shown   int            // records that can be read
+	end     talos.Position // behind them
+	batch   int            // records of a batch at most
+	module  int            // the newest digest
+	refused bool           // what lies there is no module that any host takes
 
 	servers     []*server
 	hosts       []*host
