@@ -80,7 +80,7 @@ func (w *world) endsAt(ctx context.Context, point string, pass int) error {
 			return violated("it should end at pass %d of %s: %v", pass, point, err)
 		}
 		if time.Since(begun) > w.options.Patience {
-			return violated("it does not come to pass %d of %s within %v, or was built without -tags crashpoints; its log ends:\n%s", pass, point, w.options.Patience, w.host.Tail())
+			return violated("it does not come to pass %d of %s within %v, or was built without -tags crashpoints; %s; its log ends:\n%s", pass, point, w.options.Patience, w.guests(ctx), w.host.Tail())
 		}
 		if err := hosttest.Sleep(ctx, 5*time.Millisecond); err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -87,10 +88,26 @@ func (w *world) converted(ctx context.Context) error {
 	return nil
 }
 
-// swap puts the next guest in the place of the one that lies there.
+// swap puts the next guest in the place of the one that lies there. The one that converts would be no swap, and one that
+// was taken back is passed over by a host that does not see it come: where only such are left there comes a new one.
 func (w *world) swap() error {
-	w.turn = (w.turn + 1) % len(w.swaps)
-	_, err := w.stage.Guests.PlaceOther(w.swaps[w.turn].module)
+	ctx := context.Background()
+	var unfit []string
+	err := w.query(ctx, &unfit, `select array(select digest from ichor.guest_event where state = 'gone') ||
+		array(select digest from ichor.guest_history where not only_version order by from_version desc limit 1)`)
+	if err != nil {
+		return err
+	}
+	unfit = append(unfit, w.converting(ctx))
+	for range w.swaps {
+		w.turn = (w.turn + 1) % len(w.swaps)
+		if w.lies = w.swaps[w.turn]; !slices.Contains(unfit, w.lies.digest) {
+			_, err := w.stage.Guests.PlaceOther(w.lies.module)
+			return err
+		}
+	}
+	w.lies = w.newGuest(ctx)
+	_, err = w.stage.Guests.PlaceOther(w.lies.module)
 	return err
 }
 
@@ -111,7 +128,7 @@ func (w *world) swapTwice() error {
 }
 
 // takes waits until the host converts by the guest that lies there, or was killed.
-func (w *world) takes(ctx context.Context) error { return w.takesThat(ctx, w.swaps[w.turn].digest) }
+func (w *world) takes(ctx context.Context) error { return w.takesThat(ctx, w.lies.digest) }
 
 // takesThat waits until the host converts by a guest, or was killed.
 func (w *world) takesThat(ctx context.Context, digest string) error {
@@ -120,7 +137,7 @@ func (w *world) takesThat(ctx context.Context, digest string) error {
 			return nil
 		}
 		if time.Since(begun) > w.options.Patience {
-			return violated("it has not taken a guest for %v; its log ends:\n%s", w.options.Patience, w.host.Tail())
+			return violated("it has not taken the guest %.12s for %v; %s; its log ends:\n%s", digest, w.options.Patience, w.guests(ctx), w.host.Tail())
 		}
 		if err := hosttest.Sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
@@ -205,4 +222,19 @@ func refuseAndKill(ctx context.Context, w *world) error {
 		return err
 	}
 	return w.takes(ctx)
+}
+
+// guests says what lies there, by what the host converts, and what was written down of guests last.
+func (w *world) guests(ctx context.Context) string {
+	var events string
+	err := w.query(ctx, &events, `select coalesce(string_agg(format('%s %s %s %s from %s by %s: %s', id, at, state, left(digest, 12), from_version, who, reason), E'\n' order by id), '')
+		from (select * from ichor.guest_event order by id desc limit 20) e`)
+	if err != nil {
+		events = err.Error()
+	}
+	module, err := os.ReadFile(w.stage.Guests.File())
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%.12x lies there, it converts by %.12s, and of guests was written down last\n%s", sha256.Sum256(module), w.converting(ctx), events)
 }

@@ -53,7 +53,8 @@ type world struct {
 	pooled   bool           // the host reaches the database by way of it
 	disk     *disk          // nil unless one is mounted
 	swaps    []converter    // the guests that come in turn; the first lies there at the beginning
-	turn     int            // of the one that lies there
+	turn     int            // of the one that came last
+	lies     converter      // the one that was put in place last
 	fresh    []converter    // the guests that came besides, once each
 	tokens   string         // the file of the hosts' tokens
 	token    string         // that may do everything
