@@ -100,7 +100,7 @@ func changePassword(ctx context.Context, w *world) error {
 	return errors.Join(err, w.server.RequirePasswordsOf(ctx))
 }
 
-// deadlocksFor is how long strangers lock the rows that are hot in an order of their own.
+// deadlocksFor is how long at least strangers lock the rows that are hot in an order of their own.
 const deadlocksFor = 3 * time.Second
 
 // deadlock has strangers lock two hot rows after each other while the server looks for deadlocks so soon that the
@@ -112,26 +112,37 @@ func deadlock(ctx context.Context, w *world) error {
 	before, err := w.deadlocks(ctx)
 	err = errors.Join(err, w.exec(ctx, "select pg_reload_conf()"))
 	if err == nil {
+		crossing, stop := context.WithCancel(ctx)
 		var both sync.WaitGroup
 		errs := make([]error, 2)
 		for i := range errs {
-			both.Go(func() { errs[i] = w.cross(ctx, rand.New(rand.NewPCG(w.options.Seed, uint64(i)))) })
+			both.Go(func() { errs[i] = w.cross(crossing, rand.New(rand.NewPCG(w.options.Seed, uint64(i)))) })
 		}
+		err = w.deadlocked(ctx, before)
+		stop()
 		both.Wait()
-		err = errors.Join(errs...)
+		err = errors.Join(err, errors.Join(errs...))
 	}
-	err = errors.Join(err, w.exec(ctx, "alter system reset deadlock_timeout"), w.exec(ctx, "select pg_reload_conf()"))
-	if err != nil {
-		return err
-	}
-	after, err := w.deadlocks(ctx)
-	if err == nil && after == before {
-		err = errors.New("no deadlock came")
-	}
-	return err
+	return errors.Join(err, w.exec(ctx, "alter system reset deadlock_timeout"), w.exec(ctx, "select pg_reload_conf()"))
 }
 
-// cross locks two hot rows in an order that is chosen anew, again and again. What the server refuses it gives up.
+// deadlocked waits for as long as strangers lock rows at least, and until the server has ended a deadlock.
+func (w *world) deadlocked(ctx context.Context, before int64) error {
+	for begun := time.Now(); ; {
+		if err := hosttest.Sleep(ctx, deadlocksFor/10); err != nil {
+			return err
+		}
+		now, err := w.deadlocks(ctx)
+		if err != nil || now > before && time.Since(begun) > deadlocksFor {
+			return err
+		}
+		if time.Since(begun) > w.options.Patience {
+			return fmt.Errorf("no deadlock came within %v", w.options.Patience)
+		}
+	}
+}
+
+// cross locks two hot rows in an order that is chosen anew, again and again until it is told to end. What the server refuses it gives up.
 func (w *world) cross(ctx context.Context, random *rand.Rand) error {
 	conn, err := pgx.Connect(ctx, w.server.URL(database))
 	if err != nil {
@@ -141,7 +152,7 @@ func (w *world) cross(ctx context.Context, random *rand.Rand) error {
 	if _, err := conn.Exec(ctx, "set deadlock_timeout = '1min'; set lock_timeout = '1s'"); err != nil { // the other side finds it
 		return err
 	}
-	for begun := time.Now(); time.Since(begun) < deadlocksFor; {
+	for ctx.Err() == nil {
 		first := random.IntN(4)
 		second := (first + 1 + random.IntN(3)) % 4
 		_ = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -156,7 +167,7 @@ func (w *world) cross(ctx context.Context, random *rand.Rand) error {
 			return nil
 		})
 	}
-	return ctx.Err()
+	return nil
 }
 
 // deadlocks reads how many the server has ended.
