@@ -34,12 +34,12 @@ func wrongGuests(t *testing.T) (tries []string) {
 	return tries
 }
 
-// authored copies what is needed to build a guest of the examples elsewhere, and returns the folder.
+// authored copies what is needed to build a guest of the examples elsewhere, and returns the directory.
 func authored(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, folder := range []string{"abi", "guests", "examples"} {
-		if err := os.CopyFS(filepath.Join(dir, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
+	for _, name := range []string{"abi", "guests", "examples"} {
+		if err := os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join("../..", name))); err != nil {
 			t.Fatal(err)
 		}
 	}
