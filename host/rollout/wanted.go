@@ -15,10 +15,11 @@ type wanted struct {
 	file                 string // the digest of the file that was last taken
 }
 
-// wantedBeside says what is to convert beside a file of a digest, empty where it cannot be read. The module that was wanted last is, as long as the file
-// is the one that was last taken, or one that was taken back or rolled back, and did not come since. So a module that
-// was taken back, or that an operator swapped for another, does not come again by a restart, nor by a take-over of a
-// host in whose directory it lies still; another file does, and so does the same one when a host saw it come.
+// wantedBeside says what is to convert beside a file of a digest, empty where it cannot be read. It is the module that was
+// wanted last, as long as the file is the one that was last taken, or one that was taken back or rolled back, and did not
+// come since. So a module that was taken back, or that an operator swapped for another, does not come again by a restart,
+// nor by a take-over of a host in whose directory it lies still; another file does, and so does the same one when a host
+// saw it come.
 func wantedBeside(ctx context.Context, store *installer.Installer, name, file string, history cohort.History) (w wanted, err error) {
 	if w.GuestEvent, w.file, err = store.Wanted(ctx, name); err != nil {
 		return w, err
