@@ -16,10 +16,24 @@ var brokerFaults = []fault{
 	{"the broker that hosts were told of is away, and one starts", 1, starts, false, loseFirstAndStart},
 }
 
-// moveLeaders has each of the brokers lead the partition for a while.
+// moveLeaders has each of the brokers lead the partition for a while, in which something is installed.
 func moveLeaders(ctx context.Context, w *world) error {
 	for range brokers {
-		if err := errors.Join(w.moveLeader(ctx), w.some(ctx, 800*time.Millisecond)); err != nil {
+		err := w.moveLeader(ctx)
+		var before state
+		if err == nil {
+			before, err = w.state(ctx)
+		}
+		if err == nil {
+			err = w.traffic.batch(ctx, chunk, 0)
+		}
+		if err == nil {
+			err = w.passes(ctx, before.snapshot)
+		}
+		if err == nil {
+			err = w.some(ctx, 400*time.Millisecond)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -59,25 +73,7 @@ func (w *world) withoutFirst(ctx context.Context, do func() error) error {
 // loseFirst takes away the only broker that the hosts were told of. A host that runs has learned of the others and
 // goes on with them, also when it must find a new leader.
 func loseFirst(ctx context.Context, w *world) error {
-	return w.withoutFirst(ctx, func() error {
-		for range brokers {
-			err := w.moveLeader(ctx)
-			var before state
-			if err == nil {
-				before, err = w.state(ctx)
-			}
-			if err == nil {
-				err = w.traffic.batch(ctx, chunk, 0)
-			}
-			if err == nil {
-				err = w.passes(ctx, before.snapshot)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return w.withoutFirst(ctx, func() error { return moveLeaders(ctx, w) })
 }
 
 // loseFirstAndStart has a host start meanwhile, which knows no other: it says that it cannot read the log until the
