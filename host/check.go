@@ -2,10 +2,13 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -53,7 +56,7 @@ func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack in
 	if opts.HTTP.Listen == "" {
 		return findings
 	}
-	return append(findings, status.Timed(ctx, timeout, func(context.Context) status.Finding { return checkListen(opts.HTTP, quiet) }))
+	return append(findings, status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkListen(ctx, opts.HTTP, quiet) }))
 }
 
 // checkReceiver asks the receiver of spans. A host runs without it too, so that it does not answer is a note.
@@ -66,12 +69,17 @@ func checkReceiver(ctx context.Context, o spans.Options) status.Finding {
 }
 
 // checkListen tries the address, and reads the tokens. An address that is taken may be that of the host that runs.
-func checkListen(o HTTPOptions, log *slog.Logger) status.Finding {
+func checkListen(ctx context.Context, o HTTPOptions, log *slog.Logger) status.Finding {
 	f := status.Finding{What: "http", Note: "listens on " + o.Listen}
 	listener, err := net.Listen("tcp", o.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		f.Note += ", which is taken: by a host that runs, or by something else"
+		f.Note += ", which is taken: "
+		if answersAsHost(ctx, o.Listen) {
+			f.Note += "by a host that runs"
+		} else {
+			f.Note, f.Warn = f.Note+"by something that does not answer as a host does; as long as it has it no host starts here", true
+		}
 	case err != nil:
 		f.Err = fmt.Errorf("http.listen: %w", err)
 	default:
@@ -84,6 +92,30 @@ func checkListen(o HTTPOptions, log *slog.Logger) status.Finding {
 		f.Note += "; " + risk
 	}
 	return f
+}
+
+// answersAsHost asks what listens on an address of this machine whether it is ready, as a host says it.
+func answersAsHost(ctx context.Context, listen string) bool {
+	name, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	if ip := net.ParseIP(name); name == "" || ip != nil && ip.IsUnspecified() {
+		name = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(name, port)+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer answer.Body.Close()
+	var said struct{ Ready *bool }
+	return json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&said) == nil && said.Ready != nil
 }
 
 // checkDatabase returns no store when the database cannot be asked.

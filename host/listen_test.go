@@ -3,6 +3,8 @@ package host
 import (
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -15,13 +17,20 @@ func TestCheckLooksAtTheAddress(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().String()
+	ready := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"ready":false,"reason":"undecided"}`))
+	}))
+	defer ready.Close()
+	host := ready.Listener.Addr().String()
 	for listen, want := range map[string]string{
 		"127.0.0.1:0":             "listens on 127.0.0.1:0",
 		"0.0.0.0:0":               "whoever reaches it reads status, journeys and metrics, without a password",
 		"[::]:0":                  "beyond this machine",
 		":0":                      "beyond this machine",
 		"localhost:0":             "listens on localhost:0",
-		taken:                     "which is taken",
+		taken:                     "which is taken: by something that does not answer as a host does",
+		host:                      "which is taken: by a host that runs",
 		"203.0.113.7:1":           "http.listen: listen tcp",
 		"no-such-host.invalid:80": "http.listen: listen tcp",
 	} {
@@ -30,7 +39,7 @@ func TestCheckLooksAtTheAddress(t *testing.T) {
 		if (o.Exposed() != "") != risky {
 			t.Errorf("%s: %q", listen, o.Exposed())
 		}
-		f := checkListen(o, slog.New(slog.DiscardHandler))
+		f := checkListen(t.Context(), o, slog.New(slog.DiscardHandler))
 		said := f.Note
 		if f.Err != nil {
 			said = f.Err.Error()

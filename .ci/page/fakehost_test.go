@@ -344,7 +344,7 @@ func (h *fakeHost) guests() []status.Guest {
 			text, _ := json.Marshal(map[string]any{"version": v, "xid": "f100642e-5f9f-4e53-89a2-9801332f1d2e", "kind": "differ", "aspect": "value", "what": `statement 1 has $1 = "1", and the old one "1.0"`, "statemap": `[{"TRANSFER": {"amount":1.0,"from":"0039","to":"0029"}}]`, "old": side(&half), "new": side(&one)})
 			return text
 		}
-		g.Shadow = &status.Shadow{Digest: oldModule, Of: 10_000, Compared: 6604, Missed: 3, Same: 6587, Differ: 10, NewRejects: 3, OldRejected: 4, Differences: "sha256:96e51f3d788812f6974fcb159cf54f09ebc0dd8f1e399fac597557b8cb9d2660", First: []json.RawMessage{difference(5), difference(9)}}
+		g.Shadow = &status.Shadow{Digest: oldModule, Beside: newModule, Of: 10_000, Compared: 6604, Missed: 3, Same: 6587, Differ: 10, NewRejects: 3, OldRejected: 4, Differences: "sha256:96e51f3d788812f6974fcb159cf54f09ebc0dd8f1e399fac597557b8cb9d2660", First: []json.RawMessage{difference(5), difference(9)}}
 		g.Refused = &status.Refusal{Digest: oldModule, Reason: "its vectors fail: GREET", At: h.began.UnixNano()}
 		g.Judged = []status.Judgement{{Digest: oldModule, Reason: "no trusted key signed it", At: h.began.UnixNano()}}
 	}

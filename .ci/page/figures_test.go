@@ -189,7 +189,7 @@ func TestShadowShowsWhatDiffers(t *testing.T) {
 	h := newFakeHost(0)
 	h.shadow = true
 	p := open(t, h, "", "", "#/guests", usual)
-	p.says("h3", "In shadow: 0bb052a75af8")
+	p.says("h3", "In shadow: 0bb052a75af8, beside 40ace93a7224")
 	p.until(`document.querySelector('meter').value === 6604 && document.querySelector('meter').max === 10000`)
 	p.says("main p", "6,604 of 10,000 versions compared, 3 missed: it was busy")
 	p.says("main p", "6,587 same, 10 differ, 3 it rejects, 4 the other rejects")
@@ -202,7 +202,7 @@ func TestShadowShowsWhatDiffers(t *testing.T) {
 	}
 	p.until(`document.querySelectorAll('details[open] .two > div').length === 2`)
 	const sql = "update bank_accounts set amount = amount - $1 where number = $2"
-	lines(t, "the old outcome", side(0), "The module that converts", "…converted 1 statement", sql, "$1 1.0 numeric", "$2 1 text")
+	lines(t, "the old outcome", side(0), "The one beside", "…converted 1 statement", sql, "$1 1.0 numeric", "$2 1 text")
 	lines(t, "the new outcome", side(1), "The new one", "…converted 1 statement", sql, "$1 1 numeric", "$2 1 text")
 }
 

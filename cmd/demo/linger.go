@@ -9,10 +9,12 @@ import (
 	"github.com/ichor-replicator/ichor/examples/certification"
 )
 
-// What is kept is for trying: some traffic, and guests that are compared before they convert.
+// What is kept is for trying: some traffic, and guests that are compared before they convert, and are on probation for
+// longer than anybody needs to build one that fails.
 const (
-	lingerRate   = 50 // candidates a second
-	lingerShadow = 300
+	lingerRate      = 50 // candidates a second
+	lingerShadow    = 300
+	lingerProbation = 10_000
 )
 
 // linger starts the host again, says what can be tried with it, and goes on with some traffic until the context ends;
@@ -22,7 +24,9 @@ func (d *show) linger(ctx context.Context, ready func() error) error {
 	if err != nil {
 		return err
 	}
-	err = d.stage.Rewrite(d.host, func(s *stage.Settings) { s.Guests.Shadow.Versions, s.HTTP.Tokens = lingerShadow, file })
+	err = d.stage.Rewrite(d.host, func(s *stage.Settings) {
+		s.Guests.Shadow.Versions, s.Guests.Probation.Versions, s.HTTP.Tokens = lingerShadow, lingerProbation, file
+	})
 	if err != nil {
 		return err
 	}

@@ -92,13 +92,14 @@ type guestHistoryCommand struct {
 	withFile
 	withJSON
 	Name   string `arg:"" optional:"" help:"The guest's name in the routes; else of all."`
-	Events int    `help:"How many events are shown, the newest." default:"40" placeholder:"N"`
+	Events int    `help:"How many events are shown, the newest (40)." default:"40" placeholder:"N"`
 }
 
 // guestHistory is the answer of the verb.
 type guestHistory struct {
 	Ranges []rollout.Range        `json:"ranges"` // by guest, ascending
 	Events []installer.GuestEvent `json:"events"` // oldest first
+	Older  int                    `json:"older"`  // events that are not shown
 }
 
 // Run implements the verb.
@@ -117,7 +118,8 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[max(0, len(events)-max(c.Events, 0)):]}
+	older := max(0, len(events)-max(c.Events, 0))
+	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[older:], Older: older}
 	if c.JSON {
 		return printJSON(os.Stdout, &h)
 	}
@@ -146,7 +148,11 @@ func (h *guestHistory) print(out io.Writer) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%.12s\t%s\t%s\t%s\t%s\n", instant(e.At), e.Guest, e.Digest, e.State, from, e.Who, short1(e.Reason))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil || h.Older == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%d older events are not shown: --events %d shows them\n", h.Older, h.Older+len(h.Events))
+	return err
 }
 
 // versions says which versions a range is.

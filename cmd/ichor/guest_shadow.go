@@ -42,7 +42,7 @@ func (c *guestShadowCommand) Run(ctx context.Context) error {
 func printShadow(out io.Writer, g *status.Guest) error {
 	cleaned(g)
 	s := g.Shadow
-	fmt.Fprintf(out, "%s %.12s beside %.12s: %d of %d versions are compared\n", g.Guest, s.Digest, g.Digest, s.Compared, s.Of)
+	fmt.Fprintf(out, "%s %.12s beside %.12s: %d of %d versions are compared\n", g.Guest, s.Digest, s.Beside, s.Compared, s.Of)
 	fmt.Fprintf(out, "%d same, %d differ, %d the new one rejects, %d the old one rejected; %d it was not shown\n", s.Same, s.Differ, s.NewRejects, s.OldRejected, s.Missed)
 	if s.Differences != "" {
 		fmt.Fprintf(out, "differences %s\n", s.Differences)
@@ -56,6 +56,9 @@ func printShadow(out io.Writer, g *status.Guest) error {
 	}
 	if g.Refused != nil && g.Refused.Digest == s.Digest {
 		fmt.Fprintf(out, "\nit is not taken: %s\n", g.Refused.Reason)
+	}
+	if g.Digest == s.Digest {
+		fmt.Fprintf(out, "\nit is taken: it converts from version %d on\n", g.From)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestAShadowIsShown(t *testing.T) {
 	}
 	g := &status.Guest{
 		Guest: "banking", Digest: strings.Repeat("a", 64),
-		Shadow: &status.Shadow{Digest: strings.Repeat("b", 64), Of: 20, Compared: 20, Missed: 3, Same: 19, NewRejects: 1, Differences: "sha256:cc", First: []json.RawMessage{first}},
+		Shadow: &status.Shadow{Digest: strings.Repeat("b", 64), Beside: strings.Repeat("a", 64), Of: 20, Compared: 20, Missed: 3, Same: 19, NewRejects: 1, Differences: "sha256:cc", First: []json.RawMessage{first}},
 	}
 	g.Refused = &status.Refusal{Digest: g.Shadow.Digest, Reason: "1 of 20 versions differ"}
 	var out strings.Builder

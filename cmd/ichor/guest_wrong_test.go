@@ -116,6 +116,7 @@ func TestThreeGuestsThatAreWrong(t *testing.T) {
 	file, digest = made(tries[2])
 	d.tells(exitOK, []string{"guest", "swap", file}, "is compared over 40 versions before it converts")
 	d.flows(p, digest, "active")
+	d.tells(exitOK, []string{"guest", "shadow", "banking"}, fmt.Sprintf("banking %.12s beside %.12s: 40 of 40 versions are compared\n40 same, 0 differ", digest, good), "it is taken: it converts from version ")
 	d.flows(p, digest, "gone")
 	d.until(d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002")), p)
 	d.sees(p, fmt.Sprintf("(%[1]s) (%[2]s) (%[1]s)", good, digest), "select digest from ichor.guest_history where not only_version order by from_version")

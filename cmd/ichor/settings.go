@@ -344,6 +344,7 @@ func (s *settings) options() (host.Options, error) {
 	if o.Guests.Trust, err = s.Guests.trust(); err != nil {
 		return o, err
 	}
+	o.Guests.Pulled = s.Guests.Pull
 	if o.Guests.Pull, err = s.Guests.pulls(); err != nil {
 		return o, err
 	}

@@ -96,6 +96,10 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 		return nil, &failure{exitSettings, fmt.Errorf("%s answered %s: put a token of its http.tokens into %s", address, answer.Status, tokenVariable)}
 	}
 	if answer.StatusCode != http.StatusOK {
+		var refusal struct{ Error string }
+		if json.Unmarshal(text, &refusal) == nil && refusal.Error != "" {
+			return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, cleaned(&refusal).Error)
+		}
 		return nil, fmt.Errorf("%s answered %s: %s", address, answer.Status, short1(string(text)))
 	}
 	return text, nil

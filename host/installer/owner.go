@@ -112,7 +112,7 @@ func (in *Installer) MayHandOver(ctx context.Context, forced bool) (Owner, error
 	case owner.Epoch == 0 || owner.Released || !owner.Connected:
 		return owner, &RefusedError{"no host owns the cohort now; see ichor check"}
 	case waiting == 0 && !forced:
-		return owner, &RefusedError{owner.Name + " owns the cohort and no host stands by, so that nothing would be installed for a while; start another one first, or force it"}
+		return owner, &RefusedError{owner.Name + " owns the cohort and no host stands by, so that nothing would be installed for a while; start another one first, or give it up with --force"}
 	}
 	return owner, nil
 }

@@ -2,7 +2,9 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -25,6 +27,10 @@ func (g *Guests) Check(ctx context.Context, name string, timeout time.Duration) 
 func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) status.Finding {
 	f := status.Finding{What: "guest " + name}
 	module, err := g.read(name)
+	if from := g.opts.Pulled[name]; errors.Is(err, fs.ErrNotExist) && from != "" {
+		f.Note, f.Warn = "has no file yet: a host brings it from "+from+" before it starts, and checks it then", true
+		return f
+	}
 	if err != nil {
 		f.Err = err
 		return f

@@ -28,6 +28,8 @@ type Options struct {
 	// Pull brings a guest's file into Directory, once, before a start; nil where nothing is to be brought. An
 	// *UnavailableError says that it may be had later.
 	Pull func(ctx context.Context, name string) error
+	// Pulled says, for people, from where Pull brings a guest's file; by guest.
+	Pulled map[string]string
 	// Trust says whose modules are taken.
 	Trust trust.Policy
 	// Probation says that new modules have one: then the module before is loaded as long as one may be

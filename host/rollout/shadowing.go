@@ -29,7 +29,7 @@ type Shadow struct {
 	Expected []string
 }
 
-// shadowing is a module that is compared, or was and is not taken. What does not change is the fields of the
+// shadowing is a module that is compared, or was compared last. What does not change is the fields of the
 // first group.
 type shadowing struct {
 	loaded *Loaded
@@ -186,12 +186,14 @@ func (g *Guests) endShadow(index cohort.GuestID, why string) {
 	}
 }
 
-// endShadowOf does the same where it is the file's module that is compared.
+// endShadowOf does the same where it is the file's module that is compared. What was seen of one that was taken stays
+// to be shown.
 func (g *Guests) endShadowOf(index cohort.GuestID) {
 	g.mu.Lock()
 	s := g.shadows[index]
+	gone := s != nil && s.asked.request == 0 && s.loaded.Digest != g.newest[index]
 	g.mu.Unlock()
-	if s != nil && s.asked.request == 0 {
+	if gone {
 		g.endShadow(index, "its file is gone again")
 	}
 }
@@ -280,7 +282,7 @@ func (g *Guests) shadowStatus(index cohort.GuestID) *status.Shadow {
 	}
 	r := &s.report
 	out := &status.Shadow{
-		Digest: s.loaded.Digest, Of: g.opts.Shadow.Versions, Compared: r.Compared, Missed: s.missed,
+		Digest: s.loaded.Digest, Beside: s.beside, Of: g.opts.Shadow.Versions, Compared: r.Compared, Missed: s.missed,
 		Same: r.Same, Differ: r.Differ, NewRejects: r.NewRejects, OldRejected: r.OldRejected, Differences: g.differences(s),
 	}
 	for i := range r.First {

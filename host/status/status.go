@@ -91,9 +91,10 @@ type Guest struct {
 	Judged   []Judgement   `json:"judged,omitempty"`   // the modules that lie beside the file
 }
 
-// Shadow is a module that converts beside the newest generation and is compared with it, or was and is not taken.
+// Shadow is a module that converts beside the newest generation and is compared with it, or that was compared last.
 type Shadow struct {
 	Digest      string `json:"digest"`       // SHA-256 in hexadecimal
+	Beside      string `json:"beside"`       // the digest of the one that it is compared with
 	Of          int    `json:"of"`           // versions that are to be compared
 	Compared    int    `json:"compared"`     // versions
 	Missed      int    `json:"missed"`       // versions that it was not shown, since it was busy

@@ -59,7 +59,7 @@ func (p *Pair) compare(ctx context.Context, o Options, other *installer.Installe
 	mine, theirs := sides[0].e, sides[1].e
 	p.Snapshot, p.Other = mine.Snapshot, theirs.Snapshot
 	if mine.Snapshot != theirs.Snapshot || !slices.Equal(mine.Ledger, theirs.Ledger) {
-		p.Apart = fmt.Sprintf("they stand at snapshots %d and %d, with %d and %d versions ahead: pause both, or wait until both have everything", mine.Snapshot, theirs.Snapshot, len(mine.Ledger), len(theirs.Ledger))
+		p.Apart = fmt.Sprintf("they stand at snapshots %d and %d, with %d and %d versions ahead: let both install all of the log while nobody writes to it", mine.Snapshot, theirs.Snapshot, len(mine.Ledger), len(theirs.Ledger))
 		return nil
 	}
 	if p.Apart = sides[0].unreplayable(); p.Apart != "" {

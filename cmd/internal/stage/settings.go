@@ -35,6 +35,9 @@ type Settings struct {
 			Versions    int `yaml:"versions,omitempty"`
 			Differences int `yaml:"differences,omitempty"`
 		} `yaml:"shadow,omitempty"`
+		Probation struct {
+			Versions int `yaml:"versions,omitempty"`
+		} `yaml:"probation,omitempty"`
 	} `yaml:"guests"`
 	Installer struct {
 		Lanes    int `yaml:"lanes,omitempty"`

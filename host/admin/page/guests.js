@@ -30,7 +30,7 @@ function Guest({ name, of: all }) {
 		${may('deployer') && converting && html`<p class="buttons"><${Ask} of=${upload(converting)} /><${Ask} of=${rollback(converting, ranges, all.events || [])} /></p>`}
 		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
-		${newest?.shadow && html`<${Shadow} of=${newest.shadow} />`}
+		${newest?.shadow && html`<${Shadow} of=${newest.shadow} taken=${newest.shadow.digest === newest.digest} />`}
 		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
 			<td class="number">${r.held > 1 && `${r.held} of `}${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
 	</section>`;
@@ -43,17 +43,17 @@ function wanted(guest, ranges, events) { // the newest event is the first
 	return last && { guest, digest: last.digest };
 }
 
-// Shadow is a module that is compared before it converts, with the first versions of which it makes something else.
-function Shadow({ of: s }) {
+// Shadow is a module that is compared before it converts, or was, with the first versions of which it makes something else.
+function Shadow({ of: s, taken }) {
 	const different = s.differ + s.new_rejects; // what it alone converts speaks for it
-	return html`<h3>In shadow: <${Digest} of=${s.digest} /></h3>
+	return html`<h3>${taken ? 'Compared before it was taken' : 'In shadow'}: <${Digest} of=${s.digest} />, beside <${Digest} of=${s.beside} /></h3>
 		<p><meter aria-label="compared" value=${s.compared} max=${Math.max(1, s.of)}></meter> ${count(s.compared)} of ${plural(s.of, 'version')} compared${s.missed > 0 && html`, ${count(s.missed)} missed: it was busy`}</p>
 		<p><${State} is=${different ? 'odd' : 'good'}>${count(s.same)} same, ${count(s.differ)} differ, ${count(s.new_rejects)} it rejects, ${count(s.old_rejected)} the other rejects<//></p>
 		${s.differences && html`<p>What differs is <code class="break">${s.differences}</code>, as <code>guests.shadow.expected</code> takes it.</p>`}
 		${(s.first || []).map((d) => html`<details key=${d.version} class="difference"><summary>Version ${d.version}: ${d.what}</summary>
 			<p>Version <${Version} of=${d.version} />, xid <code class="break">${d.xid}</code></p>
 			<h4>Statemap</h4><${Text} of=${d.statemap.endsWith('…') ? d.statemap : pretty(d.statemap)} label=${`Statemap of ${d.version}`} />
-			<div class="two"><div><h4>The module that converts</h4><${Outcome} of=${d.old} label=${`Old, ${d.version}`} /></div><div><h4>The new one</h4><${Outcome} of=${d.new} label=${`New, ${d.version}`} /></div></div></details>`)}`;
+			<div class="two"><div><h4>The one beside</h4><${Outcome} of=${d.old} label=${`Old, ${d.version}`} /></div><div><h4>The new one</h4><${Outcome} of=${d.new} label=${`New, ${d.version}`} /></div></div></details>`)}`;
 }
 
 const Events = ({ of }) => html`<section class="card" aria-labelledby="events"><h2 id="events">What became of the modules</h2>${of.length === 0 ? html`<p class="faint">Nothing yet.</p>` : html`<${Table} caption="What became of the modules" heads=${['at', 'guest', 'module', 'became', '#from', 'by', 'why']}>
