@@ -162,6 +162,43 @@ func TestAnIdleHostNoticesADeadDatabase(t *testing.T) {
 	}
 }
 
+// A database that is set to be read-only under a running host is named as such, by the owner as by one that stands by, and
+// the host goes on when it takes something again.
+func TestADatabaseThatBecomesReadOnlyIsNamed(t *testing.T) {
+	b := newBank(t, 5)
+	r := b.start()
+	b.reaches(b.traffic(10, 5))
+	b.exec("set default_transaction_read_only = off") // of this session, which is to undo it
+	takes := func(is string) {
+		b.exec("alter system set default_transaction_read_only = " + is)
+		b.exec("select pg_reload_conf()")
+	}
+	takes("on")
+	defer takes("off")
+	last := b.traffic(10, 5)
+	r.becomes("database_unavailable")
+	r.shows("/readyz", "the database is a standby or read-only")
+	takes("off")
+	b.reaches(last)
+	r.becomes("")
+}
+
+// What a host needs beside the tables that it installs into, and cannot read or write, it says in a line each, once.
+func TestWhatAHostCannotReadBesideIsLogged(t *testing.T) {
+	b := newBank(t, 5)
+	r := b.start()
+	b.reaches(b.traffic(10, 5))
+	b.exec("alter table ichor.request rename to requests; alter table ichor.beat rename to beats")
+	b.logs(`msg="operators' requests cannot be read; it is tried again"`)
+	b.logs(`msg="the beat is interrupted; it is tried again"`)
+	b.exec("alter table ichor.requests rename to request; alter table ichor.beats rename to beat")
+	b.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'it is read again')")
+	r.becomes("paused")
+	if got := b.log.text(); strings.Count(got, "is tried again") != 2 {
+		t.Errorf("want a line for each:\n%s", got)
+	}
+}
+
 // SIGTERM ends a host with success in whatever it waits, also in a start that gets no answer.
 func TestAHostThatIsToldToStopWhileItWaitsEndsWell(t *testing.T) {
 	for name, wait := range map[string]func(*bank){

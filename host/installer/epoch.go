@@ -128,3 +128,16 @@ func (in *Installer) fencedBy(ctx context.Context, conn *pgx.Conn) error {
 	}
 	return &Error{Class: Fenced, Code: codeFenced, Err: fmt.Errorf("epoch %d is over: %s owns the cohort, with epoch %d", in.own.epoch, owner, epoch)}
 }
+
+// owns returns nil where this host has not taken the cohort over, or has and owns it still, and else why not.
+func (in *Installer) owns(ctx context.Context, tx pgx.Tx) error {
+	if in.own.epoch == 0 {
+		return nil
+	}
+	var still bool
+	err := tx.QueryRow(ctx, "select exists (select from ichor.state where epoch = $1 and token = $2)", in.own.epoch, in.own.token).Scan(&still)
+	if err != nil || still {
+		return err
+	}
+	return in.fencedBy(ctx, tx.Conn())
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strings"
 
@@ -39,6 +40,9 @@ const (
 	codeTemplate = "IC008" // the database changed, and a template would not be taken by now: see Look
 )
 
+// codeReadOnly is what a server says that is a standby, or was set to be read-only.
+const codeReadOnly = "25006"
+
 // Error is a failure of the database. It is what every method of a Lane returns.
 type Error struct {
 	Class Class
@@ -71,7 +75,7 @@ func ClassOf(code string) Class {
 		return Broken
 	case codeRequest:
 		return Regressed
-	case "25006", codeClaim:
+	case codeReadOnly, codeClaim:
 		return Transient
 	case "40001", "40P01", "55P03":
 		return Contention
@@ -120,7 +124,8 @@ func failure(err error, doing string) *Error {
 			e.Class = Transient // it is about the session, not about a version
 		}
 	}
-	if e.Class == Transient && pg.Code == codeClaim { // the connection is of no use any more; the next one has the newest claim
+	if e.Class == Transient && (pg.Code == codeClaim || pg.Code == codeReadOnly) {
+		// The connection is of no use any more: the next one has the newest claim, or says that the database takes nothing.
 		e.Lost = true
 	}
 	if lostStatement(pg.Code) {
@@ -216,4 +221,15 @@ func IsTransient(err error) bool {
 	}
 	var e *Error
 	return errors.As(err, &e) && (e.Class == Transient || e.Class == Contention || e.Class == TimedOut)
+}
+
+// again returns the level of a line about what is tried again: a database that is away is an outage, which has its own two
+// lines, and what it says otherwise is said once.
+func again(err error, told *string) slog.Level {
+	e := failure(err, "")
+	if IsTransient(e) || e.Error() == *told {
+		return slog.LevelDebug
+	}
+	*told = e.Error()
+	return slog.LevelWarn
 }

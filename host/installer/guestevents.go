@@ -55,10 +55,14 @@ const (
 )
 
 // AddGuestEvents writes down what became of modules, in their order, all of it or nothing. Their ids are the database's,
-// and so are their times: one that has a time, by this process' clock, is as much earlier than now as that.
+// and so are their times: one that has a time, by this process' clock, is as much earlier than now as that. Of who owned
+// the cohort, and does no more, nothing is written, and the error is of class Fenced.
 func (in *Installer) AddGuestEvents(ctx context.Context, events ...GuestEvent) error {
 	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			if err := in.owns(ctx, tx); err != nil {
+				return err
+			}
 			for i := range events {
 				e, ago := &events[i], time.Duration(0)
 				if !e.At.IsZero() {

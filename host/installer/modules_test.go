@@ -1,6 +1,7 @@
 package installer_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -138,4 +139,24 @@ func TestAnEventHasTheTimeAtWhichItBecameSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want("select round(extract(epoch from now() - at) / 600) from ichor.guest_event order by id", "(6) (0)")
+}
+
+// A host that another superseded writes down nothing of guests any more: the next owner has written what became of them.
+func TestWhoIsSupersededWritesNoGuestEvents(t *testing.T) {
+	b := newBase(t)
+	first, _ := b.take(1)
+	event := installer.GuestEvent{Guest: "bank", Digest: "d", State: installer.GuestArmed, Who: "me"}
+	if err := first.AddGuestEvents(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := b.take(1)
+	event.State = installer.GuestGone
+	if err := first.AddGuestEvents(t.Context(), event); !installer.IsFenced(err) {
+		t.Errorf("the first: %v", err)
+	}
+	event.State = installer.GuestActive
+	if err := errors.Join(second.AddGuestEvents(t.Context(), event), b.installer(1).AddGuestEvents(t.Context(), event)); err != nil {
+		t.Error(err)
+	}
+	b.want("select state from ichor.guest_event order by id", "(armed) (active) (active)")
 }

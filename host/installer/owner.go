@@ -124,12 +124,13 @@ const beatAgain = 50 * time.Millisecond
 // nothing the host does holds it up, and its end is seen at once where the process ends. When the cohort is
 // another host's it beats no more: the lanes say so.
 func (in *Installer) Beat(ctx context.Context, every time.Duration) {
+	told := ""
 	for ctx.Err() == nil {
 		err := in.beat(ctx, every)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		in.log.Debug("the beat is interrupted; it is tried again", "error", err)
+		in.log.Log(ctx, again(err, &told), "the beat is interrupted; it is tried again", "error", err)
 		sleep(ctx, beatAgain)
 	}
 }

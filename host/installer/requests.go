@@ -127,10 +127,11 @@ const (
 // over. It has a connection of its own. While that cannot be had, lanes say what ails the database, and what is asked
 // for stands.
 func (in *Installer) FollowRequests(ctx context.Context, tell func([]Request)) {
+	told := ""
 	for ctx.Err() == nil {
 		err := in.followRequests(ctx, tell)
 		if ctx.Err() == nil {
-			in.log.Debug("operators' requests cannot be read; it is tried again", "error", err)
+			in.log.Log(ctx, again(err, &told), "operators' requests cannot be read; it is tried again", "error", err)
 			sleep(ctx, requestsAgain)
 		}
 	}

@@ -49,7 +49,7 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 		}
 		a, err := g.bring(ctx, b)
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case err != nil && (ctx.Err() != nil || installer.IsFenced(err)): // what is asked for stands, for who owns the cohort
 			return false
 		case err != nil && !IsRefused(err) && installer.IsTransient(err): // it stands, and is tried again
 			g.log.Log(ctx, laterLevel(err), "a guest that is wanted cannot be brought now", "guest", b.Guest, "request", b.Request, "error", err)
@@ -301,13 +301,16 @@ func (g *Guests) writeEvents(ctx context.Context) {
 	if len(events) == 0 {
 		return
 	}
-	if err := g.store.AddGuestEvents(ctx, events...); err != nil {
+	err := g.store.AddGuestEvents(ctx, events...)
+	if err != nil && !installer.IsFenced(err) { // one that another host superseded has nothing to say any more
 		if ctx.Err() == nil {
 			g.log.Log(ctx, laterLevel(err), "what became of a guest is written down later", "error", err)
 		}
 		return
 	}
-	crash.At("event-written")
+	if err == nil {
+		crash.At("event-written")
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.events = slices.Delete(g.events, 0, len(events))

@@ -74,6 +74,9 @@ func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use)
 	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
 		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
 	})
+	if active < 0 { // the host was killed before it wrote that
+		active = notActive(events, u)
+	}
 	if active < 0 {
 		return at, "", ""
 	}
@@ -82,7 +85,7 @@ func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use)
 		return at, who, why
 	}
 	armed := false
-	for i := active; i >= 0; i-- {
+	for i := active; i >= 0; i-- { // events[active] too: it may be what armed it
 		e := &events[i]
 		switch {
 		case e.Guest != u.Guest || e.Digest != u.Digest:
@@ -105,4 +108,21 @@ func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use)
 		}
 	}
 	return at, who, why
+}
+
+// notActive returns the last event that armed a use's module of which none says that it converted since; below 0 for none.
+func notActive(events []installer.GuestEvent, u *cohort.Use) int {
+	armed := -1
+	for i, e := range events {
+		if e.Guest != u.Guest || e.Digest != u.Digest {
+			continue
+		}
+		switch e.State {
+		case installer.GuestArmed:
+			armed = i
+		case installer.GuestActive, installer.GuestBack:
+			armed = -1
+		}
+	}
+	return armed
 }

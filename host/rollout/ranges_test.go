@@ -32,13 +32,14 @@ func TestWhoWantedARange(t *testing.T) {
 	add(event("e", installer.GuestAsked, 0, "ann", "once more"))
 	swap("e", 50) // and another host took over before it converted anything
 	swap("e", 60)
+	add(event("a", installer.GuestArmed, 0, "eve", "e is worse")) // the host was killed before it wrote that it converts
 	var history []cohort.Use
-	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d", 42: "a", 60: "e"} {
+	for from, digest := range []string{1: "a", 5: "b", 9: "c", 14: "b", 20: "a", 30: "d", 42: "a", 60: "e", 70: "a"} {
 		if digest != "" {
 			history = append(history, cohort.Use{Guest: "g", Digest: digest, From: talos.Version(from)})
 		}
 	}
-	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " ", installer.WhoIchor + " d did worse", "ann once more"}
+	want := []string{installer.WhoFile + " ", "ann better", "bob at once", installer.WhoFile + " ", "eve it was better", installer.WhoFile + " ", installer.WhoIchor + " d did worse", "ann once more", "eve e is worse"}
 	for i, r := range Ranges(history, events, "g") {
 		if got := r.Who + " " + r.Reason; got != want[i] {
 			t.Errorf("from %d on: %q, want %q", r.From, got, want[i])

@@ -140,7 +140,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 			return l
 		}
 	}
-	if ctx.Err() == nil && g.refuse(name, digest, err) {
+	if ctx.Err() == nil && !installer.IsFenced(err) && g.refuse(name, digest, err) {
 		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
 		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: g.putBy(ctx, name, digest).who, Reason: err.Error()})
 	}

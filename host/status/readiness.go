@@ -35,6 +35,9 @@ const (
 	PhaseRunning   = Phase("running")
 )
 
+// readOnly is the SQLSTATE of a database that is a standby or takes no writes.
+const readOnly = "25006"
+
 // AllPhases are the phases, in the order in which a host comes to them first.
 var AllPhases = []Phase{PhaseStarting, PhaseSource, PhaseDatabase, PhaseGuests, PhaseReloading, PhaseStandby, PhaseUnowned, PhaseRunning, PhaseStopped}
 
@@ -108,6 +111,8 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	case core.Held > 0:
 		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor quarantine list",
 			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
+	case stalled > stallAfter && core.Reason == replicator.Installing && core.Failure.Code == readOnly: // lanes that read are up
+		return no(DatabaseUnavailable, "%v", core.Failure)
 	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing:
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))
 	case c.Trouble != "" && c.since(c.TroubleAt) > troubleAfter:
