@@ -200,7 +200,7 @@ func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
 	b.reaches(b.pay(5, "0001", "0002"))
 	same, changed := stamped(bankGuest(t), 1), guest.DigestOf(guesttest.Changed(t)).String()
 	b.install("banking", same)
-	r.shows("/v1/status", `"shadow":{"digest":"`+guest.DigestOf(same).String()+`","of":20,"compared":0`)
+	r.shows("/v1/status", `"shadow":{"digest":"`+guest.DigestOf(same).String()+`","beside":"`+guest.DigestOf(bankGuest(t)).String()+`","of":20,"compared":0`)
 	b.reaches(b.pay(30, "0001", "0002"))
 	b.converts(guest.DigestOf(same).String())
 	b.install("banking", guesttest.Changed(t))
