@@ -124,7 +124,7 @@ explore: go ## every turn of small systems (5 minutes); MOST=n takes several fau
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --explore $(if $(MOST),--most $(MOST))
 
-mutants: go ## build bugs of one line into the protocol and have the seeds kill them; writes host/sim/MUTANTS.md (2 minutes)
+mutants: go ## build bugs of one line into the protocol and have the seeds kill them; writes host/sim/MUTANTS.md (4 minutes)
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants --seeds 6000
 

@@ -11,14 +11,6 @@ import (
 // newestDigest is what the history names last.
 const newestDigest = "select digest from ichor.guest_history where not only_version order by from_version desc limit 1"
 
-// drains ends a host in order.
-func (r *running) drains() {
-	r.b.t.Helper()
-	if err := r.drain(); err != nil {
-		r.b.t.Fatal(err)
-	}
-}
-
 // A file that was rolled back and that lies there still does not convert again by a start. When a host saw it come anew and
 // was killed while it checked it, the next host takes it, as that one would have.
 func TestAFileThatCameAnewIsTakenByTheNextHost(t *testing.T) {
@@ -34,17 +26,17 @@ func TestAFileThatCameAnewIsTakenByTheNextHost(t *testing.T) {
 	b.eventually("(done)", "select outcome from ichor.request")
 	b.reaches(b.pay(5, "0001", "0002"))
 	for range 2 {
-		r.drains()
+		r.stopsWell()
 		r = b.start()
 		b.reaches(b.pay(5, "0001", "0002"))
 		b.eventually("("+old+")", newestDigest)
 	}
-	r.drains()
+	r.stopsWell()
 	b.exec("insert into ichor.guest_event (guest, digest, state, who) values ('banking', '" + again + "', 'received', 'the file')")
 	r = b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+again+")", newestDigest)
-	r.drains()
+	r.stopsWell()
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+again+")", newestDigest)
@@ -59,7 +51,7 @@ func TestBesideARefusedFileGoesOnWhatWasWanted(t *testing.T) {
 	b.reaches(b.pay(5, "0001", "0002"))
 	next := stamped(bankGuest(t), 1)
 	r.uploads(next, 200, `"outcome":"done`)
-	r.drains()
+	r.stopsWell()
 	b.install("banking", []byte("no module"))
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -81,7 +73,7 @@ func TestWhatWasTakenBackStaysSoWithoutItsEvent(t *testing.T) {
 	b.eventually("("+old+")", "select digest from ichor.guest_event where state = 'back'")
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+old+")", newestDigest)
-	r.drains()
+	r.stopsWell()
 	b.exec("delete from ichor.guest_event where state in ('back', 'gone')")
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))

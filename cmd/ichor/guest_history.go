@@ -92,7 +92,7 @@ type guestHistoryCommand struct {
 	withFile
 	withJSON
 	Name   string `arg:"" optional:"" help:"The guest's name in the routes; else of all."`
-	Events int    `help:"How many events are shown, the newest (40)." default:"40" placeholder:"N"`
+	Events int    `help:"How many events are shown, the newest (${default})." default:"40" placeholder:"N"`
 }
 
 // guestHistory is the answer of the verb.
