@@ -21,19 +21,26 @@ type Module struct {
 
 // StoreModule keeps a guest's module by its digest, and its signatures beside those that are there.
 // It must be durable before the module's first conversion is installed.
+//
+// Its bytes are megabytes: they are sent only where the database has not got them.
 func (in *Installer) StoreModule(ctx context.Context, m Module) error {
 	return in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `insert into ichor.guest_module as m (digest, name, module, signatures) values ($1, $2, $3, nullif($4, ''))
-			on conflict (digest) do update set stored_at = now(), signatures = (
-				select string_agg(distinct line, E'\n')
-				from unnest(string_to_array(concat_ws(E'\n', m.signatures, excluded.signatures), E'\n')) line where line <> '')`,
-			m.Digest, m.Guest, m.Bytes, strings.TrimSpace(m.Signatures))
+		signatures := strings.TrimSpace(m.Signatures)
+		known, err := conn.Exec(ctx, `update ichor.guest_module m set stored_at = now(), `+withSignatures+` where digest = $1`, m.Digest, signatures)
+		if err == nil && known.RowsAffected() == 0 {
+			_, err = conn.Exec(ctx, `insert into ichor.guest_module as m (digest, signatures, name, module) values ($1, nullif($2, ''), $3, $4)
+				on conflict (digest) do update set stored_at = now(), `+withSignatures, m.Digest, signatures, m.Guest, m.Bytes)
+		}
 		if err != nil {
 			return failure(err, "store the guest's module")
 		}
 		return nil
 	})
 }
+
+// withSignatures sets the signatures to those that are there and the lines of $2.
+const withSignatures = `signatures = (
+	select string_agg(distinct line, E'\n') from unnest(string_to_array(concat_ws(E'\n', m.signatures, $2::text), E'\n')) line where line <> '')`
 
 // Prune removes of a guest what nobody needs, and returns how many modules that were; all of it or nothing. A host that
 // does not own the cohort removes none.
