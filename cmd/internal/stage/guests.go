@@ -30,23 +30,38 @@ type Guests struct {
 func (g *Guests) File() string { return filepath.Join(g.dir, g.Name+".wasm") }
 
 // Place replaces the guest by one that was never placed.
-func (g *Guests) Place() (digest string, err error) { return g.place(len(g.placed)) }
-
-// PlaceInTurn replaces the guest by the next of so many, which come again and again.
-func (g *Guests) PlaceInTurn(of int) (digest string, err error) { return g.place(len(g.placed) % of) }
-
-// place replaces the guest by the one of a number.
-func (g *Guests) place(number int) (digest string, err error) {
-	return g.PlaceOther(Stamped(g.module, number))
+func (g *Guests) Place() (digest string, err error) {
+	return g.PlaceOther(Stamped(g.module, len(g.placed)))
 }
 
-// PlaceOther replaces the guest by another. A host must never see half a file, so it is written beside and
-// renamed.
+// PlaceInTurn replaces the guest by the next of so many, which come again and again. Each is written once, beside the
+// directory, and linked into it from then on: the commits of a database on the same disk wait for the bytes of a new file.
+func (g *Guests) PlaceInTurn(of int) (digest string, err error) {
+	number := len(g.placed) % of
+	module := Stamped(g.module, number)
+	kept := filepath.Join(g.dir+"-in-turn", strconv.Itoa(number))
+	if _, err := os.Stat(kept); err != nil {
+		if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+			return "", fmt.Errorf("place a guest: %w", err)
+		}
+		if err := os.WriteFile(kept, module, 0o644); err != nil {
+			return "", fmt.Errorf("place a guest: %w", err)
+		}
+	}
+	return g.place(module, func(next string) error { return os.Link(kept, next) })
+}
+
+// PlaceOther replaces the guest by another.
 func (g *Guests) PlaceOther(module []byte) (digest string, err error) {
+	return g.place(module, func(next string) error { return os.WriteFile(next, module, 0o644) })
+}
+
+// place replaces the guest by a module. A host must never see half a file, so it is made beside and renamed.
+func (g *Guests) place(module []byte, as func(next string) error) (digest string, err error) {
 	sum := sha256.Sum256(module)
 	digest = hex.EncodeToString(sum[:])
 	next := g.File() + ".next"
-	if err := os.WriteFile(next, module, 0o644); err != nil {
+	if err := as(next); err != nil {
 		return "", fmt.Errorf("place a guest: %w", err)
 	}
 	if err := os.Rename(next, g.File()); err != nil {
