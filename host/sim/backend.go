@@ -38,6 +38,8 @@ type batch struct {
 	tag        bool          // the COMMIT was confirmed
 	state      stateRow      // what the statements read
 	count      int64
+	claim      claim  // that they made
+	of         rowKey // whose claim that is
 }
 
 // statement is one that a backend executes. It may be run again after it waited for a lock.
@@ -45,7 +47,9 @@ type statement struct {
 	name    string
 	version talos.Version // whose it is; 0 is the host's own
 	own     bool          // of the host's, before the first of a version
-	about   [4]int64      // what tells it from another of that name, while exploring
+	fence   fence         // while exploring, what it compares with the fence, or writes there
+	owner   int           // and of a take-over one more than the host's number
+	about   [2]int64      // and what else tells it from another of that name
 	run     func(b *batch, t *transaction) answer
 }
 

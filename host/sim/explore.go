@@ -126,7 +126,8 @@ func (e *exploration) name() string {
 // These are its bounds. What a host does by itself is done at once: it reads the log, converts, begins a
 // job. A transaction is two steps: all up to its COMMIT, as far as the locks let it, and the COMMIT. A
 // deadline of a core comes when its host has nothing else to wait for, and a lock is waited for too long
-// when nothing else can happen.
+// when nothing else can happen. What comes to the same whatever else happens is done at once: see certain. A server
+// that no host is connected to any more is left as it is.
 type explorer struct {
 	*exploration
 	scenario *scenario
@@ -302,7 +303,51 @@ func (x *explorer) settle(w *world) {
 				again = true
 			}
 		}
+		for _, s := range w.servers {
+			for _, b := range slices.Clone(s.backends) {
+				for !b.dead && b.certain() {
+					b.step(w.now)
+					again = true
+				}
+			}
+		}
 	}
+}
+
+// certain reports whether what a backend does next comes to the same whatever else happens before it, and nobody else
+// can tell when it does: then it is done at once.
+//
+// That is a statement that the fence refuses, because another host has taken over: no epoch comes back. Where the client is
+// gone it is also one that the fence refuses because of a later connection, and one that only reads.
+func (b *backend) certain() bool {
+	if len(b.queue) == 0 {
+		return b.gone && !b.deaf && (b.open == nil || len(b.open.locks) == 0)
+	}
+	if b.waits || b.open != nil && len(b.open.locks) > 0 {
+		return false
+	}
+	x := b.queue[0]
+	next := x.statements[0]
+	if next.name == "begin" {
+		if len(x.statements) == 1 {
+			return b.gone
+		}
+		next = x.statements[1]
+	}
+	if next.fence.token == 0 {
+		return false
+	}
+	t, trial := &transaction{backend: b, seen: len(b.server.commits)}, *x
+	a := next.run(&trial, t)
+	t.release()
+	b.waits = false
+	switch {
+	case a.code != "":
+		return a.code == codeFenced || b.gone && a.code == codeClaim
+	case a == done:
+		return b.gone && len(x.statements) == 1 && len(t.writes) == 0
+	}
+	return false
 }
 
 // goesOn takes the next step that a host does by itself; false when there is none.
@@ -352,6 +397,9 @@ func (x *explorer) moves(w *world) []move {
 	}
 	add := func(t turn) { all = append(all, move{turn: t, fault: -1}) }
 	for _, s := range w.servers {
+		if w.left(s) {
+			continue
+		}
 		for _, b := range s.backends {
 			if b.ready(w.now) {
 				add(turn{kind: turnBackend, back: b})
@@ -390,7 +438,7 @@ func (x *explorer) moves(w *world) []move {
 func (x *explorer) waiting(w *world) bool {
 	for _, s := range w.servers {
 		for _, b := range s.backends {
-			if b.waits {
+			if b.waits && !w.left(s) {
 				return true
 			}
 		}

@@ -13,11 +13,12 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 		{"one key", 2, [exploreKinds]int{exploreFailOver: 1}, 0},
 		{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 0},
 		{"held", 1, [exploreKinds]int{exploreCut: 1}, 0},
+		{"two versions", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, 2000},
 	} {
 		x := e.explorer()
 		next := map[uint64][]uint64{}
 		ways := 0
-		for paths := [][]int{nil}; len(paths) > 0; {
+		for paths := [][]int{nil}; len(paths) > 0 && (e.most == 0 || len(next) < e.most); {
 			path := paths[0]
 			paths = paths[1:]
 			w, moves := x.replay(path)

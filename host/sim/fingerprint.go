@@ -18,6 +18,12 @@ type fingerprint struct {
 	sum   uint64
 	now   int64 // ns
 	met   map[place]uint64
+
+	primary *server          // what the rows of a fence have counts from where its rows are
+	alone   bool             // no host is connected to another server, nor will be
+	hosts   [2]uint64        // which of the two comes first, by their numbers
+	tokens  map[token]uint64 // the how manieth each is that was met
+	lane    rowKey           // the row of the lane that is added, or the state's
 }
 
 // place is what a pointer leads to: a struct and its first field have one address.
@@ -39,7 +45,7 @@ type plan struct {
 var idle = map[string]bool{
 	"replicator.step.stats": true, "replicator.step.out": true, "replicator.step.jitter": true, "replicator.Options.Seed": true,
 	"queue.Queue.tooLow": true, "queue.Queue.keyWaits": true, "queue.conflicts.spare": true, "queue.Entry.Journey": true,
-	"sim.host.skew": true, "sim.host.starts": true, "sim.host.asks": true, "sim.lane.deadline": true, "sim.reader.asks": true,
+	"sim.host.skew": true, "sim.host.starts": true, "sim.host.asks": true, "sim.host.number": true, "sim.lane.deadline": true, "sim.reader.asks": true,
 }
 
 // instant is what lies between instants and all other numbers: the clocks of an exploration are years after 1970.
@@ -70,6 +76,27 @@ func (p plans) of(t reflect.Type) *plan {
 }
 
 func (p plans) adder(t reflect.Type) func(f *fingerprint, at unsafe.Pointer) {
+	switch t {
+	case reflect.TypeFor[epoch]():
+		return func(f *fingerprint, at unsafe.Pointer) { f.mix(f.epoch(*(*epoch)(at))) }
+	case reflect.TypeFor[token]():
+		return func(f *fingerprint, at unsafe.Pointer) { f.mix(f.token(*(*token)(at))) }
+	case reflect.TypeFor[claim]():
+		return func(f *fingerprint, at unsafe.Pointer) {
+			if c := *(*claim)(at); c != 0 { // without a connection there is none
+				f.mix(1, f.claim(c, f.lane))
+				return
+			}
+			f.mix(0)
+		}
+	case reflect.TypeFor[lane]():
+		fields := p.fields(t)
+		return func(f *fingerprint, at unsafe.Pointer) {
+			f.lane = laneKey((*lane)(at).number)
+			fields(f, at)
+			f.lane = stateKey
+		}
+	}
 	switch t.Kind() {
 	case reflect.Bool, reflect.Uint8:
 		return func(f *fingerprint, at unsafe.Pointer) { f.mix(uint64(*(*uint8)(at))) }

@@ -11,12 +11,15 @@ import (
 
 // ownership is what a host knows of the epoch that it took.
 type ownership struct {
-	epoch, token int64
-	timeline     int64
+	epoch    epoch
+	token    token
+	timeline int64
 }
 
 // holds reports whether a row has the epoch and the token of the take-over.
-func (own *ownership) holds(epoch, token int64) bool { return epoch == own.epoch && token == own.token }
+func (own *ownership) holds(epoch epoch, token token) bool {
+	return epoch == own.epoch && token == own.token
+}
 
 // update is an UPDATE of one row whose condition holds: locked, or else not found.
 func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found bool, a answer) {
@@ -27,9 +30,17 @@ func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found
 	return row, a == done, a
 }
 
+// fence is what a statement compares with a row of the fence, or writes there; the zero value is nothing.
+type fence struct {
+	token token
+	claim claim
+	of    rowKey // whose claim that is
+	has   bool   // a claim
+}
+
 // advance is ichor.advance.
-func advance(own *ownership, claim int64, g *queue.Group) statement {
-	return statement{name: "advance", own: true, about: [4]int64{own.token, claim, int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
+func advance(own *ownership, claim claim, g *queue.Group) statement {
+	return statement{name: "advance", own: true, fence: fence{own.token, claim, stateKey, true}, about: [2]int64{int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		unmoved := func(snapshot talos.Version) bool { return snapshot == g.From }
 		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && unmoved(s.snapshot) })
@@ -88,7 +99,7 @@ func (t *transaction) deleteLedger(upTo talos.Version) (n int, a answer) {
 }
 
 // fenceLane holds a lane's row to the end of the transaction.
-func fenceLane(t *transaction, own *ownership, lane int, claim int64) (bool, answer) {
+func fenceLane(t *transaction, own *ownership, lane int, claim claim) (bool, answer) {
 	row, found, a := update(t, laneKey(lane), func(l laneRow) bool {
 		return own.holds(l.epoch, l.token) && l.claim == claim
 	})
@@ -99,8 +110,8 @@ func fenceLane(t *transaction, own *ownership, lane int, claim int64) (bool, ans
 }
 
 // ahead is ichor.ahead.
-func ahead(own *ownership, lane int, claim int64, g *queue.Group) statement {
-	return statement{name: "ahead", own: true, about: [4]int64{own.token, claim, int64(lane), int64(g.Entries[0].Version)}, run: func(_ *batch, t *transaction) answer {
+func ahead(own *ownership, lane int, claim claim, g *queue.Group) statement {
+	return statement{name: "ahead", own: true, fence: fence{own.token, claim, laneKey(lane), true}, about: [2]int64{int64(lane), int64(g.Entries[0].Version)}, run: func(_ *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a != done {
 			return a
@@ -132,7 +143,7 @@ func ahead(own *ownership, lane int, claim int64, g *queue.Group) statement {
 // enterHistory enters a row of the guest history, unless it is there.
 func enterHistory(from talos.Version, only bool, digest int) statement {
 	key := historyKey(from, only)
-	return statement{name: "use", own: true, about: [4]int64{key.id, int64(digest)}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "use", own: true, about: [2]int64{key.id, int64(digest)}, run: func(_ *batch, t *transaction) answer {
 		if _, there := get[historyRow](t, key); there {
 			return done
 		}
@@ -146,7 +157,7 @@ func enterHistory(from talos.Version, only bool, digest int) statement {
 
 // endQuarantine ends a version's quarantine.
 func endQuarantine(v talos.Version, how string) statement {
-	return statement{name: "end " + how, own: true, about: [4]int64{int64(v)}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "end " + how, own: true, about: [2]int64{int64(v)}, run: func(_ *batch, t *transaction) answer {
 		row, found, a := update(t, quarantined(v), func(q quarantineRow) bool { return q.held })
 		if found {
 			row.held, row.resolved = false, how
@@ -158,8 +169,8 @@ func endQuarantine(v talos.Version, how string) statement {
 }
 
 // fenceQuarantine is the fence of Lane.Quarantine.
-func fenceQuarantine(own *ownership, lane int, claim int64) statement {
-	return statement{name: "fence", own: true, about: [4]int64{own.token, claim, int64(lane)}, run: func(x *batch, t *transaction) answer {
+func fenceQuarantine(own *ownership, lane int, claim claim) statement {
+	return statement{name: "fence", own: true, fence: fence{own.token, claim, laneKey(lane), true}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a == done && !found {
 			return fail(t.backend.server.fencedBy(own))
@@ -170,7 +181,7 @@ func fenceQuarantine(own *ownership, lane int, claim int64) statement {
 
 // enterQuarantine writes a row of the quarantine.
 func enterQuarantine(v talos.Version, held bool) statement {
-	return statement{name: "record", own: true, about: [4]int64{int64(v), int64(bit(held))}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "record", own: true, about: [2]int64{int64(v), int64(bit(held))}, run: func(_ *batch, t *transaction) answer {
 		a := t.lock(quarantined(v))
 		if a == done {
 			row, _ := get[quarantineRow](t, quarantined(v))
@@ -201,7 +212,7 @@ func (s *server) fencedBy(own *ownership) string {
 }
 
 // takeEpoch is the transaction of a take-over.
-func takeEpoch(token int64, owner, lanes int) []statement {
+func takeEpoch(token token, owner, lanes int) []statement {
 	insert := statement{name: "insert state", run: func(_ *batch, t *transaction) answer {
 		if _, there := get[stateRow](t, stateKey); there {
 			return done
@@ -213,7 +224,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 		}
 		return a
 	}}
-	raise := statement{name: "raise epoch", about: [4]int64{token, int64(owner)}, run: func(x *batch, t *transaction) answer {
+	raise := statement{name: "raise epoch", fence: fence{token: token}, owner: owner + 1, run: func(x *batch, t *transaction) answer {
 		s, _, a := update(t, stateKey, func(stateRow) bool { return true })
 		if a == done {
 			s.epoch, s.token, s.claim, s.owner = s.epoch+1, token, s.claim+1, owner
@@ -251,7 +262,7 @@ func takeEpoch(token int64, owner, lanes int) []statement {
 
 // renewLane raises the claim of a lane's row, so that an earlier connection cannot commit any more.
 func renewLane(own *ownership, lane int) statement {
-	return statement{name: "renew lane", about: [4]int64{own.token, int64(lane)}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew lane", fence: fence{token: own.token}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
 		row, found, a := update(t, laneKey(lane), func(l laneRow) bool { return own.holds(l.epoch, l.token) })
 		switch {
 		case a != done:
@@ -263,14 +274,14 @@ func renewLane(own *ownership, lane int) statement {
 		}
 		row.claim++
 		t.put(laneKey(lane), row)
-		x.count = row.claim
+		x.claim, x.of = row.claim, laneKey(lane)
 		return done
 	}}
 }
 
 // renewState does the same for the state's row when a frontier group is in doubt, and reads it.
 func renewState(own *ownership, inDoubt bool) statement {
-	return statement{name: "renew state", about: [4]int64{own.token, int64(bit(inDoubt))}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew state", fence: fence{token: own.token}, about: [2]int64{int64(bit(inDoubt))}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		if !inDoubt {
 			if x.state, _ = get[stateRow](t, stateKey); !mine(x.state) {
@@ -294,7 +305,7 @@ func renewState(own *ownership, inDoubt bool) statement {
 
 // countLedger counts which versions of a group the ledger has.
 func countLedger(g *queue.Group) statement {
-	return statement{name: "count ledger", about: [4]int64{int64(g.Entries[0].Version), int64(len(g.Entries))}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "count ledger", about: [2]int64{int64(g.Entries[0].Version), int64(len(g.Entries))}, run: func(x *batch, t *transaction) answer {
 		for _, e := range g.Entries {
 			if _, there := t.backend.server.rows[ledgerKey(e.Version)]; there {
 				x.count++
@@ -306,7 +317,7 @@ func countLedger(g *queue.Group) statement {
 
 // ask is a beat.
 func ask(own *ownership) statement {
-	return statement{name: "beat", about: [4]int64{own.token}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "beat", fence: fence{token: own.token}, run: func(_ *batch, t *transaction) answer {
 		if s := read[stateRow](t.backend.server, stateKey); !own.holds(s.epoch, s.token) {
 			return fail(t.backend.server.fencedBy(own))
 		}

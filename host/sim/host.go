@@ -21,7 +21,7 @@ type host struct {
 	trace  *replicator.Trace
 
 	own        ownership
-	stateClaim int64
+	stateClaim claim
 	lanes      []*lane
 	answers    [][]replicator.Event // to the core, in the order of the channel
 

@@ -22,7 +22,7 @@ type lane struct {
 	follows  bool                // what a chained group follows is under way, or was committed
 	conn     *backend            // nil for no connection
 	former   *backend            // of the connection before
-	claim    int64               // of the lane's row
+	claim    claim               // of the lane's row
 	claimed  bool                // while it connects: it has the claim
 	tries    int                 // to take the fence
 	deadline int64               // of the job, or the oldest group
@@ -320,7 +320,7 @@ func (l *lane) renewed(job *replicator.Connect) {
 	case x.code != "":
 		l.lost(failureOf(x.code, false), false)
 	case !l.claimed:
-		l.claim, l.claimed = x.count, true
+		l.claim, l.claimed = x.claim, true
 		rest := []statement{renewState(l.owner(), frontier)}
 		if job.Doubt != nil && !frontier {
 			rest = append(rest, countLedger(job.Doubt))

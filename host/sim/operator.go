@@ -140,7 +140,7 @@ func (w *world) restore() {
 // answerRequest writes what a host says to a request. One that is ended stays as it is, and one that the server
 // does not have was asked of another.
 func answerRequest(a replicator.Answer) statement {
-	return statement{name: "answer", own: true, about: [4]int64{a.Request, int64(a.Reply)}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "answer", own: true, about: [2]int64{a.Request, int64(a.Reply)}, run: func(_ *batch, t *transaction) answer {
 		if _, there := get[requestRow](t, requestKey(a.Request)); !there && a.Reply != replicator.ReplyTaken {
 			return fail(codeRegressed)
 		}

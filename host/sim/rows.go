@@ -42,17 +42,30 @@ func historyKey(from talos.Version, only bool) rowKey {
 	return rowKey{tableHistory, id}
 }
 
+// What the rows of the fence have: two of them are compared, and the next is one more.
+type (
+	epoch int64
+	token int64 // the same or not
+	claim int64
+)
+
 // The rows, as far as they matter.
 type (
 	stateRow struct {
-		epoch, token, claim int64
-		owner               int
-		snapshot            talos.Version
-		resume              talos.Position // 0 is null
-		anchor              talos.Position
+		epoch    epoch
+		token    token
+		claim    claim
+		owner    int
+		snapshot talos.Version
+		resume   talos.Position // 0 is null
+		anchor   talos.Position
 	}
-	cohortRow     struct{ version talos.Version }
-	laneRow       struct{ epoch, token, claim int64 }
+	cohortRow struct{ version talos.Version }
+	laneRow   struct {
+		epoch epoch
+		token token
+		claim claim
+	}
 	ledgerRow     struct{}
 	historyRow    struct{ digest int }
 	quarantineRow struct {

@@ -21,8 +21,7 @@ type server struct {
 	effects  map[talos.Version]int
 	digests  map[talos.Version]int
 	commits  []commit
-	taken    int    // after how many commits it was taken over last
-	sum      uint64 // of all rows, while exploring
+	taken    int // after how many commits it was taken over last
 	backends []*backend
 	pids     int
 	down     bool  // it takes no connections, and has none
@@ -34,7 +33,6 @@ type server struct {
 type commit struct {
 	before  []change
 	effects []effect
-	sum     uint64 // of all rows before it, while exploring
 }
 
 // change is a row before or after it was written; nil is none.
@@ -73,7 +71,7 @@ func (s *server) promote(number, lost int) *server {
 	c := &server{
 		world: s.world, number: number, timeline: int64(number) + 1,
 		rows: maps.Clone(s.rows), changed: map[rowKey]int{}, locks: map[rowKey]*transaction{}, ledger: slices.Clone(s.ledger), requests: slices.Clone(s.requests),
-		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits), sum: s.sum,
+		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits),
 	}
 	for range lost {
 		last := c.commits[len(c.commits)-1]
@@ -91,9 +89,6 @@ func (s *server) promote(number, lost int) *server {
 // set changes a committed row, and returns what it was.
 func (s *server) set(key rowKey, row any) (before any) {
 	before = s.rows[key]
-	if s.world.exploring {
-		s.sum ^= mixRow(key, before) ^ mixRow(key, row)
-	}
 	if row == nil {
 		delete(s.rows, key)
 	} else {
@@ -178,7 +173,7 @@ func (t *transaction) release() {
 // commit makes a transaction's writes durable, and has them checked.
 func (t *transaction) commit() {
 	s := t.backend.server
-	c := commit{effects: t.effects, sum: s.sum}
+	c := commit{effects: t.effects}
 	for _, w := range t.writes {
 		c.before = append(c.before, change{w.key, s.set(w.key, w.row)})
 		s.changed[w.key] = len(s.commits) + 1

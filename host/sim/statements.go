@@ -17,7 +17,7 @@ func (c *conversion) Bytes() int { return c.candidate.size }
 // the account has this version or a later one.
 func write(w *world, c *candidate, i int) statement {
 	key := accountKey(c.writes[i])
-	return statement{name: "update", version: c.version, about: [4]int64{key.id}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "update", version: c.version, about: [2]int64{key.id}, run: func(_ *batch, t *transaction) answer {
 		if code := w.refuses(t.backend.server, c); code != "" {
 			return fail(code)
 		}
@@ -48,7 +48,7 @@ func (w *world) refuses(s *server, c *candidate) string {
 
 // enter is the insert into the table that has no key: once for each time that the version is installed.
 func enter(v talos.Version, digest int) statement {
-	return statement{name: "insert effect", version: v, about: [4]int64{int64(digest)}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "insert effect", version: v, about: [2]int64{int64(digest)}, run: func(_ *batch, t *transaction) answer {
 		t.effects = append(t.effects, effect{v, digest})
 		return done
 	}}

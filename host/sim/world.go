@@ -30,7 +30,7 @@ type world struct {
 	checker     *checker
 	failOvers   int // that lost commits or not
 	takeovers   int
-	lastToken   int64
+	lastToken   token
 	lastRequest int64
 	cares       bool // somebody ends in the end what waits for ever
 
@@ -76,7 +76,7 @@ func (w *world) populate() {
 func (w *world) primary() *server { return w.servers[len(w.servers)-1] }
 
 // token is the random number of a take-over.
-func (w *world) token() int64 {
+func (w *world) token() token {
 	w.lastToken++
 	return w.lastToken
 }
