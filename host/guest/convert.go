@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -59,7 +60,7 @@ func (g *Generation) convertWithin(ctx context.Context, records []Record, into *
 // somewhere below suspect; until it is found, or the calls succeed, each batch takes half of what is
 // left below suspect, or one where the failed call was dear: halves that fail would burn as much again each time.
 func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, into *Conversions, budget *int64, bytes int) error {
-	suspect, reason, dear := 0, "pool", false
+	suspect, dear := 0, false
 	for from := 0; from < len(records); {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -75,7 +76,7 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 			to = from + (suspect-from+1)/2
 		}
 		fresh := s.in == nil
-		if err := s.ready(ctx, g, reason); err != nil {
+		if err := s.ready(ctx, g, cmp.Or(s.lost, madeForPool)); err != nil {
 			return err
 		}
 		g.fill(s, records, into.Results, from, to)
@@ -97,11 +98,10 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 				return nil
 			}
 		case !errors.As(err, &fault):
-			s.discard()
+			s.discard(madeForStop)
 			return err
 		default:
-			s.discard()
-			reason = "fault"
+			s.discard(madeForFault)
 			into.Faults++
 			below := suspect
 			g.own.fault(fault.Kind)

@@ -56,6 +56,7 @@ type Generation struct {
 // slot is one place in the pool: an instance, nil until it is needed, and the buffers of its calls.
 type slot struct {
 	in    *instance
+	lost  string // why it has no instance any more, for the metrics; empty before it had one
 	build abi.InputBuilder
 	batch batch
 }
@@ -169,8 +170,8 @@ func (g *Generation) acquire(ctx context.Context) (*slot, error) {
 func (g *Generation) release(s *slot) {
 	if s.in != nil {
 		g.own.memory.Set(float64(s.in.memory.Size()))
-		if s.in.outgrown() {
-			s.discard()
+		if why := s.in.outgrown(); why != "" {
+			s.discard(why)
 		}
 	}
 	g.slots <- s
@@ -184,10 +185,11 @@ func (s *slot) ready(ctx context.Context, g *Generation, reason string) (err err
 	return err
 }
 
-func (s *slot) discard() {
+// discard closes the slot's instance; why is what the next one is made for.
+func (s *slot) discard(why string) {
 	if s.in != nil {
 		s.in.close()
-		s.in = nil
+		s.in, s.lost = nil, why
 	}
 }
 

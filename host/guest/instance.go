@@ -265,11 +265,16 @@ func (in *instance) prepare(first *Record, items int) {
 	in.random = seed(in.generation.digest, uint64(first.Version))
 }
 
-// outgrown reports whether the instance is replaced by a new one, which frees whatever wazero or the
-// guest has kept for each call: its memory has grown to the high-water mark, or it has done enough.
-func (in *instance) outgrown() bool {
-	o := &in.generation.options
-	return in.memory.Size() >= o.HighWaterPages*pageSize || in.calls >= o.mostCalls || in.burnt >= o.mostBurnt
+// outgrown says why the instance is replaced by a new one, which frees whatever wazero or the guest has kept
+// for each call: its memory has grown to the high-water mark, or it has done enough. It is empty for one that goes on.
+func (in *instance) outgrown() string {
+	switch o := &in.generation.options; {
+	case in.memory.Size() >= o.HighWaterPages*pageSize:
+		return madeForMemory
+	case in.calls >= o.mostCalls || in.burnt >= o.mostBurnt:
+		return madeForAge
+	}
+	return ""
 }
 
 const pageSize = 1 << 16

@@ -148,7 +148,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 		return fmt.Errorf("make host modules: %w", err)
 	}
 	s := g.newSlot()
-	if err := s.ready(ctx, g, "load"); err != nil {
+	if err := s.ready(ctx, g, madeForLoad); err != nil {
 		return g.refuse(StepInstantiate, "it does not come up", "", err)
 	}
 	did(StepInstantiate)
@@ -166,7 +166,7 @@ func (g *Generation) start(ctx context.Context, binary []byte, passed bool) erro
 	g.slots <- s
 	for range g.options.Instances - 1 {
 		s := g.newSlot()
-		if err := s.ready(ctx, g, "load"); err != nil {
+		if err := s.ready(ctx, g, madeForLoad); err != nil {
 			return g.refuse(StepInstantiate, "it came up once and not again", "", err)
 		}
 		g.slots <- s

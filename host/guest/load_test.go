@@ -194,16 +194,34 @@ func TestPoolWaitEndsWithItsContext(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	g, err := guest.Load(context.Background(), "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t)}, slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
+	g, err := guest.Load(context.Background(), "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, CacheDir: guesttest.CacheDir(t), LogCall: 3 * guest.DefaultLogLine, MemoryPages: 1024, HighWaterPages: 512}, slog.New(slog.DiscardHandler), guest.NewMetrics(registry))
 	if err != nil {
 		t.Fatal(err)
 	}
-	convert(t, g, record(1, item("ECHO", `1`)), record(2, item("SKIP", `1`)), record(3, item("REJECT", `1`)), record(4, item("ECHO", `}`)))
-	convert(t, g, record(5, item("EXIT", `1`)))
+	var fuel int64
+	for _, records := range [][]guest.Record{
+		{record(1, item("ECHO", `1`)), record(2, item("SKIP", `1`)), record(3, item("REJECT", `1`)), record(4, item("ECHO", `}`))},
+		{record(5, item("EXIT", `1`))},
+		{record(6, item("LOG", `1`))},
+		{record(7, item("KEEP", `1`))},
+		{record(8, item("KEEP", `1`))},
+		{record(9, item("KEEP", `1`))},
+		{record(10, item("ECHO", `1`))},
+	} {
+		var into guest.Conversions
+		if err := g.Convert(t.Context(), records, &into); err != nil {
+			t.Fatal(err)
+		}
+		fuel += into.Fuel
+	}
+	if fuel == 0 {
+		t.Error("no fuel was burnt")
+	}
 	got := counters(t, registry)
 	want := map[string]float64{
 		"faults_total exit": 1, "rejects_total guest_fault": 1, "rejects_total guest_reject": 1, "rejects_total payload": 1,
-		"versions_total converted": 1, "versions_total rejected": 3, "versions_total skipped": 1, "instances_total load": 1,
+		"versions_total converted": 6, "versions_total rejected": 3, "versions_total skipped": 1, "instances_total load": 1, "instances_total fault": 1, "instances_total memory": 1,
+		"fuel_total": float64(fuel), "log_lines_total kept": 3, "log_lines_total dropped": 298,
 	}
 	for name, value := range want {
 		if got[name] != value {
@@ -271,11 +289,13 @@ func counters(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	values := make(map[string]float64)
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
+			name := strings.TrimPrefix(f.GetName(), "ichor_guest_")
 			for _, label := range m.GetLabel() {
-				if name := label.GetName(); name != "guest" && name != "digest" {
-					values[strings.TrimPrefix(f.GetName(), "ichor_guest_")+" "+label.GetValue()] = m.GetCounter().GetValue()
+				if by := label.GetName(); by != "guest" && by != "digest" {
+					name += " " + label.GetValue()
 				}
 			}
+			values[name] = m.GetCounter().GetValue()
 		}
 	}
 	return values

@@ -20,7 +20,8 @@ var (
 	versionsRejected = metric.Definition{Name: "ichor_guest_rejects_total", Kind: metric.Counter, Unit: "versions", Labels: []string{"guest", "digest", "class"},
 		Help: "Versions rejected, by class.", From: "the generation", Advice: "As for faults; a class that comes with a new digest is that module's."}
 	instancesMade = metric.Definition{Name: "ichor_guest_instances_total", Kind: metric.Counter, Unit: "instances", Labels: []string{"guest", "digest", "reason"},
-		Help: "Instances made, by reason.", From: "the generation", Advice: "Many by fault: each fault costs an instance. Many by memory: the guest keeps what it allocates."}
+		Help: "Instances made, by reason: load of a module, the pool's first, and in place of one that failed (fault), kept too much (memory), had done enough (age) or was stopped in a call (stop).",
+		From: "the generation", Advice: "Many by fault: each fault costs an instance. Many by memory: the guest keeps what it allocates."}
 	fuelBurnt = metric.Definition{Name: "ichor_guest_fuel_total", Kind: metric.Counter, Unit: "units of about an instruction", Labels: []string{"guest", "digest"},
 		Help: "Fuel that conversions burnt, in units of about an instruction.", From: "the generation", Advice: "Divide it by the versions: a module that needs more than the one before does more."}
 	instanceMemory = metric.Definition{Name: "ichor_guest_memory_bytes", Kind: metric.Gauge, Unit: "bytes", Labels: []string{"guest", "digest"},
@@ -39,6 +40,16 @@ func Sections() []metric.Section {
 		callSeconds, versionsConverted, faultsMet, versionsRejected, instancesMade, fuelBurnt, instanceMemory, linesLogged, swaps,
 	}}}
 }
+
+// Why an instance is made.
+const (
+	madeForLoad   = "load"
+	madeForPool   = "pool"
+	madeForFault  = "fault"
+	madeForMemory = "memory"
+	madeForAge    = "age"
+	madeForStop   = "stop"
+)
 
 // What becomes of a module that is to take a guest's place.
 const (

@@ -55,7 +55,7 @@ func replaced(t *testing.T, options guest.Options) (instances int, units int64) 
 				t.Fatalf("%v, %d faults", err, into.Faults)
 			}
 		}
-		return counters(t, registry)["instances_total pool"]
+		return counters(t, registry)["instances_total age"]
 	}
 	before := made(5)
 	return int(made(30) - before), into.Fuel

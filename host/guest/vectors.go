@@ -42,7 +42,7 @@ func (g *Generation) probe(ctx context.Context) error {
 		return err
 	}
 	defer g.release(s)
-	if err := s.ready(ctx, g, "load"); err != nil {
+	if err := s.ready(ctx, g, madeForLoad); err != nil {
 		return err
 	}
 	s.build.Reset(g.rules.tokens, g.options.InputBytes)
@@ -63,18 +63,18 @@ func (g *Generation) DescribeAgain(ctx context.Context) error {
 	}
 	defer g.release(s)
 	for range 2 {
-		if err := s.ready(ctx, g, "load"); err != nil {
+		if err := s.ready(ctx, g, madeForLoad); err != nil {
 			return err
 		}
 		text, err := s.in.describe(ctx)
 		if err != nil {
-			s.discard()
+			s.discard(madeForPool)
 			return err
 		}
 		if !bytes.Equal(text, g.described) {
 			return ErrDescribesAnew
 		}
-		s.discard()
+		s.discard(madeForPool)
 	}
 	return nil
 }
