@@ -1,8 +1,10 @@
 package host_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +45,7 @@ var measures = []measure{
 	{poisoned, `ichor_role{role="standby"}`, 0, 0},
 	{poisoned, `ichor_role{role="none"}`, 0, 0},
 	{poisoned, "ichor_epoch", 1, 1},
+	{poisoned, `ichor_build_info{go_version="` + runtime.Version() + `",version="dev"}`, 1, 1},
 	{poisoned, "ichor_held", 1, 1},
 	{poisoned, "ichor_poisoned_total", 1, math.Inf(1)}, // it is tried again by itself
 	{poisoned, `ichor_install_failures_total{class="poison"}`, 1, math.Inf(1)},
@@ -73,6 +76,7 @@ var measures = []measure{
 	{among, `ichor_decisions_total{outcome="aborted"}`, 2, 2}, // one of them contradicts a commit
 	{among, `ichor_decisions_total{outcome="committed"}`, 3, 3},
 	{among, "ichor_candidates_total", 5, 5},
+	{among, "ichor_decisions_other_xid_total", 1, 1},
 	{among, "ichor_last_decision", 1, 1},
 	{among, "ichor_versions_unchanged_total", 1, 1},
 	{among, "ichor_installed_total", 1, 1},
@@ -88,6 +92,9 @@ var measures = []measure{
 	{locked, `ichor_retries_total{class="contention"}`, 1, math.Inf(1)},
 
 	{behindOpen, "ichor_lag_positions", 3, 3},
+	{behindOpen, "ichor_kafka_high_watermark", 17, 17},
+	{behindOpen, "ichor_kafka_stable_end", 14, 14},
+	{behindOpen, "ichor_kafka_fetched_position", 14, 14},
 	{behindOpen, "ichor_installed_total", 2, 2},
 	{behindOpen, "ichor_group_versions_sum", 2, 2},
 	{behindOpen, "ichor_versions_unchanged_total", 1, 1},
@@ -104,6 +111,8 @@ var measures = []measure{
 	{relieved, `ichor_role{role="standby"}`, 1, 1},
 	{relieved, `ichor_role{role="none"}`, 0, 0},
 	{relieved, "ichor_epoch", 0, 0},
+	{relieved, `ichor_sessions_ended_total{reason="handed_over"}`, 1, 1},
+	{relieved, `ichor_sessions_ended_total{reason="fenced"}`, 0, 0},
 
 	{following, `ichor_role{role="owner"}`, 1, 1},
 	{following, `ichor_role{role="standby"}`, 0, 0},
@@ -173,8 +182,10 @@ func TestWhatCanBeWrongIsMeasured(t *testing.T) {
 	r.measures(poisoned)
 
 	b.exec("update bank_accounts set amount = amount + 5, version = 5 where number = '0003'") // as the initiator of 5
+	another := commit(5, 0)
+	another.Value = bytes.Replace(another.Value, []byte(`"xid":"x"`), []byte(`"xid":"00000000-0000-4000-8000-000000000099"`), 1)
 	b.send(candidate(3, "0001", deposit("0001", 5)), candidate(4, "0005", deposit("0005", 5)), candidate(5, "0003", deposit("0003", 5)),
-		candidate(6, "0006", deposit("0006", 5)), commit(3, 1), commit(5, 0), abort(6), abort(1), message("Other", "position 11"))
+		candidate(6, "0006", deposit("0006", 5)), commit(3, 1), another, abort(6), abort(1), message("Other", "position 11"))
 	r.measures(among)
 
 	free := b.blocks("select 1 from bank_accounts where number = '0002'")

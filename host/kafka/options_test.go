@@ -61,7 +61,7 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 		t.Fatal("a second log on the same registry")
 	}
 	l.metrics.failed(&TruncatedError{})
-	l.metrics.saw(&Batch{Records: make([]Record, 3), Aborted: 2, HighWatermark: 9})
+	l.metrics.saw(&Batch{Records: make([]Record, 3), Aborted: 2, Markers: 4, Gaps: 5, HighWatermark: 9, StableEnd: 8, Start: 7, bytes: 6})
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -77,8 +77,8 @@ func TestMetricsAreRegisteredOnce(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"ichor_kafka_fetches_total": 1, "ichor_kafka_records_total read": 3, "ichor_kafka_records_total aborted": 2,
-		"ichor_kafka_errors_total log_truncated": 1, "ichor_kafka_high_watermark": 9,
+		"ichor_kafka_fetches_total": 1, "ichor_kafka_records_total read": 3, "ichor_kafka_records_total aborted": 2, "ichor_kafka_records_total marker": 4, "ichor_kafka_records_total gap": 5,
+		"ichor_kafka_errors_total log_truncated": 1, "ichor_kafka_high_watermark": 9, "ichor_kafka_stable_end": 8, "ichor_kafka_log_start": 7, "ichor_kafka_bytes_total": 6,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
