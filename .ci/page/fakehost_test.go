@@ -195,16 +195,21 @@ func (h *fakeHost) Samples() []status.Sample {
 	return all
 }
 
+// passedUpTo is the version up to which the snapshot has passed what was installed.
+const passedUpTo = 1_000_000
+
 // journey is the way of a version, whose parts take longer for some.
 func journey(v talos.Version, ms float64) *timing.Journey {
-	j := &timing.Journey{Version: v, Attempts: 1, Guest: newModule, Details: &timing.Details{XID: "f100642e-5f9f-4e53-89a2-000000000007", Cohort: "bank", Fuel: 14_200, Statements: 2}}
+	j := &timing.Journey{Version: v, Attempts: 1, Guest: newModule, Details: &timing.Details{XID: "f100642e-5f9f-4e53-89a2-000000000007", Cohort: "bank", Fuel: 14_200, Statements: 2, Templates: []string{"transfer", "fee"}}}
 	if v%5 == 0 {
 		j.Attempts = 2
 	}
 	at := int64(1_790_000_000_123_456_789)
 	for e, share := range []float64{0, 0.32, 0.03, 0.02, 0.11, 0.01, 0.09, 0.02, 0.04, 0.31, 0.05} {
 		at += int64(share * ms * 1e6)
-		j.Record(timing.Event(e), at)
+		if v <= passedUpTo || timing.Event(e) != timing.SnapshotPersisted {
+			j.Record(timing.Event(e), at)
+		}
 	}
 	return j
 }
@@ -217,7 +222,7 @@ func (h *fakeHost) Journeys() admin.Journeys {
 	if h.standby {
 		return all
 	}
-	newest := talos.Version(1_000_000)
+	const newest = talos.Version(passedUpTo + 1)
 	for i := range talos.Version(40) {
 		all.Recent = append(all.Recent, journey(newest-i, 2+float64(i%7)))
 		all.Slowest = append(all.Slowest, journey(900_000+i, 900/float64(i+1)))
@@ -360,14 +365,19 @@ func (h *fakeHost) Guests(context.Context, int) (admin.Guests, error) {
 	if h.standby {
 		guests = []status.Guest{}
 	}
+	var events []installer.GuestEvent
+	if h.shadow {
+		events = append(events, installer.GuestEvent{ID: 4, At: at.Add(time.Hour), Guest: "banking", Digest: oldModule, State: installer.GuestRefused, Who: "root@vm",
+			Reason: "guest banking refused at shadow: in shadow 13 of 10000 versions differ, at most 0 may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [sha256:96e51f3d788812f6974fcb159cf54f09ebc0dd8f1e399fac597557b8cb9d2660]"})
+	}
 	return admin.Guests{
 		Guests: guests,
 		Ranges: []rollout.Range{{Guest: "banking", From: 1, To: 4770, Digest: oldModule, At: at, Who: "the file", Reason: "it lay there when the host began"}, {Guest: "banking", From: 812, To: 3007, Held: 2, Digest: newModule, Who: "ichor", Reason: "held, and converted by this module"}, {Guest: "banking", From: 4771, Digest: newModule, At: at.Add(time.Hour), Who: "carol", Reason: "fees in cents"}},
-		Events: []installer.GuestEvent{
+		Events: append(events, []installer.GuestEvent{
 			{ID: 3, At: at.Add(time.Hour), Guest: "banking", Digest: newModule, State: installer.GuestActive, From: 4771, Who: "ichor"},
 			{ID: 2, At: at.Add(time.Hour), Guest: "banking", Digest: newModule, State: installer.GuestArmed, Who: "carol", Reason: "fees in cents"},
 			{ID: 1, At: at, Guest: "banking", Digest: oldModule, State: installer.GuestActive, From: 1, Who: "ichor", Reason: "the host begins with it"},
-		},
+		}...),
 	}, nil
 }
 

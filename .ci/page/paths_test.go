@@ -80,8 +80,11 @@ func TestSearchFindsBothVersionsOfAnXID(t *testing.T) {
 func TestJourneyShowsEachOfItsTimes(t *testing.T) {
 	p := open(t, newFakeHost(0), "", "", "#/journeys", usual)
 	p.says("section", "Slowest")
+	newest := strings.SplitN(p.rows("Recent"), "\n", 3)
+	lines(t, "one ahead of the snapshot, and one that it has passed", strings.Join(newest[:2], "\n"), "1000001 | 1.9 ms | – | ", "1000000 | ×2 2.85 ms | 3 ms | ")
 	p.press("td a", "999999")
 	p.says(".waterfall", "Version 999999 took 4 ms, by guest 40ace93a7224, which made 2 statements of it and burned 14,200 of fuel.")
+	p.says(".waterfall", "Cohort bank, xid f100642e-5f9f-4e53-89a2-000000000007, templates transfer, fee")
 	for _, leg := range []string{"waits for its decision 1.28 ms", "behind earlier versions 120 µs", "host, before the guest (host) 80 µs", "guest converts (guest) 440 µs", "host, after the guest (host) 40 µs", "in the queue", "database installs (database) 1.24 ms", "until the snapshot (waits for others) 200 µs"} {
 		words := strings.Fields(leg)
 		p.until(fmt.Sprintf("[...document.querySelectorAll('.waterfall tr')].some((e) => %s.every((word) => e.textContent.includes(word)))", list(words)))

@@ -57,7 +57,7 @@ function Shadow({ of: s, taken }) {
 }
 
 const Events = ({ of }) => html`<section class="card" aria-labelledby="events"><h2 id="events">What became of the modules</h2>${of.length === 0 ? html`<p class="faint">Nothing yet.</p>` : html`<${Table} caption="What became of the modules" heads=${['at', 'guest', 'module', 'became', '#from', 'by', 'why']}>
-	${of.map((e) => html`<tr key=${e.id}><td><${Time} at=${e.at} /></td><td>${e.guest}</td><td><${Digest} of=${e.digest} /></td><td class="became"><b>${e.state}</b> <span class="faint">${states[e.state]}</span></td><td class="number">${e.from || ''}</td><td>${e.who}</td><td>${e.reason}</td></tr>`)}<//>`}</section>`;
+	${of.map((e) => html`<tr key=${e.id}><td><${Time} at=${e.at} /></td><td>${e.guest}</td><td><${Digest} of=${e.digest} /></td><td class="became"><b>${e.state}</b> <span class="faint">${states[e.state]}</span></td><td class="number">${e.from || ''}</td><td>${e.who}</td><td class="why">${e.reason}</td></tr>`)}<//>`}</section>`;
 
 const path = (guest, what) => `v1/guests/${encodeURIComponent(guest)}/${what}`;
 

@@ -5,7 +5,7 @@ import { useFeed } from './feed.js';
 import { span } from './format.js';
 import { Awaited, StandsBy, Table } from './parts.js';
 import { route, to } from './route.js';
-import { Bar, Legend, Waterfall, installedAfter, legsOf, total } from './waterfall.js';
+import { Bar, Legend, Waterfall, legsOf, reached } from './waterfall.js';
 
 const most = 25;
 
@@ -23,16 +23,16 @@ function All() {
 	};
 	return html`<p class="row"><label><input type="checkbox" checked=${follow} onChange=${hold} /> follow each second</label><${Legend} /></p>
 		<${StandsBy}>versions have their journeys on the page of the owner; those here are from when this host had the cohort.<//>
-		<p class="faint">Times are from reading a candidate to its installation, and until the snapshot passed it; a bar is all of that.</p>
+		<p class="faint">Times are from reading a candidate to its installation, and until the snapshot passed it, – while it has not; a bar is all of that.</p>
 		${value ? html`<div class="two"><${List} title="Recent" of=${value.recent} /><${List} title="Slowest" of=${value.slowest} /></div>` : html`<${Awaited} feed=${feed}>${() => null}<//>`}`;
 }
 
 function List({ title, of: journeys }) {
 	return html`<section class="card" aria-label=${title}><h2>${title}</h2>
-		${!journeys?.length ? html`<p class="faint">${status.value?.phase === 'standby' ? 'None.' : 'The snapshot has passed no version since the host began.'}</p>`
+		${!journeys?.length ? html`<p class="faint">${status.value?.phase === 'standby' ? 'None.' : 'No version was installed since the host began.'}</p>`
 		: html`<${Table} caption=${title} heads=${['version', '#installed', '#snapshot', 'way']}>${journeys.map((j) => {
 			const all = legsOf(j);
-			return html`<tr key=${j.version}><td><a class="number" href=${to('journeys', j.version)}>${j.version}</a></td><td class="number">${j.attempts > 1 && html`<span class="faint" title="installations that were begun">×${j.attempts}</span> `}${span(installedAfter(all))}</td><td class="number">${span(total(all))}</td><td class="way"><${Bar} of=${all} /></td></tr>`;
+			return html`<tr key=${j.version}><td><a class="number" href=${to('journeys', j.version)}>${j.version}</a></td><td class="number">${j.attempts > 1 && html`<span class="faint" title="installations that were begun">×${j.attempts}</span> `}${span(reached(all, 'InstallerStatemapInstallationComplete'))}</td><td class="number">${span(reached(all, 'SnapshotPersisted'))}</td><td class="way"><${Bar} of=${all} /></td></tr>`;
 		})}<//>`}
 	</section>`;
 }
@@ -40,5 +40,5 @@ function List({ title, of: journeys }) {
 function One({ version }) {
 	const feed = useDatabase(`v1/versions/${encodeURIComponent(version)}`);
 	return html`<p><a href=${to('journeys')}>All journeys</a></p><section class="card" aria-label="Journey">
-		<${Awaited} feed=${feed}>${(v) => (v.journey ? html`<${Waterfall} of=${v.journey} />` : html`<p>${v.sentence}</p><p class="faint">Its events are not kept: they are once the snapshot has passed a version, of the latest and of the slowest. <a href=${to('search', version)}>Where it stands</a></p>`)}<//></section>`;
+		<${Awaited} feed=${feed}>${(v) => (v.journey ? html`<${Waterfall} of=${v.journey} />` : html`<p>${v.sentence}</p><p class="faint">Its events are not kept: they are once a version is installed, of the latest and of the slowest. <a href=${to('search', version)}>Where it stands</a></p>`)}<//></section>`;
 }

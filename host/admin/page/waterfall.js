@@ -17,9 +17,9 @@ export function legsOf(journey) {
 	});
 }
 
-// installedAfter returns after how many seconds a version was installed, undefined while it is not.
-export function installedAfter(all) {
-	const last = all.find((x) => x.event === 'InstallerStatemapInstallationComplete');
+// reached returns after how many seconds a version came to an event, undefined while it has not.
+export function reached(all, event) {
+	const last = all.find((x) => x.event === event);
 	return last && last.from + last.took;
 }
 
@@ -52,7 +52,7 @@ export function Waterfall({ of: journey }) {
 	const was = journey.details; // of a version that a guest was given
 	return html`<div class="waterfall">
 		<p>Version <a class="number" href=${to('search', journey.version)}>${journey.version}</a> took <b>${span(total(all))}</b>${journey.attempts > 1 && html`, in ${plural(journey.attempts, 'attempt')}`}${journey.guest && html`, by guest <${Digest} of=${journey.guest} />`}${was && html`, which made ${plural(was.statements, 'statement')} of it and burned ${count(was.fuel)} of fuel`}.</p>
-		${was && html`<p>Cohort ${was.cohort}, xid <a href=${to('search', was.xid)}><code>${was.xid}</code></a></p>`}
+		${was && html`<p>Cohort ${was.cohort}, xid <a href=${to('search', was.xid)}><code>${was.xid}</code></a>${was.templates?.length > 0 && html`, ${was.templates.length === 1 ? 'template' : 'templates'} ${was.templates.join(', ')}`}</p>`}
 		<${Legend} />
 		<table><caption class="unseen">The way of version ${journey.version}</caption>
 			<thead><tr><th scope="col">what</th><th scope="col" class="number">took</th><th scope="col"><span class="unseen">when</span></th><th scope="col" class="until">until</th></tr></thead>
