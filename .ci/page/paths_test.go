@@ -439,6 +439,8 @@ func TestChartsAreReadByKeyboard(t *testing.T) {
 	p.press(`.chart[aria-label="Latency"] summary`, "Table")
 	p.until(`document.querySelectorAll('.chart[aria-label="Latency"] tbody tr').length >= 300`)
 	p.says(`.chart[aria-label="Latency"] th`, "p99")
+	// The table has what the cursor said of its instant.
+	p.until(fmt.Sprintf(`[...document.querySelectorAll('.chart[aria-label="Latency"] tbody tr')].some(({ cells: [at, p50, p99] }) => at.innerText + ': p50 ' + p50.innerText + ', p99 ' + p99.innerText === %s)`, quoted(first)))
 }
 
 // TestEverySectionIsReachedByKeyboard: from the top of the page by Tab and Enter, and its heading has the focus.
