@@ -31,8 +31,8 @@ function Guest({ name, of: all }) {
 		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
 		${newest?.shadow && html`<${Shadow} of=${newest.shadow} taken=${newest.shadow.digest === newest.digest} />`}
-		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
-			<td class="number">${r.held > 1 && `${r.held} of `}${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td>${r.reason}</td></tr>`)}<//>`}
+		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} flows caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
+			<td class="number">${r.held > 1 && `${r.held} of `}${r.to ? `${r.from} to ${r.to}` : `from ${r.from}`}</td><td><${Digest} of=${r.digest} /></td><td><${Time} at=${r.at} /></td><td>${r.who || html`<span class="faint">–</span>`}</td><td class="why">${r.reason}</td></tr>`)}<//>`}
 	</section>`;
 }
 
@@ -56,7 +56,7 @@ function Shadow({ of: s, taken }) {
 			<div class="two"><div><h4>The one beside</h4><${Outcome} of=${d.old} label=${`Old, ${d.version}`} /></div><div><h4>The new one</h4><${Outcome} of=${d.new} label=${`New, ${d.version}`} /></div></div></details>`)}`;
 }
 
-const Events = ({ of }) => html`<section class="card" aria-labelledby="events"><h2 id="events">What became of the modules</h2>${of.length === 0 ? html`<p class="faint">Nothing yet.</p>` : html`<${Table} caption="What became of the modules" heads=${['at', 'guest', 'module', 'became', '#from', 'by', 'why']}>
+const Events = ({ of }) => html`<section class="card" aria-labelledby="events"><h2 id="events">What became of the modules</h2>${of.length === 0 ? html`<p class="faint">Nothing yet.</p>` : html`<${Table} flows caption="What became of the modules" heads=${['at', 'guest', 'module', 'became', '#from', 'by', 'why']}>
 	${of.map((e) => html`<tr key=${e.id}><td><${Time} at=${e.at} /></td><td>${e.guest}</td><td><${Digest} of=${e.digest} /></td><td class="became"><b>${e.state}</b> <span class="faint">${states[e.state]}</span></td><td class="number">${e.from || ''}</td><td>${e.who}</td><td class="why">${e.reason}</td></tr>`)}<//>`}</section>`;
 
 const path = (guest, what) => `v1/guests/${encodeURIComponent(guest)}/${what}`;

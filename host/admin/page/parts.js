@@ -58,8 +58,9 @@ export function Awaited({ feed, children }) {
 		: children(value)}`;
 }
 
-// Table has a caption for who cannot see it, and scrolls by itself where it is too wide.
-export const Table = ({ caption, heads, children }) => html`<div class="wide" tabindex="0" role="region" aria-label=${caption + ', table'}><table>
+// Table has a caption for who cannot see it, and scrolls by itself where it is too wide. One of texts flows on a narrow screen: each
+// row is as many lines as its cells need.
+export const Table = ({ caption, heads, flows, children }) => html`<div class="wide" tabindex="0" role="region" aria-label=${caption + ', table'}><table class=${flows ? 'flows' : ''}>
 	<caption class="unseen">${caption}</caption>
 	<thead><tr>${heads.map((head) => html`<th scope="col" key=${head} class=${head.startsWith('#') ? 'number' : ''}>${head.replace('#', '')}</th>`)}</tr></thead>
 	<tbody>${children}</tbody>
