@@ -112,6 +112,7 @@ type route struct {
 	role         Role
 	asks         bool // the database
 	handler      http.HandlerFunc
+	takes        []parameter // in its query; of an open path, any: programs ask it whose addresses nobody here writes
 }
 
 //go:embed openapi.yaml
@@ -121,36 +122,36 @@ var openAPI []byte
 func (s *site) routes(metrics http.HandlerFunc) []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
-		{get, "/healthz", open, false, s.alive},
-		{get, "/readyz", open, false, s.readiness},
-		{get, "/metrics", open, false, metrics},
+		{get, "/healthz", open, false, s.alive, nil},
+		{get, "/readyz", open, false, s.readiness, nil},
+		{get, "/metrics", open, false, metrics, nil},
 		{get, "/v1/openapi.yaml", open, false, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/yaml")
 			_, _ = w.Write(openAPI) // the client may be gone
-		}},
-		{get, "/v1/me", anyone, false, s.me},
-		{get, "/status", RoleViewer, false, s.status},
-		{get, "/v1/status", RoleViewer, false, s.status},
-		{get, "/v1/samples", RoleViewer, false, s.samples},
-		{get, "/v1/journeys", RoleViewer, false, s.journeys},
-		{get, "/v1/versions/{version}", RoleViewer, true, s.version},
-		{get, "/v1/xids/{xid}", RoleViewer, true, s.xid},
-		{get, "/v1/quarantine", RoleViewer, true, s.quarantine},
-		{get, "/v1/quarantine/{version}", RoleViewer, true, s.heldVersion},
-		{get, "/v1/requests", RoleViewer, true, s.requests},
-		{get, "/v1/requests/{id}", RoleViewer, true, s.request},
-		{get, "/v1/audit", RoleViewer, true, s.audit},
-		{get, "/v1/guests", RoleViewer, true, s.guests},
-		{post, "/v1/versions/{version}/abandon", RoleOperator, true, s.abandon},
-		{post, "/v1/quarantine/{version}/retry", RoleOperator, true, s.heldOne("retry")},
-		{post, "/v1/quarantine/{version}/skip", RoleOperator, true, s.heldOne("skip")},
-		{post, "/v1/quarantine/alike/retry", RoleOperator, true, s.heldAlike("retry")},
-		{post, "/v1/quarantine/alike/skip", RoleOperator, true, s.heldAlike("skip")},
-		{post, "/v1/pause", RoleOperator, true, s.ask("pause")},
-		{post, "/v1/resume", RoleOperator, true, s.resume},
-		{post, "/v1/handover", RoleOperator, true, s.handover},
-		{post, "/v1/guests/{guest}/module", RoleDeployer, true, s.module},
-		{post, "/v1/guests/{guest}/rollback", RoleDeployer, true, s.rollback},
+		}, nil},
+		{get, "/v1/me", anyone, false, s.me, nil},
+		{get, "/status", RoleViewer, false, s.status, nil},
+		{get, "/v1/status", RoleViewer, false, s.status, nil},
+		{get, "/v1/samples", RoleViewer, false, s.samples, []parameter{afterNS}},
+		{get, "/v1/journeys", RoleViewer, false, s.journeys, []parameter{limited, ofXID}},
+		{get, "/v1/versions/{version}", RoleViewer, true, s.version, nil},
+		{get, "/v1/xids/{xid}", RoleViewer, true, s.xid, nil},
+		{get, "/v1/quarantine", RoleViewer, true, s.quarantine, []parameter{ofKind, ofCode, ended, after, limited}},
+		{get, "/v1/quarantine/{version}", RoleViewer, true, s.heldVersion, nil},
+		{get, "/v1/requests", RoleViewer, true, s.requests, []parameter{limited}},
+		{get, "/v1/requests/{id}", RoleViewer, true, s.request, nil},
+		{get, "/v1/audit", RoleViewer, true, s.audit, []parameter{limited}},
+		{get, "/v1/guests", RoleViewer, true, s.guests, []parameter{limited}},
+		{post, "/v1/versions/{version}/abandon", RoleOperator, true, s.abandon, []parameter{waited}},
+		{post, "/v1/quarantine/{version}/retry", RoleOperator, true, s.heldOne("retry"), []parameter{waited}},
+		{post, "/v1/quarantine/{version}/skip", RoleOperator, true, s.heldOne("skip"), []parameter{waited}},
+		{post, "/v1/quarantine/alike/retry", RoleOperator, true, s.heldAlike("retry"), []parameter{waited}},
+		{post, "/v1/quarantine/alike/skip", RoleOperator, true, s.heldAlike("skip"), []parameter{waited}},
+		{post, "/v1/pause", RoleOperator, true, s.ask("pause"), []parameter{waited}},
+		{post, "/v1/resume", RoleOperator, true, s.resume, []parameter{waited}},
+		{post, "/v1/handover", RoleOperator, true, s.handover, []parameter{waited, forced}},
+		{post, "/v1/guests/{guest}/module", RoleDeployer, true, s.module, []parameter{waited, reasoned}},
+		{post, "/v1/guests/{guest}/rollback", RoleDeployer, true, s.rollback, []parameter{waited}},
 	}
 }
 
@@ -170,6 +171,9 @@ func handler(running context.Context, opts Options, metrics prometheus.Gatherer,
 			continue
 		case r.asks:
 			r.handler = s.bounded(r.handler)
+		}
+		if r.role != open {
+			r.handler = checked(r.takes, r.handler)
 		}
 		mux.HandleFunc(r.method+" "+r.path, authorize(opts.Tokens, r.role, r.handler))
 	}

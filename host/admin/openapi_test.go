@@ -252,15 +252,36 @@ func readComments(of string, file *ast.File, comments map[string]string) {
 
 func oneLine(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
 
-// TestEveryPathIsInTheOpenAPIFile, with the role that it needs, and no other.
+// openParameter is one of openapi.yaml, or refers to one.
+type openParameter struct {
+	Name, In string
+	Ref      string `yaml:"$ref"`
+}
+
+// queryNames returns the names of those that are in the query.
+func queryNames(all []openParameter, named map[string]openParameter) string {
+	var names []string
+	for _, p := range all {
+		if p.Ref != "" {
+			p = named[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
+		}
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// TestEveryPathIsInTheOpenAPIFile, with the role that it needs, its parameters, and no other.
 func TestEveryPathIsInTheOpenAPIFile(t *testing.T) {
 	var file struct {
 		Paths map[string]map[string]struct {
 			Description string                `yaml:"description"`
 			Security    []map[string][]string `yaml:"security"`
-			Parameters  []struct{ Name, In, Ref string }
+			Parameters  []openParameter
 			Responses   map[string]any
 		} `yaml:"paths"`
+		Components struct{ Parameters map[string]openParameter }
 	}
 	if err := yaml.Unmarshal(openAPI, &file); err != nil {
 		t.Fatal(err)
@@ -281,6 +302,12 @@ func TestEveryPathIsInTheOpenAPIFile(t *testing.T) {
 		o := file.Paths[r.path][strings.ToLower(r.method)]
 		if r.method == http.MethodPost && !strings.HasPrefix(o.Description, string(r.role)) {
 			t.Errorf("%s needs the role %s, and openapi.yaml begins to describe it by %q", at, r.role, o.Description)
+		}
+		if takes, has := namesOf(r.takes), queryNames(o.Parameters, file.Components.Parameters); takes != has {
+			t.Errorf("%s takes the parameters %q, and openapi.yaml has %q", at, takes, has)
+		}
+		if _, wrong := o.Responses["400"]; wrong != (r.role != open) {
+			t.Errorf("%s refuses what it does not take: %t, and openapi.yaml has a 400: %t", at, r.role != open, wrong)
 		}
 		if isOpen := o.Security != nil && len(o.Security) == 0; isOpen != (r.role == open) {
 			t.Errorf("%s needs the role %q, and openapi.yaml says that it needs none: %t", at, r.role, isOpen)

@@ -73,7 +73,7 @@ func asking(r *http.Request, verb string, w why) installer.Request {
 func (s *site) ask(verb string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body why
-		if !read(w, r, &body) || !reasoned(w, body.Reason) {
+		if !read(w, r, &body) || !checkReason(w, body.Reason) {
 			return
 		}
 		request, err := s.host.Ask(r.Context(), asking(r, verb, body))
@@ -85,7 +85,7 @@ func (s *site) ask(verb string) http.HandlerFunc {
 // somebody else has a reason for.
 func (s *site) resume(w http.ResponseWriter, r *http.Request) {
 	var body why
-	if !read(w, r, &body) || !reasoned(w, body.Reason) {
+	if !read(w, r, &body) || !checkReason(w, body.Reason) {
 		return
 	}
 	pause, ok := match(w, r)
@@ -101,16 +101,11 @@ func (s *site) resume(w http.ResponseWriter, r *http.Request) {
 // handover asks for one that leaves nobody without an owner, unless that is wanted.
 func (s *site) handover(w http.ResponseWriter, r *http.Request) {
 	var body why
-	if !read(w, r, &body) || !reasoned(w, body.Reason) {
-		return
-	}
-	force := r.URL.Query().Get("force")
-	if force != "" && force != "true" && force != "false" {
-		fail(w, http.StatusBadRequest, "force is true or false")
+	if !read(w, r, &body) || !checkReason(w, body.Reason) {
 		return
 	}
 	var request installer.Request
-	err := s.host.MayHandOver(r.Context(), force == "true")
+	err := s.host.MayHandOver(r.Context(), valueOf(r, forced, parseTruth, false))
 	if err == nil {
 		request, err = s.host.Ask(r.Context(), asking(r, "handover", body))
 	}
@@ -120,7 +115,7 @@ func (s *site) handover(w http.ResponseWriter, r *http.Request) {
 func (s *site) abandon(w http.ResponseWriter, r *http.Request) {
 	var body why
 	number, ok := numbered(w, r)
-	if !ok || !read(w, r, &body) || !reasoned(w, body.Reason) {
+	if !ok || !read(w, r, &body) || !checkReason(w, body.Reason) {
 		return
 	}
 	if number == 0 || number > math.MaxInt64 {
@@ -138,7 +133,7 @@ func (s *site) heldOne(verb string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body why
 		number, ok := numbered(w, r)
-		if !ok || !read(w, r, &body) || !reasoned(w, body.Reason) {
+		if !ok || !read(w, r, &body) || !checkReason(w, body.Reason) {
 			return
 		}
 		if number == 0 {
@@ -153,7 +148,7 @@ func (s *site) heldOne(verb string) http.HandlerFunc {
 func (s *site) heldAlike(verb string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body alike
-		if !read(w, r, &body) || !reasoned(w, body.Reason) {
+		if !read(w, r, &body) || !checkReason(w, body.Reason) {
 			return
 		}
 		if body.Kind == "" && body.Code == "" {
@@ -213,8 +208,7 @@ func (s *site) asked(w http.ResponseWriter, r *http.Request, all []installer.Req
 		fail(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	wait, _ := waiting(r) // looked at before
-	all = s.await(r.Context(), all, wait)
+	all = s.await(r.Context(), all, waiting(r))
 	code := http.StatusOK
 	for i := range all {
 		switch {
@@ -229,18 +223,6 @@ func (s *site) asked(w http.ResponseWriter, r *http.Request, all []installer.Req
 		return
 	}
 	write(w, code, Requests{all})
-}
-
-// waiting reads ?wait.
-func waiting(r *http.Request) (time.Duration, error) {
-	if !r.URL.Query().Has("wait") {
-		return 0, nil
-	}
-	wait, err := time.ParseDuration(r.URL.Query().Get("wait"))
-	if err != nil || wait < 0 || wait > waitMost {
-		return 0, errors.New("wait is a duration up to 30s, as in 10s")
-	}
-	return wait, nil
 }
 
 // await waits until nothing is to be waited for. What cannot be asked now is answered as it was.
@@ -275,10 +257,6 @@ func settled(all []installer.Request) bool {
 
 // read reads the body of a change; false when it is wrong, which is answered then.
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
-	if _, err := waiting(r); err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return false
-	}
 	if !typed(w, r, "application/json") {
 		return false
 	}
@@ -326,7 +304,8 @@ func body(w http.ResponseWriter, r *http.Request, most int64) ([]byte, bool) {
 	return text, true
 }
 
-func reasoned(w http.ResponseWriter, reason string) bool {
+// checkReason refuses a reason that no audit can have; false is answered.
+func checkReason(w http.ResponseWriter, reason string) bool {
 	if utf8.RuneCountInString(reason) > reasonMost {
 		fail(w, http.StatusBadRequest, "give a reason of at most 1000 characters")
 		return false
@@ -378,7 +357,7 @@ func (s *site) rollback(w http.ResponseWriter, r *http.Request) {
 		To string `json:"to"`
 	}
 	guest, ok := s.guestOf(w, r)
-	if !ok || !read(w, r, &body) || !reasoned(w, body.Reason) || !s.unchanged(w, r, guest) {
+	if !ok || !read(w, r, &body) || !checkReason(w, body.Reason) || !s.unchanged(w, r, guest) {
 		return
 	}
 	request := asking(r, "swap", body.why)
@@ -399,13 +378,9 @@ func (s *site) module(w http.ResponseWriter, r *http.Request) {
 	if !ok || !typed(w, r, "application/wasm") {
 		return
 	}
-	reason := r.URL.Query().Get("reason")
-	if _, err := waiting(r); err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
+	reason := r.URL.Query().Get(reasoned.name)
 	signatures := r.Header.Values("Ichor-Signature")
-	if !reasoned(w, reason) || !s.unchanged(w, r, guest) {
+	if !checkReason(w, reason) || !s.unchanged(w, r, guest) {
 		return
 	}
 	if len(signatures) > signaturesMost {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"sort"
@@ -61,61 +62,28 @@ func (s *site) status(w http.ResponseWriter, _ *http.Request) {
 // samples answers those after the instant ?after_ns, so that who looks each second is not sent them all.
 func (s *site) samples(w http.ResponseWriter, r *http.Request) {
 	all := s.host.Samples()
-	if query := r.URL.Query(); query.Has("after_ns") {
-		after, err := strconv.ParseInt(query.Get("after_ns"), 10, 64)
-		if err != nil {
-			fail(w, http.StatusBadRequest, "after_ns is an instant, a number")
-			return
-		}
-		from := sort.Search(len(all), func(i int) bool { return all[i].At > after })
-		all = all[from:]
-	}
+	seen := valueOf(r, afterNS, parseInstant, math.MinInt64)
+	all = all[sort.Search(len(all), func(i int) bool { return all[i].At > seen }):]
 	write(w, http.StatusOK, Samples{append([]status.Sample{}, all...)})
-}
-
-// The bounds of ?limit.
-const (
-	limitUsual = 100
-	limitMost  = 10000
-)
-
-// limit reads how many are asked for; false when that is wrong, which is answered then.
-func limit(w http.ResponseWriter, r *http.Request) (int, bool) {
-	if !r.URL.Query().Has("limit") {
-		return limitUsual, true
-	}
-	n, err := strconv.Atoi(r.URL.Query().Get("limit"))
-	if err != nil || n < 0 || n > limitMost {
-		fail(w, http.StatusBadRequest, "limit is no number up to "+strconv.Itoa(limitMost))
-		return 0, false
-	}
-	return n, true
 }
 
 // journeys answers the recent and the slowest, at most ?limit of each, or those of ?xid.
 func (s *site) journeys(w http.ResponseWriter, r *http.Request) {
-	if n, ok := limit(w, r); ok {
-		j := s.host.Journeys()
-		if r.URL.Query().Has("xid") {
-			id, ok := talos.ParseXID(r.URL.Query().Get("xid"))
-			if !ok {
-				fail(w, http.StatusBadRequest, "an xid is a UUID")
-				return
-			}
-			j = Journeys{Recent: append([]*timing.Journey{}, s.host.JourneysOf(id)...), Slowest: []*timing.Journey{}}
-		}
-		write(w, http.StatusOK, Journeys{j.Recent[:min(n, len(j.Recent))], j.Slowest[:min(n, len(j.Slowest))]})
+	n, j := limit(r), s.host.Journeys()
+	if id, ok := talos.ParseXID(r.URL.Query().Get(ofXID.name)); ok {
+		j = Journeys{Recent: append([]*timing.Journey{}, s.host.JourneysOf(id)...), Slowest: []*timing.Journey{}}
 	}
+	write(w, http.StatusOK, Journeys{j.Recent[:min(n, len(j.Recent))], j.Slowest[:min(n, len(j.Slowest))]})
 }
 
 // numbered reads a version of the path; false when that is wrong, which is answered then.
 func numbered(w http.ResponseWriter, r *http.Request) (talos.Version, bool) {
-	number, err := strconv.ParseUint(r.PathValue("version"), 10, 63)
+	number, err := parseVersion(r.PathValue("version"))
 	if err != nil {
 		fail(w, http.StatusBadRequest, "a version is a number")
 		return 0, false
 	}
-	return talos.Version(number), true
+	return number, true
 }
 
 func (s *site) version(w http.ResponseWriter, r *http.Request) {
@@ -150,29 +118,11 @@ func answer(w http.ResponseWriter, value any, err error) {
 
 // quarantine answers what is held, of which it shows ?limit above ?after.
 func (s *site) quarantine(w http.ResponseWriter, r *http.Request) {
-	n, ok := limit(w, r)
-	if !ok {
-		return
-	}
-	query := r.URL.Query()
-	filter := installer.Filter{Kind: query.Get("kind"), Code: query.Get("code")}
-	var after uint64
-	var err error
-	if query.Has("ended") {
-		if filter.Ended, err = strconv.ParseBool(query.Get("ended")); err != nil {
-			fail(w, http.StatusBadRequest, "ended is true or false")
-			return
-		}
-	}
-	if query.Has("after") {
-		if after, err = strconv.ParseUint(query.Get("after"), 10, 63); err != nil {
-			fail(w, http.StatusBadRequest, "after is a version, a number")
-			return
-		}
-	}
+	n, query := limit(r), r.URL.Query()
+	filter := installer.Filter{Kind: query.Get(ofKind.name), Code: query.Get(ofCode.name), Ended: valueOf(r, ended, parseTruth, false)}
 	held, err := s.host.Quarantine(r.Context(), filter)
 	q := Quarantine{Reasons: reasonsOf(held)}
-	from, _ := slices.BinarySearchFunc(held, talos.Version(after)+1, func(h installer.Held, v talos.Version) int { return int(int64(h.Version) - int64(v)) })
+	from, _ := slices.BinarySearchFunc(held, valueOf(r, after, parseVersion, 0)+1, func(h installer.Held, v talos.Version) int { return int(int64(h.Version) - int64(v)) })
 	shown := held[from:]
 	if len(shown) > n {
 		shown = shown[:n]
@@ -198,10 +148,8 @@ func (s *site) heldVersion(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) requests(w http.ResponseWriter, r *http.Request) {
-	if n, ok := limit(w, r); ok {
-		all, err := s.host.LatestRequests(r.Context(), n)
-		answer(w, Requests{append([]installer.Request{}, all...)}, err)
-	}
+	all, err := s.host.LatestRequests(r.Context(), limit(r))
+	answer(w, Requests{append([]installer.Request{}, all...)}, err)
 }
 
 func (s *site) request(w http.ResponseWriter, r *http.Request) {
@@ -219,15 +167,11 @@ func (s *site) request(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) audit(w http.ResponseWriter, r *http.Request) {
-	if n, ok := limit(w, r); ok {
-		rows, err := s.host.Audit(r.Context(), n)
-		answer(w, Audit{append([]installer.AuditRow{}, rows...)}, err)
-	}
+	rows, err := s.host.Audit(r.Context(), limit(r))
+	answer(w, Audit{append([]installer.AuditRow{}, rows...)}, err)
 }
 
 func (s *site) guests(w http.ResponseWriter, r *http.Request) {
-	if n, ok := limit(w, r); ok {
-		g, err := s.host.Guests(r.Context(), n)
-		answer(w, g, err)
-	}
+	g, err := s.host.Guests(r.Context(), limit(r))
+	answer(w, g, err)
 }
