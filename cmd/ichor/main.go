@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -92,6 +93,9 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
 	}
+	if len(args) > 0 && args[0] == "help" { // as people ask; the verb follows, if one does
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	command, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
@@ -99,7 +103,7 @@ func run(args []string) int {
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	err = command.Run()
-	if err == nil {
+	if err == nil || unread(err) {
 		return exitOK
 	}
 	var f *failure
@@ -111,6 +115,13 @@ func run(args []string) int {
 		return f.code
 	}
 	return exitRuntime
+}
+
+// unread reports whether a verb ended because who read its standard output has seen enough, as head does. What it found
+// before, or finds without writing, it returns instead.
+func unread(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write.Err, syscall.EPIPE)
 }
 
 // signals returns a context that ends at SIGTERM, SIGINT or SIGHUP, which a terminal sends that is closed; a second one ends

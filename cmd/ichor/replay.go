@@ -65,16 +65,14 @@ func (c *replayCommand) Run(ctx context.Context) error {
 	case err != nil:
 		return &failure{exitEnvironment, err}
 	case c.JSON:
-		if err := printJSON(os.Stdout, report); err != nil {
-			return err
-		}
+		err = printJSON(os.Stdout, report)
 	default:
 		printReplay(os.Stdout, cleaned(report))
 	}
 	if !report.Same() {
 		return &failure{exitRuntime, errors.New("the new module does not make the same; see above")}
 	}
-	return nil
+	return err
 }
 
 // prepare opens what is read. The function that it returns closes it.

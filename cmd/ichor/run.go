@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding"
 	"errors"
@@ -86,7 +87,7 @@ func (c *runCommand) print() error {
 		return &failure{exitSettings, err}
 	}
 	_, _, wrong := c.options()
-	return errors.Join(s.print(), wrong)
+	return cmp.Or(wrong, s.print()) // printed either way
 }
 
 // print writes the settings, without what is secret.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,7 +40,7 @@ func (c *topCommand) Run(ctx context.Context) error {
 		if ctx.Err() != nil { // Ctrl-C is how one ends it
 			return nil
 		}
-		if c.Count > 0 && n == c.Count {
+		if unread(err) || c.Count > 0 && n == c.Count {
 			return err
 		}
 		select {
@@ -68,8 +69,7 @@ func (c *topCommand) show(ctx context.Context, screen *screen) error {
 	default:
 		text = now.Format(time.TimeOnly) + "  " + line(&s, samples.Samples) + "\n"
 	}
-	screen.draw(text)
-	return err
+	return cmp.Or(screen.draw(text), err)
 }
 
 func (c *topCommand) ask(ctx context.Context, path string, into any) error {
@@ -241,12 +241,13 @@ func screenOf(file *os.File) screen {
 	return s
 }
 
-// draw shows a text, on a terminal in the place of the one before.
-func (s *screen) draw(text string) {
+// draw shows a text, on a terminal in the place of the one before. An error says that it could not.
+func (s *screen) draw(text string) error {
 	if s.terminal {
 		text = "\x1b[H" + strings.ReplaceAll(text, "\n", "\x1b[K\n") + "\x1b[J"
 	}
-	fmt.Fprint(s.out, text)
+	_, err := fmt.Fprint(s.out, text)
+	return err
 }
 
 func (s *screen) colour(code, text string) string {
