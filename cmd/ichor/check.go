@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host"
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
 )
 
@@ -24,6 +25,10 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	}
 	begun := time.Now()
 	lacking := equip(&o.Guests.Limits)
+	var unusable error // of one that the settings name
+	if lacking == nil {
+		unusable = guest.TryCacheDir(o.Guests.Limits.CacheDir)
+	}
 	looked := took(time.Since(begun))
 	wrong := 0
 	for _, f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
@@ -43,9 +48,13 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		}
 		fmt.Printf("%s %s (%s)\n", verdict, cleanText(note, true), took(f.Took))
 	}
-	if lacking != nil {
+	switch {
+	case lacking != nil:
 		fmt.Printf("look    compiled guests: %v (%s)\n", lacking, looked)
-	} else {
+	case unusable != nil:
+		wrong++
+		fmt.Printf("failed  compiled guests: %s (%s)\n", shownError(unusable), looked)
+	default:
 		fmt.Printf("ok      compiled guests: kept in %s (%s)\n", o.Guests.Limits.CacheDir, looked)
 	}
 	if wrong > 0 {

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -42,6 +46,30 @@ func TestCheckPrintsTheGrantsThatMakeItPass(t *testing.T) {
 	apply("GRANT SELECT (number, amount, version), UPDATE (amount, version) ON public.bank_accounts")
 	if code, out := d.ichor("check", "-c", d.settings, "--timeout", "5m"); code != exitOK {
 		t.Errorf("after what it printed: exit code %d\n%s", code, out)
+	}
+}
+
+// TestCheckSaysOneThingOfTheCacheDirectory: where others may write no compiled code is run from, and no line says that it
+// is kept there.
+func TestCheckSaysOneThingOfTheCacheDirectory(t *testing.T) {
+	d := &deployment{t: t}
+	everyones, settings := filepath.Join(t.TempDir(), "modules"), filepath.Join(t.TempDir(), "ichor.yaml")
+	if err := errors.Join(os.Mkdir(everyones, 0o700), os.Chmod(everyones, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("source: {brokers: [\"127.0.0.1:1\"], topic: cohort}\ndatabase: {url: \"postgres://ichor@127.0.0.1:1/cohort\"}\nguests: {directory: %q, routes: [{cohort: \"*\", guest: banking}], cache_directory: %q}\n", t.TempDir(), everyones)
+	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, out := d.ichor("check", "-c", settings, "--timeout", "1s")
+	if !strings.Contains(out, "failed  compiled guests: compilation cache "+everyones+" has mode 0777") || strings.Contains(out, "kept in") {
+		t.Errorf("of a directory that all may write to check says:\n%s", out)
+	}
+	if err := os.Chmod(everyones, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, out = d.ichor("check", "-c", settings, "--timeout", "1s"); !strings.Contains(out, "ok      compiled guests: kept in "+everyones) || strings.Contains(out, "failed  compiled") {
+		t.Errorf("of one of its own check says:\n%s", out)
 	}
 }
 

@@ -41,7 +41,7 @@ func FindCacheDir() (string, error) {
 func firstCacheDir(candidates []string) (string, error) {
 	var errs []error
 	for _, dir := range candidates {
-		err := tryCacheDir(dir)
+		err := TryCacheDir(dir)
 		if err == nil {
 			return dir, nil
 		}
@@ -50,9 +50,9 @@ func firstCacheDir(candidates []string) (string, error) {
 	return "", fmt.Errorf("no directory can be written that is this user's alone: %w", errors.Join(errs...))
 }
 
-// tryCacheDir makes the directory and writes into it. In a directory that all may write somebody else
+// TryCacheDir makes the directory for compiled code and writes into it, or says why no guest could be loaded with it. In a directory that all may write somebody else
 // may have made it first.
-func tryCacheDir(dir string) error {
+func TryCacheDir(dir string) error {
 	if err := privateDir(dir); err != nil {
 		return err
 	}
