@@ -17,15 +17,15 @@ const mendWait = 10 * time.Second
 // mending are the held versions of a guest that a new module may make good.
 type mending struct {
 	in     *installer.Installer
-	digest string                 // of the new module
-	known  map[string]bool        // the guest's modules before
-	first  bool                   // it had none that converts
-	before map[talos.Version]bool // what the same module had mended, as one that is swapped in again
+	digest string          // of the new module
+	known  map[string]bool // the guest's modules before
+	first  bool            // it had none that converts
+	since  time.Time       // by the database, BEFORE it takes over: it may have been swapped in before, and mended something then
 }
 
 // mendingOf looks at the quarantine BEFORE the module takes over, so that what it mends can be told from what it had.
 func mendingOf(ctx context.Context, in *installer.Installer, name, digest string, first bool) (*mending, error) {
-	m := &mending{in: in, digest: digest, known: map[string]bool{}, first: first, before: map[talos.Version]bool{}}
+	m := &mending{in: in, digest: digest, known: map[string]bool{}, first: first}
 	const all = 1 << 20
 	events, err := in.GuestEvents(ctx, name, all)
 	if err != nil {
@@ -44,10 +44,7 @@ func mendingOf(ctx context.Context, in *installer.Installer, name, digest string
 		}
 	}
 	delete(m.known, "") // of what could not be read; and no module is asked about a record that has none
-	ended, err := in.List(ctx, installer.Filter{Ended: true})
-	for i := range ended {
-		m.before[ended[i].Version] = ended[i].ResolvedDigest == digest
-	}
+	_, m.since, err = in.CountHeld(ctx)
 	return m, err
 }
 
@@ -64,19 +61,16 @@ func (m *mending) report(ctx context.Context) error {
 		}
 		held, untried, err = m.held(ctx)
 	}
-	var mended []string
+	var lowest []talos.Version
+	var mended int
 	if err == nil {
-		mended, err = m.mended(ctx)
+		lowest, mended, err = m.in.Mended(ctx, m.digest, m.since, shownMax)
 	}
 	if err != nil {
 		return &failure{exitEnvironment, fmt.Errorf("the new module converts, and whether it mended what was held could not be asked, see ichor quarantine list: %w", err)}
 	}
-	if n := len(mended); n > 0 {
-		more := ""
-		if n > shownMax {
-			more = fmt.Sprintf(" and %d more", n-shownMax)
-		}
-		fmt.Printf("mended %s: %s%s\n", counted(n), strings.Join(mended[:min(n, shownMax)], ", "), more)
+	if mended > 0 {
+		fmt.Printf("mended %s: %s\n", counted(mended), listed(lowest, mended))
 	}
 	if held > 0 {
 		tried := ""
@@ -86,6 +80,19 @@ func (m *mending) report(ctx context.Context) error {
 		fmt.Printf("held still: %s%s: see ichor quarantine list\n", counted(held), tried)
 	}
 	return nil
+}
+
+// listed writes versions, and how many more there are.
+func listed(lowest []talos.Version, all int) string {
+	words := make([]string, len(lowest))
+	for i, v := range lowest {
+		words[i] = v.String()
+	}
+	text := strings.Join(words, ", ")
+	if n := all - len(lowest); n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
 }
 
 // counted writes how many versions there are.
@@ -98,26 +105,15 @@ func counted(n int) string {
 
 // held counts the held versions that a module of the guest decides, and those of them that the new one did not try.
 func (m *mending) held(ctx context.Context) (held, untried int, err error) {
-	all, err := m.in.List(ctx, installer.Filter{})
-	for i := range all {
-		switch h := &all[i]; {
-		case h.Digest == m.digest:
-			held++
-		case m.known[h.Digest], m.first && h.Kind == string(rollout.ClassRefused):
-			held++
-			untried++
+	counts, _, err := m.in.CountHeld(ctx)
+	for _, c := range counts {
+		switch {
+		case c.Digest == m.digest:
+			held += c.Versions
+		case m.known[c.Digest], m.first && c.Kind == string(rollout.ClassRefused):
+			held += c.Versions
+			untried += c.Versions
 		}
 	}
 	return held, untried, err
-}
-
-// mended returns the versions that another module, or none, left held, and that the new one made good.
-func (m *mending) mended(ctx context.Context) (versions []string, err error) {
-	all, err := m.in.List(ctx, installer.Filter{Ended: true})
-	for i := range all {
-		if h := &all[i]; !h.Held && h.ResolvedDigest == m.digest && h.Digest != m.digest && !m.before[h.Version] {
-			versions = append(versions, h.Version.String())
-		}
-	}
-	return versions, err
 }

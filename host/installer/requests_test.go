@@ -46,6 +46,41 @@ func TestWhatIsLookedForMayBeAnything(t *testing.T) {
 	}
 }
 
+// What a swap asks the quarantine about is counted there: it may have as many rows as there were versions.
+func TestWhatAModuleMendedIsCounted(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	l := b.lane(in, 0)
+	b.hold(l, "sql", 1, 2, 3, 4, 5, 6)
+	b.hold(l, "guest_reject", 7)
+	b.exec("update ichor.quarantine set digest = 'old' where version < 6; update ichor.quarantine set digest = 'new' where version = 5")
+	resolve := func(versions string) {
+		b.exec("update ichor.quarantine set held = false, resolved_at = clock_timestamp(), resolution = 'installed', resolved_digest = 'new' where version in (" + versions + ")")
+	}
+	resolve("1")
+	counts, since, err := in.CountHeld(t.Context())
+	want := map[installer.HeldCount]bool{{Digest: "old", Kind: "sql", Versions: 3}: true, {Digest: "new", Kind: "sql", Versions: 1}: true, {Kind: "sql", Versions: 1}: true, {Kind: "guest_reject", Versions: 1}: true}
+	for _, c := range counts {
+		if !want[c] {
+			t.Errorf("%+v is counted", c)
+		}
+		delete(want, c)
+	}
+	if err != nil || len(want) > 0 {
+		t.Errorf("not counted are %v, %v", want, err)
+	}
+	resolve("2, 3, 5, 6") // 5 it had left held itself
+	b.exec("update ichor.quarantine set held = false, resolved_at = clock_timestamp(), resolution = 'skipped', resolved_digest = 'other' where version = 4")
+	for most, want := range map[int]string{2: "[2 3]", 20: "[2 3 6]"} {
+		if lowest, all, err := in.Mended(t.Context(), "new", since, most); err != nil || all != 3 || fmt.Sprint(lowest) != want {
+			t.Errorf("at most %d: %v of %d, %v, want %s of 3", most, lowest, all, err, want)
+		}
+	}
+	if lowest, all, err := in.Mended(t.Context(), "none", since, 2); err != nil || all != 0 || len(lowest) > 0 {
+		t.Errorf("%v of %d, %v", lowest, all, err)
+	}
+}
+
 // A request is taken once, and ended once, in the transaction that its host writes.
 func TestAnswersToRequests(t *testing.T) {
 	b := newBase(t)
