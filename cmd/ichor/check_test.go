@@ -73,6 +73,22 @@ func TestCheckSaysOneThingOfTheCacheDirectory(t *testing.T) {
 	}
 }
 
+// TestARowThatWasChangedByHandEndsAStart: the host says which, and that no host wrote it; it does not wait for a database that
+// answers.
+func TestARowThatWasChangedByHandEndsAStart(t *testing.T) {
+	d := deploy(t, 1)
+	if code, out := d.ichor("db", "init", "-c", d.settings); code != exitOK {
+		t.Fatal(out)
+	}
+	d.exec("insert into ichor.guest_history (name, digest, from_version) values ('banking', 'd1', -1)")
+	const want = "read ichor.guest_history: a row has in from_version what Ichor does not write there, as NULL or a number below 0: it was changed by hand: set it right, and try again"
+	for _, verb := range [][]string{{"run"}, {"guest", "history"}, {"check", "--timeout", "5m"}} {
+		if code, out := d.ichor(append(verb, "-c", d.settings)...); code != exitEnvironment || !strings.Contains(out, want) || strings.Contains(out, "scan") {
+			t.Errorf("ichor %v: exit code %d\n%s", verb, code, out)
+		}
+	}
+}
+
 func (d *deployment) exec(sql string) {
 	d.t.Helper()
 	if _, err := d.conn.Exec(d.t.Context(), sql); err != nil {

@@ -61,7 +61,7 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 			return in.tookBefore(ctx, tx, &own, &stateToken)
 		}
 		if err != nil {
-			return err
+			return reading("ichor.state", err)
 		}
 		if _, err := tx.Exec(ctx, `insert into ichor.beat (epoch, token) values ($1, $2) on conflict (id) do update
 			set epoch = excluded.epoch, token = excluded.token, beats = 0, backend = null, backend_since = null, released = false, at = now()`,
@@ -122,7 +122,7 @@ func (in *Installer) fencedBy(ctx context.Context, conn *pgx.Conn) error {
 	case errors.Is(err, pgx.ErrNoRows), err == nil && epoch < in.own.epoch:
 		return &Error{Class: Regressed, Err: fmt.Errorf("the database has epoch %d, and this host took epoch %d: it is a copy from before, or was restored", epoch, in.own.epoch)}
 	case err != nil:
-		return err
+		return failure(err, "read ichor.state")
 	case epoch == in.own.epoch && token == in.own.token:
 		return &Error{Class: Transient, Code: codeClaim, Lost: true, Err: errors.New("another connection of this host has renewed the fence")}
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -107,11 +108,14 @@ func classOf(pg *pgconn.PgError) Class {
 }
 
 // failure turns an error of the driver into an Error. A failure that the server did not
-// report is one of the connection.
+// report is one of the connection, but for a row that cannot be read.
 func failure(err error, doing string) *Error {
 	var known *Error
 	if errors.As(err, &known) {
 		return known
+	}
+	if row := handmade(err, doing); row != nil {
+		return row
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -133,6 +137,27 @@ func failure(err error, doing string) *Error {
 		e.Err = fmt.Errorf("%w: %w", e.Err, &PoolerError{"the server does not know what this session prepared"})
 	}
 	return e
+}
+
+// handmade turns what the driver says of a value that does not fit into an Error, nil where it says something else. The
+// database answered, and asking again gives the same: no host writes such a row. What was done names the table.
+func handmade(err error, doing string) *Error {
+	var value pgx.ScanArgError
+	if !errors.As(err, &value) {
+		return nil
+	}
+	return &Error{Class: Broken, Err: fmt.Errorf("%s: %w", doing, &NotReadyError{
+		fmt.Sprintf("a row has in %s what Ichor does not write there, as NULL or a number below 0: it was changed by hand", value.FieldName), "set it right, and try again",
+	})}
+}
+
+// reading names the table of a row that cannot be read, where failure is told of more than that table; it returns other
+// errors as they are.
+func reading(table string, err error) error {
+	if row := handmade(err, "read "+table); row != nil {
+		return row
+	}
+	return err
 }
 
 // lostStatement tells the codes of a server that lost, or shares, a session's prepared

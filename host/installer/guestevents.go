@@ -83,7 +83,7 @@ func (in *Installer) AddGuestEvents(ctx context.Context, events ...GuestEvent) e
 	})
 }
 
-const selectGuestEvents = "select id, at, guest, digest, state, coalesce(from_version, 0), who, reason from ichor.guest_event "
+const selectGuestEvents = "select id, at, guest, digest, state, coalesce(from_version, 0) as from_version, who, reason from ichor.guest_event "
 
 // GuestEvents returns the newest events, of a guest or of all if it is empty, oldest first.
 func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (events []GuestEvent, err error) {
@@ -93,7 +93,7 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
 		}
 		if err != nil {
-			return failure(err, "read what became of the guests")
+			return failure(err, "read ichor.guest_event")
 		}
 		return nil
 	})
@@ -109,7 +109,7 @@ func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, 
 			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
 		if err != nil {
-			return failure(err, "read which modules were rolled back")
+			return failure(err, "read in ichor.guest_event which modules were rolled back")
 		}
 		return nil
 	})
@@ -140,7 +140,7 @@ func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (dige
 		}
 		switch {
 		case err != nil:
-			return failure(err, "look for a module")
+			return failure(err, "look in ichor.guest_module for a module")
 		case len(found) == 0:
 			var pruned string
 			err := conn.QueryRow(ctx, "select digest from ichor.guest_history where name = $1 and starts_with(digest, $2) order by from_version desc limit 1", guest, prefix).Scan(&pruned)
@@ -148,7 +148,7 @@ func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (dige
 				return &RefusedError{fmt.Sprintf("the module %.12s of guest %s converted versions once, and the database has it no more: it keeps the newest (guests.keep) and what versions need. Swap its file in, whose SHA-256 is %s", pruned, guest, pruned)}
 			}
 			if !errors.Is(err, pgx.ErrNoRows) {
-				return failure(err, "look for a module that was pruned")
+				return failure(err, "look in ichor.guest_history for a module that was pruned")
 			}
 			return &RefusedError{fmt.Sprintf("the database has no module of guest %s whose digest begins with %q: see ichor guest history", guest, prefix)}
 		case len(found) > 1:
@@ -167,7 +167,7 @@ func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven b
 		err := conn.QueryRow(ctx, `select not exists (select from (select state, digest from ichor.guest_event
 			where guest = $1 and state in ('armed', 'back', 'proven') order by id desc limit 1) e where state = 'armed' and digest = $2)`, guest, digest).Scan(&proven)
 		if err != nil {
-			return failure(err, "read whether a guest is proven")
+			return failure(err, "read in ichor.guest_event whether a guest is proven")
 		}
 		return nil
 	})
@@ -180,7 +180,7 @@ func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from t
 		err := conn.QueryRow(ctx, `select coalesce(max(from_version), 0) from ichor.guest_event
 			where guest = $1 and digest = $2 and state = 'active' and id > $3`, armed.Guest, armed.Digest, armed.ID).Scan(&from)
 		if err != nil {
-			return failure(err, "read since when a guest converts")
+			return failure(err, "read in ichor.guest_event since when a guest converts")
 		}
 		return nil
 	})
@@ -198,7 +198,7 @@ func (in *Installer) AskedFor(ctx context.Context, guest, digest string) (asked 
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
 		}
 		if err != nil {
-			return failure(err, "read who asked for a guest")
+			return failure(err, "read in ichor.guest_event who asked for a guest")
 		}
 		if len(events) > 0 {
 			asked = events[0]
@@ -216,11 +216,11 @@ func (in *Installer) Wanted(ctx context.Context, guest string) (wanted GuestEven
 			(select max(id) from ichor.guest_event where guest = $1 and state in ('armed', 'back')),
 			(select max(id) from ichor.guest_event where guest = $1 and state = 'armed' and who = $2)) order by id`, guest, WhoFile)
 		if err != nil {
-			return failure(err, "read which guest is wanted")
+			return failure(err, "read in ichor.guest_event which guest is wanted")
 		}
 		events, err := pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])
 		if err != nil {
-			return failure(err, "read which guest is wanted")
+			return failure(err, "read in ichor.guest_event which guest is wanted")
 		}
 		for _, e := range events {
 			if wanted = e; e.Who == WhoFile {

@@ -79,11 +79,11 @@ func list(ctx context.Context, conn queryer, filter Filter, lock string) ([]Held
 		where ($1::bigint = 0 or version = $1) and ($2::text = '' or kind = $2) and ($3::text = '' or code = $3) and (held or $4) order by version`+lock,
 		int64(filter.Version), printable(filter.Kind), printable(filter.Code), filter.Ended, filter.Records)
 	if err != nil {
-		return nil, failure(err, "read the quarantine")
+		return nil, failure(err, "read ichor.quarantine")
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Held])
 	if err != nil {
-		return nil, failure(err, "read the quarantine")
+		return nil, failure(err, "read ichor.quarantine")
 	}
 	return all, nil
 }

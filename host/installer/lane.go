@@ -120,6 +120,7 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (co
 	before := l.laneToken
 	err = conn.QueryRow(ctx, "update ichor.lane set claim = claim + 1 where lane = $1 and epoch = $2 and token = $3 returning claim",
 		once, l.number, own.epoch, own.token).Scan(&l.laneToken)
+	err = reading("ichor.lane", err)
 	if err == nil && l.laneToken <= before { // a claim only rises
 		return connected, &Error{Class: Regressed, Err: fmt.Errorf("the claim of lane %d is %d, and %d had been taken: this is a copy of the database from before, or it was restored", l.number, l.laneToken, before)}
 	}
@@ -132,7 +133,7 @@ func (l *Lane) renewFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (co
 			state = "update ichor.state set claim = claim + 1 where epoch = $1 and token = $2 returning claim, snapshot"
 		}
 		var stateToken int64
-		err = conn.QueryRow(ctx, state, once, own.epoch, own.token).Scan(&stateToken, &connected.Snapshot)
+		err = reading("ichor.state", conn.QueryRow(ctx, state, once, own.epoch, own.token).Scan(&stateToken, &connected.Snapshot))
 		if err == nil {
 			l.in.learn(stateToken)
 		}
@@ -171,6 +172,7 @@ func (l *Lane) Beat(ctx context.Context) error {
 		once, l.in.own.epoch, l.in.own.token).Scan(&mine, &snapshot, &cohorts)
 	switch {
 	case err != nil:
+		err = reading("ichor.state", err)
 	case !mine:
 		err = l.in.fencedBy(ctx, l.conn)
 	case snapshot < durable: // as at a commit, whose fence finds it too

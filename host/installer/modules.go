@@ -118,7 +118,7 @@ func (in *Installer) loadModule(ctx context.Context, digest string, missing erro
 			return missing
 		}
 		if err != nil {
-			return failure(err, "load the guest's module")
+			return failure(err, "load the guest's module from ichor.guest_module")
 		}
 		return nil
 	})

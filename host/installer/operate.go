@@ -99,7 +99,7 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil
 	case err != nil:
-		return failure(err, "look whether it is paused")
+		return failure(err, "look in ichor.request whether it is paused")
 	case r.Verb == "resume" && r.Match != "" && r.Match != strconv.FormatInt(pause, 10):
 		return &AnotherPauseError{pause, r.Match}
 	case r.Verb == "pause" && ending:
@@ -196,7 +196,7 @@ func (in *Installer) Requests(ctx context.Context, ids []int64) (all []Request, 
 			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
 		}
 		if err != nil {
-			return failure(err, "read the requests")
+			return failure(err, "read ichor.request")
 		}
 		return nil
 	})
@@ -211,7 +211,7 @@ func (in *Installer) LatestRequests(ctx context.Context, limit int) (all []Reque
 			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
 		}
 		if err != nil {
-			return failure(err, "read the requests")
+			return failure(err, "read ichor.request")
 		}
 		return nil
 	})
@@ -221,13 +221,13 @@ func (in *Installer) LatestRequests(ctx context.Context, limit int) (all []Reque
 // LatestAudit returns what people did last, the newest first.
 func (in *Installer) LatestAudit(ctx context.Context, limit int) (all []AuditRow, err error) {
 	err = in.with(ctx, "audit", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `select id, case when isfinite(at) then at else now() end, left(who, 1000), left(deed, 1000), left(reason, 1000)
+		rows, err := conn.Query(ctx, `select id, case when isfinite(at) then at else now() end, left(who, 1000) as who, left(deed, 1000) as deed, left(reason, 1000) as reason
 			from ichor.audit order by id desc limit $1`, limit)
 		if err == nil {
 			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[AuditRow])
 		}
 		if err != nil {
-			return failure(err, "read the audit")
+			return failure(err, "read ichor.audit")
 		}
 		return nil
 	})

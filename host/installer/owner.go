@@ -46,7 +46,7 @@ func ownerOf(ctx context.Context, conn *pgx.Conn) (o Owner, err error) {
 		return Owner{}, nil
 	}
 	if err != nil {
-		return Owner{}, failure(err, "look who owns the cohort")
+		return Owner{}, failure(err, "look in ichor.state who owns the cohort")
 	}
 	return o, nil
 }
@@ -62,7 +62,7 @@ func (in *Installer) Own() Owner {
 func (in *Installer) WatchOwner(ctx context.Context, session string, every time.Duration, free func(Owner) bool) (Owner, error) {
 	conn, err := in.connectWithin(ctx, session)
 	if err != nil {
-		return Owner{}, failure(err, "look who owns the cohort")
+		return Owner{}, failure(err, "look in ichor.state who owns the cohort")
 	}
 	defer closeSoon(conn)
 	for {

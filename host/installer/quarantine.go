@@ -88,7 +88,7 @@ func (in *Installer) QuarantinedCandidates(ctx context.Context, versions []talos
 			})
 		}
 		if err != nil {
-			return failure(err, "read held candidates from the quarantine")
+			return failure(err, "read held candidates from ichor.quarantine")
 		}
 		return nil
 	})

@@ -89,14 +89,14 @@ func (r *Reader) Evidence(ctx context.Context) (*Evidence, error) {
 		e.Quarantine, err = pgx.CollectRows(rows, pgx.RowToStructByPos[QuarantineRow])
 	}
 	if err != nil {
-		return nil, failure(err, "read the quarantine")
+		return nil, failure(err, "read ichor.quarantine")
 	}
 	rows, err = r.conn.Query(ctx, "select id, at, who, deed, reason from ichor.audit order by id")
 	if err == nil {
 		e.Audit, err = pgx.CollectRows(rows, pgx.RowToStructByPos[AuditRow])
 	}
 	if err != nil {
-		return nil, failure(err, "read the audit")
+		return nil, failure(err, "read ichor.audit")
 	}
 	rows, err = r.conn.Query(ctx, "select digest, encode(sha256(module), 'hex') from ichor.guest_module")
 	if err == nil {
@@ -104,7 +104,7 @@ func (r *Reader) Evidence(ctx context.Context) (*Evidence, error) {
 		_, err = pgx.ForEachRow(rows, []any{&digest, &is}, func() error { e.Modules[digest] = is; return nil })
 	}
 	if err != nil {
-		return nil, failure(err, "read the guests' modules")
+		return nil, failure(err, "read ichor.guest_module")
 	}
 	return e, nil
 }
@@ -113,7 +113,7 @@ func (r *Reader) Evidence(ctx context.Context) (*Evidence, error) {
 func (r *Reader) Module(ctx context.Context, digest string) (Module, error) {
 	m, err := scanModule(r.conn.QueryRow(ctx, selectModule, digest))
 	if err != nil {
-		return m, failure(err, "load the module "+digest)
+		return m, failure(err, "load from ichor.guest_module "+digest)
 	}
 	return m, nil
 }

@@ -2,7 +2,6 @@ package installer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,7 +41,7 @@ func (r *Request) Settled() bool { return r.Ended() || r.Verb == "pause" && r.Ta
 const (
 	// Rows that somebody wrote by hand must not keep a host from starting: an instant may be infinite, a text
 	// of any length, a number 0 that stands for none.
-	selectRequests = `select id, verb, coalesce(version, 0), coalesce(hash, ''), left(coalesce(guest, ''), 1000), left(coalesce(digest, ''), 1000), left(who, 1000), left(reason, 1000),
+	selectRequests = `select id, verb, coalesce(version, 0) as version, coalesce(hash, ''), left(coalesce(guest, ''), 1000), left(coalesce(digest, ''), 1000), left(who, 1000) as who, left(reason, 1000) as reason,
 		case when isfinite(asked_at) then asked_at else now() end, case when isfinite(taken_at) then taken_at when taken_at is not null then now() end,
 		case when isfinite(ended_at) then ended_at when ended_at is not null then now() end, coalesce(outcome, '') from (select * from ichor.request where id > 0) r `
 	doneOutcome = "done"
@@ -66,7 +65,7 @@ func loadRequests(ctx context.Context, conn *pgx.Conn, s *State) error {
 		s.Requests, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
 	}
 	if err != nil {
-		return failure(err, "read the requests")
+		return failure(err, "read ichor.request")
 	}
 	return loadAbandoned(ctx, conn, s, s.Resume)
 }
@@ -78,7 +77,7 @@ func loadAbandoned(ctx context.Context, conn *pgx.Conn, s *State, from talos.Pos
 		s.Abandoned, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
 	}
 	if err != nil {
-		return failure(err, "read what was abandoned")
+		return failure(err, "read in ichor.request what was abandoned")
 	}
 	return nil
 }
@@ -153,7 +152,7 @@ func (in *Installer) followRequests(ctx context.Context, tell func([]Request)) e
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("read the requests: %w", err)
+			return failure(err, "read ichor.request")
 		}
 		if len(open) > 0 {
 			tell(open)

@@ -33,7 +33,7 @@ func (in *Installer) Init(ctx context.Context) error {
 	})
 }
 
-// NotReadyError says what the database lacks before a host can run on it; Hint is what to do.
+// NotReadyError says what the database lacks, or has that no host wrote, before one can run on it; Hint is what to do.
 type NotReadyError struct{ What, Hint string }
 
 // Error implements error.
@@ -120,7 +120,7 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) error {
 	err := conn.QueryRow(ctx, "select coalesce(max(version), 0), coalesce(max(usable_from), 0) from ichor.schema").Scan(&version, &usableFrom)
 	switch {
 	case err != nil:
-		return failure(err, "read the version of the schema")
+		return failure(err, "read ichor.schema")
 	case version < schemaVersion:
 		return &NotReadyError{fmt.Sprintf("schema ichor has version %d, and this host needs version %d", version, schemaVersion), "run ichor db init as the owner"}
 	case usableFrom > schemaVersion:

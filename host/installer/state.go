@@ -59,11 +59,11 @@ func load(ctx context.Context, conn *pgx.Conn, s *State) error {
 
 // loadState reads the state, and what cohort_snapshot says.
 func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Version) error {
-	var resume *int64
-	var snapshot, hash int64
+	var resume *talos.Position
+	var hash int64
 	err := conn.QueryRow(ctx, `select epoch, snapshot, resume, anchor_position, anchor_hash, cluster, topic,
-		(select version from public.cohort_snapshot where id = 'SINGLETON') from ichor.state`).
-		Scan(&s.Epoch, &snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, cohort)
+		(select version from public.cohort_snapshot where id = 'SINGLETON') "the version of cohort_snapshot" from ichor.state`).
+		Scan(&s.Epoch, &s.Snapshot, &resume, &s.Anchor.Position, &hash, &s.Cluster, &s.Topic, cohort)
 	if errors.Is(err, pgx.ErrNoRows) { // no host has run on it yet
 		s.Anchor = talos.NoAnchor
 		err = conn.QueryRow(ctx, "select version from public.cohort_snapshot where id = 'SINGLETON'").Scan(&s.Snapshot)
@@ -76,23 +76,23 @@ func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Vers
 	if err != nil {
 		return failure(err, "read ichor.state")
 	}
-	s.Snapshot, s.Anchor.Hash = talos.Version(snapshot), uint64(hash)
+	s.Anchor.Hash = uint64(hash)
 	if resume != nil {
-		s.Resume, s.HasResume = talos.Position(*resume), true
+		s.Resume, s.HasResume = *resume, true
 	}
 	rows, err := conn.Query(ctx, "select version from ichor.ledger order by version")
 	if err == nil {
 		s.Ledger, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
 	}
 	if err != nil {
-		return failure(err, "read the ledger")
+		return failure(err, "read ichor.ledger")
 	}
 	rows, err = conn.Query(ctx, "select version from ichor.quarantine where held order by version")
 	if err == nil {
 		s.Held, err = pgx.CollectRows(rows, pgx.RowTo[talos.Version])
 	}
 	if err != nil {
-		return failure(err, "read the quarantine")
+		return failure(err, "read ichor.quarantine")
 	}
 	if s.History, err = loadHistory(ctx, conn); err != nil {
 		return err
@@ -106,7 +106,7 @@ func loadHistory(ctx context.Context, conn *pgx.Conn) (history cohort.History, e
 		history, err = pgx.CollectRows(rows, pgx.RowToStructByPos[cohort.Use])
 	}
 	if err != nil {
-		return nil, failure(err, "read the guest history")
+		return nil, failure(err, "read ichor.guest_history")
 	}
 	return history, nil
 }
