@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,6 +10,37 @@ import (
 	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/status"
 )
+
+// TestStatusShowsWhatIsInShadow: as long as it is compared, and what converts or was refused no longer.
+func TestStatusShowsWhatIsInShadow(t *testing.T) {
+	converts, compared := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	shown := &status.Shadow{Digest: compared, Beside: converts, Of: 20, Compared: 7, Same: 4, Differ: 2, NewRejects: 1}
+	for _, c := range []struct {
+		digest  string
+		refused *status.Refusal
+		shadow  *status.Shadow
+		want    bool
+	}{
+		{converts, nil, shown, true},
+		{converts, &status.Refusal{Digest: strings.Repeat("c", 64), Reason: "an older one"}, shown, true},
+		{converts, &status.Refusal{Digest: compared, Reason: "3 of 20 versions differ"}, shown, false},
+		{compared, nil, shown, false},
+		{converts, nil, nil, false},
+	} {
+		s := status.Status{Phase: status.PhaseRunning, Guests: []status.Guest{{Guest: "banking", Digest: c.digest, Refused: c.refused, Shadow: c.shadow}}}
+		var status, top strings.Builder
+		printStatus(&screen{out: &status}, &s)
+		row := func(_, format string, args ...any) { fmt.Fprintf(&top, format+"\n", args...) }
+		loaded(&screen{}, &s, row)
+		const text = "bbbbbbbbbbbb in shadow: 7 of 20 compared, 3 not the same"
+		if is := strings.Contains(status.String(), text+": see ichor guest shadow banking\n"); is != c.want {
+			t.Errorf("%+v: status says %s", c, status.String())
+		}
+		if is := strings.Contains(top.String(), text+"\n"); is != c.want {
+			t.Errorf("%+v: top says %s", c, top.String())
+		}
+	}
+}
 
 func TestAShadowIsShown(t *testing.T) {
 	first, err := json.Marshal(shadow.Difference{

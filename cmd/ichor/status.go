@@ -141,7 +141,19 @@ func printStatus(screen *screen, s *status.Status) {
 		if g.Refused != nil {
 			row("", "%s", screen.warn("not taken: "+refusal(g.Refused)))
 		}
+		if text := inShadow(&g); text != "" {
+			row("", "%s: see ichor guest shadow %s", text, g.Guest)
+		}
 	}
+}
+
+// inShadow says how far a comparison is; "" where none goes on: of one that is over, its module converts or is not taken.
+func inShadow(g *status.Guest) string {
+	s := g.Shadow
+	if s == nil || s.Digest == g.Digest || g.Refused != nil && g.Refused.Digest == s.Digest {
+		return ""
+	}
+	return fmt.Sprintf("%.12s in shadow: %d of %d compared, %d not the same", s.Digest, s.Compared, s.Of, s.Compared-s.Same)
 }
 
 // installs reports whether a host has stations and figures of its own: one that stands by has not, nor one that has

@@ -175,8 +175,8 @@ func loaded(screen *screen, s *status.Status, row func(name, format string, args
 		if g.Refused != nil {
 			row("", "%s", screen.warn("not taken: "+refusal(g.Refused)))
 		}
-		if sh := g.Shadow; sh != nil {
-			row("", "%.12s in shadow: %d of %d compared, %d differ", sh.Digest, sh.Compared, sh.Of, sh.Differ)
+		if text := inShadow(g); text != "" {
+			row("", "%s", text)
 		}
 	}
 }
