@@ -161,10 +161,13 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
-	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong'), ('swap', 'nobody', 'test', 'it is none')")
-	b.eventually(`(done,t) ("refused: no route names a guest ""nobody""",t)`, "select outcome, taken_at is not null from ichor.request order by id")
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong'), ('swap', 'nobody', 'test', 'it is none'), ('swap', null, 'test', 'of none')")
+	b.eventually(`(done,t) ("refused: no route names a guest ""nobody""",t) ("refused: the request names no guest: ichor guest rollback NAME writes one that does",t)`, "select outcome, taken_at is not null from ichor.request order by id")
+	b.eventually(`("rollback guest nobody: refused: no route names a guest ""nobody""") ("rollback guest banking: done") ("rollback: refused: the request names no guest: ichor guest rollback NAME writes one that does")`,
+		"select deed from ichor.audit order by reason")
 	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'once more')")
 	b.eventually("(t)", "select outcome like 'refused: the history has no module of guest banking before % that was not taken back or rolled back%' from ichor.request order by id desc limit 1")
+	b.eventually("(1)", "select count(*) from ichor.guest_event where state = 'refused'") // of what is none of its guests it has nothing to say
 	b.reaches(b.pay(5, "0001", "0002"))
 	newest := "select digest from ichor.guest_history order by from_version desc limit 1"
 	b.eventually("("+old+")", newest)

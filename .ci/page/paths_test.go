@@ -275,7 +275,7 @@ func TestRollbackNamesTheModuleAndWhatConvertsNow(t *testing.T) {
 	}
 	p.press("dialog a", "All requests")
 	p.says("h1", "Requests")
-	p.says("td", "swap")
+	p.says("td", "rollback")
 }
 
 // TestRollbackOfWhatChangedIsRefused: another module converts by now than the one that was shown.

@@ -12,7 +12,7 @@ import (
 // Request is a row of ichor.request: what an operator asks of the host that owns the cohort.
 type Request struct {
 	ID      int64         `json:"id"`                 // ascending; /v1/requests/ID says what became of it
-	Verb    string        `json:"verb"`               // skip, retry, abandon, pause, resume, handover, swap or deploy
+	Verb    string        `json:"verb"`               // skip, retry, abandon, pause, resume, handover, swap (a rollback) or deploy
 	Version talos.Version `json:"version,omitempty"`  // 0 for those about the cohort
 	Hash    string        `json:"hash,omitempty"`     // of a skip, see Held
 	Guest   string        `json:"guest,omitempty"`    // of a swap and a deploy

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -56,10 +57,10 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 			return true
 		case err != nil:
 			a = &Armed{Request: b.Request, Refused: err.Error()}
-			if slices.Contains(g.names, b.Guest) { // what an operator may call it is no label
+			if slices.Contains(g.names, b.Guest) { // else it is no guest's, and stands with the request and in the audit alone
 				g.metrics.Swap(b.Guest, guest.SwapRefused)
+				g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
 			}
-			g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
 		}
 		g.mu.Lock()
 		g.brings = slices.Delete(g.brings, 0, 1)
@@ -87,7 +88,10 @@ func (g *Guests) answerAll(arm func(Armed) bool) bool {
 // bring loads a module that the database has; nil for one that is compared first.
 func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error) {
 	index := slices.Index(g.names, b.Guest)
-	if index < 0 {
+	switch {
+	case b.Guest == "":
+		return nil, errors.New("the request names no guest: ichor guest rollback NAME writes one that does")
+	case index < 0:
 		return nil, fmt.Errorf("no route names a guest %q", b.Guest)
 	}
 	g.mu.Lock()

@@ -17,7 +17,7 @@ export function Requests() {
 
 const List = ({ of }) => html`<${Table} flows caption="Requests" heads=${['#id', 'asked', 'what', 'who', 'reason', 'outcome']}>
 	${of.map((r) => html`<tr key=${r.id}><td class="number">${r.id}</td><td><${Time} at=${r.asked_at} /></td>
-		<td>${r.verb} ${r.version > 0 && html`<${Version} of=${r.version} />`}${r.guest && html`${r.guest} <${Digest} of=${r.digest} />`}</td><td>${r.who}</td><td class="why">${r.reason}</td><td class="why"><${Became} of=${r} /></td></tr>`)}<//>`;
+		<td>${r.verb === 'swap' ? 'rollback' : r.verb} ${r.version > 0 && html`<${Version} of=${r.version} />`}${r.guest && html`${r.guest} <${Digest} of=${r.digest} />`}</td><td>${r.who}</td><td class="why">${r.reason}</td><td class="why"><${Became} of=${r} /></td></tr>`)}<//>`;
 
 function Became({ of: r }) {
 	if (!r.ended_at) return html`<${State} is="odd">${r.taken_at ? 'in force' : 'stands'}<//>`;
