@@ -211,7 +211,7 @@ func TestHeldVersionShowsAllThatIsKnownOfIt(t *testing.T) {
 	p.says(".one h2", "Version 1000020")
 	lines(t, "facts", p.facts(".one"),
 		"waits for it: at least 14 versions over 9 keys; 11 for nothing else that is stuck",
-		"xid: f100642e-5f9f-4e53-89a2-000000000001", "cohort: bank", "agent: agent-1", "guest: 40ace93a7224", "safepoint: 999980", "times: 2",
+		"xid: f100642e-5f9f-4e53-89a2-000000000001", "cohort: bank", "agent: agent-1", "guest: 40ace93a7224", "safepoint: 999980", "held: 2 times, by any host",
 		"first: …", "latest: …", "hash: 0000000a0001", "writes: account:0039 account:0029", "reads: currency:EUR")
 	p.press(".one dd a", "f100642e-5f9f-4e53-89a2-000000000001")
 	p.until(`location.hash === '#/search/f100642e-5f9f-4e53-89a2-000000000001'`)

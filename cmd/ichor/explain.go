@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -95,11 +96,19 @@ func printVersion(v *status.Version) {
 		fmt.Printf("guest       %.12s\n", v.Guest)
 	}
 	if v.Attempts > 0 {
-		fmt.Printf("attempts    %d\n", v.Attempts)
+		fmt.Printf("attempts    %d, the transactions with it that this host began%s\n", v.Attempts, heldToo(v))
 	}
 	if v.Journey != nil {
 		printJourney(v.Journey)
 	}
+}
+
+// heldToo says where another number stands than that of attempts, of a version that is held or was.
+func heldToo(v *status.Version) string {
+	if v.Stands != replicator.HeldBack && v.HeldEnded == "" {
+		return ""
+	}
+	return fmt.Sprintf("; how often it was held, by any host, says ichor quarantine show %d", v.Version)
 }
 
 // printJourney says what a version was and what its guest made of it, if it was given to one, and then its timed events.

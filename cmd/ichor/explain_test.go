@@ -3,7 +3,10 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ichor-replicator/ichor/host/admin"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/timing"
@@ -18,7 +21,7 @@ func TestExplainPrintsWhatAVersionBecame(t *testing.T) {
 		return j
 	}
 	const (
-		head = "version 7  below snapshot: settled: the snapshot is 9\ndecision    committed at position 8, safepoint 3\nguest       0123456789ab\nattempts    2\n"
+		head = "version 7  below snapshot: settled: the snapshot is 9\ndecision    committed at position 8, safepoint 3\nguest       0123456789ab\nattempts    2, the transactions with it that this host began\n"
 		tail = "1970-01-01T00:00:01Z ReplicatorCandidateReceived\n                          +2ms SnapshotPersisted\n"
 		who  = "xid         00000000-0000-4000-8000-000000000007\ncohort      bank\n"
 	)
@@ -53,5 +56,31 @@ func TestExplainPrintsWhatAVersionBecame(t *testing.T) {
 				t.Errorf("it prints\n%s, want\n%s", text.String(), c.want)
 			}
 		})
+	}
+}
+
+// Two numbers are said of a version that is held, or was, and need not be the same: each is said with what it counts.
+func TestAttemptsAreNotHowOftenAVersionWasHeld(t *testing.T) {
+	for want, print := range map[string]func(){
+		"attempts    5, the transactions with it that this host began; how often it was held, by any host, says ichor quarantine show 7\n": func() {
+			printVersion(&status.Version{Version: 7, Stands: replicator.HeldBack, Attempts: 5})
+		},
+		"attempts    3, the transactions with it that this host began; how often it was held, by any host, says ichor quarantine show 8\n": func() {
+			printVersion(&status.Version{Version: 8, Stands: replicator.BelowSnapshot, Attempts: 3, HeldEnded: "installed"})
+		},
+		"attempts    1, the transactions with it that this host began\n": func() {
+			printVersion(&status.Version{Version: 9, Stands: replicator.InTransaction, Attempts: 1})
+		},
+		"version   7, held 2 times since 1970-01-01T00:00:00Z, by any host (attempts of ichor explain are the transactions of one)\n": func() {
+			printShown(&admin.HeldVersion{Held: &installer.Held{Version: 7, Times: 2, FirstAt: time.Unix(0, 0)}})
+		},
+		"version   8, held once since 1970-01-01T00:00:00Z, by any host (": func() {
+			printShown(&admin.HeldVersion{Held: &installer.Held{Version: 8, Times: 1, FirstAt: time.Unix(0, 0)}})
+		},
+	} {
+		var text strings.Builder
+		if err := out(&text, func() error { print(); return nil }); err != nil || !strings.Contains(text.String(), want) {
+			t.Errorf("it prints\n%s, want %q, %v", text.String(), want, err)
+		}
 	}
 }

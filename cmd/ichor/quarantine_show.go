@@ -118,7 +118,7 @@ func printShown(s *admin.HeldVersion) {
 	cleaned(s)
 	h := s.Held
 	since := h.FirstAt.UTC().Format(time.RFC3339)
-	fmt.Printf("version   %d, held %d times since %s\n", h.Version, h.Times, since)
+	fmt.Printf("version   %d, held %s since %s, by any host (attempts of ichor explain are the transactions of one)\n", h.Version, often(h.Times), since)
 	if h.Resolution != "" && h.ResolvedAt != nil {
 		by := ""
 		if h.ResolvedDigest != "" {
@@ -150,6 +150,14 @@ func printShown(s *admin.HeldVersion) {
 	} else if s.NotConverted != "" {
 		fmt.Printf("sql       not known: %s\n", s.NotConverted)
 	}
+}
+
+// often says how many times.
+func often(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func orNone(text string) string {

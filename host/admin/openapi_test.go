@@ -127,7 +127,7 @@ const journeySchema = `    Journey:
       required: [version, attempts, events]
       properties:
         version: {type: integer, format: int64, description: "The position of the candidate in the log."}
-        attempts: {type: integer, description: "Installations that were begun; above 1 the version was retried."}
+        attempts: {type: integer, description: "Transactions with it that the host began, those of groups included; above 1 the version was retried."}
         guest: {type: string, description: "The digest of the guest that converted it."}
         details: {allOf: [{$ref: "#/components/schemas/Details"}], description: "Of a version that a guest was given."}
         events:

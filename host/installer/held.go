@@ -25,9 +25,11 @@ type Held struct {
 	Cohort    string        `json:"cohort,omitempty"` // that the candidate is of
 	Agent     string        `json:"agent,omitempty"`  // that sent it
 	Candidate []byte        `json:"-"`                // the record's value as on the topic; nil where the log does not have it, or nobody asked
-	Times     int           `json:"times"`            // so often it was held, it was tried again in between
-	FirstAt   time.Time     `json:"first_at"`         // when it was held first
-	LastAt    time.Time     `json:"last_at"`          // when it was held last
+	// Times is how often a host, this one or another, wrote down that it is held: it was tried again in between. The
+	// transactions that were begun with it are attempts of /v1/versions.
+	Times   int       `json:"times"`
+	FirstAt time.Time `json:"first_at"` // when it was held first
+	LastAt  time.Time `json:"last_at"`  // when it was held last
 	// When and how it ended, and by which guest.
 	ResolvedAt     *time.Time `json:"resolved_at,omitempty"`
 	Resolution     string     `json:"resolution,omitempty"`      // installed, skipped, skipped_by_operator, passed or adopted

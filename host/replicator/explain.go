@@ -51,7 +51,7 @@ type Explanation struct {
 	For        []WaitsFor
 	Lane       cohort.Lane // of a version in a transaction
 	Generation cohort.Generation
-	Attempts   uint32 // installations that were begun
+	Attempts   uint32 // transactions with it that were begun
 	RetryAt    int64
 	Failure    Failure // the latest
 	// Radius is what waits for a version that is held.

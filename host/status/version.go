@@ -25,9 +25,11 @@ type Version struct {
 	Received  int64          `json:"received_at_ns,omitempty"` // when the host read the candidate
 	WaitsFor  []WaitsFor     `json:"waits_for,omitempty"`      // at most ten, the lowest first
 	Lane      *int           `json:"lane,omitempty"`           // of a version in a transaction
-	Attempts  uint32         `json:"attempts,omitempty"`       // installations that were begun
-	RetryAt   int64          `json:"retry_at_ns,omitempty"`    // when it is tried again by itself
-	Failure   string         `json:"failure,omitempty"`        // the latest, for people; never a user's row
+	// Attempts are the transactions with it that this host began since it read it, those of groups included. How often it
+	// was held, by any host, is times of /v1/quarantine: the two need not be the same.
+	Attempts uint32 `json:"attempts,omitempty"`
+	RetryAt  int64  `json:"retry_at_ns,omitempty"` // when it is tried again by itself
+	Failure  string `json:"failure,omitempty"`     // the latest, for people; never a user's row
 	// HeldEnded is how its quarantine ended, HeldUntil when, of a version that has settled: installed,
 	// skipped (by its guest), skipped_by_operator, passed or adopted.
 	HeldEnded string `json:"held_ended,omitempty"`

@@ -12,7 +12,7 @@ import (
 // time; whoever hands a version on hands its journey on.
 type Journey struct {
 	Version talos.Version // the position of the candidate in the log
-	// Attempts counts installations that were begun; above 1 the version was retried.
+	// Attempts counts the transactions with it that the host began, those of groups included; above 1 the version was retried.
 	Attempts uint32
 	// Guest is the digest of the guest that converted the version, empty when none did.
 	Guest string
@@ -81,7 +81,7 @@ type stop struct {
 // inJSON is a journey in JSON.
 type inJSON struct {
 	Version  talos.Version `json:"version"`
-	Attempts uint32        `json:"attempts"`        // installations that were begun
+	Attempts uint32        `json:"attempts"`        // transactions with it that were begun
 	Guest    string        `json:"guest,omitempty"` // the digest in hexadecimal; none where no guest converted it
 	Details  *Details      `json:"details,omitempty"`
 	Events   []stop        `json:"events"`
@@ -89,7 +89,7 @@ type inJSON struct {
 
 // MarshalJSON writes the version, its attempts and guest, and a list of {event, at_ns} in the
 // order of the events that it has passed. An event is a name of Event.String, at_ns the
-// nanoseconds since the Unix epoch; attempts counts installations that were begun, and guest is
+// nanoseconds since the Unix epoch; attempts counts transactions that were begun, and guest is
 // the digest in hexadecimal, left out where no guest converted the version, like its details.
 func (j *Journey) MarshalJSON() ([]byte, error) {
 	stops := make([]stop, 0, Events)

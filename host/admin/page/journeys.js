@@ -32,7 +32,7 @@ function List({ title, of: journeys }) {
 		${!journeys?.length ? html`<p class="faint">${status.value?.phase === 'standby' ? 'None.' : 'No version was installed since the host began.'}</p>`
 		: html`<${Table} caption=${title} heads=${['version', '#installed', '#snapshot', 'way']}>${journeys.map((j) => {
 			const all = legsOf(j);
-			return html`<tr key=${j.version}><td><a class="number" href=${to('journeys', j.version)}>${j.version}</a></td><td class="number">${j.attempts > 1 && html`<span class="faint" title="installations that were begun">×${j.attempts}</span> `}${span(reached(all, 'InstallerStatemapInstallationComplete'))}</td><td class="number">${span(reached(all, 'SnapshotPersisted'))}</td><td class="way"><${Bar} of=${all} /></td></tr>`;
+			return html`<tr key=${j.version}><td><a class="number" href=${to('journeys', j.version)}>${j.version}</a></td><td class="number">${j.attempts > 1 && html`<span class="faint" title="transactions with it that were begun">×${j.attempts}</span> `}${span(reached(all, 'InstallerStatemapInstallationComplete'))}</td><td class="number">${span(reached(all, 'SnapshotPersisted'))}</td><td class="way"><${Bar} of=${all} /></td></tr>`;
 		})}<//>`}
 	</section>`;
 }

@@ -67,7 +67,7 @@ function One({ version }) {
 			<${Facts} of=${[
 				['waits for it', radius(h.stands?.radius)], ['running host', h.no_host], ['asked for', h.asked],
 				['xid', h.xid && html`<a href=${to('search', h.xid)}><code>${h.xid}</code></a>`], ['cohort', h.cohort], ['agent', h.agent],
-				['guest', h.digest && html`<${Digest} of=${h.digest} />`], ['safepoint', h.safepoint], ['times', h.times],
+				['guest', h.digest && html`<${Digest} of=${h.digest} />`], ['safepoint', h.safepoint], ['held', `${plural(h.times, 'time')}, by any host`],
 				['first', html`<${Time} at=${h.first_at} />`], ['latest', html`<${Time} at=${h.last_at} />`],
 				['ended', h.resolved_at && html`<${Time} at=${h.resolved_at} />, ${h.resolution}`], ['hash', html`<code>${h.hash}</code>`],
 				['writes', keys(h.writes)], ['reads', keys(h.reads)],

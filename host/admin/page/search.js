@@ -55,7 +55,7 @@ export function Explained({ of: v }) {
 			['decision at', v.decision_at],
 			['read', v.received_at_ns && html`<${Time} at=${ms(v.received_at_ns)} />`],
 			['lane', v.lane !== undefined && v.lane !== null && String(v.lane)],
-			['attempts', v.attempts],
+			['attempts', v.attempts && `${plural(v.attempts, 'transaction')} of this host`],
 			['tried again', v.retry_at_ns && html`<${Time} at=${ms(v.retry_at_ns)} />`],
 			['failure', v.failure],
 			['waits for it', v.radius && `${v.radius.partial ? 'at least ' : ''}${plural(v.radius.versions, 'version')} over ${plural(v.radius.keys, 'key')}; ${count(v.radius.free)} for nothing else that is stuck`],
