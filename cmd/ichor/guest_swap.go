@@ -64,6 +64,10 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	fmt.Fprintf(os.Stderr, "the host judges %s %s: it compiles it, runs its vectors and tries its SQL in the database\n", name, digest[:12])
 	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory),
 		"the host does not answer any more: swap again when one runs"); err != nil {
+		var no *notTaken
+		if errors.As(err, &no) { // as a host that refuses a file writes it down; what came between is no refusal
+			err = errors.Join(err, in.AddGuestEvents(ctx, installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: operator(), Reason: no.why}))
+		}
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	return c.take(ctx, &swapping{in: in, name: name, module: module, now: now, staged: staged, directory: s.Guests.Directory, versions: s.Guests.Probation.Versions, signed: signatures != ""})
@@ -191,6 +195,14 @@ func owns(s *status.Status) error {
 	return fmt.Errorf("this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
 }
 
+// notTaken says why a host that judged a module does not take it.
+type notTaken struct{ guest, digest, why string }
+
+// Error implements error.
+func (n *notTaken) Error() string {
+	return fmt.Sprintf("the host does not take %s %s, the one before goes on: %s", n.guest, n.digest, n.why)
+}
+
 // accepted tells from a status whether the host would take a module.
 func accepted(name string, module trust.Module) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
@@ -203,7 +215,7 @@ func accepted(name string, module trust.Module) func(*status.Status) (bool, erro
 					continue
 				}
 				if !j.Accepted {
-					return false, fmt.Errorf("the host does not take %s %s, the one before goes on: %s", name, module.Digest.Short(), j.Reason)
+					return false, &notTaken{name, module.Digest.Short(), j.Reason}
 				}
 				return true, nil
 			}

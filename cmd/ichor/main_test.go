@@ -341,6 +341,7 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitSettings, `no route of the settings names a guest "bad"`, "guest", "swap", bad, "-c", d.settings)
 	before := d.files()
 	expect(exitRuntime, "nothing was changed: the host does not take banking", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
+	expect(exitOK, guest.DigestOf([]byte("no module")).String()+`","state":"refused","who":"`+operator()+`","reason":"guest banking refused at `, "guest", "history", "--json", "-c", d.settings)
 	if after := d.files(); after != before {
 		t.Errorf("a swap that was refused leaves %s, before it there was %s", after, before)
 	}
