@@ -152,7 +152,7 @@ func TestKeepGoesOnRunning(t *testing.T) {
 	if err != nil || !r.OK() || asked != http.StatusOK {
 		t.Errorf("%v, the host answered %d\n%s", err, asked, out.String())
 	}
-	for _, said := range []string{"Verdict: equal", "status -c ", "psql 'postgres://", "guest swap NEW.wasm", "  page      http://", "export ICHOR_TOKEN="} {
+	for _, said := range []string{"Verdict: equal", "status -c ", "psql 'postgres://", "guest swap NEW.wasm", "all of this ends where somebody else writes to it", "  page      http://", "export ICHOR_TOKEN="} {
 		if !strings.Contains(out.String(), said) {
 			t.Errorf("it does not say %q:\n%s", said, out.String())
 		}

@@ -65,5 +65,6 @@ func (d *show) invite(out io.Writer, token string) {
 	line("hold", "psql '%s' -c \"%s\"", d.cohort.URL, statement)
 	line("", "holds %s, to be retried once the constraint is dropped, or skipped", what)
 	line("topic", "%s at %s", topic, d.stage.Brokers()[0])
+	line("", "for reading alone: its certifier counts positions, and all of this ends where somebody else writes to it")
 	line("log", "tail -f %s", d.host.Log)
 }
