@@ -160,3 +160,32 @@ func TestWhoIsSupersededWritesNoGuestEvents(t *testing.T) {
 	}
 	b.want("select state from ichor.guest_event order by id", "(armed) (active) (active)")
 }
+
+// What is asked about guests under one context is asked on one session, which may end meanwhile; with the context it ends.
+func TestASessionIsSharedUpToItsEnd(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	const sessions = "select array_agg(pid) from pg_stat_activity where application_name = 'ichor guest' and datname = current_database()"
+	ctx, done := installer.Sharing(t.Context())
+	ask := func() string {
+		t.Helper()
+		if err := in.StoreModule(ctx, installer.Module{Guest: "banking", Digest: "d1", Bytes: []byte{0}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.AddGuestEvents(ctx, installer.GuestEvent{Guest: "banking", Digest: "d1", State: installer.GuestArmed}); err != nil {
+			t.Fatal(err)
+		}
+		return b.text(sessions)
+	}
+	first := ask()
+	if again := ask(); again != first {
+		t.Errorf("asked on %s, then on %s", first, again)
+	}
+	b.exec("select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'ichor guest' and datname = current_database()")
+	if fresh := ask(); fresh == first || fresh == "" {
+		t.Errorf("asked on %q behind the end of %s", fresh, first)
+	}
+	done()
+	b.want(sessions, "()")
+	b.want("select count(*) from ichor.guest_event where state = 'armed'", "(3)")
+}

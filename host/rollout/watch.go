@@ -42,6 +42,7 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 	defer poll.Stop()
 	var settled <-chan time.Time
 	for {
+		look := false
 		select {
 		case <-ctx.Done():
 			return
@@ -55,19 +56,28 @@ func (g *Guests) Watch(ctx context.Context, arm func(Armed) bool) {
 			settled = nil
 		case <-g.woken:
 		case <-poll.C:
+			look = true
 		}
 		if ctx.Err() != nil {
 			return // of several that are ready, any may have been taken
 		}
-		g.writeEvents(ctx)
-		g.lookAtTables(ctx)
-		turn, end := g.beginTurn(ctx)
-		goesOn := g.bringAll(ctx, arm) && g.lookAtFiles(turn, arm) && g.answerAll(arm)
-		end()
-		if !goesOn {
+		if !g.takeTurn(ctx, arm, look) {
 			return
 		}
 	}
+}
+
+// takeTurn does what there is to do, and looks at the guests' tables first if it is time; false is the end.
+func (g *Guests) takeTurn(ctx context.Context, arm func(Armed) bool, look bool) bool {
+	ctx, done := installer.Sharing(ctx)
+	defer done()
+	g.writeEvents(ctx)
+	if look {
+		g.lookAtTables(ctx)
+	}
+	turn, end := g.beginTurn(ctx)
+	defer end()
+	return g.bringAll(ctx, arm) && g.lookAtFiles(turn, arm) && g.answerAll(arm)
 }
 
 // lookAtFiles loads what lies in the directory; false is the end.
