@@ -23,7 +23,7 @@ type options struct {
 	Processors int      `help:"How many are played at once." default:"2"`
 	Failures   int      `help:"Stop after so many seeds that fail." default:"10"`
 	Explore    bool     `help:"Take every turn of small systems, and print how many states there are."`
-	Most       int      `help:"With --explore: several faults at once too, up to so many states of each system."`
+	Most       int      `help:"With --explore: all faults at once too, up to so many states of each system."`
 	Mutants    bool     `help:"Build each mutant and have the seeds kill it; writes host/sim/MUTANTS.md."`
 	Hunt       bool     `help:"Print the first of the seeds that fails, and whether exploring does." hidden:""`
 	Seed       uint64   `help:"Play this seed alone."`
