@@ -50,8 +50,8 @@ func firstCacheDir(candidates []string) (string, error) {
 	return "", fmt.Errorf("no directory can be written that is this user's alone: %w", errors.Join(errs...))
 }
 
-// TryCacheDir makes the directory for compiled code and writes into it, or says why no guest could be loaded with it. In a directory that all may write somebody else
-// may have made it first.
+// TryCacheDir makes the directory for compiled code and writes into it, or says why no guest could be loaded with it. In a
+// directory that all may write somebody else may have made it first.
 func TryCacheDir(dir string) error {
 	if err := privateDir(dir); err != nil {
 		return err

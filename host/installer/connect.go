@@ -256,7 +256,9 @@ func (in *Installer) with(ctx context.Context, name string, f func(context.Conte
 	return in.within(ctx, func(ctx context.Context) error {
 		if s, shares := ctx.Value(sharing{}).(*shared); shares && name == sharedName && s.mu.TryLock() {
 			defer s.mu.Unlock()
-			return s.with(ctx, in, f)
+			if !s.over {
+				return s.with(ctx, in, f)
+			}
 		}
 		conn, err := in.connect(ctx, name)
 		if err != nil {
@@ -278,6 +280,7 @@ const sharedName = "guest"
 type shared struct {
 	mu   sync.Mutex
 	conn *pgx.Conn // nil before it is needed, and once it failed
+	over bool      // who asks by its context later has a session of their own
 }
 
 // Sharing returns a context under which what is asked about guests one after the other is asked on one session, up to the
@@ -288,13 +291,14 @@ func Sharing(ctx context.Context) (sharedBy context.Context, done func()) {
 	return context.WithValue(ctx, sharing{}, s), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		s.over = true
 		s.drop()
 	}
 }
 
 // with runs f on the session. One that failed is not used again, nor one that ended while nothing was asked.
 func (s *shared) with(ctx context.Context, in *Installer, f func(context.Context, *pgx.Conn) error) (err error) {
-	if s.conn != nil && s.conn.Ping(ctx) != nil {
+	if s.conn != nil && !s.answers(ctx, in.opts.ConnectTimeout) {
 		s.drop()
 	}
 	if s.conn == nil {
@@ -306,6 +310,13 @@ func (s *shared) with(ctx context.Context, in *Installer, f func(context.Context
 		s.drop()
 	}
 	return err
+}
+
+// answers asks whether the server is still there, and waits no longer than for a new session.
+func (s *shared) answers(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return s.conn.Ping(ctx) == nil
 }
 
 func (s *shared) drop() {

@@ -240,7 +240,8 @@ begin
 end $$;
 
 -- end_request ends a request, and says so in the audit; what a pause did stands there from its beginning. It does
--- nothing to one that has ended. A swap is called what people ask for by it: guest swap puts a file in place, and is none. It raises where there is no such request: another database had asked.
+-- nothing to one that has ended. A swap is called what people ask for by it: guest swap puts a file in place, and is none.
+-- It raises where there is no such request: another database had asked.
 create or replace function ichor.end_request(p_id bigint, p_outcome text)
 returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
