@@ -156,7 +156,16 @@ func (b *Broker) Begin(topic, id string) (*Transaction, error) {
 
 // Produce appends messages to the transaction, as Producer.Produce.
 func (t *Transaction) Produce(ctx context.Context, messages ...Message) (int64, error) {
-	return t.producer.Produce(ctx, messages...)
+	first, err := t.producer.Produce(ctx, messages...)
+	if err != nil {
+		return 0, err
+	}
+	// The client hands the first records of a topic to their broker before it keeps the topic's partitions. Where
+	// it is told to commit between the two, it finds no partition that it produced to, and aborts without an error.
+	return first, until(ctx, func() (bool, error) {
+		leader, _, err := t.producer.client.PartitionLeader(t.producer.topic, 0)
+		return leader >= 0, err
+	})
 }
 
 // Commit ends the transaction and waits until its marker is in the log.
