@@ -105,9 +105,9 @@ func (v *view) AskHeld(ctx context.Context, r installer.Request, filter installe
 }
 
 // Judge implements admin.Host.
-func (v *view) Judge(ctx context.Context, name string, bytes []byte, signatures string) (string, error) {
+func (v *view) Judge(ctx context.Context, name string, bytes []byte, signatures, who string) (string, error) {
 	module := trust.NewModule(bytes, signatures)
-	err := v.guests.Judge(ctx, name, module)
+	err := v.guests.Judge(ctx, name, module, who)
 	if rollout.IsRefused(err) {
 		return "", &admin.RefusedModule{Err: err}
 	}

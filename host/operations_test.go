@@ -87,6 +87,7 @@ func TestAModuleIsUploaded(t *testing.T) {
 	next := stamped(bankGuest(t), 1)
 	digest := guest.DigestOf(next).String()
 	r.uploads(next[:len(next)/2], 409, "nothing was changed")
+	b.eventually("(refused,ann)", "select state, who from ichor.guest_event where digest = $1", guest.DigestOf(next[:len(next)/2]).String())
 	b.eventually("(0)", "select count(*) from ichor.request")
 	b.eventually("(1)", "select count(*) from ichor.guest_module")
 	r.uploads(next, 200, `"verb":"deploy","guest":"banking","digest":"`+digest+`","who":"ann","reason":"a test"`)

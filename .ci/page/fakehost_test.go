@@ -436,7 +436,7 @@ func (h *fakeHost) AskHeld(_ context.Context, r installer.Request, f installer.F
 }
 
 // Judge implements admin.Host.
-func (h *fakeHost) Judge(_ context.Context, _ string, module []byte, _ string) (string, error) {
+func (h *fakeHost) Judge(_ context.Context, _ string, module []byte, _, _ string) (string, error) {
 	if string(module) == "bad" {
 		return "", &admin.RefusedModule{Err: errors.New("its vectors fail: GREET")}
 	}

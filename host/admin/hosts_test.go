@@ -46,7 +46,7 @@ func (nobody) Ask(_ context.Context, r installer.Request) (installer.Request, er
 func (nobody) AskHeld(context.Context, installer.Request, installer.Filter) ([]installer.Request, error) {
 	return nil, nil
 }
-func (nobody) Judge(context.Context, string, []byte, string) (string, error) { return "", nil }
+func (nobody) Judge(context.Context, string, []byte, string, string) (string, error) { return "", nil }
 func (nobody) ModuleLike(context.Context, string, string) (string, error)    { return "", nil }
 func (nobody) MayHandOver(context.Context, bool) error                       { return nil }
 func (nobody) Routed(string) bool                                            { return false }

@@ -23,8 +23,8 @@ type Operator interface {
 	Ask(context.Context, installer.Request) (installer.Request, error)
 	AskHeld(context.Context, installer.Request, installer.Filter) ([]installer.Request, error)
 	// Judge loads a module for the guest of a name and keeps it in the database, or says with a *RefusedModule why
-	// it is not one. Signatures are lines of ichor guest sign.
-	Judge(ctx context.Context, guest string, module []byte, signatures string) (digest string, err error)
+	// it is not one, which the history has with who sent it. Signatures are lines of ichor guest sign.
+	Judge(ctx context.Context, guest string, module []byte, signatures, who string) (digest string, err error)
 	// Rollback names the module that a digest's beginning means.
 	ModuleLike(ctx context.Context, guest, digest string) (string, error)
 	// MayHandOver refuses a handover that would leave the cohort with nobody for a while, unless it is forced.
@@ -403,7 +403,7 @@ func (s *site) module(w http.ResponseWriter, r *http.Request) {
 			ctx, cancel := context.WithDeadline(r.Context(), until)
 			defer cancel()
 			defer context.AfterFunc(s.running, cancel)()
-			digest, err = s.host.Judge(ctx, guest, bytes, strings.Join(signatures, "\n"))
+			digest, err = s.host.Judge(ctx, guest, bytes, strings.Join(signatures, "\n"), callerOf(r).Name)
 		}
 	})
 	if !ok {

@@ -54,7 +54,7 @@ func (c *clerk) Requests(context.Context, []int64) ([]installer.Request, error) 
 	return []installer.Request{r}, nil
 }
 
-func (c *clerk) Judge(_ context.Context, guest string, module []byte, signatures string) (string, error) {
+func (c *clerk) Judge(_ context.Context, guest string, module []byte, signatures, _ string) (string, error) {
 	c.judged = guest + " " + string(module) + " " + signatures
 	if string(module) == "bad" {
 		return "", &RefusedModule{errors.New("its vectors fail")}
@@ -242,7 +242,7 @@ type patient struct {
 
 func (patient) Routed(string) bool { return true }
 
-func (p patient) Judge(ctx context.Context, _ string, _ []byte, _ string) (string, error) {
+func (p patient) Judge(ctx context.Context, _ string, _ []byte, _, _ string) (string, error) {
 	p.judging <- struct{}{}
 	<-ctx.Done()
 	return "", ctx.Err()

@@ -182,15 +182,18 @@ func (g *Guests) Try(ctx context.Context, index cohort.GuestID, digest string, r
 }
 
 // Judge says what speaks against a module that asks to take a guest's place, nil for nothing, and has the database
-// keep one that may: it is loaded, its vectors run, and its SQL is put to the database. It may be called from any
-// goroutine, whoever owns the cohort.
-func (g *Guests) Judge(ctx context.Context, name string, module trust.Module) error {
+// keep one that may: it is loaded, its vectors run, and its SQL is put to the database. That one is refused, and who sent
+// it, is in the history. It may be called from any goroutine, whoever owns the cohort.
+func (g *Guests) Judge(ctx context.Context, name string, module trust.Module, who string) error {
 	signature, err := g.opts.Trust.Check(name, module)
-	if err != nil {
-		return err
+	var generation *guest.Generation
+	if err == nil {
+		generation, _, err = g.ready(ctx, name, module)
 	}
-	generation, _, err := g.ready(ctx, name, module)
 	if err != nil {
+		if IsRefused(err) {
+			g.note(installer.GuestEvent{Guest: name, Digest: module.Digest.String(), State: installer.GuestRefused, Who: who, Reason: err.Error()})
+		}
 		return err
 	}
 	g.free(generation)
