@@ -55,7 +55,13 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "the tests of the page need a browser: %v: install chromium (apt-get install chromium), or set CHROME to one\n", err)
 		os.Exit(3)
 	}
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU,
+	scratch, err := os.MkdirTemp("", "ichor-page-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	// A browser that is killed, as chromedp ends it, leaves a socket in the folder for temporary files.
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.DisableGPU, chromedp.Env("TMPDIR="+scratch),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-dev-shm-usage", true))
 	if os.Geteuid() == 0 {
 		opts = append(opts, chromedp.NoSandbox)
@@ -71,6 +77,10 @@ func TestMain(m *testing.M) {
 	}
 	end()
 	endAllocator()
+	if err := os.RemoveAll(scratch); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
 	os.Exit(code)
 }
 
