@@ -23,7 +23,7 @@ type options struct {
 	Processors int      `help:"How many are played at once." default:"2"`
 	Failures   int      `help:"Stop after so many seeds that fail." default:"10"`
 	Explore    bool     `help:"Take every turn of small systems, and print how many states there are."`
-	Most       int      `help:"With --explore: all faults at once too, up to so many states of each system."`
+	Most       int      `help:"With --explore: all faults at once by two lanes too, up to so many states of each system."`
 	Mutants    bool     `help:"Build each mutant and have the seeds kill it; writes host/sim/MUTANTS.md."`
 	Hunt       bool     `help:"Print the first of the seeds that fails, and whether exploring does." hidden:""`
 	Seed       uint64   `help:"Play this seed alone."`
@@ -90,14 +90,14 @@ func (o *options) explore(out io.Writer) (ok bool) {
 	fmt.Fprintln(out, "A host does at once what it does by itself; a transaction is two steps, all up to its COMMIT and the COMMIT; a deadline\n"+
 		"comes when its host waits for nothing else. Each fault comes once at most, at any moment. Whole: every turn was taken.")
 	states := 0
-	for _, e := range sim.ExploreLong(o.Processors, o.Most) {
+	sim.ExploreLong(o.Processors, o.Most, func(e sim.Exploration) {
 		states += e.States
 		fmt.Fprintf(out, "%8d states, %9d steps, %6d endings, whole %-5v %8s  %s\n", e.States, e.Steps, e.Endings, e.Whole, e.Took.Round(time.Millisecond), e.Scenario)
 		if e.Violation != "" {
 			ok = false
 			fmt.Fprintf(out, "%s\n  %s\n", e.Violation, strings.Join(e.Path, "\n  "))
 		}
-	}
+	})
 	fmt.Fprintf(out, "%d states\n", states)
 	return ok
 }

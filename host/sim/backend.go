@@ -48,7 +48,6 @@ type statement struct {
 	version talos.Version // whose it is; 0 is the host's own
 	own     bool          // of the host's, before the first of a version
 	fence   fence         // while exploring, what it compares with the fence, or writes there
-	owner   int           // and of a take-over one more than the host's number
 	about   [2]int64      // and what else tells it from another of that name
 	run     func(b *batch, t *transaction) answer
 }

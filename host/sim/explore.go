@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +39,9 @@ type exploration struct {
 	most     int // states
 }
 
+// longMost is more states than any of long has.
+const longMost = 5_000_000
+
 // short are explorations of some seconds together, which take every turn.
 var short = []exploration{
 	{"one key", 1, [exploreKinds]int{exploreStart: 1}, 40_000},
@@ -54,56 +56,67 @@ var short = []exploration{
 	{"first undecided", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
 }
 
-// long is every scenario by two lanes with a second host that starts and a crash, and with a connection that is cut and a
-// fail-over; by one lane with a second host, a crash, and a cut or a fail-over. Nearly all of that is taken whole, and with
-// it what has fewer of these faults. Then come all four together, up to most states each; 0 leaves them out.
+// long is every scenario by one lane with all faults, and by two lanes with a second host that starts and a crash, and with a
+// connection that is cut and a fail-over: taken whole, and with it what has fewer of these faults. Then come all faults by two
+// lanes, up to most states each; 0 leaves them out.
 func long(most int) (all []exploration) {
-	const each = 150_000
+	every := [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}
 	for _, s := range scenarios {
 		all = append(all,
-			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, each},
-			exploration{s.name, 2, [exploreKinds]int{exploreCut: 1, exploreFailOver: 1}, each},
-			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1}, each},
-			exploration{s.name, 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreFailOver: 1}, each},
+			exploration{s.name, 1, every, longMost},
+			exploration{s.name, 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, longMost},
+			exploration{s.name, 2, [exploreKinds]int{exploreCut: 1, exploreFailOver: 1}, longMost},
 		)
 	}
 	if most == 0 {
 		return all
 	}
 	for _, s := range scenarios {
-		for lanes := range 2 {
-			all = append(all, exploration{s.name, 1 + lanes, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}, most})
-		}
+		all = append(all, exploration{s.name, 2, every, most})
 	}
 	return all
 }
 
 // ExploreShort explores some very small systems, in seconds, until a violation.
-func ExploreShort() []Exploration { return exploreAll(short, 1) }
+func ExploreShort() (all []Exploration) {
+	exploreAll(short, 1, func(e Exploration) { all = append(all, e) })
+	return all
+}
 
-// ExploreLong explores more of them, in minutes, on so many processors; all faults together up to most states each.
-func ExploreLong(processors, most int) []Exploration { return exploreAll(long(most), processors) }
+// ExploreLong explores more of them, in minutes, on so many processors until a violation; all faults by two lanes up to most
+// states each. It calls ended with what came of each, one after the other, as they end.
+func ExploreLong(processors, most int, ended func(Exploration)) {
+	exploreAll(long(most), processors, ended)
+}
 
-// exploreAll returns what came of those that were explored before the first violation, and of it.
-func exploreAll(which []exploration, processors int) []Exploration {
+func exploreAll(which []exploration, processors int, ended func(Exploration)) {
 	var (
-		all      = make([]Exploration, len(which))
-		next     atomic.Int64
-		violated atomic.Bool
+		mu       sync.Mutex
+		next     int
+		violated bool
 		group    sync.WaitGroup
 	)
+	take := func() *exploration {
+		mu.Lock()
+		defer mu.Unlock()
+		if violated || next == len(which) {
+			return nil
+		}
+		next++
+		return &which[next-1]
+	}
 	for range processors {
 		group.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(which)) && !violated.Load(); i = next.Add(1) - 1 {
-				all[i] = which[i].explore()
-				if all[i].Violation != "" {
-					violated.Store(true)
-				}
+			for e := take(); e != nil; e = take() {
+				result := e.explore()
+				mu.Lock()
+				violated = violated || result.Violation != ""
+				ended(result)
+				mu.Unlock()
 			}
 		})
 	}
 	group.Wait()
-	return slices.DeleteFunc(all, func(e Exploration) bool { return e.States == 0 && e.Violation == "" })
 }
 
 // name says what is explored.
@@ -330,7 +343,7 @@ func (b *backend) certain() bool {
 		}
 		next = x.statements[1]
 	}
-	if next.fence.token == 0 {
+	if next.fence.own.token == 0 {
 		return false
 	}
 	t, trial := &transaction{backend: b, seen: len(b.server.commits)}, *x

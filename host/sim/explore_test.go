@@ -14,6 +14,7 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 		{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 0},
 		{"held", 1, [exploreKinds]int{exploreCut: 1}, 0},
 		{"two versions", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, 2000},
+		{"decided again", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreFailOver: 1}, 1000},
 	} {
 		x := e.explorer()
 		next := map[uint64][]uint64{}

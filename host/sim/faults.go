@@ -204,7 +204,7 @@ func (w *world) failOver(lost int, stale, restored bool) {
 	if lost > 0 {
 		w.met("failed over and lost commits")
 	}
-	if h := w.hosts[w.faultDice.below(len(w.hosts))]; stale && !h.alive() && h.starts == 0 {
+	if h := w.hosts[w.faultDice.below(len(w.hosts))]; stale && !w.exploring && !h.alive() && h.starts == 0 {
 		h.starts = w.now + 1
 	}
 }

@@ -19,11 +19,10 @@ type fingerprint struct {
 	now   int64 // ns
 	met   map[place]uint64
 
-	primary *server          // what the rows of a fence have counts from where its rows are
-	alone   bool             // no host is connected to another server, nor will be
-	hosts   [2]uint64        // which of the two comes first, by their numbers
-	tokens  map[token]uint64 // the how manieth each is that was met
-	lane    rowKey           // the row of the lane that is added, or the state's
+	hosts [2]uint64    // which of the two comes first, by their numbers
+	owns  []*ownership // theirs, where they own or owned the cohort
+	lane  rowKey       // the row of the lane that is added, or the state's
+	at    *server      // whose rows claims count from
 }
 
 // place is what a pointer leads to: a struct and its first field have one address.
@@ -77,10 +76,8 @@ func (p plans) of(t reflect.Type) *plan {
 
 func (p plans) adder(t reflect.Type) func(f *fingerprint, at unsafe.Pointer) {
 	switch t {
-	case reflect.TypeFor[epoch]():
-		return func(f *fingerprint, at unsafe.Pointer) { f.mix(f.epoch(*(*epoch)(at))) }
-	case reflect.TypeFor[token]():
-		return func(f *fingerprint, at unsafe.Pointer) { f.mix(f.token(*(*token)(at))) }
+	case reflect.TypeFor[epoch](), reflect.TypeFor[token](), reflect.TypeFor[timeline](): // see standing
+		return func(*fingerprint, unsafe.Pointer) {}
 	case reflect.TypeFor[claim]():
 		return func(f *fingerprint, at unsafe.Pointer) {
 			if c := *(*claim)(at); c != 0 { // without a connection there is none
@@ -92,9 +89,12 @@ func (p plans) adder(t reflect.Type) func(f *fingerprint, at unsafe.Pointer) {
 	case reflect.TypeFor[lane]():
 		fields := p.fields(t)
 		return func(f *fingerprint, at unsafe.Pointer) {
-			f.lane = laneKey((*lane)(at).number)
+			l, before := (*lane)(at), f.at
+			if f.lane = laneKey(l.number); l.conn != nil {
+				f.at = l.conn.server
+			}
 			fields(f, at)
-			f.lane = stateKey
+			f.lane, f.at = stateKey, before
 		}
 	}
 	switch t.Kind() {

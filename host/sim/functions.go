@@ -13,7 +13,7 @@ import (
 type ownership struct {
 	epoch    epoch
 	token    token
-	timeline int64
+	timeline timeline
 }
 
 // holds reports whether a row has the epoch and the token of the take-over.
@@ -32,7 +32,7 @@ func update[R any](t *transaction, key rowKey, holds func(R) bool) (row R, found
 
 // fence is what a statement compares with a row of the fence, or writes there; the zero value is nothing.
 type fence struct {
-	token token
+	own   ownership // whose it is; of a take-over the token alone
 	claim claim
 	of    rowKey // whose claim that is
 	has   bool   // a claim
@@ -40,7 +40,7 @@ type fence struct {
 
 // advance is ichor.advance.
 func advance(own *ownership, claim claim, g *queue.Group) statement {
-	return statement{name: "advance", own: true, fence: fence{own.token, claim, stateKey, true}, about: [2]int64{int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "advance", own: true, fence: fence{*own, claim, stateKey, true}, about: [2]int64{int64(g.From), int64(g.Snapshot)}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		unmoved := func(snapshot talos.Version) bool { return snapshot == g.From }
 		s, found, a := update(t, stateKey, func(s stateRow) bool { return mine(s) && s.claim == claim && unmoved(s.snapshot) })
@@ -111,7 +111,7 @@ func fenceLane(t *transaction, own *ownership, lane int, claim claim) (bool, ans
 
 // ahead is ichor.ahead.
 func ahead(own *ownership, lane int, claim claim, g *queue.Group) statement {
-	return statement{name: "ahead", own: true, fence: fence{own.token, claim, laneKey(lane), true}, about: [2]int64{int64(lane), int64(g.Entries[0].Version)}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "ahead", own: true, fence: fence{*own, claim, laneKey(lane), true}, about: [2]int64{int64(lane), int64(g.Entries[0].Version)}, run: func(_ *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a != done {
 			return a
@@ -170,7 +170,7 @@ func endQuarantine(v talos.Version, how string) statement {
 
 // fenceQuarantine is the fence of Lane.Quarantine.
 func fenceQuarantine(own *ownership, lane int, claim claim) statement {
-	return statement{name: "fence", own: true, fence: fence{own.token, claim, laneKey(lane), true}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "fence", own: true, fence: fence{*own, claim, laneKey(lane), true}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
 		found, a := fenceLane(t, own, lane, claim)
 		if a == done && !found {
 			return fail(t.backend.server.fencedBy(own))
@@ -212,7 +212,7 @@ func (s *server) fencedBy(own *ownership) string {
 }
 
 // takeEpoch is the transaction of a take-over.
-func takeEpoch(token token, owner, lanes int) []statement {
+func takeEpoch(token token, lanes int) []statement {
 	insert := statement{name: "insert state", run: func(_ *batch, t *transaction) answer {
 		if _, there := get[stateRow](t, stateKey); there {
 			return done
@@ -224,10 +224,10 @@ func takeEpoch(token token, owner, lanes int) []statement {
 		}
 		return a
 	}}
-	raise := statement{name: "raise epoch", fence: fence{token: token}, owner: owner + 1, run: func(x *batch, t *transaction) answer {
+	raise := statement{name: "raise epoch", fence: fence{own: ownership{token: token}}, run: func(x *batch, t *transaction) answer {
 		s, _, a := update(t, stateKey, func(stateRow) bool { return true })
 		if a == done {
-			s.epoch, s.token, s.claim, s.owner = s.epoch+1, token, s.claim+1, owner
+			s.epoch, s.token, s.claim = s.epoch+1, token, s.claim+1
 			t.put(stateKey, s)
 			t.takes, x.state = true, s
 		}
@@ -262,7 +262,7 @@ func takeEpoch(token token, owner, lanes int) []statement {
 
 // renewLane raises the claim of a lane's row, so that an earlier connection cannot commit any more.
 func renewLane(own *ownership, lane int) statement {
-	return statement{name: "renew lane", fence: fence{token: own.token}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew lane", fence: fence{own: *own}, about: [2]int64{int64(lane)}, run: func(x *batch, t *transaction) answer {
 		row, found, a := update(t, laneKey(lane), func(l laneRow) bool { return own.holds(l.epoch, l.token) })
 		switch {
 		case a != done:
@@ -281,7 +281,7 @@ func renewLane(own *ownership, lane int) statement {
 
 // renewState does the same for the state's row when a frontier group is in doubt, and reads it.
 func renewState(own *ownership, inDoubt bool) statement {
-	return statement{name: "renew state", fence: fence{token: own.token}, about: [2]int64{int64(bit(inDoubt))}, run: func(x *batch, t *transaction) answer {
+	return statement{name: "renew state", fence: fence{own: *own}, about: [2]int64{int64(bit(inDoubt))}, run: func(x *batch, t *transaction) answer {
 		mine := func(s stateRow) bool { return own.holds(s.epoch, s.token) }
 		if !inDoubt {
 			if x.state, _ = get[stateRow](t, stateKey); !mine(x.state) {
@@ -317,7 +317,7 @@ func countLedger(g *queue.Group) statement {
 
 // ask is a beat.
 func ask(own *ownership) statement {
-	return statement{name: "beat", fence: fence{token: own.token}, run: func(_ *batch, t *transaction) answer {
+	return statement{name: "beat", fence: fence{own: *own}, run: func(_ *batch, t *transaction) answer {
 		if s := read[stateRow](t.backend.server, stateKey); !own.holds(s.epoch, s.token) {
 			return fail(t.backend.server.fencedBy(own))
 		}

@@ -93,7 +93,7 @@ func (h *host) takeOver() {
 			return
 		}
 		t.conn = s.connect(false)
-		t.answer = t.conn.send(1e9, takeEpoch(w.token(), h.number, h.lanesMost())...)
+		t.answer = t.conn.send(1e9, takeEpoch(w.token(), h.lanesMost())...)
 		return
 	}
 	b := t.conn
@@ -103,7 +103,7 @@ func (h *host) takeOver() {
 	case t.answer.code == "55P03" && t.tries < 3:
 		t.tries++
 		b.server.evict(w.now)
-		t.answer = b.send(1e9, takeEpoch(w.token(), h.number, h.lanesMost())...)
+		t.answer = b.send(1e9, takeEpoch(w.token(), h.lanesMost())...)
 	case t.answer.code != "":
 		b.cut(0, false)
 		again()

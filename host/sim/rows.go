@@ -44,9 +44,10 @@ func historyKey(from talos.Version, only bool) rowKey {
 
 // What the rows of the fence have: two of them are compared, and the next is one more.
 type (
-	epoch int64
-	token int64 // the same or not
-	claim int64
+	epoch    int64
+	token    int64 // the same or not
+	timeline int64 // the same or not
+	claim    int64
 )
 
 // The rows, as far as they matter.
@@ -55,7 +56,6 @@ type (
 		epoch    epoch
 		token    token
 		claim    claim
-		owner    int
 		snapshot talos.Version
 		resume   talos.Position // 0 is null
 		anchor   talos.Position

@@ -12,7 +12,7 @@ import (
 type server struct {
 	world    *world
 	number   int
-	timeline int64
+	timeline timeline
 	rows     map[rowKey]any
 	changed  map[rowKey]int // after how many commits a row was last changed
 	locks    map[rowKey]*transaction
@@ -56,7 +56,7 @@ type transaction struct {
 
 func newServer(w *world, number int) *server {
 	s := &server{
-		world: w, number: number, timeline: int64(number) + 1,
+		world: w, number: number, timeline: timeline(number) + 1,
 		rows: map[rowKey]any{cohortKey: cohortRow{}}, changed: map[rowKey]int{}, locks: map[rowKey]*transaction{},
 		effects: map[talos.Version]int{}, digests: map[talos.Version]int{},
 	}
@@ -69,7 +69,7 @@ func newServer(w *world, number int) *server {
 // promote returns a copy that lacks the last commits, with a timeline of its own.
 func (s *server) promote(number, lost int) *server {
 	c := &server{
-		world: s.world, number: number, timeline: int64(number) + 1,
+		world: s.world, number: number, timeline: timeline(number) + 1,
 		rows: maps.Clone(s.rows), changed: map[rowKey]int{}, locks: map[rowKey]*transaction{}, ledger: slices.Clone(s.ledger), requests: slices.Clone(s.requests),
 		effects: maps.Clone(s.effects), digests: maps.Clone(s.digests), commits: slices.Clone(s.commits),
 	}

@@ -35,19 +35,25 @@ func bit(b bool) uint64 {
 	return 0
 }
 
-// row is the sum of one row; 0 for none. What the rows of the fence have counts from where the primary's are: two worlds
-// in which one host has taken over, or connected, once more go on alike.
-func (f *fingerprint) row(key rowKey, row any) uint64 {
+// row is the sum of one row on a timeline; 0 for none, but for the state's. Of what the rows of the fence have, only how the hosts
+// stand to it decides anything: two worlds in which one host has taken over, or connected, once more go on alike. A lane's row
+// says of that what the state's does.
+func (f *fingerprint) row(here timeline, key rowKey, row any) uint64 {
 	sum := mix(uint64(key.table)+1, uint64(key.id))
+	if row == nil {
+		if key != stateKey {
+			return 0
+		}
+		row = stateRow{}
+	}
 	switch r := row.(type) {
-	case nil:
-		return 0
 	case stateRow:
-		return mix(sum, f.epoch(r.epoch), f.token(r.token), f.claim(r.claim, key), f.hosts[r.owner], uint64(r.snapshot), uint64(r.resume), uint64(r.anchor))
+		for _, h := range f.owns {
+			sum = mix(sum, h.standing(r, here))
+		}
+		return mix(sum, uint64(r.snapshot), uint64(r.resume), uint64(r.anchor))
 	case cohortRow:
 		return mix(sum, uint64(r.version))
-	case laneRow:
-		return mix(sum, f.epoch(r.epoch), f.token(r.token), f.claim(r.claim, key))
 	case historyRow:
 		return mix(sum, uint64(r.digest))
 	case quarantineRow:
@@ -58,43 +64,43 @@ func (f *fingerprint) row(key rowKey, row any) uint64 {
 	return sum
 }
 
-// epoch is how many take-overs behind that of the primary.
-func (f *fingerprint) epoch(e epoch) uint64 {
-	return f.behind(int64(e - read[stateRow](f.primary, stateKey).epoch))
+// standing is how somebody stands to a row of the fence on a timeline: 0 where the row is theirs and the server the one that they
+// know, 1 where it says that another has taken over, and else after how many more take-overs it will say so. Nothing makes it 0
+// again.
+func (own *ownership) standing(row stateRow, here timeline) uint64 {
+	switch {
+	case !own.holds(row.epoch, row.token):
+		return 1 + uint64(max(0, own.epoch-row.epoch))
+	case own.timeline != here:
+		return 2
+	}
+	return 0
 }
 
-// token is the how manieth that was met.
-func (f *fingerprint) token(t token) uint64 {
-	if t == 0 {
-		return 0
+// taking adds how the epoch that a take-over on an old server makes will be to that of the primary, the only one that the host
+// can go to from there.
+func (f *fingerprint) taking(w *world) {
+	if s := w.primary(); s != f.at {
+		own := ownership{epoch: read[stateRow](f.at, stateKey).epoch + 1}
+		f.mix(own.standing(read[stateRow](s, stateKey), s.timeline))
 	}
-	n, known := f.tokens[t]
-	if !known {
-		n = uint64(len(f.tokens)) + 1
-		f.tokens[t] = n
-	}
-	return n
 }
 
-// claim is how many connections behind that which the primary knows of.
+// claim is whether it is that which the server knows of, or one behind it, wherever that is: no claim comes back. It is above
+// while the transaction that raises it is open.
 func (f *fingerprint) claim(c claim, of rowKey) uint64 {
-	now := claim(0)
-	switch row := f.primary.rows[of].(type) {
-	case stateRow:
-		now = row.claim
-	case laneRow:
-		now = row.claim
-	}
-	return f.behind(int64(c - now))
+	return uint64(max(-1, c-claimed(f.at.rows[of])))
 }
 
-// behind is how far something lies behind that of the primary. Where that is the only server, and stays it, nothing comes
-// back: then it is all one how far.
-func (f *fingerprint) behind(n int64) uint64 {
-	if n < 0 && f.alone {
-		n = -1
+// claimed is the claim of a row that has one.
+func claimed(row any) claim {
+	switch r := row.(type) {
+	case stateRow:
+		return r.claim
+	case laneRow:
+		return r.claim
 	}
-	return uint64(n)
+	return 0
 }
 
 // sum tells this state of the world from another, as far as what follows can differ. The hosts differ in nothing but their
@@ -106,33 +112,28 @@ func (x *explorer) sum(w *world) uint64 {
 
 // sumOf is the sum that takes the hosts in this order.
 func (x *explorer) sumOf(w *world, hosts ...*host) uint64 {
-	f := fingerprint{plans: x.plans, met: map[place]uint64{}, tokens: map[token]uint64{}, primary: w.primary(), alone: x.left[exploreFailOver] == 0}
-	for _, s := range w.servers {
-		f.alone = f.alone && (s == f.primary || w.left(s))
-	}
+	f := fingerprint{plans: x.plans, met: map[place]uint64{}}
 	for i, h := range hosts {
 		f.hosts[h.number] = uint64(i)
+		if h.core != nil {
+			f.owns = append(f.owns, &h.own)
+		}
 	}
-	f.mix(uint64(w.shown), uint64(w.module), uint64(w.checker.highest), uint64(w.checker.offset), uint64(len(w.servers)))
+	f.mix(uint64(w.shown), uint64(w.module), uint64(w.checker.highest), uint64(len(w.servers)))
 	for _, left := range x.left {
 		f.mix(uint64(left))
-	}
-	for _, s := range w.servers {
-		if !w.left(s) {
-			f.mix(f.token(read[stateRow](s, stateKey).token))
-			for lane := range x.lanes {
-				f.mix(f.token(read[laneRow](s, laneKey(lane)).token))
-			}
-		}
 	}
 	for _, h := range hosts {
 		f.mix(bit(h.starts != 0), bit(h.alive()), uint64(h.newest))
 		switch {
 		case h.core != nil:
-			f.now = h.clock()
+			f.now, f.at = h.clock(), h.took
 			x.plans.of(reflect.TypeFor[host]()).add(&f, unsafe.Pointer(h))
 		case h.taking != nil:
-			f.now = h.clock()
+			if f.now = h.clock(); h.taking.conn != nil {
+				f.at = h.taking.conn.server
+				f.taking(w)
+			}
 			x.plans.of(reflect.TypeFor[takeover]()).add(&f, unsafe.Pointer(h.taking))
 		}
 	}
@@ -170,11 +171,14 @@ func (w *world) left(s *server) bool {
 // server adds the rows of a server, and those that a copy would have; then the backends of clients that are gone.
 func (x *explorer) server(f *fingerprint, s *server) {
 	all := uint64(0)
-	for key, row := range s.rows {
-		all ^= f.row(key, row)
+	if s.rows[stateKey] == nil {
+		all = f.row(s.timeline, stateKey, nil)
 	}
-	f.mix(all, uint64(s.timeline))
-	if x.left[exploreFailOver] > 0 && s == f.primary {
+	for key, row := range s.rows {
+		all ^= f.row(s.timeline, key, row)
+	}
+	f.mix(all)
+	if x.left[exploreFailOver] > 0 && s == s.world.primary() {
 		x.copies(f, s, all)
 	}
 	var alone []uint64 // in whatever order they came
@@ -188,9 +192,12 @@ func (x *explorer) server(f *fingerprint, s *server) {
 	f.mix(alone...)
 }
 
-// copies adds the rows of each copy that a fail-over may promote, given the sum of all rows as they are.
+// copies adds the rows of each copy that a fail-over may promote, given the sum of all rows as they are. All but the one from
+// before the take-over have timelines that nobody knows yet.
 func (x *explorer) copies(f *fingerprint, s *server, all uint64) {
-	was := map[rowKey]any{}
+	const unknown = timeline(0)
+	was := map[rowKey]any{stateKey: s.rows[stateKey]}
+	rest := all ^ f.row(s.timeline, stateKey, was[stateKey]) // of the rows but the state's
 	last := s.beforeTakeOver()
 	var sums [lostMost]uint64 // the first is of the one from before the take-over
 	sums[0] = all
@@ -201,14 +208,15 @@ func (x *explorer) copies(f *fingerprint, s *server, all uint64) {
 			if !known {
 				now = s.rows[c.key]
 			}
-			all ^= f.row(c.key, now) ^ f.row(c.key, c.row)
-			was[c.key] = c.row
+			if was[c.key] = c.row; c.key != stateKey {
+				rest ^= f.row(unknown, c.key, now) ^ f.row(unknown, c.key, c.row)
+			}
 		}
 		if lost < lostMost {
-			sums[lost] = all
+			sums[lost] = rest ^ f.row(unknown, stateKey, was[stateKey])
 		}
 		if lost == last {
-			sums[0] = all
+			sums[0] = rest ^ f.row(s.timeline, stateKey, was[stateKey])
 		}
 	}
 	f.mix(sums[:]...)
@@ -247,15 +255,17 @@ func (f *fingerprint) batch(b *batch) uint64 {
 		all = mix(all, f.claim(b.claim, b.of))
 	}
 	if b.state != (stateRow{}) {
-		all = mix(all, f.row(stateKey, b.state))
+		all = mix(all, f.row(f.at.timeline, stateKey, b.state), f.claim(b.state.claim, stateKey))
 	}
 	for i := range b.statements {
 		s := &b.statements[i]
-		all = mix(mixText(all, s.name), uint64(s.version), uint64(s.about[0]), uint64(s.about[1]), f.token(s.fence.token))
-		if s.owner > 0 {
-			all = mix(all, f.hosts[s.owner-1])
+		all = mix(mixText(all, s.name), uint64(s.version), uint64(s.about[0]), uint64(s.about[1]))
+		standing := uint64(0)
+		if s.fence.own.token != 0 {
+			standing = s.fence.own.standing(read[stateRow](f.at, stateKey), f.at.timeline)
+			all = mix(all, standing)
 		}
-		if s.fence.has {
+		if s.fence.has && standing == 0 { // else it is refused whatever the claim is
 			all = mix(all, f.claim(s.fence.claim, s.fence.of))
 		}
 	}
@@ -264,19 +274,21 @@ func (f *fingerprint) batch(b *batch) uint64 {
 
 // backend is the sum of what a backend has to do and has not committed.
 func (f *fingerprint) backend(b *backend) uint64 {
-	now := b.server.world.now
+	now, before := b.server.world.now, f.at
+	f.at = b.server
 	all := mix(3, bit(b.gone), bit(b.deaf), bit(b.waits), bit(b.waits && now >= b.since+b.lockWait), bit(b.block))
 	for _, x := range b.queue {
 		all = mix(all, f.batch(x))
 	}
 	if b.open != nil {
 		for _, w := range b.open.writes {
-			all = mix(all, f.row(w.key, w.row))
+			all = mix(all, f.row(b.server.timeline, w.key, w.row), f.claim(claimed(w.row), w.key))
 		}
 		for _, e := range b.open.effects {
 			all = mix(all, uint64(e.version), uint64(e.digest))
 		}
 		all = mix(all, uint64(len(b.open.locks)), bit(b.open.takes))
 	}
+	f.at = before
 	return all
 }
