@@ -181,7 +181,12 @@ func (p *poison) refused(e *queue.Entry, f Failure) {
 func (p *poison) afterInstall(g *queue.Group) {
 	code, cured := p.breaker.close()
 	for _, e := range g.Entries {
-		if t := p.troubles[e.Version]; !cured && t != nil && t.held > 0 && t.failure.Kind == KindSQL {
+		t := p.troubles[e.Version]
+		if t == nil || t.held == 0 {
+			p.probation.settled(e) // else it was counted when it was held
+			continue
+		}
+		if !cured && t.failure.Kind == KindSQL {
 			code, cured = t.failure.Code, true
 		}
 	}
@@ -196,6 +201,7 @@ func (p *poison) afterInstall(g *queue.Group) {
 // settleSkipped settles a version that its guest skips.
 func (p *poison) settleSkipped(e *queue.Entry) {
 	p.stats.SkippedByGuest++
+	p.probation.settled(e)
 	p.queue.Settle(e)
 	if t := p.troubles[e.Version]; t != nil && t.recorded {
 		p.unended = append(p.unended, End{Version: e.Version, How: EndedSkipped, Generation: e.Generation})

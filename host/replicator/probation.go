@@ -9,13 +9,14 @@ import (
 
 // tally is what a generation did with versions.
 type tally struct {
-	versions, rejects int
-	fuel, time        int64 // units; ns
+	versions   int   // it converted
+	fuel, time int64 // units; ns
+	settled    int   // of them, or held
+	rejects    int   // held, and it is to blame
 }
 
 func (f *tally) add(o tally) {
 	f.versions += o.versions
-	f.rejects += o.rejects
 	f.fuel += o.fuel
 	f.time += o.time
 }
@@ -44,7 +45,7 @@ type probation struct {
 func (p *probation) begin(guest cohort.GuestID, generation cohort.Generation) {
 	t := &p.trials[guest]
 	before, bar := t.current, t.block
-	if bar.versions == 0 {
+	if bar.settled == 0 {
 		bar = t.recent
 	}
 	if t.under {
@@ -90,15 +91,34 @@ func (p *probation) beforeOf(guest cohort.GuestID, generation cohort.Generation)
 	return cohort.NoGeneration
 }
 
+// settled counts a version that a generation converted and that is settled now.
+func (p *probation) settled(e *queue.Entry) {
+	if t := p.trialOf(e); t != nil {
+		t.recent.settled++
+	}
+}
+
 // held counts a version that could not be converted, or that the database refused, unless the generation before did the
 // same: what neither can do is no fault of the newer one.
 func (p *probation) held(e *queue.Entry, f Failure) {
-	if e.Generation == cohort.NoGeneration || e.Alike || f.Kind == KindPayloadLost {
+	t := p.trialOf(e)
+	if t == nil {
 		return
 	}
-	if t := &p.trials[e.Guest]; e.Generation == t.current {
+	if t.recent.settled++; !e.Alike && f.Kind != KindPayloadLost {
 		t.recent.rejects++
 	}
+}
+
+// trialOf returns the trial of the generation that converted a version, nil where another one converts now.
+func (p *probation) trialOf(e *queue.Entry) *trial {
+	if e.Generation == cohort.NoGeneration {
+		return nil
+	}
+	if t := &p.trials[e.Guest]; e.Generation == t.current {
+		return t
+	}
+	return nil
 }
 
 // needs reports whether a generation may have to convert again.
@@ -112,7 +132,8 @@ func (p *probation) needs(generation cohort.Generation) bool {
 }
 
 // judge ends the probations that are over, and returns a guest whose newest generation does worse than the
-// one before, and in what.
+// one before, and in what. What is only converted proves nothing: while the cohort is paused, or the database away,
+// nobody knows whether its statements can be installed.
 func (p *probation) judge() (guest cohort.GuestID, why string) {
 	for i := range p.trials {
 		t := &p.trials[i]
@@ -121,7 +142,7 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 				return cohort.GuestID(i), why
 			}
 		}
-		if t.recent.versions < max(p.opts.Probation.Versions, 1) {
+		if t.recent.settled < max(p.opts.Probation.Versions, 1) {
 			continue
 		}
 		if t.under {
@@ -137,13 +158,13 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 func (p *probation) worse(t *trial) string {
 	most := &p.opts.Probation
 	allowed := most.Rejects
-	if t.bar.versions > 0 {
-		allowed += (t.bar.rejects*most.Versions + t.bar.versions - 1) / t.bar.versions
+	if t.bar.settled > 0 {
+		allowed += (t.bar.rejects*most.Versions + t.bar.settled - 1) / t.bar.settled
 	}
 	if t.recent.rejects > allowed {
 		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not (guests.probation.rejects is %d)", t.recent.rejects, t.recent.versions, allowed, most.Rejects)
-		if t.bar.versions > 0 {
-			why += fmt.Sprintf(", as %d of %d of the one before", t.bar.rejects, t.bar.versions)
+		if t.bar.settled > 0 {
+			why += fmt.Sprintf(", as %d of %d of the one before", t.bar.rejects, t.bar.settled)
 		}
 		return why
 	}
