@@ -70,8 +70,13 @@ func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Insta
 		if err != nil {
 			return &failure{exitEnvironment, fmt.Errorf("it is done, and from which version on could not be asked, see ichor guest history: %w", err)}
 		}
+		armed := "" // by this request; a file that was put in place meanwhile is armed by nobody
 		for _, e := range events {
-			if e.ID > before && e.State == installer.GuestActive {
+			switch {
+			case e.ID <= before:
+			case armed == "" && e.State == installer.GuestArmed && e.Who == operator():
+				armed = e.Digest
+			case armed != "" && e.State == installer.GuestActive && e.Digest == armed:
 				fmt.Printf("%s %.12s converts from version %d on\n", c.Name, e.Digest, e.From)
 				return nil
 			}

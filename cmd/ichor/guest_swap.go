@@ -110,7 +110,7 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 		if err := owns(s); err != nil {
 			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
 		}
-		done, err := converts(name, digest, trial)(s)
+		done, err := converts(name, digest, trial, refusalOf(w.now, name))(s)
 		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != w.module.Digest {
 			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
 		}
@@ -239,9 +239,19 @@ func onProbation(s *status.Status, name, digest string, versions int) int {
 	return versions
 }
 
+// refusalOf returns when a file of a guest was not taken the last time, as the host says it; 0 for never.
+func refusalOf(s *status.Status, name string) (at int64) {
+	for i := range s.Guests {
+		if g := &s.Guests[i]; g.Guest == name && g.Refused != nil {
+			at = max(at, g.Refused.At)
+		}
+	}
+	return at
+}
+
 // converts tells from a status whether the host has taken a module, and prints from where on, and for how many versions
-// it is on probation.
-func converts(name, digest string, trial int) func(*status.Status) (bool, error) {
+// it is on probation. What was refused before, it may have refused then.
+func converts(name, digest string, trial int, before int64) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
 		if g := current(s, name); g != nil && g.Digest == digest {
 			fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
@@ -251,11 +261,11 @@ func converts(name, digest string, trial int) func(*status.Status) (bool, error)
 			return true, nil
 		}
 		for _, g := range s.Guests {
-			if sh := g.Shadow; g.Guest == name && sh != nil && sh.Digest == digest && (g.Refused == nil || g.Refused.Digest != digest) {
+			if sh := g.Shadow; g.Guest == name && sh != nil && sh.Digest == digest && (g.Refused == nil || g.Refused.Digest != digest || g.Refused.At <= before) {
 				fmt.Printf("%s %s is compared over %d versions before it converts: see ichor guest shadow %s\n", name, digest[:12], sh.Of, name)
 				return true, nil
 			}
-			if g.Guest == name && g.Refused != nil && g.Refused.Digest == digest {
+			if r := g.Refused; g.Guest == name && r != nil && r.Digest == digest && r.At > before && !r.Again {
 				return false, fmt.Errorf("the host did not take %s %s after all, the one before goes on: %s", name, digest[:12], g.Refused.Reason)
 			}
 		}

@@ -47,10 +47,10 @@ func (nobody) AskHeld(context.Context, installer.Request, installer.Filter) ([]i
 	return nil, nil
 }
 func (nobody) Judge(context.Context, string, []byte, string, string) (string, error) { return "", nil }
-func (nobody) ModuleLike(context.Context, string, string) (string, error)    { return "", nil }
-func (nobody) MayHandOver(context.Context, bool) error                       { return nil }
-func (nobody) Routed(string) bool                                            { return false }
-func (nobody) Converting(context.Context, string) (string, error)            { return "", nil }
+func (nobody) ModuleLike(context.Context, string, string) (string, error)            { return "", nil }
+func (nobody) MayHandOver(context.Context, bool) error                               { return nil }
+func (nobody) Routed(string) bool                                                    { return false }
+func (nobody) Converting(context.Context, string) (string, error)                    { return "", nil }
 
 // asked sends a request with that header Host to a listener, and returns the status.
 func asked(t *testing.T, s *Server, path, host string) int {

@@ -82,9 +82,6 @@ func (g *Guests) judgement(ctx context.Context, name string, module trust.Module
 		}
 		return nil
 	}
-	if err == nil {
-		g.acceptAgain(name, module.Digest.String())
-	}
 	j := &status.Judgement{Digest: module.Digest.String(), Signatures: module.SignatureDigest(), Accepted: err == nil, At: status.Now()}
 	if err != nil {
 		j.Reason = err.Error()

@@ -45,6 +45,7 @@ type Guests struct {
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
 	passed    map[string]string             // by guest: the digest of the file that is passed over, for another module is wanted
+	again     map[string]string             // by guest: the digest of one that was passed over, and is asked for again as soon as the database says so
 	received  map[string]received           // by guest: the newest that is checked, until one converts
 	judged    map[string][]status.Judgement // by guest: of the modules that lie beside its file
 	brings    []*replicator.Bring           // that are to be brought
@@ -77,7 +78,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	return &Guests{
 		opts: opts, names: names, routes: routingOf(opts.Routes, names), store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]spare{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, again: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		arming: slices.Repeat([]cohort.Generation{cohort.NoGeneration}, len(names)), shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }
@@ -101,17 +102,26 @@ func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (g
 	g.mu.Lock()
 	g.holds[generation] = 1
 	g.mu.Unlock()
+	took, err := g.tryStatements(ctx, generation)
+	if err != nil {
+		return nil, "", err
+	}
+	steps = fmt.Sprintf("%s, %s %v", cmp.Or(generation.Checked(), "passed before"), guest.StepDatabase, took)
+	return generation, steps, nil
+}
+
+// tryStatements puts a generation's statements to the database, and frees it where it cannot be told that they are taken.
+func (g *Guests) tryStatements(ctx context.Context, generation *guest.Generation) (took time.Duration, err error) {
 	begun := time.Now()
 	told, err := tryTemplates(ctx, g.store, generation)
 	if err != nil {
 		g.free(generation)
-		return nil, "", err
+		return 0, err
 	}
 	if len(told) > 0 {
-		g.log.Info("the guest's statements have effects beside what they say", "guest", name, "effects", strings.Join(told, "; "))
+		g.log.Info("the guest's statements have effects beside what they say", "guest", generation.Name(), "effects", strings.Join(told, "; "))
 	}
-	steps = fmt.Sprintf("%s, %s %v", cmp.Or(generation.Checked(), "passed before"), guest.StepDatabase, time.Since(begun).Round(time.Millisecond))
-	return generation, steps, nil
+	return time.Since(begun).Round(time.Millisecond), nil
 }
 
 // keepSpare makes a generation ready for a later take, if the module is trusted.
@@ -139,13 +149,17 @@ func (g *Guests) isSpare(name, digest string) bool {
 	return g.spare[name+digest].Generation != nil
 }
 
-// take returns the generation of a module, one that is loaded already or one that is made ready now, for somebody who
-// frees it; and how long each step of its check took, empty if it is in use already.
+// take returns the generation of a module whose statements the database takes, one that is loaded already or one that is
+// made ready now, for somebody who frees it; and how long each step of its check took, empty if it is in use already.
 func (g *Guests) take(ctx context.Context, name string, module trust.Module) (generation *guest.Generation, steps string, err error) {
-	if generation, steps := g.takeLoaded(name, module.Digest.String()); generation != nil {
-		return generation, steps, nil
+	generation, steps = g.takeLoaded(name, module.Digest.String())
+	if generation == nil {
+		return g.ready(ctx, name, module)
 	}
-	return g.ready(ctx, name, module)
+	if _, err := g.tryStatements(ctx, generation); err != nil { // the tables may be others since it was loaded
+		return nil, "", err
+	}
+	return generation, steps, nil
 }
 
 // takeLoaded returns a spare generation, one that is in use, or the one of before; nil if none of them is of the module.

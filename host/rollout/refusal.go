@@ -1,8 +1,10 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
@@ -13,8 +15,7 @@ import (
 // refusal is a guest's file that was not taken.
 type refusal struct {
 	status.Refusal
-	mayPass bool // it was not the module's fault, and may go better
-	wished  bool // a person wants another module: all is as it should be
+	wished bool // a person wants another module: all is as it should be
 }
 
 // UnavailableError says that what brings a guest's file does not answer.
@@ -54,30 +55,41 @@ func isUnsigned(err error) bool {
 	return errors.As(err, &unsigned)
 }
 
-// refuse notes a file that is not taken; it reports false when that is known already.
+// refuse notes a file that is not taken, for now or at all; it reports false when that is known already.
 func (g *Guests) refuse(name, digest string, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	before, known := g.refused[name]
-	now := refusal{Refusal: status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now()}, mayPass: digest == "" || !IsRefused(err) || isUnsigned(err)}
+	now := refusal{Refusal: status.Refusal{Digest: digest, Reason: err.Error(), At: status.Now(), Again: digest == "" || !IsRefused(err) || isUnsigned(err)}}
 	if known && before.Digest == now.Digest && before.Reason == now.Reason {
 		return false
 	}
-	g.refused[name] = now
-	g.metrics.Swap(name, guest.SwapRefused)
+	if g.refused[name] = now; IsRefused(err) {
+		g.metrics.Swap(name, guest.SwapRefused)
+	}
 	return true
 }
 
-// acceptAgain forgets that a module was passed over, or taken back: somebody asks for it again.
-func (g *Guests) acceptAgain(name, digest string) {
+// askedAgain reports whether somebody asks again for a module that was passed over, refused or taken back, and has said so in
+// the database: that it was judged beside its place is not enough, and only where it was the database is asked.
+func (g *Guests) askedAgain(ctx context.Context, name, digest string) bool {
+	g.mu.Lock()
+	judged := slices.ContainsFunc(g.judged[name], func(j status.Judgement) bool { return j.Accepted && j.Digest == digest }) || g.again[name] == digest
+	if judged {
+		g.again[name] = digest // its file leaves its place beside before it is asked for
+	}
+	g.mu.Unlock()
+	if !judged || g.putBy(ctx, name, digest).who == installer.WhoFile {
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	delete(g.again, name)
 	if g.refused[name].Digest == digest {
 		delete(g.refused, name)
 	}
-	if g.passed[name] == digest {
-		delete(g.passed, name)
-	}
+	delete(g.passed, name)
+	return true
 }
 
 // accept forgets a file that was not taken before: there is one in its place that is.

@@ -232,24 +232,17 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		said += fmt.Sprintf(", and it converts %d that the one before rejected", report.OldRejected)
 	}
 	if report.Against() > g.opts.Shadow.Differences && (differences == "" || !slices.Contains(g.opts.Shadow.Expected, differences)) {
-		g.closeShadow(s)
-		err := &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [%s]",
-			said, g.opts.Shadow.Differences, differences)}
-		if s.asked.request == 0 && !g.refuse(name, digest, err) {
-			return nil
-		}
-		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
-		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: s.asked.who, Reason: err.Error()})
-		if s.asked.request == 0 {
-			return nil
-		}
-		return &Armed{Request: s.asked.request, Refused: err.Error()}
+		return g.refuseShadow(s, &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [%s]",
+			said, g.opts.Shadow.Differences, differences)})
 	}
 	if differences != "" {
 		said += ", " + differences
 	}
 	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "))
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil && IsRefused(err): // the tables are others since it was loaded
+		return g.refuseShadow(s, err)
+	case err != nil:
 		if ctx.Err() == nil {
 			g.log.Log(ctx, laterLevel(err), "a guest that was compared is taken later", "guest", name, "error", err)
 		}
@@ -262,6 +255,21 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		g.passOverFile(name, digest, s.asked.who, s.asked.why)
 	}
 	return &Armed{Guest: l.Guest, Generation: l.ID, Request: s.asked.request}
+}
+
+// refuseShadow ends a comparison after which the module is not taken, and returns the answer to who asked for it, nil for a file.
+func (g *Guests) refuseShadow(s *shadowing, err error) *Armed {
+	name, digest := s.loaded.Name, s.loaded.Digest
+	g.closeShadow(s)
+	if s.asked.request == 0 && !g.refuse(name, digest, err) {
+		return nil
+	}
+	g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
+	g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: s.asked.who, Reason: err.Error()})
+	if s.asked.request == 0 {
+		return nil
+	}
+	return &Armed{Request: s.asked.request, Refused: err.Error()}
 }
 
 // differences names what differs between the module that converts and the one that is compared, for people to confirm;

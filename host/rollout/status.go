@@ -48,7 +48,7 @@ func (g *Guests) Degraded() string {
 		case !ok || r.wished:
 		case g.newest[i] != "":
 			said := fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason)
-			if !r.mayPass {
+			if !r.Again {
 				said += "; its file is not taken until another lies there or ichor guest swap asks for it"
 			}
 			all = append(all, said)

@@ -89,7 +89,7 @@ func TestReadyModuleNeedsItsOwnSignature(t *testing.T) {
 	}
 	_, err = g.opts.Trust.Check("banking", module)
 	g.refuse("banking", module.Digest.String(), err)
-	if !g.refused["banking"].mayPass {
+	if !g.refused["banking"].Again {
 		t.Error("a signature that comes after the module is not waited for")
 	}
 }

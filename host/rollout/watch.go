@@ -131,7 +131,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 			g.endShadowOf(index) // the file is the one before again
 			return nil
 		}
-		if passed || refused && last.Digest == digest && !last.mayPass {
+		if (passed || refused && last.Digest == digest && !last.Again) && !g.askedAgain(ctx, name, digest) {
 			return nil
 		}
 		if g.shadowOf(index, digest) {
@@ -151,6 +151,10 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		}
 	}
 	if ctx.Err() == nil && !installer.IsFenced(err) && g.refuse(name, digest, err) {
+		if !IsRefused(err) {
+			g.log.Log(ctx, laterLevel(err), "the new guest cannot be taken now, and is tried again; the one before goes on", "guest", name, "error", err)
+			return nil
+		}
 		g.log.Error("the new guest is not taken; the one before goes on", "guest", name, "error", err)
 		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: g.putBy(ctx, name, digest).who, Reason: err.Error()})
 	}

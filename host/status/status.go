@@ -113,6 +113,7 @@ type Refusal struct {
 	Digest string `json:"digest"` // SHA-256 in hexadecimal; empty if the file could not be read
 	Reason string `json:"reason"` // for people
 	At     int64  `json:"at_ns"`  // when it was refused, nanoseconds since the Unix epoch
+	Again  bool   `json:"again"`  // it is tried again by itself: something else was to blame, as a database that is away
 }
 
 // Judgement is what a host thinks of a module that lies beside a guest's file and asks to take

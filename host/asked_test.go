@@ -1,0 +1,99 @@
+package host_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/rollout"
+)
+
+// A module that was rolled back, and whose file lies there still, is not taken because the same module is judged beside it:
+// who swaps it in has said so in the database before its file is in place, and then it is.
+func TestToBeJudgedIsNotToBeAskedFor(t *testing.T) {
+	b := newBank(t, 10)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
+	again := guest.DigestOf(next).String()
+	b.install("banking", next)
+	b.converts(again)
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong')")
+	b.eventually("(done)", "select outcome from ichor.request")
+	b.reaches(b.pay(5, "0001", "0002"))
+	beside := filepath.Join(b.guests, rollout.CandidateName("banking", "x"))
+	judged := func(want bool) {
+		t.Helper()
+		hosttest.Until(t, func() bool { return strings.Contains(r.get("/v1/status"), `"accepted":true`) == want },
+			func() string { return r.get("/v1/status") })
+	}
+	for range 2 { // a turn looks at the file first, and at what lies beside it then
+		if err := os.WriteFile(beside, next, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		judged(true)
+		if err := os.Remove(beside); err != nil {
+			t.Fatal(err)
+		}
+		judged(false)
+	}
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+old+")", newestDigest)
+	b.eventually("(1)", "select count(*) from ichor.guest_event where digest = $1 and state = 'received'", again)
+	b.exec("insert into ichor.guest_event (guest, digest, state, who, reason) values ('banking', '" + again + "', 'asked', 'ann', 'it was right')")
+	b.install("banking", next)
+	b.converts(again)
+	b.eventually("(ann)", "select who from ichor.guest_event where digest = $1 and state = 'received' order by id desc limit 1", again)
+}
+
+// A module that is loaded still goes back to nothing that the database would refuse: its tables may be others by now.
+func TestWhatIsLoadedStillIsTriedAgain(t *testing.T) {
+	b := newBank(t, 10)
+	b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	next := stamped(bankGuest(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.exec("alter table bank_accounts rename column amount to sum")
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+	b.eventually("(t)", "select outcome like 'refused: %the database does not take its SQL%' from ichor.request")
+	b.exec("alter table bank_accounts rename column sum to amount")
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+	b.eventually("(done)", "select outcome from ichor.request order by id desc limit 1")
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", newestDigest)
+}
+
+// A file that the database keeps from being taken for a while is not refused: it is taken when the database lets it.
+func TestAFileIsTakenAsSoonAsTheDatabaseLetsIt(t *testing.T) {
+	b := newBank(t, 10)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	next := stamped(bankGuest(t), 1)
+	digest := guest.DigestOf(next).String()
+	other, err := pgx.Connect(t.Context(), b.db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(t.Context())
+	if _, err := other.Exec(t.Context(), "begin; lock table ichor.guest_module in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	b.install("banking", next)
+	r.shows("/v1/status", `"again":true`)
+	if _, err := other.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	b.converts(digest)
+	b.eventually("(0)", "select count(*) from ichor.guest_event where state = 'refused'")
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("("+digest+")", newestDigest)
+}
