@@ -119,7 +119,7 @@ seeds: go
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --seeds $(SEEDS)
 
-explore: go ## every turn of small systems (8 minutes); MOST=n takes all faults at once too, up to n states of each
+explore: go ## every turn of small systems (a quarter of an hour); MOST=n takes all faults by two lanes too, up to n states of each
 	$(call say,explore)
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --explore $(if $(MOST),--most $(MOST))
