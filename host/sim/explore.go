@@ -52,6 +52,7 @@ var short = []exploration{
 	{"without keys", 1, [exploreKinds]int{exploreCut: 1}, 40_000},
 	{"follower", 1, [exploreKinds]int{exploreCrash: 1, exploreStart: 1}, 40_000},
 	{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, 40_000},
+	{"decided again", 1, [exploreKinds]int{exploreStart: 1, exploreCut: 1, exploreFailOver: 1}, 40_000},
 	{"first undecided", 2, [exploreKinds]int{exploreCut: 1}, 40_000},
 	{"first undecided", 2, [exploreKinds]int{exploreFailOver: 1}, 40_000},
 }
