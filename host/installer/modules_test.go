@@ -198,3 +198,21 @@ func TestASessionIsSharedUpToItsEnd(t *testing.T) {
 	runtime.KeepAlive(ctx) // one that nobody holds would be closed by the garbage collector
 	b.want("select count(*) from ichor.guest_event where state = 'armed'", "(4)")
 }
+
+// A module's bytes are sent to a database that has not got them, and not again.
+func TestAModuleIsSentOnce(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	m := installer.Module{Guest: "banking", Digest: "d1", Bytes: []byte{1, 2, 3}}
+	for range 2 {
+		if err := in.StoreModule(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		b.want("select encode(module, 'hex') from ichor.guest_module", "(010203)")
+		m.Bytes = nil
+	}
+	if err := in.StoreModule(t.Context(), installer.Module{Guest: "banking", Digest: "d2", Bytes: []byte{4}}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select encode(module, 'hex') from ichor.guest_module order by digest", "(010203) (04)")
+}
