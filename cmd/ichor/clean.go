@@ -61,7 +61,7 @@ func clean(v reflect.Value, lines bool) {
 
 func cleanText(text string, lines bool) string {
 	if !lines {
-		return guest.Clean([]byte(text))
+		return guest.Clean([]byte(strings.ReplaceAll(text, "\n", "; ")))
 	}
 	var all []string
 	for line := range strings.SplitSeq(text, "\n") {

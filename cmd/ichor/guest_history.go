@@ -46,6 +46,10 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if len(events) > 0 {
 		before = events[0].ID
 	}
+	mending, err := mendingOf(ctx, in, c.Name, digest, false)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
 	asked, err := in.Ask(ctx, installer.Request{Verb: "swap", Guest: c.Name, Digest: digest, Who: operator(), Reason: c.Reason})
 	if err != nil {
 		return refusedOr(err)
@@ -57,18 +61,21 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if err != nil || c.JSON || !now[0].Done() {
 		return err
 	}
-	return c.wentBack(ctx, in, before)
+	if mending.digest, err = c.wentBack(ctx, in, before); err != nil || mending.digest == "" {
+		return err
+	}
+	return mending.report(ctx)
 }
 
 // wentBack prints which module the host went back to, and from which version on: it has said so since the event of a
-// number.
-func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Installer, before int64) error {
+// number. It returns the module's digest, empty where the host has not said it in time.
+func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Installer, before int64) (digest string, err error) {
 	until := time.Now().Add(c.Wait)
 	for {
 		const enough = 100 // since a moment ago
 		events, err := in.GuestEvents(ctx, c.Name, enough)
 		if err != nil {
-			return &failure{exitEnvironment, fmt.Errorf("it is done, and from which version on could not be asked, see ichor guest history: %w", err)}
+			return "", &failure{exitEnvironment, fmt.Errorf("it is done, and from which version on could not be asked, see ichor guest history: %w", err)}
 		}
 		armed := "" // by this request; a file that was put in place meanwhile is armed by nobody
 		for _, e := range events {
@@ -78,16 +85,16 @@ func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Insta
 				armed = e.Digest
 			case armed != "" && e.State == installer.GuestActive && e.Digest == armed:
 				fmt.Printf("%s %.12s converts from version %d on\n", c.Name, e.Digest, e.From)
-				return nil
+				return e.Digest, nil
 			}
 		}
 		if !time.Now().Before(until) {
 			fmt.Printf("from which version on will be in ichor guest history\n")
-			return nil
+			return "", nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("it is done; from which version on will be in ichor guest history: %w", ctx.Err())
+			return "", fmt.Errorf("it is done; from which version on will be in ichor guest history: %w", ctx.Err())
 		case <-time.After(askEvery):
 		}
 	}

@@ -133,7 +133,7 @@ func (d *deployment) module(name string, bytes []byte) (file, digest string) {
 // What the SQL of a module left held, one whose SQL is right makes good, in the host that runs: the swap says which
 // versions those are, and how many are held for something else; each says by which module it was installed.
 func TestASwapSaysWhatItMended(t *testing.T) {
-	d := deploySmall(t, 10, lavish(t), "keep: 5")
+	d := deploySmall(t, 10, lavish(t), "keep: 5", "probation: {versions: 0}")
 	if _, err := d.conn.Exec(t.Context(), "alter table bank_accounts add constraint low check (amount < 200000 and (number <> '0003' or amount = 100000))"); err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +152,12 @@ func TestASwapSaysWhatItMended(t *testing.T) {
 	if out := d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12], "held still: 1 version: see"); strings.Contains(out, "mended") {
 		t.Errorf("a swap that mended nothing says %s", out)
 	}
+	right := digest
+	file, digest = d.module("banking.wasm", lavish(t))
+	d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12])
+	again := d.commits(1, "0004", fmt.Sprintf(deposit, "0004"))
+	d.sees(p, "(2)", "select count(*) from ichor.quarantine where held")
+	d.tells(exitOK, []string{"guest", "rollback", "banking", "--to", right, "--reason", "it pays too much"}, fmt.Sprintf("\nmended 1 version: %d\nheld still: 1 version: see ichor quarantine list\n", again))
 }
 
 // What a host accepted, and was killed before it took, the next one takes from its place: the swap said so.

@@ -79,7 +79,10 @@ func (g *Guests) askedAgain(ctx context.Context, name, digest string) bool {
 		g.again[name] = digest // its file leaves its place beside before it is asked for
 	}
 	g.mu.Unlock()
-	if !judged || g.putBy(ctx, name, digest).who == installer.WhoFile {
+	if !judged {
+		return false
+	}
+	if e, err := g.store.AskedFor(ctx, name, digest); err != nil || e.Who == "" { // what cannot be read now is in the next turn
 		return false
 	}
 	g.mu.Lock()
