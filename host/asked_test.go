@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -96,4 +97,23 @@ func TestAFileIsTakenAsSoonAsTheDatabaseLetsIt(t *testing.T) {
 	b.eventually("(0)", "select count(*) from ichor.guest_event where state = 'refused'")
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+digest+")", newestDigest)
+}
+
+// A file is seen as it comes, however seldom the directory is looked at besides; and a swap asks the database on a few
+// sessions, each of which is a process of the server.
+func TestAFileIsSeenAsItComesAndAskedAboutOnFewSessions(t *testing.T) {
+	b := newBank(t, 10)
+	proxy := b.behind()
+	b.options.Guests.Poll = time.Hour
+	b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	before := proxy.Begun()
+	next := stamped(bankGuest(t), 1)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("(active)", "select state from ichor.guest_event where digest = $1 and state = 'active'", guest.DigestOf(next).String())
+	if n := proxy.Begun() - before; n > 6 {
+		t.Errorf("a swap began %d sessions", n)
+	}
 }

@@ -29,6 +29,7 @@ type Proxy struct {
 	weather  Weather
 	delay    time.Duration
 	sessions map[*session]bool
+	begun    int // how many sessions there were
 	wait     sync.WaitGroup
 }
 
@@ -148,6 +149,13 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.delay = d
 }
 
+// Begun returns how many sessions there were until now.
+func (p *Proxy) Begun() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun
+}
+
 // Cut closes every connection that is there now.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -207,6 +215,7 @@ func (p *Proxy) accept() {
 		s := &session{proxy: p, client: client, server: server, silent: weather == Silent}
 		p.mu.Lock()
 		p.sessions[s] = true
+		p.begun++
 		p.mu.Unlock()
 		p.wait.Go(func() {
 			defer p.forget(s)
