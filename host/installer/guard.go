@@ -57,13 +57,25 @@ func (in *Installer) Look(ctx context.Context, templates []*Template) error {
 	return err
 }
 
-// Refused returns, for people, what speaks against the templates by which lanes do not install.
+// Refused returns, for people, what speaks against the templates by which lanes do not install: each thing once, for one
+// table that was altered speaks against many.
 func Refused(templates []*Template) error {
 	var all []error
+	said := map[string]bool{}
+	also := 0
 	for _, t := range templates {
-		if e := t.refused.Load(); e != nil {
+		e := t.refused.Load()
+		switch {
+		case e == nil:
+		case said[e.What]:
+			also++
+		default:
+			said[e.What] = true
 			all = append(all, e)
 		}
+	}
+	if also > 0 {
+		all = append(all, fmt.Errorf("the same of %d more", also))
 	}
 	return errors.Join(all...)
 }

@@ -137,3 +137,27 @@ func TestALookThatFindsNothingJudgesNothing(t *testing.T) {
 	w.want("select is_called from judged", "(t)")
 	w.install("")
 }
+
+// One table that was altered speaks against many templates; people are told once.
+func TestWhatIsWrongWithManyTemplatesIsSaidOnce(t *testing.T) {
+	w := newWatched(t, "")
+	all := []*installer.Template{w.template, credit(), credit(), {ID: 6, Name: "other", SQL: "update account set id = $1 where id = $1", Params: []string{"integer"}, Rows: installer.AnyRows}}
+	all[1].ID, all[1].SQL = 4, all[1].SQL+" and amount >= 0"
+	all[2].ID, all[2].SQL = 5, all[2].SQL+" and amount >= 1"
+	look := func() {
+		t.Helper()
+		if err := w.in.Look(t.Context(), all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	if err := installer.Refused(all); err != nil {
+		t.Fatal(err)
+	}
+	w.exec("alter table account set unlogged")
+	look()
+	err := installer.Refused(all)
+	if err == nil || strings.Count(err.Error(), "unlogged") != 1 || !strings.HasSuffix(err.Error(), "\nthe same of 3 more") {
+		t.Errorf("it says %v", err)
+	}
+}
