@@ -192,5 +192,9 @@ func refusal(r *status.Refusal) string {
 	if r.Digest == "" { // it could not be read
 		return r.Reason
 	}
-	return fmt.Sprintf("%.12s: %s", r.Digest, r.Reason)
+	text := fmt.Sprintf("%.12s: %s", r.Digest, r.Reason)
+	if r.Again {
+		text += "; it is tried again"
+	}
+	return text
 }

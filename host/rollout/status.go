@@ -48,7 +48,9 @@ func (g *Guests) Degraded() string {
 		case !ok || r.wished:
 		case g.newest[i] != "":
 			said := fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason)
-			if !r.Again {
+			if r.Again {
+				said += "; its file is tried again"
+			} else {
 				said += "; its file is not taken until another lies there or ichor guest swap asks for it"
 			}
 			all = append(all, said)

@@ -28,7 +28,7 @@ function Guest({ name, of: all }) {
 		${newest && html`<${Facts} of=${[['converts now', html`<${Digest} of=${newest.digest} />`], ['version', newest.version], ['contract', newest.contract], ['from version', html`<${Version} of=${newest.from} />`],
 			['also in use', generations.length > 1 && generations.slice(0, -1).map((g) => html`<span key=${g.digest}><${Digest} of=${g.digest} /> from <${Version} of=${g.from} /> </span>`)]]} />`}
 		${may('deployer') && converting && html`<p class="buttons"><${Ask} of=${upload(converting)} /><${Ask} of=${rollback(converting, ranges, all.events || [])} /></p>`}
-		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
+		${newest?.rejected && html`<p class="problem"><${State} is="bad">The file ${newest.rejected.digest && html`<${Digest} of=${newest.rejected.digest} />`} is not taken${newest.rejected.again && ' yet, and is tried again'}: ${newest.rejected.reason}<//> <${Time} at=${ms(newest.rejected.at_ns)} /></p>`}
 		${newest?.judged?.map((j) => html`<p key=${j.digest}><${State} is=${j.accepted ? 'good' : 'bad'}>A module beside the file, <${Digest} of=${j.digest} />, ${j.accepted ? 'would be taken' : `would not be taken: ${j.reason}`}<//></p>`)}
 		${newest?.shadow && html`<${Shadow} of=${newest.shadow} taken=${newest.shadow.digest === newest.digest} />`}
 		${ranges.length > 0 && html`<h3>Which module converts which versions</h3><${Table} flows caption=${`History of ${name}`} heads=${['versions', 'module', 'since', 'by', 'why']}>${ranges.map((r) => html`<tr key=${r.from + r.digest}>
