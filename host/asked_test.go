@@ -18,16 +18,8 @@ import (
 // who swaps it in has said so in the database before its file is in place, and then it is.
 func TestToBeJudgedIsNotToBeAskedFor(t *testing.T) {
 	b := newBank(t, 10)
-	r := b.start()
-	b.reaches(b.pay(5, "0001", "0002"))
-	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
-	again := guest.DigestOf(next).String()
-	b.install("banking", next)
-	b.converts(again)
-	b.reaches(b.pay(5, "0001", "0002"))
-	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong')")
-	b.eventually("(done)", "select outcome from ichor.request")
-	b.reaches(b.pay(5, "0001", "0002"))
+	r, next := b.rolledBack()
+	old, again := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(next).String()
 	beside := filepath.Join(b.guests, rollout.CandidateName("banking", "x"))
 	judged := func(want bool) {
 		t.Helper()

@@ -11,20 +11,27 @@ import (
 // newestDigest is what the history names last.
 const newestDigest = "select digest from ichor.guest_history where not only_version order by from_version desc limit 1"
 
-// A file that was rolled back and that lies there still does not convert again by a start. When a host saw it come anew and
-// was killed while it checked it, the next host takes it, as that one would have.
-func TestAFileThatCameAnewIsTakenByTheNextHost(t *testing.T) {
-	b := newBank(t, 10)
-	r := b.start()
+// rolledBack starts a host, swaps a module in by its file, which stays there, and goes back to the one before.
+func (b *bank) rolledBack() (r *running, next []byte) {
+	b.t.Helper()
+	r = b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
-	again := guest.DigestOf(next).String()
+	next = stamped(bankGuest(b.t), 1)
 	b.install("banking", next)
-	b.converts(again)
+	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it is wrong')")
 	b.eventually("(done)", "select outcome from ichor.request")
 	b.reaches(b.pay(5, "0001", "0002"))
+	return r, next
+}
+
+// A file that was rolled back and that lies there still does not convert again by a start. When a host saw it come anew and
+// was killed while it checked it, the next host takes it, as that one would have.
+func TestAFileThatCameAnewIsTakenByTheNextHost(t *testing.T) {
+	b := newBank(t, 10)
+	r, next := b.rolledBack()
+	old, again := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(next).String()
 	for range 2 {
 		r.stopsWell()
 		r = b.start()
