@@ -14,8 +14,8 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// watchEvery is how often the snapshot is looked at. It is one short read of one row.
-const watchEvery = 2 * time.Millisecond
+// watchEvery is how often the snapshot is looked at. It is one short read of one row, and the processors are the host's too.
+const watchEvery = 10 * time.Millisecond
 
 // backlogRun is what the host needed to install a backlog.
 type backlogRun struct {

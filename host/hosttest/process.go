@@ -43,7 +43,8 @@ func Run(ctx context.Context, binary string, args ...string) (*os.ProcessState, 
 	return verb.ProcessState, said, err
 }
 
-// PeakMiB returns the most memory that an ended process ever had.
+// PeakMiB returns the most memory that an ended process or a child of it ever had. On Linux it is not less than what
+// this process had when it began that one.
 func PeakMiB(state *os.ProcessState) float64 {
 	usage, ok := state.SysUsage().(*syscall.Rusage)
 	if !ok {
