@@ -279,9 +279,12 @@ func (x *explorer) goes(moves []move) bool {
 // replay returns the world behind some moves, and what can happen there.
 func (x *explorer) replay(path []int) (*world, []move) {
 	w := x.begin()
+	sampled := w.setup.sampled
+	w.setup.sampled = 0 // the books were checked when these moves were new
 	for _, i := range path {
 		x.take(w, x.moves(w)[i])
 	}
+	w.setup.sampled = sampled
 	return w, x.moves(w)
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -106,8 +107,19 @@ func claimed(row any) claim {
 // sum tells this state of the world from another, as far as what follows can differ. The hosts differ in nothing but their
 // numbers, so two worlds that differ in which is which have one sum.
 func (x *explorer) sum(w *world) uint64 {
-	least := x.sumOf(w, w.hosts[0], w.hosts[1])
-	return min(least, x.sumOf(w, w.hosts[1], w.hosts[0]))
+	a, b := w.hosts[0], w.hosts[1]
+	switch cmp.Compare(a.rank(), b.rank()) {
+	case -1:
+		return x.sumOf(w, a, b)
+	case 1:
+		return x.sumOf(w, b, a)
+	}
+	return min(x.sumOf(w, a, b), x.sumOf(w, b, a))
+}
+
+// rank tells hosts from each other by what is seen at once, whatever their numbers.
+func (h *host) rank() uint64 {
+	return bit(h.core != nil) | bit(h.taking != nil)<<1 | bit(h.starts != 0)<<2 | bit(h.core != nil && h.took == h.world.primary() && h.owns(h.took))<<3
 }
 
 // sumOf is the sum that takes the hosts in this order.
