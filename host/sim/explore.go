@@ -136,15 +136,17 @@ func (e *exploration) name() string {
 // These are its bounds. What a host does by itself is done at once: it reads the log, converts, begins a
 // job. A transaction is two steps: all up to its COMMIT, as far as the locks let it, and the COMMIT. A
 // deadline of a core comes when its host has nothing else to wait for, and a lock is waited for too long
-// when nothing else can happen. What comes to the same whatever else happens is done at once: see certain. A server
-// that no host is connected to any more is left as it is.
+// when nothing else can happen. What comes to the same whatever else happens is done at once: see certain; and what one host
+// does alone is done before the rest: see alone. A server that no host is connected to any more is left as it is.
 type explorer struct {
 	*exploration
 	scenario *scenario
 	log      *history
 	truth    *truth
 	left     [exploreKinds]int
-	seen     map[uint64]bool
+	seen     map[uint64]bool // by sum, whether the state is on the way to the one that is looked at
+	every    bool            // everything that can happen is taken, also where one host's is enough
+	endings  map[uint64]bool // sums of the states in which nothing goes on by itself
 	plans    plans
 	buffer   []move
 	result   Exploration
@@ -200,7 +202,7 @@ func (b *backend) next() statement {
 
 // explorer returns one that has not begun.
 func (e *exploration) explorer() *explorer {
-	x := &explorer{exploration: e, seen: map[uint64]bool{}, plans: plans{}, result: Exploration{Scenario: e.name()}}
+	x := &explorer{exploration: e, seen: map[uint64]bool{}, endings: map[uint64]bool{}, plans: plans{}, result: Exploration{Scenario: e.name()}}
 	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == e.scenario })
 	x.scenario = &scenarios[i]
 	x.log = x.scenario.log()
@@ -226,16 +228,16 @@ func (e *exploration) explore() Exploration {
 
 // run goes through the tree of moves, depth first.
 func (x *explorer) run() {
-	var path []int // which of the moves was taken at each depth
+	var path []depth
 	w := x.begin()
 	for {
-		moves := x.moves(w)
+		moves, alone := x.moves(w)
 		sum := x.sum(w)
-		again := x.seen[sum]
+		under, again := x.seen[sum]
 		if !again {
-			x.seen[sum] = true
 			x.result.States++
 			if len(moves) == 0 || !x.goes(moves) {
+				x.endings[sum] = true
 				x.ended(w)
 			}
 		}
@@ -248,9 +250,16 @@ func (x *explorer) run() {
 			return
 		}
 		if !again && len(moves) > 0 {
-			path = append(path, 0)
+			x.seen[sum] = true
+			path = append(path, depth{sum: sum, alone: alone})
 			x.take(w, moves[0])
 			continue
+		}
+		if !again {
+			x.seen[sum] = false
+		}
+		if under { // in a circle everything must have its turn
+			path[len(path)-1].alone = 0
 		}
 		// Back to the last depth that has a move left.
 		for {
@@ -258,17 +267,27 @@ func (x *explorer) run() {
 				x.result.Whole = true
 				return
 			}
-			last := len(path) - 1
-			path[last]++
-			var all []move
-			w, all = x.replay(path[:last])
-			if path[last] < len(all) {
-				x.take(w, all[path[last]])
-				break
+			last := &path[len(path)-1]
+			last.move++
+			if last.move != last.alone {
+				var all []move
+				w, all = x.replay(path[:len(path)-1])
+				if last.move < len(all) {
+					x.take(w, all[last.move])
+					break
+				}
 			}
-			path = path[:last]
+			x.seen[last.sum] = false
+			path = path[:len(path)-1]
 		}
 	}
+}
+
+// depth is one state on the way to the one that is looked at.
+type depth struct {
+	sum   uint64
+	move  int // which was taken
+	alone int // how many are enough; 0 for all
 }
 
 // goes reports whether something other than a fault can happen.
@@ -277,22 +296,25 @@ func (x *explorer) goes(moves []move) bool {
 }
 
 // replay returns the world behind some moves, and what can happen there.
-func (x *explorer) replay(path []int) (*world, []move) {
+func (x *explorer) replay(path []depth) (*world, []move) {
 	w := x.begin()
 	sampled := w.setup.sampled
 	w.setup.sampled = 0 // the books were checked when these moves were new
-	for _, i := range path {
-		x.take(w, x.moves(w)[i])
+	for i := range path {
+		moves, _ := x.moves(w)
+		x.take(w, moves[path[i].move])
 	}
 	w.setup.sampled = sampled
-	return w, x.moves(w)
+	moves, _ := x.moves(w)
+	return w, moves
 }
 
 // tell names the moves of a path.
-func (x *explorer) tell(path []int) (names []string) {
+func (x *explorer) tell(path []depth) (names []string) {
 	w := x.begin()
-	for _, i := range path {
-		m := x.moves(w)[i]
+	for i := range path {
+		moves, _ := x.moves(w)
+		m := moves[path[i].move]
 		names = append(names, m.String())
 		x.take(w, m)
 	}
@@ -301,7 +323,7 @@ func (x *explorer) tell(path []int) (names []string) {
 
 // begin makes the world of the scenario, with one host that starts.
 func (x *explorer) begin() *world {
-	x.left = x.exploration.faults
+	x.left = x.faults
 	w := x.scenario.world(x.log, x.truth, x.lanes)
 	x.settle(w)
 	return w
@@ -402,11 +424,11 @@ func (h *host) goesOn() bool {
 	return true
 }
 
-// moves returns what can happen.
-func (x *explorer) moves(w *world) []move {
-	all := x.buffer[:0]
+// moves returns what can happen. The first so many of them as alone says are enough to be taken; 0 for all.
+func (x *explorer) moves(w *world) (all []move, alone int) {
+	all = x.buffer[:0]
 	if w.violation != "" {
-		return nil
+		return nil, 0
 	}
 	add := func(t turn) { all = append(all, move{turn: t, fault: -1}) }
 	for _, s := range w.servers {
@@ -444,7 +466,7 @@ func (x *explorer) moves(w *world) []move {
 		add(turn{kind: turnBeside})
 	}
 	x.buffer = x.possible(w, all)
-	return x.buffer
+	return x.buffer, x.alone(w, x.buffer)
 }
 
 // waiting reports whether a backend waits for a lock.
@@ -477,7 +499,7 @@ func (x *explorer) possible(w *world, all []move) []move {
 				continue
 			}
 			for lost := range min(2, 1+l.conn.received()) {
-				add(exploreCut, move{turn: turn{lane: l}, lost: lost * l.conn.received()})
+				add(exploreCut, move{turn: turn{host: h, lane: l}, lost: lost * l.conn.received()})
 			}
 		}
 	}

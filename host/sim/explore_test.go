@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"testing"
 )
@@ -19,7 +20,7 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 		x := e.explorer()
 		next := map[uint64][]uint64{}
 		ways := 0
-		for paths := [][]int{nil}; len(paths) > 0 && (e.most == 0 || len(next) < e.most); {
+		for paths := [][]depth{nil}; len(paths) > 0 && (e.most == 0 || len(next) < e.most); {
 			path := paths[0]
 			paths = paths[1:]
 			w, moves := x.replay(path)
@@ -33,7 +34,7 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 				x.take(w, moves[i])
 				after = append(after, x.sum(w))
 				if _, known := next[sum]; !known {
-					paths = append(paths, append(slices.Clone(path), i))
+					paths = append(paths, append(slices.Clone(path), depth{move: i}))
 				}
 			}
 			slices.Sort(after)
@@ -44,5 +45,28 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 			next[sum] = after
 		}
 		t.Logf("%s: %d states, reached in %d ways", e.name(), len(next), ways)
+	}
+}
+
+// TestWhatIsLeftOutEndsNowhereElse takes everything that can happen, and then what is enough: both end in the same states.
+func TestWhatIsLeftOutEndsNowhereElse(t *testing.T) {
+	for _, e := range []exploration{
+		{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, longMost},
+		{"one key", 1, [exploreKinds]int{exploreStart: 1, exploreFailOver: 1}, longMost},
+		{"one key", 2, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, longMost},
+		{"follower", 1, [exploreKinds]int{exploreStart: 1, exploreCrash: 1}, longMost},
+		{"decided again", 1, [exploreKinds]int{exploreStart: 1, exploreCut: 1}, longMost},
+	} {
+		all, enough := e.explorer(), e.explorer()
+		all.every = true
+		for _, x := range []*explorer{all, enough} {
+			if x.run(); x.result.Violation != "" || !x.result.Whole {
+				t.Fatalf("%s: whole %v, %s", e.name(), x.result.Whole, x.result.Violation)
+			}
+		}
+		t.Logf("%s: %d states, and %d are enough; %d endings", e.name(), all.result.States, enough.result.States, len(all.endings))
+		if !maps.Equal(all.endings, enough.endings) {
+			t.Errorf("%s: %d states ends in all, and what is enough in %d", e.name(), len(all.endings), len(enough.endings))
+		}
 	}
 }

@@ -210,6 +210,12 @@ func (x *explorer) copies(f *fingerprint, s *server, all uint64) {
 	const unknown = timeline(0)
 	was := map[rowKey]any{stateKey: s.rows[stateKey]}
 	rest := all ^ f.row(s.timeline, stateKey, was[stateKey]) // of the rows but the state's
+	defer func(owns []*ownership) { f.owns = owns }(f.owns)
+	for _, h := range s.world.hosts {
+		if h.taking != nil && h.taking.conn != nil && h.taking.conn.server == s { // it will own the cohort by the epoch that it makes there
+			f.owns = append(slices.Clip(f.owns), &ownership{epoch: read[stateRow](s, stateKey).epoch + 1})
+		}
+	}
 	last := s.beforeTakeOver()
 	var sums [lostMost]uint64 // the first is of the one from before the take-over
 	sums[0] = all
