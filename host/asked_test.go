@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
 )
@@ -43,6 +45,68 @@ func TestToBeJudgedIsNotToBeAskedFor(t *testing.T) {
 	b.install("banking", next)
 	b.converts(again)
 	b.eventually("(ann)", "select who from ichor.guest_event where digest = $1 and state = 'received' order by id desc limit 1", again)
+}
+
+// asksFor does what ichor guest swap does: the module is judged beside its place, who wants it says so, and it is put there.
+func (b *bank) asksFor(r *running, module []byte) {
+	b.t.Helper()
+	beside := filepath.Join(b.guests, rollout.CandidateName("banking", "x"))
+	if err := os.WriteFile(beside, module, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	r.shows("/v1/status", `"accepted":true`)
+	b.exec("insert into ichor.guest_event (guest, digest, state, who, reason) values ('banking', '" + guest.DigestOf(module).String() + "', 'asked', 'ann', 'it was right')")
+	if err := os.Rename(beside, filepath.Join(b.guests, "banking.wasm")); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eventsOf counts a module's events of a state.
+const eventsOf = "select count(*) from ichor.guest_event where digest = $1 and state = $2"
+
+// A module that its comparison kept out is compared anew when somebody asks for it again.
+func TestWhatWasRefusedInShadowIsComparedAgain(t *testing.T) {
+	b := newBank(t, 20)
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	changed := guest.DigestOf(guesttest.Changed(t)).String()
+	b.install("banking", guesttest.Changed(t))
+	for n := range 2 {
+		b.eventually(fmt.Sprintf("(%d)", n+1), eventsOf, changed, "shadow")
+		b.reaches(b.pay(30, "0016", "0002")) // it pays ten times as much
+		b.eventually(fmt.Sprintf("(%d)", n+1), eventsOf, changed, "refused")
+		if n == 0 {
+			b.asksFor(r, guesttest.Changed(t))
+		}
+	}
+}
+
+// A rollback goes back to no module that was rolled back, also when somebody asks for that again: not before it is taken.
+func TestARollbackGoesBackToNothingThatIsAskedForAndNotTaken(t *testing.T) {
+	b := newBank(t, 20)
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	next := stamped(bankGuest(t), 1)
+	again := guest.DigestOf(next).String()
+	b.install("banking", next)
+	b.eventually("(1)", eventsOf, again, "shadow")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(again)
+	b.reaches(b.pay(5, "0001", "0002"))
+	rollback := func(want string) {
+		t.Helper()
+		b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+		b.eventually("(t)", "select outcome like $1 from ichor.request order by id desc limit 1", want)
+	}
+	rollback("done")
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.asksFor(r, next)
+	b.eventually("(2)", eventsOf, again, "shadow")
+	rollback("refused: %no module of guest banking before%")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(again)
 }
 
 // A module that is loaded still goes back to nothing that the database would refuse: its tables may be others by now.

@@ -100,11 +100,11 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 	return events, err
 }
 
-// Gone returns the modules of a guest that were taken back or rolled back, and neither armed nor asked for since.
+// Gone returns the modules of a guest that were taken back or rolled back, and not armed since.
 func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, `select digest from (select distinct on (digest) digest, state from ichor.guest_event
-			where guest = $1 and state in ('armed', 'gone', 'asked') order by digest, id desc) e where state = 'gone'`, guest)
+			where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`, guest)
 		if err == nil {
 			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}

@@ -208,11 +208,12 @@ func (g *Guests) closeShadow(s *shadowing) {
 	g.forget(s.loaded)
 }
 
-// shadowOf reports whether a module is compared now, or was and is not taken.
+// shadowOf reports whether a module is compared now.
 func (g *Guests) shadowOf(index cohort.GuestID, digest string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.shadows[index] != nil && g.shadows[index].loaded.Digest == digest
+	s := g.shadows[index]
+	return s != nil && !s.ended && s.loaded.Digest == digest
 }
 
 // judgeShadow ends a comparison that has seen all that it should: the module is armed, or refused with what

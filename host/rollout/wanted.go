@@ -48,7 +48,13 @@ func wantedBeside(ctx context.Context, store *installer.Installer, name, file st
 		if err != nil {
 			return w, err
 		}
-		w.passes = slices.Contains(gone, file)
+		if w.passes = slices.Contains(gone, file); w.passes {
+			again, err := store.AskedFor(ctx, name, file)
+			if err != nil {
+				return w, err
+			}
+			w.passes = again.Who == ""
+		}
 	}
 	if w.passes {
 		came, err := store.CameSince(ctx, name, file)
