@@ -109,6 +109,36 @@ func TestARollbackGoesBackToNothingThatIsAskedForAndNotTaken(t *testing.T) {
 	b.converts(again)
 }
 
+// A file that lay there and was not taken yet when an operator went back to another module comes by no start.
+func TestAFileThatARollbackPassedOverComesByNoStart(t *testing.T) {
+	b := newBank(t, 20)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	next, third := stamped(bankGuest(t), 1), stamped(bankGuest(t), 2)
+	b.install("banking", next)
+	b.converts(guest.DigestOf(next).String())
+	b.reaches(b.pay(5, "0001", "0002"))
+	r.stopsWell()
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	r = b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	waits := guest.DigestOf(third).String()
+	b.install("banking", third)
+	b.eventually("(1)", eventsOf, waits, "shadow")
+	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
+	b.eventually("(done)", "select outcome from ichor.request")
+	b.eventually("(1)", eventsOf, waits, "gone")
+	r.stopsWell()
+	r = b.start()
+	b.reaches(b.pay(30, "0001", "0002"))
+	r.shows("/v1/status", "another is wanted by")
+	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", newestDigest)
+	b.asksFor(r, third)
+	b.eventually("(2)", eventsOf, waits, "shadow")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(waits)
+}
+
 // A module that is loaded still goes back to nothing that the database would refuse: its tables may be others by now.
 func TestWhatIsLoadedStillIsTriedAgain(t *testing.T) {
 	b := newBank(t, 10)

@@ -192,7 +192,7 @@ func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from t
 func (in *Installer) AskedFor(ctx context.Context, guest, digest string) (asked GuestEvent, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, selectGuestEvents+`where guest = $1 and digest = $2 and state = 'asked' and id > (
-			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and digest = $2 and state in ('armed', 'refused')) order by id desc limit 1`, guest, digest)
+			select coalesce(max(id), 0) from ichor.guest_event where guest = $1 and digest = $2 and state in ('armed', 'refused', 'gone')) order by id desc limit 1`, guest, digest)
 		var events []GuestEvent
 		if err == nil {
 			events, err = pgx.CollectRows(rows, pgx.RowToStructByPos[GuestEvent])

@@ -128,7 +128,7 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, by)
 	}
 	g.endShadow(cohort.GuestID(index), anotherCame)
-	var also []installer.GuestEvent
+	also := g.passing(b.Guest, digest, current, by)
 	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
 		also = append(also, installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
 	}
@@ -141,6 +141,22 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	}
 	g.passOverFile(b.Guest, digest, b.Who, b.Why)
 	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, Believed: l.First || !b.Deploy}, nil
+}
+
+// passing is what is written down of a guest's file that came and is not taken yet, as another module is armed: it is not
+// wanted, and does not come by the next start either. One that was passed over before is known.
+func (g *Guests) passing(name, digest, current string, by asked) []installer.GuestEvent {
+	file, err := g.read(name)
+	if err != nil {
+		return nil
+	}
+	lies := file.Digest.String()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if lies == digest || lies == current || g.passed[name] == lies {
+		return nil
+	}
+	return []installer.GuestEvent{{Guest: name, Digest: lies, State: installer.GuestGone, Who: by.who, Reason: "its file lay there and was not taken yet: " + by.why}}
 }
 
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.

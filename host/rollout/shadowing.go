@@ -225,7 +225,7 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		g.mu.Unlock()
 		return nil
 	}
-	report, name, digest := s.report, s.loaded.Name, s.loaded.Digest
+	report, name, digest, current := s.report, s.loaded.Name, s.loaded.Digest, g.newest[index]
 	differences := g.differences(s)
 	g.mu.Unlock()
 	said := fmt.Sprintf("in shadow %d of %d versions differ", report.Against(), report.Compared)
@@ -239,7 +239,11 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 	if differences != "" {
 		said += ", " + differences
 	}
-	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "))
+	var also []installer.GuestEvent
+	if s.asked.request != 0 {
+		also = g.passing(name, digest, current, s.asked)
+	}
+	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "), also...)
 	switch {
 	case err != nil && ctx.Err() == nil && IsRefused(err): // the tables are others since it was loaded
 		return g.refuseShadow(s, err)
