@@ -70,6 +70,14 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
+	before := now
+	if now, err = c.status(ctx); err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
+	// A judgement takes seconds: who went back to another module, or swapped one in, meanwhile must not be undone unawares.
+	if was, is := current(before, name), current(now, name); was != nil && is != nil && was.Digest != is.Digest && is.Digest != digest {
+		return &failure{exitRuntime, fmt.Errorf("nothing was changed: while %s was judged, %.12s came in the place of %.12s (who had it done is in ichor guest history): swap again if %s is still the one to go on with", digest[:12], is.Digest, was.Digest, digest[:12])}
+	}
 	return c.take(ctx, &swapping{in: in, name: name, module: module, now: now, staged: staged, directory: s.Guests.Directory, versions: s.Guests.Probation.Versions, signed: signatures != ""})
 }
 

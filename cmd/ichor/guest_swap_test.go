@@ -43,13 +43,15 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 	interrupt := func(_ string, stop context.CancelFunc) { stop() }
 	var away atomic.Bool // the host has given the cohort away
 	standsBy := func(string, context.CancelFunc) { away.Store(true) }
+	var rolledBack atomic.Bool // while it judged
+	goesBack := func(string, context.CancelFunc) { rolledBack.Store(true) }
 	var dead atomic.Bool
 	dies := func(string, context.CancelFunc) { dead.Store(true) }
 	for _, c := range []struct {
 		name, status string
 		timeout      time.Duration
 		asked        int                                         // how often it answers, before it does not
-		then         func(place string, stop context.CancelFunc) // what happens before it answers for the third time
+		then         func(place string, stop context.CancelFunc) // what happens before it answers for the fourth time
 		says         []string
 		changed      bool
 	}{
@@ -60,6 +62,8 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 		{"is interrupted while it takes", accepts, never, 1 << 30, interrupt, []string{"interrupted: the host would take " + short + ", and the file is in place"}, true},
 		{"another swap comes between", accepts, never, 1 << 30, func(place string, _ context.CancelFunc) { _ = os.WriteFile(place, another, 0o600) },
 			[]string{"another module, " + guest.DigestOf(another).Short() + ", was put in the place of " + short + " meanwhile"}, true},
+		{"has another module meanwhile", `{"guests":[{"guest":"banking","digest":"` + strings.Repeat("0", 64) + `","from":7}]}`, never, 1 << 30, goesBack,
+			[]string{"nothing was changed: while " + short + " was judged, 111111111111 came in the place of 000000000000", "swap again if " + short}, false},
 		{"gives the cohort away while it judges", guests(""), never, 1 << 30, standsBy, []string{"nothing was changed: this host stands by, so that nobody would judge it (another owns it)"}, false},
 		{"gives the cohort away while it takes", accepts, never, 1 << 30, standsBy, []string{"the file is in place, and the host has not said that it takes it", "this host stands by"}, true},
 		{"dies while it judges", guests(""), never, 1 << 30, dies, []string{"nothing was changed: the host does not answer any more: swap again when one runs: no host answers at "}, false},
@@ -72,6 +76,7 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 			defer interrupted()
 			away.Store(false)
 			dead.Store(false)
+			rolledBack.Store(false)
 			dir := t.TempDir()
 			place := filepath.Join(dir, "banking.wasm")
 			var asked atomic.Int32
@@ -84,7 +89,7 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 					case <-stop:
 					}
 				}
-				if c.then != nil && n == 3 {
+				if c.then != nil && n == 4 {
 					c.then(place, interrupted)
 				}
 				if dead.Load() {
@@ -92,6 +97,10 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 				}
 				if away.Load() {
 					io.WriteString(w, `{"phase":"standby","readiness":{"ready":true,"reason":"standby","detail":"another owns it"}}`)
+					return
+				}
+				if rolledBack.Load() {
+					io.WriteString(w, `{"guests":[{"guest":"banking","digest":"`+strings.Repeat("1", 64)+`","from":9,"judged":[{"digest":"`+digest+`","accepted":true}]}]}`)
 					return
 				}
 				io.WriteString(w, c.status)
