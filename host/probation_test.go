@@ -227,6 +227,33 @@ func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
 	b.eventually("("+changed+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 }
 
+// A probation goes back to the last module that was not on probation itself, also when the host begins anew in the middle, and
+// however few modules the database keeps.
+func TestAProbationGoesBackToTheSameModuleAfterAStart(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restarts=%v", restarts), func(t *testing.T) {
+			b := newBank(t, 10)
+			b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
+			b.options.Guests.Keep = 1
+			r := b.start()
+			b.reaches(b.pay(20, "0001", "0002"))
+			for _, module := range [][]byte{stamped(bankGuest(t), 1), guesttest.Changed(t)} {
+				b.install("banking", module)
+				b.converts(guest.DigestOf(module).String())
+				b.reaches(b.pay(5, "0001", "0002"))
+			}
+			if restarts {
+				r.stopsWell()
+				r = b.start()
+			}
+			b.reaches(b.pay(6, "0005", "0006"))
+			b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", "select digest from ichor.guest_event where state = 'back'")
+			b.eventually("(0)", "select count(*) from ichor.quarantine where held")
+			r.shows("/readyz", `"ready":true`)
+		})
+	}
+}
+
 // What differs in shadow is confirmed by its digest, which names these two modules and no others.
 func TestAWantedDifferenceIsConfirmedByItsDigest(t *testing.T) {
 	b := newBank(t, 20)

@@ -174,6 +174,21 @@ func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven b
 	return proven, err
 }
 
+// ProvenBefore returns the modules of a guest that were proven, or taken back to, the latest first.
+func (in *Installer) ProvenBefore(ctx context.Context, guest string) (digests []string, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, "select digest from ichor.guest_event where guest = $1 and state in ('proven', 'back') group by digest order by max(id) desc", guest)
+		if err == nil {
+			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		}
+		if err != nil {
+			return failure(err, "read in ichor.guest_event which modules were proven")
+		}
+		return nil
+	})
+	return digests, err
+}
+
 // ActiveSince returns from which version on a module converted that an event armed; 0 where nothing says so.
 func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from talos.Version, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {

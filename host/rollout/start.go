@@ -251,11 +251,10 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 		if proven {
 			continue
 		}
-		gone, err := g.store.Gone(ctx, name)
+		earlier, err := g.goesBackTo(ctx, name, current, state.History)
 		if err != nil {
 			return nil, err
 		}
-		earlier := before(state.History, name, current, gone)
 		if earlier == "" {
 			continue
 		}
@@ -274,6 +273,30 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 		trials = append(trials, replicator.Trial{Guest: cohort.GuestID(i), Before: l.ID})
 	}
 	return trials, nil
+}
+
+// goesBackTo returns the module that one on probation is taken back to, empty for none: the last one that was not on
+// probation itself, as the core has it, or the first of all.
+func (g *Guests) goesBackTo(ctx context.Context, name, current string, history cohort.History) (digest string, err error) {
+	proven, err := g.store.ProvenBefore(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	gone, err := g.store.Gone(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	for _, digest := range proven {
+		if digest != current && !slices.Contains(gone, digest) {
+			return digest, nil
+		}
+	}
+	for _, u := range history {
+		if u.Guest == name && !u.Only && u.Digest != current && !slices.Contains(gone, u.Digest) {
+			return u.Digest, nil
+		}
+	}
+	return "", nil
 }
 
 // standIn returns the cut of a guest that cannot be had.
