@@ -79,6 +79,9 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		if err := s.ready(ctx, g, cmp.Or(s.lost, madeForPool)); err != nil {
 			return err
 		}
+		// One that is made anew since the one before was spent or failed is no exception: all may be so.
+		into.Fresh = into.Fresh || !s.in.converts && cmp.Or(s.lost, madeForPool) == madeForPool
+		s.in.converts = true
 		g.fill(s, records, into.Results, from, to)
 		before := s.in.burnt
 		err := g.convertBatch(ctx, s, records, into.Results)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ichor-replicator/ichor/abi"
+	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/talos"
@@ -319,5 +321,24 @@ func TestConvertSomeEndsEarly(t *testing.T) {
 	}
 	if err := g.Convert(t.Context(), records, &out); err != nil || len(out.Results) != len(records) {
 		t.Errorf("all at once: %d results, %v", len(out.Results), err)
+	}
+}
+
+// What the first call of an instance takes is said to be so: it is many times what the next take.
+func TestTheFirstCallOfAnInstanceIsSaidToBeOne(t *testing.T) {
+	g := mustLoad(t, "banking", guesttest.BankingIn(t, guests.C), guest.Options{Instances: 1, CacheDir: filepath.Join(t.TempDir(), "cache"), Child: guest.OwnChild()})
+	var out guest.Conversions
+	var fuel []int64
+	for n := range 3 {
+		if err := g.Convert(t.Context(), g.VectorRecords()[:1], &out); err != nil {
+			t.Fatal(err)
+		}
+		if out.Fresh != (n == 0) {
+			t.Errorf("call %d is the first of an instance: %v", n+1, out.Fresh)
+		}
+		fuel = append(fuel, out.Fuel)
+	}
+	if fuel[0] < 3*fuel[1] || fuel[1] != fuel[2] {
+		t.Errorf("the calls took %v", fuel)
 	}
 }

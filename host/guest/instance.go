@@ -34,6 +34,7 @@ type instance struct {
 	budget     int64     // of the calls that follow, until another is set
 	burnt      int64     // in all calls
 	calls      int
+	converts   bool      // it has been called to, once at least
 	values     [2]uint64 // of a call: its parameters, then its result
 }
 

@@ -76,9 +76,9 @@ func (c *converting) onConverted(ev *Converted) {
 	for _, e := range t.entries[len(ev.Results):] {
 		c.backlog.push(e)
 	}
-	c.probation.converted(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.Fuel, time: ev.Took})
+	c.probation.converted(t.entries[0].Guest, t.generation, took(len(ev.Results), ev.Fuel, ev.Took, ev.Fresh))
 	if t.before != cohort.NoGeneration && ev.BeforeTook > 0 {
-		c.probation.compared(t.entries[0].Guest, t.generation, tally{versions: len(ev.Results), fuel: ev.BeforeFuel, time: ev.BeforeTook})
+		c.probation.compared(t.entries[0].Guest, t.generation, took(len(ev.Results), ev.BeforeFuel, ev.BeforeTook, false))
 	}
 	c.received = max(c.received, t.entries[len(ev.Results)-1].Version)
 	for i, e := range t.entries[:len(ev.Results)] {

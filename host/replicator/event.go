@@ -67,6 +67,7 @@ type Converted struct {
 	Results []Result
 	Fuel    int64 // units that the guest burnt for them
 	Took    int64 // ns that it took
+	Fresh   bool  // by an instance that is new, of which the first call takes more than the next
 
 	// BeforeFuel and BeforeTook are what Convert's Before burnt and took for the same versions; 0 where there is none.
 	BeforeFuel, BeforeTook int64

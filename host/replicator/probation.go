@@ -10,6 +10,7 @@ import (
 // tally is what a generation did with versions.
 type tally struct {
 	versions   int   // it converted
+	fresh      int   // of them, by a new instance: not measured
 	fuel, time int64 // units; ns
 	settled    int   // of them, or held
 	rejects    int   // held, and it is to blame
@@ -17,8 +18,21 @@ type tally struct {
 
 func (f *tally) add(o tally) {
 	f.versions += o.versions
+	f.fresh += o.fresh
 	f.fuel += o.fuel
 	f.time += o.time
+}
+
+// measured is of how many versions it is known what they took.
+func (f *tally) measured() int { return f.versions - f.fresh }
+
+// took makes a tally of so many versions. What a new instance takes for its first call says nothing of the next: it makes
+// its tables and gets its memory.
+func took(versions int, fuel, time int64, fresh bool) tally {
+	if fresh {
+		return tally{versions: versions, fresh: versions}
+	}
+	return tally{versions: versions, fuel: fuel, time: time}
 }
 
 // trial is the generation of a guest that converts now, and the one before while the new one is on
@@ -170,22 +184,23 @@ func (p *probation) worse(t *trial) string {
 	}
 	least := max(most.Versions/10, 1)
 	bar := &t.bar
-	if t.same.versions > 0 {
+	if t.same.measured() > 0 {
 		bar = &t.same
 	}
-	if t.recent.versions < least || bar.versions < least {
+	if t.recent.measured() < least || bar.measured() < least {
 		return ""
 	}
-	now, before := float64(t.recent.fuel)/float64(t.recent.versions), float64(bar.fuel)/float64(bar.versions)
+	n, of := float64(t.recent.measured()), float64(bar.measured())
+	now, before := float64(t.recent.fuel)/n, float64(bar.fuel)/of
 	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
-		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before (guests.probation.fuel is %v)", t.recent.versions, now, now/before, most.Fuel)
+		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before (guests.probation.fuel is %v)", t.recent.measured(), now, now/before, most.Fuel)
 	}
 	if t.recent.versions < most.Versions {
 		return ""
 	}
-	now, before = float64(t.recent.time)/float64(t.recent.versions), float64(bar.time)/float64(bar.versions)
+	now, before = float64(t.recent.time)/n, float64(bar.time)/of
 	if most.Time > 0 && before > 0 && now > before*most.Time {
-		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before (guests.probation.time is %v)", t.recent.versions, now/1e3, now/before, most.Time)
+		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before (guests.probation.time is %v)", t.recent.measured(), now/1e3, now/before, most.Time)
 	}
 	return ""
 }

@@ -200,6 +200,9 @@ func (t *Trace) convertedText(ev *Converted) string {
 	if ev.Took != 0 {
 		s += " took=" + durationText(ev.Took)
 	}
+	if ev.Fresh {
+		s += " fresh=1"
+	}
 	if ev.BeforeFuel != 0 || ev.BeforeTook != 0 {
 		s += fmt.Sprintf(" beforefuel=%d beforetook=%s", ev.BeforeFuel, durationText(ev.BeforeTook))
 	}

@@ -47,7 +47,7 @@ func (s *Session) convert() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.Guests.Beside(l, records, out.Results)
-			answer := &replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results)}
+			answer := &replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results), Fresh: out.Fresh}
 			if task.Before != cohort.NoGeneration {
 				if err := s.compare(l, s.Guests.Get(task.Before), records, out.Results, answer); err != nil {
 					s.halt(err)
@@ -75,7 +75,7 @@ func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, con
 	for i := range out.Results { // they are fewer where they are large: the others count as others
 		answer.Results[i].Alike = l.MadeAs(before, &conversions[i], &out.Results[i])
 	}
-	if n := int64(len(out.Results)); n > 0 { // and as long as these
+	if n := int64(len(out.Results)); n > 0 && !out.Fresh { // and as long as these
 		all := int64(len(answer.Results))
 		answer.BeforeFuel, answer.BeforeTook = out.Fuel*all/n, took(out.Results)*all/n
 	}
