@@ -125,9 +125,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 func (r *replay) load(ctx context.Context) error {
 	digest := guest.DigestOf(r.Module).String()
 	r.old = rollout.NewArchive(r.Guests, r.Database, r.evidence.History, r.reader.Module, r.Log)
-	unsigned := r.Guests // nothing that the new one makes is installed in the cohort
-	unsigned.Trust.Keys = nil
-	r.new = rollout.NewArchive(unsigned, r.Database, []cohort.Use{{Guest: r.Guest, Digest: digest}},
+	r.new = rollout.NewArchive(r.Guests, r.Database, []cohort.Use{{Guest: r.Guest, Digest: digest}},
 		func(context.Context, string) (installer.Module, error) {
 			return installer.Module{Guest: r.Guest, Digest: digest, Bytes: r.Module}, nil
 		}, r.Log)

@@ -49,9 +49,11 @@ func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Ar
 		if err != nil {
 			return nil, fmt.Errorf("guest %s: %w", name, err)
 		}
+		if _, err := opts.Trust.CheckSignature(name, module); err != nil {
+			return nil, err
+		}
 		digest := module.Digest.String()
-		text, _ := module.SignatureText() // where one is needed, that there is none will be said
-		modules[digest] = installer.Module{Guest: name, Digest: digest, Bytes: module.Bytes, Signatures: text}
+		modules[digest] = installer.Module{Guest: name, Digest: digest, Bytes: module.Bytes}
 		history = append(history, cohort.Use{Guest: name, Digest: digest})
 	}
 	return NewArchive(opts, store, history, func(_ context.Context, digest string) (installer.Module, error) { return modules[digest], nil }, log), nil
@@ -97,15 +99,13 @@ func (a *Archive) Load(ctx context.Context, digest string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	module := trust.NewModule(stored.Bytes, stored.Signatures)
+	module := trust.NewModule(stored.Bytes, "")
 	if is := module.Digest.String(); is != digest {
 		return nil, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, is)
 	}
 	name := a.history[at].Guest
-	// What the settings pin is what may convert now; what converted then, the history says.
-	if _, err := a.opts.Trust.CheckSignature(name, module); err != nil {
-		return nil, err
-	}
+	// What the settings pin, and whose signature they want, is what may convert now; what converted then, the history says by
+	// its digest. Who begins to sign, or changes the keys, can still hold the past against the log.
 	generation, err := guest.Load(ctx, name, module.Bytes, a.opts.Limits, a.log, a.metrics)
 	if err != nil {
 		return nil, fmt.Errorf("load guest %s of digest %.12s: %w", name, digest, err)

@@ -1,15 +1,18 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/installer"
 )
 
 // TestFileReplacedBetweenHashAndCompile replaces a pinned and signed file after it was read: what was
@@ -91,5 +94,35 @@ func TestReadyModuleNeedsItsOwnSignature(t *testing.T) {
 	g.refuse("banking", module.Digest.String(), err)
 	if !g.refused["banking"].Again {
 		t.Error("a signature that comes after the module is not waited for")
+	}
+}
+
+// TestThePastNeedsNoSignature loads a module that converted before anybody signed: what the history names by its digest is held
+// against the log whatever keys there are today. What lies there to convert next needs one still.
+func TestThePastNeedsNoSignature(t *testing.T) {
+	key, err := trust.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, module := t.TempDir(), guesttest.Banking(t)
+	digest := guest.DigestOf(module).String()
+	opts := Options{
+		Directory: dir, Routes: []Route{{Cohort: "*", Guest: "banking"}}, Limits: guest.Options{CacheDir: guesttest.CacheDir(t)},
+		Trust: trust.Policy{Keys: []trust.PublicKey{key.Public()}},
+	}
+	a := NewArchive(opts, nil, cohort.History{{Guest: "banking", Digest: digest, From: 1}}, func(context.Context, string) (installer.Module, error) {
+		return installer.Module{Guest: "banking", Digest: digest, Bytes: module}, nil
+	}, slog.New(slog.DiscardHandler))
+	defer a.Close()
+	a.opts.Limits.Passes = nil
+	if _, err := a.Load(t.Context(), digest); err != nil {
+		t.Errorf("what converted in the past: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "banking.wasm"), module, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var unsigned *trust.SignatureError
+	if _, err := NewCurrent(opts, nil, slog.New(slog.DiscardHandler)); !errors.As(err, &unsigned) {
+		t.Errorf("what is to convert next: %v", err)
 	}
 }
