@@ -36,7 +36,12 @@ impl Program {
         }
         if self.arena.len() < size as usize + 8 {
             self.arena = Vec::new(); // before the new one is made
-            self.arena = vec![0; size as usize + size as usize / 2 + 4096];
+            let room = size as usize + size as usize / 2 + 4096;
+            self.arena = Vec::with_capacity(room);
+            while self.arena.len() < room {
+                // In pieces: one memory.fill, which rustc makes of it since 1.87, may be 4 MiB.
+                self.arena.resize(room.min(self.arena.len() + (1 << 20)), 0);
+            }
         }
         self.input() as u32
     }
