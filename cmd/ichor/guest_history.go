@@ -130,6 +130,9 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
+	if s, err := readSettings(c.Settings); err == nil && c.Name != "" && len(events) == 0 && !routed(s.Guests.Routes, c.Name) {
+		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q, and the history knows none of that name", c.Name)}
+	}
 	older := max(0, len(events)-max(c.Events, 0))
 	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[older:], Older: older}
 	if c.JSON {

@@ -36,7 +36,7 @@ func (c *guestShadowCommand) Run(ctx context.Context) error {
 			return printShadow(os.Stdout, g)
 		}
 	}
-	return fmt.Errorf("no module of guest %q is compared, or was since the host began: a new file is when guests.shadow.versions is above 0", c.Name)
+	return fmt.Errorf("no module of guest %q is compared now, and the host has no comparison to show: a new file is compared when guests.shadow.versions is above 0, and what came of earlier ones is in ichor guest history", c.Name)
 }
 
 func printShadow(out io.Writer, g *status.Guest) error {

@@ -353,6 +353,7 @@ func TestTheVerbs(t *testing.T) {
 	}
 	expect(exitOK, "converts from version 229 on\nit is on probation for its first 1000 versions", "guest", "swap", good, "--reason", "it is better", "-c", d.settings)
 	expect(exitOK, `"state":"asked","who":"`+operator()+`","reason":"it is better"`, "guest", "history", "--json", "-c", d.settings)
+	expect(exitSettings, `no route of the settings names a guest "nobody"`, "guest", "history", "nobody", "-c", d.settings)
 	if got, err := os.ReadFile(filepath.Join(d.guests, "banking.wasm")); err != nil || !bytes.Equal(got, module) || strings.Count(d.files(), " ") != 1 {
 		t.Errorf("after the swap there are %s", d.files())
 	}
