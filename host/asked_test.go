@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,32 @@ func TestWhatWasRefusedInShadowIsComparedAgain(t *testing.T) {
 			b.asksFor(r, guesttest.Changed(t))
 		}
 	}
+}
+
+// A module that was sent and is compared goes on being compared in the next host, beside a file that was kept out before it came.
+func TestAnUploadIsComparedOnBesideAFileThatWasRefused(t *testing.T) {
+	b := newBank(t, 20)
+	b.takesChanges()
+	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	changed, sent := guest.DigestOf(guesttest.Changed(t)).String(), stamped(bankGuest(t), 1)
+	b.install("banking", guesttest.Changed(t))
+	b.eventually("(1)", eventsOf, changed, "shadow")
+	b.reaches(b.pay(30, "0016", "0002"))
+	b.eventually("(1)", eventsOf, changed, "refused")
+	if code, text := r.sends(http.MethodPost, "/v1/guests/banking/module?reason=a+test", "application/wasm", sent); code != http.StatusAccepted {
+		t.Fatal(code, text)
+	}
+	digest := guest.DigestOf(sent).String()
+	b.eventually("(1)", eventsOf, digest, "shadow")
+	r.stopsWell()
+	b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	b.eventually("(2)", eventsOf, digest, "shadow")
+	b.reaches(b.pay(30, "0001", "0002"))
+	b.converts(digest)
+	b.eventually("(0)", eventsOf, digest, "refused")
 }
 
 // A rollback goes back to no module that was rolled back, also when somebody asks for that again: not before it is taken.

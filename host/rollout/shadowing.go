@@ -35,6 +35,7 @@ type shadowing struct {
 	loaded *Loaded
 	module trust.Module
 	asked  asked
+	lay    string // the digest of the guest's file when an upload began to be compared: that one waits
 
 	calling sync.Mutex // while it converts; it is closed by who has it
 	seen    map[talos.Version]bool
@@ -159,6 +160,11 @@ func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module t
 		return err
 	}
 	s := &shadowing{loaded: l, module: module, asked: by, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
+	if by.request != 0 {
+		if file, err := g.read(l.Name); err == nil {
+			s.lay = file.Digest.String()
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.beside = g.newest[index]
@@ -208,12 +214,12 @@ func (g *Guests) closeShadow(s *shadowing) {
 	g.forget(s.loaded)
 }
 
-// shadowOf reports whether a module is compared now.
-func (g *Guests) shadowOf(index cohort.GuestID, digest string) bool {
+// keptByShadow reports whether a guest's file is compared now, or waits for one that was sent while it lay there.
+func (g *Guests) keptByShadow(index cohort.GuestID, digest string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.shadows[index]
-	return s != nil && !s.ended && s.loaded.Digest == digest
+	return s != nil && !s.ended && (s.loaded.Digest == digest || s.lay == digest)
 }
 
 // judgeShadow ends a comparison that has seen all that it should: the module is armed, or refused with what

@@ -134,7 +134,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		if (passed || refused && last.Digest == digest && !last.Again) && !g.askedAgain(ctx, name, digest) {
 			return nil
 		}
-		if g.shadowOf(index, digest) {
+		if g.keptByShadow(index, digest) {
 			return nil
 		}
 		by := g.putBy(ctx, name, digest)
