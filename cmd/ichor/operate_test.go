@@ -115,7 +115,7 @@ func TestAHeldVersionIsLookedAtAndSkipped(t *testing.T) {
 	list := h.says(exitOK, "unknown_action", "quarantine", "list")
 	hash := lastHash(t, list)
 	show := h.says(exitOK, "waits     1 versions over 1 keys wait for it, 1 of them for nothing else that is stuck", "quarantine", "show", number)
-	for _, want := range []string{"why       unknown_action", "hash      " + hash, "keys      writes 0001; reads none", `statemap  [{"NOTHING":{}}]`, "rejected, unknown_action", "skip      it settles without effects, and 1 versions go on"} {
+	for _, want := range []string{"why       unknown_action", "hash      " + hash, "keys      writes 0001; reads nothing else", `statemap  [{"NOTHING":{}}]`, "rejected, unknown_action", "skip      it settles without effects, and 1 versions go on"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("show does not say %q:\n%s", want, show)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
-	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -82,13 +82,6 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVers
 	if err != nil {
 		return nil, err
 	}
-	policy, err := set.Guests.trust()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := policy.CheckSignature(stored.Guest, trust.NewModule(stored.Bytes, stored.Signatures)); err != nil {
-		return nil, err
-	}
 	record, err := readRecord(s.Candidate, uint64(s.Version))
 	if err != nil {
 		return nil, err
@@ -132,7 +125,7 @@ func printShown(s *admin.HeldVersion) {
 	if h.Digest != "" {
 		fmt.Printf("guest     %s\n", h.Digest)
 	}
-	fmt.Printf("keys      writes %s; reads %s\n", orNone(strings.Join(s.Writes, ", ")), orNone(strings.Join(s.Reads, ", ")))
+	fmt.Printf("keys      writes %s; reads %s\n", orNone(strings.Join(s.Writes, ", ")), cmp.Or(strings.Join(s.Reads, ", "), "nothing else"))
 	switch {
 	case s.Stands != nil && s.Stands.Radius != nil:
 		fmt.Printf("waits     %s\n", s.Stands.Radius)
