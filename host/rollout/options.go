@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
@@ -94,8 +96,8 @@ func (o Options) Validate() error {
 	}
 	seen := map[place]bool{}
 	for i, r := range o.Routes {
-		if r.Cohort == "" || r.Guest == "" || strings.ContainsAny(r.Guest, `/\`) {
-			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without directory and .wasm", i)
+		if r.Cohort == "" || !isName(r.Guest) {
+			wrong("guests.routes[%d]: name a cohort and a guest, the guest's name without directory and .wasm: up to %d printable characters, of which the first is no dot and no hyphen", i, longestName)
 		}
 		if seen[place{r.Cohort, r.Action}] {
 			wrong("guests.routes[%d]: cohort %q has a route for %s already", i, r.Cohort, cmp.Or(r.Action, "every action"))
@@ -132,4 +134,14 @@ func (o Options) names() (names []string) {
 // path returns the file of a guest.
 func (o Options) path(name string) string {
 	return filepath.Join(o.Directory, name+".wasm")
+}
+
+// longestName is how many bytes a guest's name may have: a file has it, with what a swap adds.
+const longestName = 100
+
+// isName reports whether a guest may have a name: it is a file's, stands in lines of logs and in commands.
+func isName(name string) bool {
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == '/' || r == '\\' }
+	return name != "" && len(name) <= longestName && utf8.ValidString(name) && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "-") &&
+		!strings.HasSuffix(name, ".wasm") && !strings.ContainsFunc(name, odd)
 }

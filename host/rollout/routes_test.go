@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
@@ -40,6 +41,18 @@ func TestRoutesByCohortAndAction(t *testing.T) {
 		guest, routed := all.of(&talos.Candidate{Cohort: c.cohort, Items: items})
 		if (want{guest, routed}) != c.want {
 			t.Errorf("%s: guest %d, routed %d, not %+v", name, guest, routed, c.want)
+		}
+	}
+}
+
+func TestGuestsHaveNamesOfFiles(t *testing.T) {
+	for name, want := range map[string]bool{
+		"banking": true, "my-orders-2": true, "Größe 7": true, "v1.2": true, strings.Repeat("a", 100): true,
+		"": false, ".hidden": false, "-c": false, "banking.wasm": false, "a/b": false, `a\\b`: false, "a\x1b[2J": false, "a\n": false, "\xff": false, strings.Repeat("a", 101): false,
+	} {
+		o := Options{Directory: "guests", Keep: 1, Unrouted: UnroutedPoison, Routes: []Route{{Cohort: "*", Guest: name}}}
+		if err := o.Validate(); (err == nil) != want {
+			t.Errorf("a guest named %q: %v", name, err)
 		}
 	}
 }
