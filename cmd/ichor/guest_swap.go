@@ -62,7 +62,10 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 	defer os.Remove(trust.SignatureFile(staged))
 	digest := module.Digest.String()
 	fmt.Fprintf(os.Stderr, "the host judges %s %s: it compiles it, runs its vectors and tries its SQL in the database\n", name, digest[:12])
-	if err := c.await(ctx, accepted(name, module), fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory),
+	var after *status.Status // that it was accepted
+	judged := accepted(name, module)
+	sees := func(s *status.Status) (bool, error) { after = s; return judged(s) }
+	if err := c.await(ctx, sees, fmt.Sprintf("the host is still judging %s, or does not see it: give it longer with --timeout, read in its log what keeps it, and see whether its guests.directory is %s", digest[:12], s.Guests.Directory),
 		"the host does not answer any more: swap again when one runs"); err != nil {
 		var no *notTaken
 		if errors.As(err, &no) { // as a host that refuses a file writes it down; what came between is no refusal
@@ -70,15 +73,11 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	before := now
-	if now, err = c.status(ctx); err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
-	}
 	// A judgement takes seconds: who went back to another module, or swapped one in, meanwhile must not be undone unawares.
-	if was, is := current(before, name), current(now, name); was != nil && is != nil && was.Digest != is.Digest && is.Digest != digest {
+	if was, is := current(now, name), current(after, name); was != nil && is != nil && was.Digest != is.Digest && is.Digest != digest {
 		return &failure{exitRuntime, fmt.Errorf("nothing was changed: while %s was judged, %.12s came in the place of %.12s (who had it done is in ichor guest history): swap again if %s is still the one to go on with", digest[:12], is.Digest, was.Digest, digest[:12])}
 	}
-	return c.take(ctx, &swapping{in: in, name: name, module: module, now: now, staged: staged, directory: s.Guests.Directory, versions: s.Guests.Probation.Versions, signed: signatures != ""})
+	return c.take(ctx, &swapping{in: in, name: name, module: module, now: after, staged: staged, directory: s.Guests.Directory, versions: s.Guests.Probation.Versions, signed: signatures != ""})
 }
 
 // swapping is a module that the host would take.

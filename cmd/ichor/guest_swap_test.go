@@ -51,7 +51,7 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 		name, status string
 		timeout      time.Duration
 		asked        int                                         // how often it answers, before it does not
-		then         func(place string, stop context.CancelFunc) // what happens before it answers for the fourth time
+		then         func(place string, stop context.CancelFunc) // what happens before it answers for the third time
 		says         []string
 		changed      bool
 	}{
@@ -89,7 +89,7 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 					case <-stop:
 					}
 				}
-				if c.then != nil && n == 4 {
+				if c.then != nil && n == 3 {
 					c.then(place, interrupted)
 				}
 				if dead.Load() {

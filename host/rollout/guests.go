@@ -235,15 +235,18 @@ func (g *Guests) keep(ctx context.Context, l *Loaded, module trust.Module, signa
 	if err := g.store.StoreModule(ctx, stored); err != nil {
 		return err
 	}
-	history, err := g.store.History(ctx)
-	if err != nil {
-		return err
+	inUse := []string{l.Digest}
+	if g.opts.Probation {
+		history, err := g.store.History(ctx)
+		if err != nil {
+			return err
+		}
+		earlier, err := g.goesBackTo(ctx, l.Name, l.Digest, history)
+		if err != nil {
+			return err
+		}
+		inUse = append(inUse, earlier)
 	}
-	earlier, err := g.goesBackTo(ctx, l.Name, l.Digest, history)
-	if err != nil {
-		return err
-	}
-	inUse := []string{l.Digest, earlier}
 	g.mu.Lock()
 	for _, other := range g.allLocked() {
 		inUse = append(inUse, other.Digest)
