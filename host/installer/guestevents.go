@@ -102,14 +102,19 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 
 // Gone returns the modules of a guest that were taken back or rolled back, and not armed since.
 func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, err error) {
+	return in.digests(ctx, guest, "rolled back", `select digest from (select distinct on (digest) digest, state from ichor.guest_event
+		where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`)
+}
+
+// digests reads those of a guest's modules that a query of its events names; were says what they were.
+func (in *Installer) digests(ctx context.Context, guest, were, query string) (digests []string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, `select digest from (select distinct on (digest) digest, state from ichor.guest_event
-			where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`, guest)
+		rows, err := conn.Query(ctx, query, guest)
 		if err == nil {
 			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
 		if err != nil {
-			return failure(err, "read in ichor.guest_event which modules were rolled back")
+			return failure(err, "read in ichor.guest_event which modules were "+were)
 		}
 		return nil
 	})
@@ -176,17 +181,7 @@ func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven b
 
 // ProvenBefore returns the modules of a guest that were proven, or taken back to, the latest first.
 func (in *Installer) ProvenBefore(ctx context.Context, guest string) (digests []string, err error) {
-	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "select digest from ichor.guest_event where guest = $1 and state in ('proven', 'back') group by digest order by max(id) desc", guest)
-		if err == nil {
-			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		}
-		if err != nil {
-			return failure(err, "read in ichor.guest_event which modules were proven")
-		}
-		return nil
-	})
-	return digests, err
+	return in.digests(ctx, guest, "proven", "select digest from ichor.guest_event where guest = $1 and state in ('proven', 'back') group by digest order by max(id) desc")
 }
 
 // ActiveSince returns from which version on a module converted that an event armed; 0 where nothing says so.

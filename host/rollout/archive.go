@@ -99,14 +99,13 @@ func (a *Archive) Load(ctx context.Context, digest string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	module := trust.NewModule(stored.Bytes, "")
-	if is := module.Digest.String(); is != digest {
+	if is := guest.DigestOf(stored.Bytes).String(); is != digest {
 		return nil, fmt.Errorf("ichor.guest_module has under digest %s a module with digest %s", digest, is)
 	}
 	name := a.history[at].Guest
 	// What the settings pin, and whose signature they want, is what may convert now; what converted then, the history says by
 	// its digest. Who begins to sign, or changes the keys, can still hold the past against the log.
-	generation, err := guest.Load(ctx, name, module.Bytes, a.opts.Limits, a.log, a.metrics)
+	generation, err := guest.Load(ctx, name, stored.Bytes, a.opts.Limits, a.log, a.metrics)
 	if err != nil {
 		return nil, fmt.Errorf("load guest %s of digest %.12s: %w", name, digest, err)
 	}

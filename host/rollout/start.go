@@ -278,7 +278,7 @@ func (g *Guests) trials(ctx context.Context, state installer.State) (trials []re
 // goesBackTo returns the module that one on probation is taken back to, empty for none: the last one that was not on
 // probation itself, as the core has it, or the first of all.
 func (g *Guests) goesBackTo(ctx context.Context, name, current string, history cohort.History) (digest string, err error) {
-	proven, err := g.store.ProvenBefore(ctx, name)
+	all, err := g.store.ProvenBefore(ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -286,14 +286,14 @@ func (g *Guests) goesBackTo(ctx context.Context, name, current string, history c
 	if err != nil {
 		return "", err
 	}
-	for _, digest := range proven {
-		if digest != current && !slices.Contains(gone, digest) {
-			return digest, nil
+	for _, u := range history {
+		if u.Guest == name && !u.Only {
+			all = append(all, u.Digest)
 		}
 	}
-	for _, u := range history {
-		if u.Guest == name && !u.Only && u.Digest != current && !slices.Contains(gone, u.Digest) {
-			return u.Digest, nil
+	for _, digest := range all {
+		if digest != current && !slices.Contains(gone, digest) {
+			return digest, nil
 		}
 	}
 	return "", nil

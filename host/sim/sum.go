@@ -119,7 +119,7 @@ func (x *explorer) sum(w *world) uint64 {
 
 // rank tells hosts from each other by what is seen at once, whatever their numbers.
 func (h *host) rank() uint64 {
-	return bit(h.core != nil) | bit(h.taking != nil)<<1 | bit(h.starts != 0)<<2 | bit(h.core != nil && h.took == h.world.primary() && h.owns(h.took))<<3
+	return bit(h.core != nil) | bit(h.taking != nil)<<1 | bit(h.starts != 0)<<2 | bit(h.took == h.world.primary() && h.owns(h.took))<<3
 }
 
 // sumOf is the sum that takes the hosts in this order.
