@@ -75,7 +75,7 @@ func (ls *lanes) tooSlow(g *queue.Group, f Failure) {
 		ls.queue.Limit(e, (len(g.Entries)+1)/2)
 	}
 	if len(g.Entries) == 1 {
-		ls.timedOut(g.Entries[0], f)
+		ls.holdAfter(timeoutsMax, g.Entries[0], f)
 	}
 	ls.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: f})
 }

@@ -55,6 +55,9 @@ const (
 	KindAssertion     = "assertion"    // this host is wrong, or somebody's hand was in its tables
 )
 
+// serialization is the SQLSTATE of a transaction that could not be serialized.
+const serialization = "40001"
+
 // refusal reports whether the database is there and does not take what it is asked for, and no version is to blame:
 // a right is gone, or a table (SQLSTATE class 42, "syntax error or access rule violation").
 func (f Failure) refusal() bool {

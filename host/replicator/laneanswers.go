@@ -147,9 +147,9 @@ func (ls *lanes) retry(g *queue.Group, ev *Failed) {
 	switch class := ev.Failure.Class; {
 	case class == Transient && !alone && ev.Culprit != 0: // the database lacks something for one
 		ls.split(g, ev)
-	case class == Contention, class == Transient, class == TimedOut && alone && !ls.timedOut(g.Entries[0], ev.Failure):
+	case alone && ls.lasts(g.Entries[0], ev.Failure): // it is held
+	case class == Contention, class == Transient, class == TimedOut && alone:
 		ls.contended(g)
-	case class == TimedOut && alone: // it is held
 	case class != Poison && class != TimedOut: // what stops the core was taken before
 	case !alone:
 		ls.split(g, ev)
@@ -176,14 +176,26 @@ func (ls *lanes) countRetry(g *queue.Group, class Class) {
 	}
 }
 
-// timedOut counts a version whose statements ran for too long although it went alone; true when
-// that happened so often that it is held, for it would stop everything for ever.
-func (ls *lanes) timedOut(e *queue.Entry, f Failure) bool {
+// lasts counts what may end by itself and did not, of a version that went alone: its statements ran for too long, or what
+// they call says "serialization failure", which no other transaction is the cause of where a lane reads what is committed.
+// True when that happened so often that it is held, for it would stop everything for ever.
+func (ls *lanes) lasts(e *queue.Entry, f Failure) bool {
+	switch {
+	case f.Class == TimedOut:
+		return ls.holdAfter(timeoutsMax, e, f)
+	case f.Class == Contention && f.Code == serialization:
+		return ls.holdAfter(conflictsMax, e, f)
+	}
+	return false
+}
+
+// holdAfter counts a failure of a version that went alone, and holds it after so many; true when it does.
+func (ls *lanes) holdAfter(most int32, e *queue.Entry, f Failure) bool {
 	t := ls.poison.troubleOf(e.Version)
-	if t.timeouts++; t.timeouts < timeoutsMax {
+	if t.lasted++; t.lasted < most {
 		return false
 	}
-	t.timeouts = 0
+	t.lasted = 0
 	f.Class = Poison
 	ls.poison.hold(e, f)
 	return true

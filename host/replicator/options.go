@@ -83,7 +83,8 @@ const (
 	groupTime    = 1e9   // that a group should take at most
 	lockWait     = 100e6 // of a first try; the installer's sessions begin with it
 	aloneAfter   = 8     // contended this often, a version goes alone
-	timeoutsMax  = 3     // a version that timed out this often alone is poison
+	timeoutsMax  = 3     // a version that timed out this often alone is poison, and so is
+	conflictsMax = 5     // one whose statements say this often alone that they could not be serialized
 	askedMax     = 2     // questions with one version while the database refuses everything; then it is held
 	cureFirst    = 5e9   // a curable version that is held is tried again after this, and
 	cureMax      = 300e9 // after twice as long each time, up to this

@@ -37,7 +37,7 @@ type poison struct {
 type trouble struct {
 	failure   Failure // the latest
 	held      int32   // how often it was held
-	timeouts  int32   // how often its statements ran into the time-out alone
+	lasted    int32   // how often it failed alone by what may end by itself: see lanes.lasts
 	asked     int32   // how often it went while the database refused everything
 	recorded  bool    // ichor.quarantine says that it is held
 	recording bool    // a row that says so is not durable yet
