@@ -54,6 +54,11 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		return nil, err
 	}
 	opts.Spans.Version, opts.Spans.Topic, opts.Spans.Instance = version, opts.Source.Topic, opts.Database.Owner
+	routes, err := opts.Guests.RoutesText()
+	if err != nil {
+		return nil, err
+	}
+	opts.Database.Routes = routes
 	store, err := installer.New(opts.Database.Options, log.With("component", "installer"))
 	if err != nil {
 		return nil, err

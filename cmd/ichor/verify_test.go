@@ -232,3 +232,32 @@ func TestVerifyKnowsWhatOperatorsDid(t *testing.T) {
 	h.sql("truncate ichor.audit")
 	h.says(exitRuntime, "failed  abandoned_without_audit, 1 times", "verify")
 }
+
+// TestVerifyGoesByTheRoutesOfTheTime gives the cohort to another guest, whose deposits are a million more, and back again:
+// what was installed by either is no difference, also of a version that went ahead of one that is held.
+func TestVerifyGoesByTheRoutesOfTheTime(t *testing.T) {
+	h := byHand(t)
+	if err := os.WriteFile(filepath.Join(h.guests, "lavish.wasm"), lavish(t), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.says(exitOK, "the schema is there", "db", "init")
+	beside := scratch(t, 9)
+	p := h.start()
+	h.commit(h.deposit("0001"))
+	h.commit(h.candidate("0001", `[{"NOTHING":{}}]`)) // the snapshot stays below it
+	for i, guest := range []string{"banking", "lavish", "banking"} {
+		if i > 0 {
+			p.signal(syscall.SIGTERM)
+			p.wait()
+			h.set("guest: "+map[string]string{"banking": "lavish", "lavish": "banking"}[guest]+"}", "guest: "+guest+"}")
+			p = h.start()
+		}
+		v := h.deposit(fmt.Sprintf("000%d", i+2))
+		h.commit(v)
+		h.eventually(fmt.Sprintf("(%d)", v), "select version from ichor.ledger order by version desc limit 1")
+		h.verified(exitOK, []string{fmt.Sprintf("%d installed", i+2), "9 rows, 0 differ"}, "--scratch", beside)
+	}
+	if got, want := h.row("select from_version, cardinality(earlier) from ichor.guest_routes order by id"), "(1,0) (2,1) (2,2)"; got != want {
+		t.Errorf("routes %s, want %s", got, want)
+	}
+}

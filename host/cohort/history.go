@@ -15,6 +15,20 @@ type Use struct {
 	Only   bool
 }
 
+// Routes are those of the settings that versions went by: from a version on, but for those versions that went ahead of
+// it by the routes before.
+type Routes struct {
+	From    talos.Version
+	Earlier []talos.Version // ascending
+	Text    string
+}
+
+// Holds reports whether a version went by these routes, if it did not go by later ones.
+func (r *Routes) Holds(v talos.Version) bool {
+	_, earlier := slices.BinarySearch(r.Earlier, v)
+	return r.From <= v && !earlier
+}
+
 // History says which module converts what, ascending by the versions from which on.
 type History []Use
 

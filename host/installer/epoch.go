@@ -74,6 +74,13 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 		}
 		_, err = tx.Exec(ctx, `insert into ichor.lane (lane, epoch, token) select n, $1, $2 from generate_series(0, $3::int - 1) n
 			on conflict (lane) do nothing`, own.epoch, own.token, in.opts.Lanes)
+		if err != nil {
+			return err
+		}
+		// AFTER the rows of the fence are this host's: nothing goes by the routes of before any more, and what went is in the ledger.
+		_, err = tx.Exec(ctx, `insert into ichor.guest_routes (from_version, earlier, routes)
+			select snapshot + 1, array(select version from ichor.ledger order by version), $1 from ichor.state
+			 where $1 <> '' and $1 is distinct from (select routes from ichor.guest_routes order by id desc limit 1)`, in.opts.Routes)
 		return err
 	})
 	if errors.Is(err, ErrOvertaken) {

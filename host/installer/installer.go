@@ -23,6 +23,9 @@ type Options struct {
 	Reread func() (string, error)
 	Owner  string // this host, for people who look at ichor.state
 	Lanes  int
+	// Routes say which guest gets what, as text: they are kept from the version on from which they are others. Empty is
+	// that nobody asks.
+	Routes string
 
 	ConnectTimeout   time.Duration
 	StatementTimeout time.Duration // of one statement, enforced by the server

@@ -49,6 +49,7 @@ var needed = []struct{ table, privileges string }{
 	{"ichor.guest_module", "select, insert, update, delete"},
 	{"ichor.guest_check", "select, insert, delete"},
 	{"ichor.guest_history", "select, insert"},
+	{"ichor.guest_routes", "select, insert"},
 	{"ichor.guest_event", "select, insert, delete"},
 	{"ichor.quarantine", "select, insert, update"},
 	{"ichor.audit", "select, insert"},

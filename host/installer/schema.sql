@@ -89,6 +89,17 @@ create table if not exists ichor.guest_history (
 	primary key (name, from_version, only_version)
 );
 
+-- Which guest had a version's items: by the routes of the settings from from_version on, but for the versions in
+-- earlier, which went ahead of the snapshot by the row before. A host writes a row as it takes over, where its routes
+-- are others than the last. What came before the first row went by its routes too, as far as anybody knows.
+create table if not exists ichor.guest_routes (
+	id bigint generated always as identity primary key,
+	from_version bigint not null,
+	earlier bigint[] not null,
+	routes text not null,                      -- as JSON
+	recorded_at timestamptz not null default now()
+);
+
 -- What became of the guests' modules, and by whom. The newest row that is armed or back says which module a
 -- guest begins with, as long as its file is the one that was last taken. The newest are kept, a hundred for each
 -- of guests.keep, and of older ones what says something of a module that is there.

@@ -25,6 +25,7 @@ type State struct {
 	Ledger    []talos.Version
 	Held      []talos.Version // in quarantine, and not ended yet
 	History   cohort.History
+	Routes    []cohort.Routes // that versions went by, ascending by when they were recorded; none where no host recorded any
 	Requests  []Request       // of operators, that are not ended
 	Abandoned []talos.Version // at or above the resume point
 }
@@ -97,6 +98,9 @@ func loadState(ctx context.Context, conn *pgx.Conn, s *State, cohort *talos.Vers
 	if s.History, err = loadHistory(ctx, conn); err != nil {
 		return err
 	}
+	if s.Routes, err = loadRoutes(ctx, conn); err != nil {
+		return err
+	}
 	return loadRequests(ctx, conn, s)
 }
 
@@ -109,4 +113,15 @@ func loadHistory(ctx context.Context, conn *pgx.Conn) (history cohort.History, e
 		return nil, failure(err, "read ichor.guest_history")
 	}
 	return history, nil
+}
+
+func loadRoutes(ctx context.Context, conn *pgx.Conn) (routes []cohort.Routes, err error) {
+	rows, err := conn.Query(ctx, "select from_version, earlier, routes from ichor.guest_routes order by id")
+	if err == nil {
+		routes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[cohort.Routes])
+	}
+	if err != nil {
+		return nil, failure(err, "read ichor.guest_routes")
+	}
+	return routes, nil
 }

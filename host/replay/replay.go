@@ -124,11 +124,16 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 // load makes the archives of the history's modules and of the new one, and loads the new one.
 func (r *replay) load(ctx context.Context) error {
 	digest := guest.DigestOf(r.Module).String()
-	r.old = rollout.NewArchive(r.Guests, r.Database, r.evidence.History, r.reader.Module, r.Log)
-	r.new = rollout.NewArchive(r.Guests, r.Database, []cohort.Use{{Guest: r.Guest, Digest: digest}},
+	var err error
+	if r.old, err = rollout.NewArchive(r.Guests, r.Database, verify.PastOf(r.evidence), r.reader.Module, r.Log); err != nil {
+		return err
+	}
+	if r.new, err = rollout.NewArchive(r.Guests, r.Database, rollout.Past{History: []cohort.Use{{Guest: r.Guest, Digest: digest}}},
 		func(context.Context, string) (installer.Module, error) {
 			return installer.Module{Guest: r.Guest, Digest: digest, Bytes: r.Module}, nil
-		}, r.Log)
+		}, r.Log); err != nil {
+		return err
+	}
 	r.Say("loading the new module")
 	l, err := r.new.Load(ctx, digest)
 	if err != nil {
@@ -139,7 +144,7 @@ func (r *replay) load(ctx context.Context) error {
 }
 
 func (r *replay) close() error {
-	if r.old == nil {
+	if r.new == nil {
 		return nil
 	}
 	return errors.Join(r.old.Close(), r.new.Close())

@@ -14,12 +14,17 @@ import (
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
-// Archive converts versions as they were converted: by the guests that a history names. Nothing is
+// Past says which module converted which version.
+type Past struct {
+	History cohort.History
+	Routes  []cohort.Routes // that versions went by, the newest last; none is those of the settings
+}
+
+// Archive converts versions as they were converted: by the guests that the past names. Nothing is
 // written: modules come from what is given, and the store is asked what passed its checks, and not told.
 type Archive struct {
 	opts    Options
-	names   []string
-	routes  routing
+	routes  []pastRoutes // never empty, the newest last
 	history cohort.History
 	module  func(ctx context.Context, digest string) (installer.Module, error)
 	metrics *guest.Metrics
@@ -29,14 +34,47 @@ type Archive struct {
 	templates templates
 }
 
+// pastRoutes are routes that versions went by.
+type pastRoutes struct {
+	cohort.Routes
+	routing
+	names []string // of the guests; the index is the routing's
+}
+
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
-func NewArchive(opts Options, store *installer.Installer, history cohort.History, module func(context.Context, string) (installer.Module, error), log *slog.Logger) *Archive {
+func NewArchive(opts Options, store *installer.Installer, past Past, module func(context.Context, string) (installer.Module, error), log *slog.Logger) (*Archive, error) {
 	opts.Limits.Passes = lookUp{store}
-	names := opts.names()
-	return &Archive{
-		opts: opts, names: names, routes: routingOf(opts.Routes, names), history: history, module: module, metrics: guest.NoMetrics(), log: log,
+	a := &Archive{
+		opts: opts, history: past.History, module: module, metrics: guest.NoMetrics(), log: log,
 		loaded: map[string]*Loaded{}, templates: templates{},
 	}
+	if len(past.Routes) == 0 {
+		a.went(cohort.Routes{}, opts)
+	}
+	for _, r := range past.Routes {
+		routes, err := routesOf(r.Text)
+		if err != nil {
+			return nil, err
+		}
+		a.went(r, Options{Routes: routes})
+	}
+	return a, nil
+}
+
+// went adds routes that versions went by.
+func (a *Archive) went(r cohort.Routes, opts Options) {
+	names := opts.names()
+	a.routes = append(a.routes, pastRoutes{r, routingOf(opts.Routes, names), names})
+}
+
+// routesFor returns the routes that a version went by.
+func (a *Archive) routesFor(v talos.Version) *pastRoutes {
+	for i := len(a.routes) - 1; i > 0; i-- {
+		if a.routes[i].Holds(v) {
+			return &a.routes[i]
+		}
+	}
+	return &a.routes[0] // also what came before, of which nobody wrote down more
 }
 
 // NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
@@ -56,7 +94,7 @@ func NewCurrent(opts Options, store *installer.Installer, log *slog.Logger) (*Ar
 		modules[digest] = installer.Module{Guest: name, Digest: digest, Bytes: module.Bytes}
 		history = append(history, cohort.Use{Guest: name, Digest: digest})
 	}
-	return NewArchive(opts, store, history, func(_ context.Context, digest string) (installer.Module, error) { return modules[digest], nil }, log), nil
+	return NewArchive(opts, store, Past{History: history}, func(_ context.Context, digest string) (installer.Module, error) { return modules[digest], nil }, log)
 }
 
 // Converter is who converts a version.
@@ -68,11 +106,13 @@ type Converter struct {
 
 // Of returns who converts a candidate's version.
 func (a *Archive) Of(c *talos.Candidate) Converter {
-	guest, routed := a.routes.of(c)
+	routes := a.routesFor(c.Version)
+	guest, routed := routes.of(c)
 	if routed != OneGuest {
 		return Converter{Divided: routed == SeveralGuests}
 	}
-	return Converter{Guest: a.names[guest], Digest: a.history.DigestFor(a.names[guest], c.Version)}
+	name := routes.names[guest]
+	return Converter{Guest: name, Digest: a.history.DigestFor(name, c.Version)}
 }
 
 // Digests returns the modules that the history names, each once.

@@ -1,15 +1,35 @@
 package rollout
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
 	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Route gives the candidates of a cohort to a guest.
 type Route struct {
-	Cohort string `yaml:"cohort"` // "*" is every cohort that has no route of its own
-	Action string `yaml:"action"` // of the candidates' items; empty is every action of the cohort that has no route of its own
-	Guest  string `yaml:"guest"`
+	Cohort string `yaml:"cohort" json:"cohort"`           // "*" is every cohort that has no route of its own
+	Action string `yaml:"action" json:"action,omitempty"` // of the candidates' items; empty is every action of the cohort that has no route of its own
+	Guest  string `yaml:"guest" json:"guest"`
+}
+
+// RoutesText returns the routes as the database keeps them.
+func (o Options) RoutesText() (string, error) {
+	text, err := json.Marshal(o.Routes)
+	return string(text), err
+}
+
+// routesOf reads what RoutesText wrote.
+func routesOf(text string) (routes []Route, err error) {
+	in := json.NewDecoder(strings.NewReader(text))
+	in.DisallowUnknownFields() // of a newer Ichor: without them a version would be another guest's
+	if err := in.Decode(&routes); err != nil {
+		return nil, fmt.Errorf("ichor.guest_routes has %.100q, which this Ichor cannot read: %w", text, err)
+	}
+	return routes, nil
 }
 
 // Routed is what the routes say of a candidate.

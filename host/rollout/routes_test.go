@@ -56,3 +56,30 @@ func TestGuestsHaveNamesOfFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestAVersionGoesByTheRoutesOfItsTime(t *testing.T) {
+	text := func(guest string) string {
+		routes, err := Options{Routes: []Route{{Cohort: "*", Guest: guest}}}.RoutesText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return routes
+	}
+	history := cohort.History{{Guest: "a", Digest: "da", From: 1}, {Guest: "b", Digest: "db", From: 10}, {Guest: "c", Digest: "dc", From: 10}}
+	today := Options{Routes: []Route{{Cohort: "*", Guest: "d"}}}
+	a, err := NewArchive(today, nil, Past{history, []cohort.Routes{{From: 5, Text: text("a")}, {From: 10, Earlier: []talos.Version{12, 14}, Text: text("b")}, {From: 10, Earlier: []talos.Version{11, 12, 14}, Text: text("c")}}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v, want := range map[talos.Version]string{1: "a", 5: "a", 9: "a", 10: "c", 11: "b", 12: "a", 13: "c", 14: "a", 15: "c"} {
+		if got := a.Of(&talos.Candidate{Version: v, Cohort: "bank"}); got != (Converter{Guest: want, Digest: "d" + want}) {
+			t.Errorf("version %d: %+v, not guest %s", v, got, want)
+		}
+	}
+	if a, err = NewArchive(today, nil, Past{}, nil, nil); err != nil || a.Of(&talos.Candidate{Version: 1}).Guest != "d" {
+		t.Errorf("without routes of the past: %v, %+v", err, a.Of(&talos.Candidate{Version: 1}))
+	}
+	if _, err := NewArchive(today, nil, Past{Routes: []cohort.Routes{{Text: `[{"cohort":"*","guest":"a","weight":1}]`}}}, nil, nil); err == nil || !strings.Contains(err.Error(), "ichor.guest_routes has") {
+		t.Errorf("routes of a newer Ichor: %v", err)
+	}
+}

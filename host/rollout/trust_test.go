@@ -110,9 +110,12 @@ func TestThePastNeedsNoSignature(t *testing.T) {
 		Directory: dir, Routes: []Route{{Cohort: "*", Guest: "banking"}}, Limits: guest.Options{CacheDir: guesttest.CacheDir(t)},
 		Trust: trust.Policy{Keys: []trust.PublicKey{key.Public()}},
 	}
-	a := NewArchive(opts, nil, cohort.History{{Guest: "banking", Digest: digest, From: 1}}, func(context.Context, string) (installer.Module, error) {
+	a, err := NewArchive(opts, nil, Past{History: cohort.History{{Guest: "banking", Digest: digest, From: 1}}}, func(context.Context, string) (installer.Module, error) {
 		return installer.Module{Guest: "banking", Digest: digest, Bytes: module}, nil
 	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer a.Close()
 	a.opts.Limits.Passes = nil
 	if _, err := a.Load(t.Context(), digest); err != nil {

@@ -88,7 +88,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	v.report.Books = books.Check(v.log, v.e, o.Rest)
 	why := v.unreplayable()
 	if why == "" {
-		v.open()
+		if err := v.open(); err != nil {
+			return nil, err
+		}
 		defer func() { err = errors.Join(err, v.archive.Close()) }()
 	}
 	if bool(o.Rest) && v.report.Books.Waits() {
@@ -163,14 +165,17 @@ func (v *verification) unreplayable() string {
 }
 
 // open makes the archive of the guests that the history names.
-func (v *verification) open() {
-	v.archive = rollout.NewArchive(v.Options.Guests, v.Database, v.e.History, v.reader.Module, v.Log)
+func (v *verification) open() (err error) {
+	v.archive, err = rollout.NewArchive(v.Options.Guests, v.Database, PastOf(v.e), v.reader.Module, v.Log)
 	v.guests = v.archive
+	return err
 }
 
 // tablesOfHistory is findTables with guests that are loaded for it alone.
 func (v *verification) tablesOfHistory(ctx context.Context) (tables []*installer.Table, err error) {
-	v.open()
+	if err := v.open(); err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, v.archive.Close()) }()
 	return v.findTables(ctx)
 }

@@ -14,6 +14,7 @@ type Evidence struct {
 	Ledger    []talos.Version // ascending
 	Abandoned []talos.Version // by operators, ever
 	History   cohort.History
+	Routes    []cohort.Routes // that versions went by, the newest last
 	// Modules has for each digest of the modules that are kept the one of what is kept under it.
 	Modules    map[string]string
 	Quarantine []QuarantineRow
