@@ -158,7 +158,7 @@ func TestAFileThatARollbackPassedOverComesByNoStart(t *testing.T) {
 	r.stopsWell()
 	r = b.start()
 	b.reaches(b.pay(30, "0001", "0002"))
-	r.shows("/v1/status", "another is wanted by")
+	r.shows("/v1/status", "is wanted instead, by")
 	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", newestDigest)
 	b.asksFor(r, third)
 	b.eventually("(2)", eventsOf, waits, "shadow")

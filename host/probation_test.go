@@ -177,7 +177,7 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	r = b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+old+")", newest)
-	r.shows("/v1/status", "another is wanted by test: it is wrong")
+	r.shows("/v1/status", "is wanted instead, by test: it is wrong")
 	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
 		t.Errorf("after a rollback that somebody asked for it is %s", ready)
 	}

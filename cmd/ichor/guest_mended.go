@@ -49,8 +49,13 @@ func mendingOf(ctx context.Context, in *installer.Installer, name, digest string
 }
 
 // report waits until the new module has tried everything that is held of its guest, not longer than mendWait, and
-// prints which versions it mended and how many are held still. It prints nothing where nothing was held.
+// prints which versions it mended and how many are held still. It prints nothing where nothing was held, and that the
+// cohort is paused where nothing is tried.
 func (m *mending) report(ctx context.Context) error {
+	if pause, err := m.in.InForce(ctx); err == nil && pause != nil { // what cannot be asked is said below
+		fmt.Printf("the cohort is paused, by %s: %s; nothing is converted or installed until ichor resume --pause %d\n", pause.Who, pause.Reason, pause.ID)
+		return nil
+	}
 	until := time.Now().Add(mendWait)
 	held, untried, err := m.held(ctx)
 	for err == nil && untried > 0 && time.Now().Before(until) {

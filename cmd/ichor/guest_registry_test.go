@@ -43,6 +43,7 @@ func TestModuleIsPushedAndPulled(t *testing.T) {
 	if out := a.says(exitOK, `pins: {got: "sha256:`+digest+`"}`, "guest", "pull", said.Reference, "-o", got); strings.Contains(out, "tomorrow") {
 		t.Errorf("of a digest it says %s", out)
 	}
+	a.says(exitRuntime, "the manifest's digest, as ichor guest push prints it, not the module's", "guest", "pull", layout+"@"+said.Digest, "-o", got)
 	// A signature of what was there before does not stay.
 	a.says(exitOK, "without a signature", "guest", "pull", layout+":unsigned", "-o", got)
 	if is, err := os.ReadFile(got); err != nil || string(is) != string(text) || exists(got+".sig") {

@@ -158,6 +158,14 @@ func TestASwapSaysWhatItMended(t *testing.T) {
 	again := d.commits(1, "0004", fmt.Sprintf(deposit, "0004"))
 	d.sees(p, "(2)", "select count(*) from ichor.quarantine where held")
 	d.tells(exitOK, []string{"guest", "rollback", "banking", "--to", right, "--reason", "it pays too much"}, fmt.Sprintf("\nmended 1 version: %d\nheld still: 1 version: see ichor quarantine list\n", again))
+
+	// In a pause nothing is tried, and it says so instead of waiting.
+	d.tells(exitOK, []string{"pause", "--reason", "the month ends"}, "nothing is begun any more")
+	back := []string{"guest", "rollback", "banking", "--to", digest, "--reason", "it paid enough"}
+	out := d.tells(exitOK, back, "converts from version ", "\nthe cohort is paused, by "+operator()+": the month ends; nothing is converted or installed until ichor resume --pause ")
+	if strings.Contains(out, "held still") {
+		t.Errorf("a rollback in a pause says %s", out)
+	}
 }
 
 // What a host accepted, and was killed before it took, the next one takes from its place: the swap said so.
@@ -224,9 +232,21 @@ func TestARollbackSaysWhereItWent(t *testing.T) {
 	d.tells(exitRuntime, append(rollback, "--to", digests[0][:10]), fmt.Sprintf("nothing was changed: the module %.12s of guest banking converted versions once, and the database has it no more", digests[0]), "SHA-256 is "+digests[0])
 	d.tells(exitRuntime, append(rollback, "--to", "zz"), `no module of guest banking whose digest begins with "zz"`)
 	out := d.tells(exitOK, append(rollback, "--to", digests[2], "--json"), `"outcome":"done"`)
+	last = d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002"))
+	d.until(last, p)
 	if strings.Contains(out, "converts from") {
 		t.Errorf("as JSON it says %s", out)
 	}
+	p.signal(syscall.SIGTERM)
+	p.wait()
+
+	// One goes back once at a time, and a file that a host would refuse is said to stop nothing.
+	d.tells(exitOK, append(rollback, "--to", digests[3], "--wait", "10ms"), "no host has taken it up within 10ms")
+	d.tells(exitRuntime, rollback, fmt.Sprintf("nothing was changed: guest banking is to go back to %.12s already: %s asked for that as request ", digests[3], operator()))
+	if err := os.WriteFile(filepath.Join(d.guests, "banking.wasm"), []byte("no module"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.tells(exitEnvironment, []string{"check"}, fmt.Sprintf("a host starts all the same and goes on with %.12s", digests[2]))
 }
 
 // What differs between a module and the one that converts is shown by a verb while and after the host compares them.

@@ -81,7 +81,11 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 	if err := CheckReason(r.Reason); err != nil {
 		return err
 	}
-	if r.Verb != "pause" && r.Verb != "resume" {
+	switch r.Verb {
+	case "swap":
+		return anotherSwap(ctx, tx, r.Guest)
+	case "pause", "resume":
+	default:
 		return nil
 	}
 	sql := `select id, who, reason, exists (select from ichor.request where verb = 'resume' and ended_at is null)
@@ -108,6 +112,40 @@ func objection(ctx context.Context, tx pgx.Tx, r *Request) error {
 		return &RefusedError{fmt.Sprintf("it is paused already, by %s: %s", who, why)}
 	}
 	return nil
+}
+
+// anotherSwap refuses to go back with a guest while that is asked for already, wherever to: it says which request it is.
+func anotherSwap(ctx context.Context, tx pgx.Tx, guest string) error {
+	var id int64
+	var who, to string
+	err := tx.QueryRow(ctx, "select id, who, coalesce(left(digest, 12), 'the module before') from ichor.request where verb = 'swap' and guest = $1 and ended_at is null limit 1", guest).
+		Scan(&id, &who, &to)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return failure(err, "look in ichor.request whether the guest is to go back already")
+	}
+	return &RefusedError{fmt.Sprintf("guest %s is to go back to %s already: %s asked for that as request %d, and it has not ended", guest, to, who, id)}
+}
+
+// InForce returns the pause that is in force, or is asked for, nil where there is none.
+func (in *Installer) InForce(ctx context.Context) (pause *Request, err error) {
+	err = in.with(ctx, "ask", func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, selectRequests+"where verb = 'pause' and ended_at is null")
+		var all []Request
+		if err == nil {
+			all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Request])
+		}
+		if err != nil {
+			return failure(err, "look in ichor.request whether it is paused")
+		}
+		if len(all) > 0 {
+			pause = &all[0]
+		}
+		return nil
+	})
+	return pause, err
 }
 
 // CheckReason refuses a reason that says nothing, or that is more than a line of plain text: who reads it later would

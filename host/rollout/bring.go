@@ -48,7 +48,8 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 		if inFlight {
 			return true // Activated wakes Watch
 		}
-		a, err := g.bring(ctx, b)
+		is := *b // which names the module, once it is found
+		a, err := g.bring(ctx, &is)
 		switch {
 		case err != nil && (ctx.Err() != nil || installer.IsFenced(err)): // what is asked for stands, for who owns the cohort
 			return false
@@ -59,7 +60,7 @@ func (g *Guests) bringAll(ctx context.Context, arm func(Armed) bool) bool {
 			a = &Armed{Request: b.Request, Refused: err.Error()}
 			if slices.Contains(g.names, b.Guest) { // else it is no guest's, and stands with the request and in the audit alone
 				g.metrics.Swap(b.Guest, guest.SwapRefused)
-				g.note(installer.GuestEvent{Guest: b.Guest, Digest: b.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
+				g.note(installer.GuestEvent{Guest: b.Guest, Digest: is.Digest, State: installer.GuestRefused, Who: b.Who, Reason: err.Error()})
 			}
 		}
 		g.mu.Lock()
@@ -85,7 +86,8 @@ func (g *Guests) answerAll(arm func(Armed) bool) bool {
 	return true
 }
 
-// bring loads a module that the database has; nil for one that is compared first.
+// bring loads a module that the database has; nil for one that is compared first. Where the module before is wanted, it
+// says in b which that is.
 func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error) {
 	index := slices.Index(g.names, b.Guest)
 	switch {
@@ -97,8 +99,7 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	g.mu.Lock()
 	current := g.newest[index]
 	g.mu.Unlock()
-	digest := b.Digest
-	if digest == "" {
+	if b.Digest == "" {
 		history, err := g.store.History(ctx)
 		if err != nil {
 			return nil, err
@@ -107,10 +108,11 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 		if err != nil {
 			return nil, err
 		}
-		if digest = before(history, b.Guest, current, gone); digest == "" {
+		if b.Digest = before(history, b.Guest, current, gone); b.Digest == "" {
 			return nil, fmt.Errorf("the history has no module of guest %s before %.12s that was not taken back or rolled back: name one with --to, see ichor guest history", b.Guest, current)
 		}
 	}
+	digest := b.Digest
 	if digest == current {
 		return nil, fmt.Errorf("guest %s converts by %.12s already", b.Guest, current)
 	}
@@ -162,7 +164,7 @@ func (g *Guests) passing(name, digest, current string, by asked) []installer.Gue
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.
 func (g *Guests) passOverFile(name, digest, who, why string) {
 	if file, err := g.read(name); err == nil && file.Digest.String() != digest {
-		g.passOver(name, file.Digest.String(), who, why)
+		g.passOver(name, file.Digest.String(), installer.GuestEvent{Digest: digest, Who: who, Reason: why})
 	}
 }
 

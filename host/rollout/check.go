@@ -32,7 +32,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		return f
 	}
 	if err != nil {
-		f.Err = err
+		f.Err = g.goesOn(ctx, name, err)
 		return f
 	}
 	limits := g.opts.Limits
@@ -40,13 +40,12 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		limits.Passes = lookUp{g.store}
 	}
 	signature, err := g.opts.Trust.Check(name, module)
-	if err != nil {
-		f.Err = err
-		return f
+	var generation *guest.Generation
+	if err == nil {
+		generation, err = guest.Load(ctx, name, module.Bytes, limits, g.log, g.metrics)
 	}
-	generation, err := guest.Load(ctx, name, module.Bytes, limits, g.log, g.metrics)
 	if err != nil {
-		f.Err = err
+		f.Err = g.goesOn(ctx, name, err)
 		return f
 	}
 	defer g.free(generation)
@@ -57,9 +56,13 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		if err == nil {
 			w, err = wantedBeside(ctx, g.store, name, generation.Digest().String(), history)
 		}
-		if err == nil && w.passes {
-			f.Note += fmt.Sprintf("; a host goes on with %.12s instead, which %s wanted (%s), until another file lies here or ichor guest swap asks for this one", w.Digest, w.Who, w.Reason)
+		switch {
+		case err != nil: // the database's own finding says so
+		case w.passes:
 			f.Warn = true
+			f.Note += fmt.Sprintf("; a host goes on with %.12s instead, which %s wanted (%s), until another file lies here or ichor guest swap asks for this one", w.Digest, w.Who, w.Reason)
+		case g.opts.Shadow.Versions > 0 && w.Digest != "" && w.Digest != generation.Digest().String():
+			f.Note += fmt.Sprintf("; a host begins with %.12s, and compares this one first (guests.shadow)", w.Digest)
 		}
 	}
 	if signature != nil {
@@ -79,6 +82,18 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		}
 		return f
 	})
+}
+
+// goesOn adds to what is wrong with a guest's file by what a host goes on, where it does not need the file.
+func (g *Guests) goesOn(ctx context.Context, name string, err error) error {
+	if g.store == nil || !IsRefused(err) {
+		return err
+	}
+	history, unread := g.store.History(ctx)
+	if before := newestOf(history, name); unread == nil && before != "" {
+		return fmt.Errorf("%w; a host starts all the same and goes on with %.12s, if the database has it still", err, before)
+	}
+	return err
 }
 
 // lookUp asks what passed and keeps nothing.

@@ -108,7 +108,7 @@ func (g *Guests) begin(ctx context.Context, name string, history cohort.History,
 	case w.passes:
 		kept, err := g.goOn(ctx, name, w.GuestEvent)
 		if err == nil {
-			g.passOver(name, digest, w.Who, w.Reason)
+			g.passOver(name, digest, w.GuestEvent)
 		}
 		return kept, err
 	case later && unread == nil && w.Digest != "" && w.Digest != digest:
@@ -133,12 +133,12 @@ func (g *Guests) goOn(ctx context.Context, name string, wanted installer.GuestEv
 	return kept, nil
 }
 
-// passOver notes that a guest's file is not what converts, and why.
-func (g *Guests) passOver(name, file, who, why string) {
+// passOver notes that a guest's file is not what converts, and what is wanted instead.
+func (g *Guests) passOver(name, file string, wanted installer.GuestEvent) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.passed[name] = file
-	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("another is wanted by %s: %s", who, why), At: status.Now()}, wished: who != installer.WhoIchor}
+	g.refused[name] = refusal{Refusal: status.Refusal{Digest: file, Reason: fmt.Sprintf("%.12s is wanted instead, by %s: %s", wanted.Digest, wanted.Who, wanted.Reason), At: status.Now()}, wished: wanted.Who != installer.WhoIchor}
 }
 
 // choose returns the module that a guest begins with: its file, or when that is refused the one that was wanted before,

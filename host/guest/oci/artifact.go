@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
@@ -123,10 +124,15 @@ func Pull(ctx context.Context, from Reference, options Options) (pulled *Pulled,
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	named, err := source.Resolve(ctx, from.reference())
-	if err != nil {
+	p := &puller{from, source}
+	switch {
+	case from.Digest != "" && errors.Is(err, errdef.ErrNotFound): // it may come to a mirror yet
+		return nil, fmt.Errorf("look for %s: %w; %s", from, err, whichDigest)
+	case from.Digest != "" && err == nil && named.MediaType != ocispec.MediaTypeImageManifest:
+		return nil, p.refuse(nil, "it is of type %.100q, and no manifest; %s", named.MediaType, whichDigest)
+	case err != nil:
 		return nil, fmt.Errorf("look for %s: %w", from, err)
 	}
-	p := &puller{from, source}
 	if from.Digest != "" && named.Digest.String() != from.Digest {
 		return nil, p.refuse(nil, "it has the digest %s", named.Digest)
 	}
@@ -153,6 +159,9 @@ func Pull(ctx context.Context, from Reference, options Options) (pulled *Pulled,
 	}
 	return &Pulled{trust.NewModule(module, manifest.Annotations[signaturesKey]), named.Digest.String()}, nil
 }
+
+// whichDigest is what who names something else wants to know.
+const whichDigest = "behind the @ stands the manifest's digest, as ichor guest push prints it, not the module's"
 
 // puller reads what one reference leads to.
 type puller struct {
