@@ -23,8 +23,8 @@ type Options struct {
 	Reread func() (string, error)
 	Owner  string // this host, for people who look at ichor.state
 	Lanes  int
-	// Routes say which guest gets what, as text: they are kept from the version on from which they are others. Empty is
-	// that nobody asks.
+	// Routes say which guest gets what, as text: they are kept from the version on from which they are others. Empty
+	// ones are not.
 	Routes string
 
 	ConnectTimeout   time.Duration

@@ -96,7 +96,7 @@ create table if not exists ichor.guest_routes (
 	id bigint generated always as identity primary key,
 	from_version bigint not null,
 	earlier bigint[] not null,
-	routes text not null,                      -- as JSON
+	routes text not null,                      -- as JSON, with guests.unrouted
 	recorded_at timestamptz not null default now()
 );
 

@@ -110,7 +110,7 @@ func (r *replay) below(ctx context.Context, serial *installer.Serial) (func(talo
 
 func (r *replay) installed(ctx context.Context, serial *installer.Serial, by verify.Guests, wanted func(talos.Version) bool) (*verify.Replayed, error) {
 	replay := &verify.Replay{
-		Log: r.log, Source: r.Source, Guests: by, Into: serial, Wanted: wanted, Unrouted: r.Guests.Unrouted == rollout.UnroutedIgnore,
+		Log: r.log, Source: r.Source, Guests: by, Into: serial, Wanted: wanted,
 	}
 	done, err := replay.Run(ctx)
 	if err != nil {

@@ -38,7 +38,8 @@ type Archive struct {
 type pastRoutes struct {
 	cohort.Routes
 	routing
-	names []string // of the guests; the index is the routing's
+	names   []string // of the guests; the index is the routing's
+	ignores bool     // what has no route has no effects
 }
 
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
@@ -52,11 +53,11 @@ func NewArchive(opts Options, store *installer.Installer, past Past, module func
 		a.went(cohort.Routes{}, opts)
 	}
 	for _, r := range past.Routes {
-		routes, err := routesOf(r.Text)
+		as, err := routesOf(r.Text)
 		if err != nil {
 			return nil, err
 		}
-		a.went(r, Options{Routes: routes})
+		a.went(r, as)
 	}
 	return a, nil
 }
@@ -64,7 +65,7 @@ func NewArchive(opts Options, store *installer.Installer, past Past, module func
 // went adds routes that versions went by.
 func (a *Archive) went(r cohort.Routes, opts Options) {
 	names := opts.names()
-	a.routes = append(a.routes, pastRoutes{r, routingOf(opts.Routes, names), names})
+	a.routes = append(a.routes, pastRoutes{r, routingOf(opts.Routes, names), names, opts.Unrouted == UnroutedIgnore})
 }
 
 // routesFor returns the routes that a version went by.
@@ -102,6 +103,7 @@ type Converter struct {
 	Guest   string // "" where it has none
 	Digest  string // "" where the history does not say
 	Divided bool   // it has none, since its items go to several guests, or only in part to one
+	Ignored bool   // it has none, and no effects therefore
 }
 
 // Of returns who converts a candidate's version.
@@ -109,7 +111,7 @@ func (a *Archive) Of(c *talos.Candidate) Converter {
 	routes := a.routesFor(c.Version)
 	guest, routed := routes.of(c)
 	if routed != OneGuest {
-		return Converter{Divided: routed == SeveralGuests}
+		return Converter{Divided: routed == SeveralGuests, Ignored: routed == NoGuest && routes.ignores}
 	}
 	name := routes.names[guest]
 	return Converter{Guest: name, Digest: a.history.DigestFor(name, c.Version)}

@@ -16,20 +16,27 @@ type Route struct {
 	Guest  string `yaml:"guest" json:"guest"`
 }
 
-// RoutesText returns the routes as the database keeps them.
+// routed is what the database keeps of which guest gets what.
+type routed struct {
+	Routes   []Route        `json:"routes"`
+	Unrouted UnroutedPolicy `json:"unrouted"`
+}
+
+// RoutesText returns the routes, and what becomes of what has none, as the database keeps them.
 func (o Options) RoutesText() (string, error) {
-	text, err := json.Marshal(o.Routes)
+	text, err := json.Marshal(routed{o.Routes, o.Unrouted})
 	return string(text), err
 }
 
 // routesOf reads what RoutesText wrote.
-func routesOf(text string) (routes []Route, err error) {
+func routesOf(text string) (Options, error) {
+	var r routed
 	in := json.NewDecoder(strings.NewReader(text))
 	in.DisallowUnknownFields() // of a newer Ichor: without them a version would be another guest's
-	if err := in.Decode(&routes); err != nil {
-		return nil, fmt.Errorf("ichor.guest_routes has %.100q, which this Ichor cannot read: %w", text, err)
+	if err := in.Decode(&r); err != nil {
+		return Options{}, fmt.Errorf("ichor.guest_routes has %.100q, which this Ichor cannot read: %w", text, err)
 	}
-	return routes, nil
+	return Options{Routes: r.Routes, Unrouted: r.Unrouted}, nil
 }
 
 // Routed is what the routes say of a candidate.

@@ -79,7 +79,11 @@ func TestAVersionGoesByTheRoutesOfItsTime(t *testing.T) {
 	if a, err = NewArchive(today, nil, Past{}, nil, nil); err != nil || a.Of(&talos.Candidate{Version: 1}).Guest != "d" {
 		t.Errorf("without routes of the past: %v, %+v", err, a.Of(&talos.Candidate{Version: 1}))
 	}
-	if _, err := NewArchive(today, nil, Past{Routes: []cohort.Routes{{Text: `[{"cohort":"*","guest":"a","weight":1}]`}}}, nil, nil); err == nil || !strings.Contains(err.Error(), "ichor.guest_routes has") {
+	a, err = NewArchive(today, nil, Past{Routes: []cohort.Routes{{Text: `{"routes":[],"unrouted":"ignore"}`}, {From: 3, Text: `{"routes":[],"unrouted":"poison"}`}}}, nil, nil)
+	if err != nil || a.Of(&talos.Candidate{Version: 2}) != (Converter{Ignored: true}) || a.Of(&talos.Candidate{Version: 3}) != (Converter{}) {
+		t.Errorf("what had no route: %v, %+v, %+v", err, a.Of(&talos.Candidate{Version: 2}), a.Of(&talos.Candidate{Version: 3}))
+	}
+	if _, err := NewArchive(today, nil, Past{Routes: []cohort.Routes{{Text: `{"routes":[{"cohort":"*","guest":"a","weight":1}]}`}}}, nil, nil); err == nil || !strings.Contains(err.Error(), "ichor.guest_routes has") {
 		t.Errorf("routes of a newer Ichor: %v", err)
 	}
 }

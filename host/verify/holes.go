@@ -132,6 +132,13 @@ type guarded struct {
 	holes *Holes
 }
 
+// Of implements Guests: what has no route today may have had an installer of the replicator of before.
+func (g guarded) Of(c *talos.Candidate) rollout.Converter {
+	by := g.Archive.Of(c)
+	by.Ignored = by.Guest == "" && !by.Divided
+	return by
+}
+
 // Convert implements Guests.
 func (g guarded) Convert(ctx context.Context, digest string, records []guest.Record) ([]rollout.Converted, error) {
 	all, err := g.Archive.Convert(ctx, digest, records)
@@ -147,7 +154,7 @@ func (g guarded) Convert(ctx context.Context, digest string, records []guest.Rec
 func (b *Below) convert(ctx context.Context, h *Holes, log *books.Log, source Source, archive *rollout.Archive, wanted []talos.Version) ([]*installer.Work, error) {
 	var all collector
 	replay := &Replay{
-		Log: log, Source: source, Guests: guarded{archive, h}, Into: &all, Unrouted: true,
+		Log: log, Source: source, Guests: guarded{archive, h}, Into: &all,
 		Wanted: func(v talos.Version) bool { _, found := slices.BinarySearch(wanted, v); return found },
 	}
 	done, err := replay.Run(ctx)

@@ -57,8 +57,6 @@ type Replay struct {
 	Guests Guests
 	Into   Installer
 	Wanted func(talos.Version) bool
-	// Unrouted says that a version without a route has no effects.
-	Unrouted bool
 	// After is called after each version that was installed; nil is nobody.
 	After func(ctx context.Context, w *installer.Work) error
 
@@ -96,7 +94,7 @@ func (r *Replay) take(ctx context.Context, c *talos.Candidate) error {
 	case by.Divided:
 		r.done.refuse(c.Version, "guests.routes does not give all of its items to the same guest")
 		return nil
-	case by.Guest == "" && r.Unrouted:
+	case by.Ignored:
 		r.done.Skipped++
 		return nil
 	case by.Guest == "":

@@ -12,14 +12,13 @@ import (
 // skipping are guests that note which versions have no effects. Nothing is installed.
 type skipping struct {
 	Guests
-	unrouted bool // a version without a route has none
-	skipped  []talos.Version
+	skipped []talos.Version
 }
 
 // Of implements Guests.
 func (s *skipping) Of(c *talos.Candidate) rollout.Converter {
 	by := s.Guests.Of(c)
-	if by.Guest == "" && !by.Divided && s.unrouted {
+	if by.Ignored {
 		s.skipped = append(s.skipped, c.Version)
 	}
 	return by
@@ -42,9 +41,9 @@ func (s *skipping) Install(context.Context, *installer.Work) error { return nil 
 // askGuests finds out which versions above the snapshot have no effects, of those that the books do not have: no host
 // writes that down before the snapshot passes them.
 func (v *verification) askGuests(ctx context.Context) error {
-	s := &skipping{Guests: v.guests, unrouted: v.Options.Guests.Unrouted == rollout.UnroutedIgnore}
+	s := &skipping{Guests: v.guests}
 	replay := &Replay{
-		Log: v.log, Source: v.Source, Guests: s, Into: s, Unrouted: s.unrouted,
+		Log: v.log, Source: v.Source, Guests: s, Into: s,
 		Wanted: func(version talos.Version) bool { return version > v.e.Snapshot && !v.installed.Has(version) },
 	}
 	_, err := replay.Run(ctx)

@@ -12,11 +12,14 @@ import (
 )
 
 // picky is a guest that skips versions. Others have no route.
-type picky struct{ skips, unrouted []talos.Version }
+type picky struct {
+	skips, unrouted []talos.Version
+	ignores         bool // what has no route
+}
 
 func (p picky) Of(c *talos.Candidate) rollout.Converter {
 	if slices.Contains(p.unrouted, c.Version) {
-		return rollout.Converter{}
+		return rollout.Converter{Ignored: p.ignores}
 	}
 	return rollout.Converter{Guest: "g", Digest: "d"}
 }
@@ -42,20 +45,19 @@ func TestWhatHasNoEffectsIsNotHeldBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		guests   Guests
-		unrouted rollout.UnroutedPolicy
-		back     int // how many are held back
+		guests Guests
+		back   int // how many are held back
 	}{
-		"nobody can be asked":                 {nil, "", 2},
-		"the guest would install both":        {picky{}, "", 2},
-		"the guest skips one":                 {picky{skips: []talos.Version{3}}, "", 1},
-		"the guest skips both":                {picky{skips: []talos.Version{3, 7}}, "", 0},
-		"one has no route, and none needs it": {picky{skips: []talos.Version{3}, unrouted: []talos.Version{7}}, rollout.UnroutedIgnore, 0},
-		"one has no route and will be held":   {picky{skips: []talos.Version{3}, unrouted: []talos.Version{7}}, rollout.UnroutedPoison, 1},
+		"nobody can be asked":                 {nil, 2},
+		"the guest would install both":        {picky{}, 2},
+		"the guest skips one":                 {picky{skips: []talos.Version{3}}, 1},
+		"the guest skips both":                {picky{skips: []talos.Version{3, 7}}, 0},
+		"one has no route, and none needs it": {picky{skips: []talos.Version{3}, unrouted: []talos.Version{7}, ignores: true}, 0},
+		"one has no route and will be held":   {picky{skips: []talos.Version{3}, unrouted: []talos.Version{7}}, 1},
 	} {
 		e := &books.Evidence{Quarantine: []books.QuarantineRow{{Version: 1, Held: true}}, Ledger: []talos.Version{5, 9}}
 		v := &verification{
-			Options: Options{Source: from, Guests: rollout.Options{Unrouted: c.unrouted}}, e: e, installed: books.NewInstalled(e), log: log, guests: c.guests,
+			Options: Options{Source: from}, e: e, installed: books.NewInstalled(e), log: log, guests: c.guests,
 			report: &Report{Books: books.Check(log, e, true)},
 		}
 		if err := v.going(t.Context()); err != nil {

@@ -225,7 +225,7 @@ func (v *verification) replayed(ctx context.Context) error {
 	}
 	v.Say("replaying versions %d to %d", from+1, v.e.Snapshot)
 	v.replay = &Replay{
-		Log: v.log, Source: v.Source, Guests: v.guests, Into: v.serial, Unrouted: v.Options.Guests.Unrouted == rollout.UnroutedIgnore,
+		Log: v.log, Source: v.Source, Guests: v.guests, Into: v.serial,
 		Wanted: func(version talos.Version) bool {
 			return version > from && v.installed.Has(version) && !slices.Contains(had, version)
 		},
