@@ -119,6 +119,7 @@ func adopt(ctx context.Context, tx pgx.Tx, a *Adoption) (Adopted, error) {
 		{"update ichor.quarantine set held = false, resolved_at = now(), resolution = 'adopted' where held and version < $1", []any{forgotten}, &done.HeldEnded},
 		{"update ichor.request set ended_at = coalesce(ended_at, now()), outcome = 'adopted' where version < $1 and (ended_at is null or verb = 'abandon' and outcome = 'done')", []any{forgotten}, &done.RequestsEnded},
 		{"delete from ichor.guest_history where from_version > $1 and $2", []any{int64(done.Snapshot), a.Snapshot != nil}, &done.HistoryEnded},
+		{"update ichor.guest_routes set earlier = array(select v from unnest(earlier) v where v <= $1 order by v) where $2", []any{int64(done.Snapshot), a.Snapshot != nil}, nil},
 		{"delete from ichor.guest_routes where from_version > $1 and $2", []any{int64(done.Snapshot), a.Snapshot != nil}, nil},
 		{"insert into ichor.audit (who, deed, reason) values ($1, $2, $3)", []any{printable(a.Who), deed, printable(a.Reason)}, nil},
 	} {

@@ -452,6 +452,14 @@ func TestAdoptionAfterAGapAndOnAnotherLog(t *testing.T) {
 	wantClass(t, install(l0, frontier(10, 21, work(21, add, 1, 1))), installer.Fenced, "IC001", 0)
 	wantClass(t, install(l1, &installer.Group{Works: []installer.Work{work(30, add, 1, 1)}}), installer.Fenced, "IC001", 0)
 
+	// What is to be installed again goes by the routes of whoever does.
+	b.exec("insert into ichor.guest_routes (from_version, earlier, routes) values (1, '{}', 'a'), (8, '{9,15,25}', 'b'), (11, '{25}', 'c')")
+	ten := talos.Version(10)
+	if _, err := adopt(installer.Adoption{Resume: 11, Snapshot: &ten}); err != nil {
+		t.Fatal(err)
+	}
+	b.want("select from_version, earlier, routes from ichor.guest_routes order by id", "(1,{},a) (8,{9},b)")
+
 	// Another log begins anew.
 	zero := talos.Version(0)
 	if _, err := adopt(installer.Adoption{Resume: 1, Snapshot: &zero}); err != nil {

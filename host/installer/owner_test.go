@@ -2,10 +2,14 @@ package installer_test
 
 import (
 	"errors"
+	"log/slog"
+	"reflect"
 	"testing"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
+	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 // Of two hosts that saw the same owner one takes the cohort over.
@@ -73,5 +77,37 @@ func TestOddRequestsCanBeRead(t *testing.T) {
 	s, err := in.Read(t.Context())
 	if err != nil || len(s.Requests) != 2 || len(s.Requests[0].Reason) != 1000 || s.Requests[0].AskedAt.IsZero() {
 		t.Errorf("%d requests, %v", len(s.Requests), err)
+	}
+}
+
+// TestRoutesAreKeptFromWhereTheyAreOthers has hosts with different routes take over from one another: what went ahead of the
+// snapshot before, went by the routes of before.
+func TestRoutesAreKeptFromWhereTheyAreOthers(t *testing.T) {
+	b := newBase(t)
+	b.take(1) // without routes, and the schema
+	takes := func(routes string) *installer.Installer {
+		in, err := installer.New(installer.Options{URL: b.dsn, Owner: "test", Lanes: 2, Routes: routes}, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_, err = take(in, "", "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	in := takes("a")
+	if err := install(b.lane(in, 1), &installer.Group{Works: []installer.Work{work(5, add, 1, 1), work(3, add, 2, 1)}}); err != nil {
+		t.Fatal(err)
+	}
+	takes("a")
+	in = takes("b")
+	if err := install(b.lane(in, 0), frontier(0, 2, work(2, add, 3, 1))); err != nil {
+		t.Fatal(err)
+	}
+	takes("a")
+	s, err := in.Read(t.Context())
+	want := []cohort.Routes{{From: 1, Earlier: []talos.Version{}, Text: "a"}, {From: 1, Earlier: []talos.Version{3, 5}, Text: "b"}, {From: 3, Earlier: []talos.Version{3, 5}, Text: "a"}}
+	if err != nil || !reflect.DeepEqual(s.Routes, want) {
+		t.Errorf("%v, %v", s.Routes, err)
 	}
 }
