@@ -71,6 +71,7 @@ type Entry struct {
 	group     *Group        // that it is in flight with
 	found     *Group        // whose search found it last
 	made      int           // of bytes, those of statements
+	has       bool          // its statements count for its generation
 	bytes     int           // what it counts against the limit now
 }
 

@@ -24,7 +24,8 @@ type Queue struct {
 	settled  int               // entries[:settled] are installed; entries[settled] is the frontier
 	snapshot talos.Version     // durable
 	bytes    int
-	made     int // of bytes, those of statements
+	made     int                       // of bytes, those of statements
+	makers   map[cohort.Generation]int // of how many entries the statements are a generation's
 
 	conflicts    conflicts
 	ready        Heap   // entries that are free to go ahead, and some that were
@@ -38,7 +39,7 @@ type Queue struct {
 
 // New returns an empty queue above the given durable snapshot.
 func New(snapshot talos.Version) *Queue {
-	return &Queue{snapshot: snapshot, conflicts: conflicts{lines: map[uint64]*line{}}}
+	return &Queue{snapshot: snapshot, makers: map[cohort.Generation]int{}, conflicts: conflicts{lines: map[uint64]*line{}}}
 }
 
 // Len returns how many versions the queue holds, settled ones above the durable snapshot included.
@@ -49,6 +50,9 @@ func (q *Queue) Bytes() int { return q.bytes }
 
 // Made returns how many of Bytes are statements.
 func (q *Queue) Made() int { return q.made }
+
+// Has reports whether the queue has statements that a generation made.
+func (q *Queue) Has(generation cohort.Generation) bool { return q.makers[generation] > 0 }
 
 // Snapshot returns the durable snapshot.
 func (q *Queue) Snapshot() talos.Version { return q.snapshot }
@@ -236,6 +240,13 @@ func (q *Queue) recount(e *Entry) {
 	q.bytes += n - e.bytes
 	q.made += made - e.made
 	e.bytes, e.made = n, made
+	if has := e.Conversion != nil; has != e.has {
+		if e.has = has; has {
+			q.makers[e.Generation]++
+		} else if q.makers[e.Generation]--; q.makers[e.Generation] == 0 {
+			delete(q.makers, e.Generation)
+		}
+	}
 }
 
 func (q *Queue) require(e *Entry, want State) {

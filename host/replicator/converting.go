@@ -171,7 +171,11 @@ func (c *converting) waiting() int {
 	return n
 }
 
+// busy reports whether a generation converts, or what it made is not installed yet.
 func (c *converting) busy(generation cohort.Generation) bool {
+	if c.queue.Has(generation) {
+		return true
+	}
 	for _, t := range c.tasks { // any of them, in any order
 		if t.generation == generation || t.before == generation {
 			return true

@@ -376,6 +376,9 @@ func (l *lane) write(u *underWay) {
 			h.world.violated("version %d is to be installed without its statements", e.Version)
 			break
 		}
+		if slices.Contains(h.retired, e.Generation) {
+			h.world.violated("version %d is to be installed by what generation %d made of it, which is retired", e.Version, e.Generation)
+		}
 		by.uses[e.Version] = c.digest
 		all = h.world.statementsOf(all, c.candidate, c.digest)
 	}

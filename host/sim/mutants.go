@@ -123,6 +123,8 @@ var Mutants = []Mutant{
 	// Guests and quarantine.
 	{"swap takes what was given out", "a version is converted by one guest, and the history names another", fileCuts,
 		"from = max(c.given[guest]+1, last.From)", "from = last.From"},
+	{"retired with statements of its own", "a version is to be installed by a guest that is closed", "host/replicator/converting.go",
+		"if c.queue.Has(generation) {", "if c.queue.Has(cohort.NoGeneration) {"},
 	{"history recorded before it is durable", "a version is converted by a guest that the history does not name", fileCuts,
 		"uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: cut.From})", "uses = append(uses, Use{Guest: e.Guest, Generation: e.Generation, From: cut.From})\n			cut.Recorded = true"},
 	{"tried again before its row is durable", "the quarantine holds what is installed", filePoison,
