@@ -106,6 +106,35 @@ func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, 
 		where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`)
 }
 
+// GoesBackTo returns the module to which a guest goes back from another: the last one that converted, that the database has,
+// and that was not taken back or rolled back, nor gone back over, since it was armed; empty where there is none. From is empty
+// where nothing converts.
+func (in *Installer) GoesBackTo(ctx context.Context, guest, from string) (digest string, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, goesBackTo, guest, from, WhoIchor).Scan(&digest)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return failure(err, "read in ichor.guest_event what a guest goes back to")
+		}
+		return nil
+	})
+	return digest, err
+}
+
+// goesBackTo tells by what the host writes down that one went back: back, or proven by somebody. That is over the modules that
+// began to convert since the one to which one goes did; but who gives the cohort to one that is gone goes on, and not back.
+const goesBackTo = `with e as (select id, digest, state, who from ichor.guest_event where guest = $1),
+	last as (select digest, max(id) as at from e where state in ('active', 'back') group by digest)
+	select l.digest from last l join ichor.guest_module using (digest)
+	where l.digest <> $2
+	  and 'gone' is distinct from (select g.state from e g where g.digest = l.digest and g.state in ('armed', 'gone') order by g.id desc limit 1)
+	  and not exists (select from e b where (b.state = 'back' or b.state = 'proven' and b.who <> $3) and b.id > l.at and b.digest <> l.digest
+		and l.at > (select max(p.id) from e p where p.digest = b.digest and p.state in ('active', 'back') and p.id < b.id)
+		and 'gone' is distinct from (select p.state from e p where p.digest = b.digest and p.state in ('active', 'back', 'gone') and p.id < b.id order by p.id desc limit 1))
+	order by l.at desc limit 1`
+
 // digests reads those of a guest's modules that a query of its events names; were says what they were.
 func (in *Installer) digests(ctx context.Context, guest, were, query string) (digests []string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
@@ -138,7 +167,8 @@ func (in *Installer) CameSince(ctx context.Context, guest, digest string) (came 
 // where there was one that is pruned, or more than one.
 func (in *Installer) ModuleLike(ctx context.Context, guest, prefix string) (digest string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, "select digest from ichor.guest_module where name = $1 and starts_with(digest, $2) limit 2", guest, prefix)
+		rows, err := conn.Query(ctx, `select digest from ichor.guest_module m where starts_with(digest, $2)
+			and (name = $1 or exists (select from ichor.guest_event e where e.guest = $1 and e.digest = m.digest and e.state in ('checked', 'armed'))) limit 2`, guest, prefix)
 		var found []string
 		if err == nil {
 			found, err = pgx.CollectRows(rows, pgx.RowTo[string])

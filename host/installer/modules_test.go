@@ -3,6 +3,7 @@ package installer_test
 import (
 	"errors"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -215,4 +216,64 @@ func TestAModuleIsSentOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.want("select encode(module, 'hex') from ichor.guest_module order by digest", "(010203) (04)")
+}
+
+// TestOneGoesBackToWhatConvertedBefore has each line be what became of modules, and says to which one goes back then. A small
+// letter is one that the database does not have any more.
+func TestOneGoesBackToWhatConvertedBefore(t *testing.T) {
+	b := newBase(t)
+	in, _ := b.take(1)
+	for _, digest := range []string{"A", "B", "C", "D"} {
+		if err := in.StoreModule(t.Context(), installer.Module{Guest: "g", Digest: digest, Bytes: []byte(digest)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(digest string, state installer.GuestState, who string) installer.GuestEvent {
+		return installer.GuestEvent{Guest: "g", Digest: digest, State: state, Who: who}
+	}
+	swap := func(digest string) []installer.GuestEvent {
+		return []installer.GuestEvent{step(digest, installer.GuestArmed, installer.WhoFile), step(digest, installer.GuestActive, installer.WhoIchor)}
+	}
+	for _, c := range []struct {
+		name, became, want string // of became: a module is swapped in; <M: one goes back to it by hand; !M: by itself
+	}{
+		{"the first", "A", ""},
+		{"one before", "A B", "A"},
+		{"one before that is not kept", "A d B", "A"},
+		{"after a rollback", "A B <A", ""},
+		{"there and back by swaps", "A B A", "B"},
+		{"twice", "A B C <B", "A"},
+		{"over two at once", "A B C <A", ""},
+		{"over two, and one of them again", "A B C <A B", "A"},
+		{"taken back over another on probation", "A B C D !B", "A"},
+		{"taken back, and given the cohort by hand", "A B !A <B", ""},
+		{"taken back, and given the cohort by hand in place of another", "A B !A C <B", "A"},
+		{"given by hand, and swapped", "A B !A <B C", "B"},
+		{"given by hand, swapped, and back", "A B !A <B C <B", ""},
+		{"to one that never converted", "A B <D", "A"},
+	} {
+		b.exec("truncate ichor.guest_event")
+		current := ""
+		for _, word := range strings.Fields(c.became) {
+			var events []installer.GuestEvent
+			digest := strings.TrimLeft(word, "<!")
+			switch word[0] {
+			case '<':
+				events = []installer.GuestEvent{
+					step(digest, installer.GuestArmed, "ann"), step(digest, installer.GuestProven, "ann"), step(current, installer.GuestGone, "ann"), step(digest, installer.GuestActive, installer.WhoIchor),
+				}
+			case '!':
+				events = []installer.GuestEvent{step(digest, installer.GuestBack, installer.WhoIchor), step(current, installer.GuestGone, installer.WhoIchor)}
+			default:
+				events = append(swap(digest), step(digest, installer.GuestProven, installer.WhoIchor))
+			}
+			if err := in.AddGuestEvents(t.Context(), events...); err != nil {
+				t.Fatal(err)
+			}
+			current = digest
+		}
+		if got, err := in.GoesBackTo(t.Context(), "g", current); err != nil || got != c.want {
+			t.Errorf("%s: from %s of %q back to %q, %v, not %q", c.name, current, c.became, got, err, c.want)
+		}
+	}
 }

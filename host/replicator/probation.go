@@ -178,7 +178,7 @@ func (p *probation) worse(t *trial) string {
 	if t.recent.rejects > allowed {
 		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not (guests.probation.rejects is %d)", t.recent.rejects, t.recent.versions, allowed, most.Rejects)
 		if t.bar.settled > 0 {
-			why += fmt.Sprintf(", as %d of %d of the one before", t.bar.rejects, t.bar.settled)
+			why += fmt.Sprintf(", as %d of %d of the last proven one", t.bar.rejects, t.bar.settled)
 		}
 		return why
 	}
@@ -193,14 +193,14 @@ func (p *probation) worse(t *trial) string {
 	n, of := float64(t.recent.measured()), float64(bar.measured())
 	now, before := float64(t.recent.fuel)/n, float64(bar.fuel)/of
 	if most.Fuel > 0 && before > 0 && now > before*most.Fuel {
-		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the one before (guests.probation.fuel is %v)", t.recent.measured(), now, now/before, most.Fuel)
+		return fmt.Sprintf("its first %d versions took %.0f units of fuel each, %.1f times as many as of the last proven one (guests.probation.fuel is %v)", t.recent.measured(), now, now/before, most.Fuel)
 	}
 	if t.recent.versions < most.Versions {
 		return ""
 	}
 	now, before = float64(t.recent.time)/n, float64(bar.time)/of
 	if most.Time > 0 && before > 0 && now > before*most.Time {
-		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the one before (guests.probation.time is %v)", t.recent.measured(), now/1e3, now/before, most.Time)
+		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the last proven one (guests.probation.time is %v)", t.recent.measured(), now/1e3, now/before, most.Time)
 	}
 	return ""
 }

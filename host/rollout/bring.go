@@ -100,16 +100,13 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	current := g.newest[index]
 	g.mu.Unlock()
 	if b.Digest == "" {
-		history, err := g.store.History(ctx)
+		g.writeEvents(ctx) // it is by them that one goes back
+		before, err := g.store.GoesBackTo(ctx, b.Guest, current)
 		if err != nil {
 			return nil, err
 		}
-		gone, err := g.store.Gone(ctx, b.Guest)
-		if err != nil {
-			return nil, err
-		}
-		if b.Digest = before(history, b.Guest, current, gone); b.Digest == "" {
-			return nil, fmt.Errorf("the history has no module of guest %s before %.12s that was not taken back or rolled back: name one with --to, see ichor guest history", b.Guest, current)
+		if b.Digest = before; before == "" {
+			return nil, fmt.Errorf("guest %s has no module before %.12s to go back to, that is kept and was not taken back, rolled back or gone back over: name one with --to, see ichor guest history", b.Guest, current)
 		}
 	}
 	digest := b.Digest
@@ -130,7 +127,10 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 		return nil, g.beginShadow(ctx, cohort.GuestID(index), module, by)
 	}
 	g.endShadow(cohort.GuestID(index), anotherCame)
-	also := g.passing(b.Guest, digest, current, by)
+	also, err := g.passing(ctx, b.Guest, digest, current, by)
+	if err != nil {
+		return nil, err
+	}
 	if !b.Deploy { // who goes back knows what they do: it is no trial, also not of the next host
 		also = append(also, installer.GuestEvent{Guest: b.Guest, Digest: digest, State: installer.GuestProven, Who: b.Who, Reason: b.Why})
 	}
@@ -145,20 +145,25 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 	return &Armed{Guest: l.Guest, Generation: l.ID, Request: b.Request, Believed: l.First || !b.Deploy}, nil
 }
 
-// passing is what is written down of a guest's file that came and is not taken yet, as another module is armed: it is not
-// wanted, and does not come by the next start either. One that was passed over before is known.
-func (g *Guests) passing(name, digest, current string, by asked) []installer.GuestEvent {
+// passing is what is written down of a guest's file that does not convert, as another module is armed: it is not wanted,
+// and does not come by the next start either. One that was passed over before, or is gone, is known.
+func (g *Guests) passing(ctx context.Context, name, digest, current string, by asked) ([]installer.GuestEvent, error) {
 	file, err := g.read(name)
 	if err != nil {
-		return nil
+		return nil, nil //nolint:nilerr // there is none that could come
 	}
 	lies := file.Digest.String()
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if lies == digest || lies == current || g.passed[name] == lies {
-		return nil
+	known := lies == digest || lies == current || g.passed[name] == lies
+	g.mu.Unlock()
+	if known {
+		return nil, nil
 	}
-	return []installer.GuestEvent{{Guest: name, Digest: lies, State: installer.GuestGone, Who: by.who, Reason: "its file lay there and was not taken yet: " + by.why}}
+	gone, err := g.store.Gone(ctx, name)
+	if err != nil || slices.Contains(gone, lies) {
+		return nil, err
+	}
+	return []installer.GuestEvent{{Guest: name, Digest: lies, State: installer.GuestGone, Who: by.who, Reason: "its file lies there, and another is wanted: " + by.why}}, nil
 }
 
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.

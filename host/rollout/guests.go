@@ -301,7 +301,7 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	g.noteLocked(e)
 	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: worse, State: installer.GuestGone, Who: installer.WhoIchor, Reason: why})
 	g.newest[l.Guest] = l.Digest
-	g.refused[l.Name] = refusal{Refusal: status.Refusal{Digest: worse, Reason: "it was taken back on probation: " + why, At: status.Now()}}
+	g.refused[l.Name] = refusal{Refusal: status.Refusal{Digest: worse, Reason: fmt.Sprintf("%.12s was taken back on probation: %s", worse, why), At: status.Now()}}
 }
 
 // Proven notes that the probation of a generation is over.

@@ -24,16 +24,6 @@ func hasUse(history cohort.History, name, digest string, from talos.Version) boo
 	return slices.Contains(history, cohort.Use{Guest: name, Digest: digest, From: from})
 }
 
-// before returns the newest module of the history that is neither the current one nor gone, "" if there is none.
-func before(history cohort.History, name, current string, gone []string) (digest string) {
-	for _, u := range history {
-		if u.Guest == name && !u.Only && u.Digest != current && !slices.Contains(gone, u.Digest) {
-			digest = u.Digest
-		}
-	}
-	return digest
-}
-
 // usesOf says which module of a guest converts from which version on, when the one of a digest is to
 // go on: what the history says of versions that may not be installed yet, and the new one from the
 // first version on that no other was given. It is decided by the database alone, so that each version

@@ -239,17 +239,21 @@ func (g *Guests) judgeShadow(ctx context.Context, index cohort.GuestID) *Armed {
 		said += fmt.Sprintf(", and it converts %d that the one before rejected", report.OldRejected)
 	}
 	if report.Against() > g.opts.Shadow.Differences && (differences == "" || !slices.Contains(g.opts.Shadow.Expected, differences)) {
-		return g.refuseShadow(s, &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [%s]",
+		return g.refuseShadow(s, &guest.LoadError{Guest: name, Step: guest.StepShadow, What: fmt.Sprintf("%s, at most %d may: ichor guest shadow shows them; who expects what differs between these two modules says so by guests.shadow.expected: [%s] in the settings of a host that starts, and by ichor handover to that one",
 			said, g.opts.Shadow.Differences, differences)})
 	}
 	if differences != "" {
 		said += ", " + differences
 	}
 	var also []installer.GuestEvent
+	var err error
 	if s.asked.request != 0 {
-		also = g.passing(name, digest, current, s.asked)
+		also, err = g.passing(ctx, name, digest, current, s.asked)
 	}
-	l, err := g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "), also...)
+	var l *Loaded
+	if err == nil {
+		l, err = g.loadFor(ctx, index, s.module, s.asked.armedBy(), strings.TrimPrefix(s.asked.why+": "+said, ": "), also...)
+	}
 	switch {
 	case err != nil && ctx.Err() == nil && IsRefused(err): // the tables are others since it was loaded
 		return g.refuseShadow(s, err)
