@@ -129,7 +129,7 @@ create table if not exists ichor.quarantine (
 	candidate bytea,                           -- the record's value as on the topic
 	times integer not null default 1,
 	resolved_at timestamptz,                   -- when it ended, in the transaction that ended it
-	resolution text,                           -- how: installed, skipped (by its guest), skipped_by_operator, passed, adopted
+	resolution text,                           -- how: installed, skipped (by its guest, or ignored by the routes), skipped_by_operator, passed, adopted
 	resolved_digest text,                      -- of the guest that made something of it
 	first_at timestamptz not null default now(),
 	last_at timestamptz not null default now()

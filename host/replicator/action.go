@@ -65,7 +65,7 @@ type Ending string
 // The endings.
 const (
 	EndedInstalled Ending = "installed" // its statements took effect
-	EndedSkipped   Ending = "skipped"   // the guest says that it has no effects
+	EndedSkipped   Ending = "skipped"   // it has no effects: its guest says so, or its routes ignore it by now
 	// EndedByOperator: a person skipped it.
 	EndedByOperator Ending = "skipped_by_operator"
 	EndedPassed     Ending = "passed" // the snapshot had passed it before this host began

@@ -77,7 +77,7 @@ func (f *forwarding) send(e *queue.Entry, s *suffix.Entry) {
 	poison := poisonOf(s)
 	switch {
 	case e.State() == queue.Settled:
-		f.poison.refuseSkip(e)
+		f.poison.settled(e)
 	case f.poison.skips[e.Version] != 0:
 		f.poison.settleByOperator(e)
 	case poison != "":

@@ -231,8 +231,13 @@ func (p *poison) skip() (settled []talos.Version) {
 	return settled
 }
 
-// refuseSkip has the request to skip a version refused, if there is one: it has settled by itself.
-func (p *poison) refuseSkip(e *queue.Entry) {
+// settled ends the quarantine of a version that was held once and has no effects as it is read again, for its routes ignore
+// it by now, and has the request to skip it refused, if there is one: it has settled by itself.
+func (p *poison) settled(e *queue.Entry) {
+	if t := p.troubles[e.Version]; t != nil && t.recorded {
+		p.unended = append(p.unended, End{Version: e.Version, How: EndedSkipped, Generation: cohort.NoGeneration})
+	}
+	p.forget(e.Version)
 	if p.skips[e.Version] != 0 {
 		p.skipping = append(p.skipping, e)
 	}
