@@ -77,9 +77,10 @@ func (in *Installer) takeEpoch(ctx context.Context, conn *pgx.Conn, from Owner, 
 		if err != nil {
 			return err
 		}
-		// AFTER the rows of the fence are this host's: nothing goes by the routes of before any more, and what went is in the ledger.
+		// AFTER the rows of the fence are this host's: nothing goes by the routes of before any more, and what went lies below the
+		// resume point or is in the ledger.
 		_, err = tx.Exec(ctx, `insert into ichor.guest_routes (from_version, earlier, routes)
-			select snapshot + 1, array(select version from ichor.ledger order by version), $1 from ichor.state
+			select greatest(snapshot + 1, resume), array(select version from ichor.ledger order by version), $1 from ichor.state
 			 where $1 <> '' and $1 is distinct from (select routes from ichor.guest_routes order by id desc limit 1)`, in.opts.Routes)
 		return err
 	})

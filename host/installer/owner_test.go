@@ -105,8 +105,10 @@ func TestRoutesAreKeptFromWhereTheyAreOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	takes("a")
+	b.exec("update ichor.state set resume = 9; delete from ichor.ledger") // as an operator adopts what lies above
+	takes("b")
 	s, err := in.Read(t.Context())
-	want := []cohort.Routes{{From: 1, Earlier: []talos.Version{}, Text: "a"}, {From: 1, Earlier: []talos.Version{3, 5}, Text: "b"}, {From: 3, Earlier: []talos.Version{3, 5}, Text: "a"}}
+	want := []cohort.Routes{{From: 1, Earlier: []talos.Version{}, Text: "a"}, {From: 1, Earlier: []talos.Version{3, 5}, Text: "b"}, {From: 3, Earlier: []talos.Version{3, 5}, Text: "a"}, {From: 9, Earlier: []talos.Version{}, Text: "b"}}
 	if err != nil || !reflect.DeepEqual(s.Routes, want) {
 		t.Errorf("%v, %v", s.Routes, err)
 	}
