@@ -71,9 +71,7 @@ func joined(all []Range) (short []Range) {
 // was put there by who asked for it after it was armed the last time, not counting a time after which it converted
 // nothing, since another host took over first.
 func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use) (at time.Time, who, why string) {
-	active := slices.IndexFunc(events, func(e installer.GuestEvent) bool {
-		return e.Guest == u.Guest && e.Digest == u.Digest && e.From == u.From && (e.State == installer.GuestActive || e.State == installer.GuestBack)
-	})
+	active := lastActive(events, u)
 	if active < 0 { // the host was killed before it wrote that
 		active = notActive(events, u)
 	}
@@ -108,6 +106,22 @@ func begun(history cohort.History, events []installer.GuestEvent, u *cohort.Use)
 		}
 	}
 	return at, who, why
+}
+
+// lastActive returns the event by which a use's module began to convert from its version on; below 0 for none. Of several the
+// last that was armed for itself: others took its place before it converted anything, and a host that begins anew says it again.
+func lastActive(events []installer.GuestEvent, u *cohort.Use) int {
+	active, armed := -1, false
+	for i, e := range events {
+		switch {
+		case e.Guest != u.Guest || e.Digest != u.Digest:
+		case e.State == installer.GuestArmed:
+			armed = true
+		case e.From == u.From && (e.State == installer.GuestBack || e.State == installer.GuestActive && (armed || active < 0)):
+			active, armed = i, false
+		}
+	}
+	return active
 }
 
 // notActive returns the last event that armed a use's module of which none says that it converted since; below 0 for none.

@@ -29,6 +29,7 @@ func TestWhoWantedARange(t *testing.T) {
 	add(installer.GuestEvent{Guest: "other", Digest: "d", State: installer.GuestAsked, Who: "zoe"})
 	swap("d", 30)
 	add(event("a", installer.GuestBack, 44, installer.WhoIchor, "d did worse"), event("a", installer.GuestActive, 42, installer.WhoIchor, "the host begins with it"))
+	add(event("e", installer.GuestArmed, 0, "op", "undone"), event("e", installer.GuestActive, 60, installer.WhoIchor, "")) // and "a" came back before it converted anything
 	add(event("e", installer.GuestAsked, 0, "ann", "once more"))
 	swap("e", 50) // and another host took over before it converted anything
 	swap("e", 60)
