@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -114,8 +115,19 @@ func (c *guestPullCommand) Run(ctx context.Context) error {
 		if from.Tag != "" {
 			fmt.Printf("tag %s may name another module tomorrow; this one is\n%s\n", from.Tag, is.Reference)
 		}
-		fmt.Printf("a host takes no other with\nguests:\n  pins: {%s: %q}\n", nameOf(c.Name, c.Out), is.Digest)
+		fmt.Printf("a host takes no other with\nguests:\n  pins: {%s: %q}\n", nameOf(cmp.Or(c.Name, signedAs(pulled.Module)), c.Out), is.Digest)
 	})
+}
+
+// signedAs returns the one guest for which a module is signed, empty where that is not one.
+func signedAs(module trust.Module) (name string) {
+	for i, s := range module.Signatures {
+		if i > 0 && s.Name != name {
+			return ""
+		}
+		name = s.Name
+	}
+	return name
 }
 
 // place writes a module where a host may look for it, and its signatures BEFORE it. Signatures of the module

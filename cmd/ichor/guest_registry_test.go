@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -40,10 +42,20 @@ func TestModuleIsPushedAndPulled(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.says(exitOK, "{", "guest", "pull", layout+":v1", "-o", got, "--json")), &said); err != nil || said.Digest != "sha256:"+digest {
 		t.Errorf("%+v, %v", said, err)
 	}
-	if out := a.says(exitOK, `pins: {got: "sha256:`+digest+`"}`, "guest", "pull", said.Reference, "-o", got); strings.Contains(out, "tomorrow") {
+	if out := a.says(exitOK, `pins: {banking: "sha256:`+digest+`"}`, "guest", "pull", said.Reference, "-o", got); strings.Contains(out, "tomorrow") {
 		t.Errorf("of a digest it says %s", out)
 	}
 	a.says(exitRuntime, "the manifest's digest, as ichor guest push prints it, not the module's", "guest", "pull", layout+"@"+said.Digest, "-o", got)
+	blob := filepath.Join(a.path("layout"), "blobs", "sha256", digest)
+	if err := errors.Join(os.Chmod(blob, 0o644), os.WriteFile(blob, []byte("a module that nobody broke"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	a.says(exitRuntime, "is there, and cannot be read: delete it there", "guest", "push", module, layout+":v2", "-k", key+".pub")
+	if err := os.Remove(blob); err != nil {
+		t.Fatal(err)
+	}
+	a.says(exitOK, "with its signatures", "guest", "push", module, layout+":v2", "-k", key+".pub")
+	a.says(exitEnvironment, "the directory "+a.path("none")+" is not there", "guest", "pull", layout+":v2", "-o", a.path("none/got.wasm"))
 	// A signature of what was there before does not stay.
 	a.says(exitOK, "without a signature", "guest", "pull", layout+":unsigned", "-o", got)
 	if is, err := os.ReadFile(got); err != nil || string(is) != string(text) || exists(got+".sig") {

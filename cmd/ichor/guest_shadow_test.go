@@ -14,7 +14,7 @@ import (
 // TestStatusShowsWhatIsInShadow: as long as it is compared, and what converts or was refused no longer.
 func TestStatusShowsWhatIsInShadow(t *testing.T) {
 	converts, compared := strings.Repeat("a", 64), strings.Repeat("b", 64)
-	shown := &status.Shadow{Digest: compared, Beside: converts, Of: 20, Compared: 7, Same: 4, Differ: 2, NewRejects: 1}
+	shown := &status.Shadow{Digest: compared, Beside: converts, Of: 20, Compared: 7, Same: 3, Differ: 2, NewRejects: 1, OldRejected: 1}
 	for _, c := range []struct {
 		digest  string
 		refused *status.Refusal

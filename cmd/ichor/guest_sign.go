@@ -126,6 +126,9 @@ func (c *guestSignCommand) Run() error {
 // replace writes a file beside its place and renames it into it, so that nobody reads half of it.
 func replace(path string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the directory %s is not there: %w", filepath.Dir(path), err)
+	}
 	if err != nil {
 		return err
 	}

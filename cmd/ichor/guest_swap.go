@@ -69,7 +69,7 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		"the host does not answer any more: swap again when one runs"); err != nil {
 		var no *notTaken
 		if errors.As(err, &no) { // as a host that refuses a file writes it down; what came between is no refusal
-			err = errors.Join(err, in.AddGuestEvents(ctx, installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: operator(), Reason: no.why}))
+			err = errors.Join(err, in.AddGuestEvents(ctx, installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: operator(), Reason: strings.TrimPrefix(c.Reason+": "+no.why, ": ")}))
 		}
 		return fmt.Errorf("nothing was changed: %w", err)
 	}

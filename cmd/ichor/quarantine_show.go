@@ -87,6 +87,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVers
 		return nil, err
 	}
 	record.Safepoint = s.Safepoint
+	fmt.Fprintf(os.Stderr, "module %.12s is loaded, to see what it makes of the statemap; --no-sql does without\n", s.Digest)
 	m := &module{
 		name: stored.Guest, bytes: stored.Bytes, options: set.Guests.limits(), metrics: guest.NewMetrics(prometheus.NewRegistry()),
 		log: slog.New(slog.DiscardHandler),

@@ -153,7 +153,7 @@ func inShadow(g *status.Guest) string {
 	if s == nil || s.Digest == g.Digest || g.Refused != nil && g.Refused.Digest == s.Digest {
 		return ""
 	}
-	return fmt.Sprintf("%.12s in shadow: %d of %d compared, %d not the same", s.Digest, s.Compared, s.Of, s.Compared-s.Same)
+	return fmt.Sprintf("%.12s in shadow: %d of %d compared, %d not the same", s.Digest, s.Compared, s.Of, s.Differ+s.NewRejects)
 }
 
 // installs reports whether a host has stations and figures of its own: one that stands by has not, nor one that has

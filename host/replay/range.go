@@ -10,7 +10,7 @@ const Newest = 10_000
 
 // Range are positions of the log, both inclusive: the committed versions among them are meant. A From of 0
 // is the Newest-th committed version up to To, and not before the first that the history names a module of
-// the guest for; a To of 0 is the snapshot.
+// the guest for; a To of 0 is the snapshot, or where the log ends before it.
 type Range struct {
 	From talos.Version `json:"from"`
 	To   talos.Version `json:"to"`
@@ -20,7 +20,7 @@ type Range struct {
 func (r *replay) choose() error {
 	span := r.Options.Range
 	if span.To == 0 {
-		span.To = r.evidence.Snapshot
+		span.To = min(r.evidence.Snapshot, talos.Version(max(r.log.End, 1)-1))
 	}
 	first, named := r.firstOfHistory()
 	switch {

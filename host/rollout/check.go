@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/status"
 )
@@ -32,7 +33,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		return f
 	}
 	if err != nil {
-		f.Err = g.goesOn(ctx, name, err)
+		f.Err = g.goesOn(ctx, name, module, err)
 		return f
 	}
 	limits := g.opts.Limits
@@ -45,7 +46,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		generation, err = guest.Load(ctx, name, module.Bytes, limits, g.log, g.metrics)
 	}
 	if err != nil {
-		f.Err = g.goesOn(ctx, name, err)
+		f.Err = g.goesOn(ctx, name, module, err)
 		return f
 	}
 	defer g.free(generation)
@@ -84,16 +85,35 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	})
 }
 
-// goesOn adds to what is wrong with a guest's file by what a host goes on, where it does not need the file.
-func (g *Guests) goesOn(ctx context.Context, name string, err error) error {
+// goesOn adds to what is wrong with a guest's file whether a host goes on without it, and by what: see choose.
+func (g *Guests) goesOn(ctx context.Context, name string, module trust.Module, err error) error {
 	if g.store == nil || !IsRefused(err) {
 		return err
 	}
-	history, unread := g.store.History(ctx)
-	if before := newestOf(history, name); unread == nil && before != "" {
-		return fmt.Errorf("%w; a host starts all the same and goes on with %.12s, if the database has it still", err, before)
+	digest := ""
+	if module.Bytes != nil {
+		digest = module.Digest.String()
 	}
-	return err
+	history, unread := g.store.History(ctx)
+	var w wanted
+	if unread == nil {
+		w, unread = wantedBeside(ctx, g.store, name, digest, history)
+	}
+	before := w.Digest
+	if before == digest {
+		before = newestOf(history, name)
+	}
+	if unread != nil || before == "" { // the database's own finding says so; or there is none
+		return err
+	}
+	kept, lost := g.stored(ctx, name, before)
+	if lost == nil {
+		_, lost = g.opts.Trust.Check(name, kept)
+	}
+	if lost != nil {
+		return fmt.Errorf("%w; and the module %.12s before it cannot go on: %w", err, before, lost)
+	}
+	return fmt.Errorf("%w; a host starts all the same and goes on with %.12s", err, before)
 }
 
 // lookUp asks what passed and keeps nothing.

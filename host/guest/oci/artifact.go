@@ -72,8 +72,13 @@ func Push(ctx context.Context, to Reference, title string, module trust.Module, 
 		bytes      []byte
 	}{{layer, module.Bytes}, {manifest.Config, said}} {
 		there, err := target.Exists(ctx, blob.descriptor)
-		if err == nil && !there {
+		switch {
+		case err == nil && !there:
 			_, err = oras.PushBytes(ctx, target, blob.descriptor.MediaType, blob.bytes)
+		case err == nil: // whether it is whole
+			if _, err = content.FetchAll(ctx, target, blob.descriptor); err != nil {
+				err = fmt.Errorf("%s is there, and cannot be read: delete it there: %w", blob.descriptor.Digest, err)
+			}
 		}
 		if err != nil {
 			return "", fmt.Errorf("push to %s: %w", to, err)
