@@ -14,6 +14,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -92,7 +93,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVers
 		name: stored.Guest, bytes: stored.Bytes, options: set.Guests.limits(), metrics: guest.NewMetrics(prometheus.NewRegistry()),
 		log: slog.New(slog.DiscardHandler),
 	}
-	m.options.Passes = passed{}
+	m.options.Passes = rollout.LookUp{Installer: in} // a host took it, which takes seconds
 	_ = equip(&m.options) // without a directory each look takes longer, and that is all
 	g, err := m.load(ctx)
 	if err != nil {

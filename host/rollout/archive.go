@@ -44,7 +44,7 @@ type pastRoutes struct {
 
 // NewArchive returns an archive of which nothing is loaded yet. The caller must Close it.
 func NewArchive(opts Options, store *installer.Installer, past Past, module func(context.Context, string) (installer.Module, error), log *slog.Logger) (*Archive, error) {
-	opts.Limits.Passes = lookUp{store}
+	opts.Limits.Passes = LookUp{store}
 	a := &Archive{
 		opts: opts, history: past.History, module: module, metrics: guest.NoMetrics(), log: log,
 		loaded: map[string]*Loaded{}, templates: templates{},

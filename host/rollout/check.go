@@ -38,7 +38,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 	}
 	limits := g.opts.Limits
 	if g.store != nil {
-		limits.Passes = lookUp{g.store}
+		limits.Passes = LookUp{g.store}
 	}
 	signature, err := g.opts.Trust.Check(name, module)
 	var generation *guest.Generation
@@ -116,8 +116,8 @@ func (g *Guests) goesOn(ctx context.Context, name string, module trust.Module, e
 	return fmt.Errorf("%w; a host starts all the same and goes on with %.12s", err, before)
 }
 
-// lookUp asks what passed and keeps nothing.
-type lookUp struct{ *installer.Installer }
+// LookUp asks a database which checks of modules passed, for who only reads: it keeps nothing.
+type LookUp struct{ *installer.Installer }
 
 // KeepPassed implements guest.Passes.
-func (lookUp) KeepPassed(context.Context, string, string, string) error { return nil }
+func (LookUp) KeepPassed(context.Context, string, string, string) error { return nil }
