@@ -15,8 +15,9 @@ import (
 
 type guestRollbackCommand struct {
 	asking
-	Name string `arg:"" help:"The guest's name in the routes."`
-	To   string `help:"The SHA-256 of a module that the database has, or its beginning, see ichor guest history; else the newest before that was not taken back or rolled back." placeholder:"DIGEST"`
+	Name   string `arg:"" help:"The guest's name in the routes."`
+	To     string `help:"The SHA-256 of a module that the database has, or its beginning, see ichor guest history; else the last one that converted before, and was not taken back, rolled back or gone back over." placeholder:"DIGEST"`
+	DryRun bool   `help:"Say to which module it would go, and change nothing."`
 }
 
 // Run implements the verb.
@@ -37,6 +38,9 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 		if digest, err = in.ModuleLike(ctx, c.Name, digest); err != nil {
 			return refusedOr(err)
 		}
+	}
+	if c.DryRun {
+		return c.foresee(ctx, in, digest)
 	}
 	events, err := in.GuestEvents(ctx, c.Name, 1)
 	if err != nil {
@@ -65,6 +69,24 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return mending.report(ctx)
+}
+
+// foresee prints to which module the guest would go.
+func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Installer, to string) error {
+	now, _, err := in.Wanted(ctx, c.Name)
+	if err == nil && to == "" {
+		to, err = in.GoesBackTo(ctx, c.Name, now.Digest)
+	}
+	switch {
+	case err != nil:
+		return &failure{exitEnvironment, err}
+	case to == "":
+		return fmt.Errorf("guest %s has no module before %.12s to go back to: name one with --to, see ichor guest history", c.Name, now.Digest)
+	case to == now.Digest:
+		return fmt.Errorf("guest %s converts by %.12s already", c.Name, to)
+	}
+	fmt.Printf("guest %s would go from %.12s to %s\n", c.Name, now.Digest, to)
+	return nil
 }
 
 // wentBack prints which module the host went back to, and from which version on: it has said so since the event of a

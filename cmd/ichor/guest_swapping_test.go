@@ -225,10 +225,12 @@ func TestARollbackSaysWhereItWent(t *testing.T) {
 	}
 	d.sees(p, "(f)", "select exists (select from ichor.guest_module where digest = $1)", digests[0])
 	rollback := []string{"guest", "rollback", "banking", "--reason", "it is wrong"}
+	d.tells(exitOK, append(rollback, "--dry-run"), fmt.Sprintf("guest banking would go from %.12s to %s\n", digests[3], digests[2]))
 	d.tells(exitOK, rollback, "guest banking to the module before: done\n", fmt.Sprintf("banking %.12s converts from version %d on\n", digests[2], last+1))
 	last = d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002"))
 	d.until(last, p)
 	d.tells(exitOK, append(rollback, "--to", digests[3][:10]), "to "+digests[3]+": done\n", fmt.Sprintf("banking %.12s converts from version %d on\n", digests[3], last+1))
+	d.tells(exitRuntime, append(rollback, "--dry-run", "--to", digests[3]), "converts by "+digests[3][:12]+" already")
 	d.tells(exitRuntime, append(rollback, "--to", digests[0][:10]), fmt.Sprintf("nothing was changed: the module %.12s of guest banking converted versions once, and the database has it no more", digests[0]), "SHA-256 is "+digests[0])
 	d.tells(exitRuntime, append(rollback, "--to", "zz"), `no module of guest banking whose digest begins with "zz"`)
 	out := d.tells(exitOK, append(rollback, "--to", digests[2], "--json"), `"outcome":"done"`)
