@@ -166,7 +166,7 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	b.eventually(`("rollback guest nobody: refused: no route names a guest ""nobody""") ("rollback guest banking: done") ("rollback: refused: the request names no guest: ichor guest rollback NAME writes one that does")`,
 		"select deed from ichor.audit order by reason")
 	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'once more')")
-	b.eventually("(t)", "select outcome like 'refused: the history has no module of guest banking before % that was not taken back or rolled back%' from ichor.request order by id desc limit 1")
+	b.eventually("(t)", "select outcome like 'refused: guest banking has no module before % to go back to, that is kept and was not taken back, rolled back or gone back over%' from ichor.request order by id desc limit 1")
 	b.eventually("(1)", "select count(*) from ichor.guest_event where state = 'refused'") // of what is none of its guests it has nothing to say
 	b.reaches(b.pay(5, "0001", "0002"))
 	newest := "select digest from ichor.guest_history order by from_version desc limit 1"

@@ -20,6 +20,8 @@ type Batch struct {
 	// Start, HighWatermark and StableEnd are the log's as of this answer. A StableEnd that
 	// stays below HighWatermark is somebody's open transaction: nothing above it is readable.
 	Start, HighWatermark, StableEnd talos.Position
+	// Asked is when the fetch was sent.
+	Asked time.Time
 	// Passed over: records of aborted transactions, transaction markers, and positions
 	// where the log has nothing (compaction).
 	Aborted, Markers, Gaps int
@@ -71,6 +73,7 @@ func (l *Log) exchange(ctx context.Context, t *kafkago.Transport, from, below ta
 	// An exchange given up by the context may still write to its buffer, so the buffer
 	// comes back to scratch only with an answer.
 	e.buffer, s.frame = s.frame, nil
+	asked := time.Now()
 	got, err := t.RoundTrip(ctx, l.address(), e)
 	if err != nil {
 		return Batch{}, err
@@ -93,7 +96,7 @@ func (l *Log) exchange(ctx context.Context, t *kafkago.Transport, from, below ta
 		return Batch{}, kafkago.Error(p.code)
 	}
 	b, err := assemble(p, from, below, s.decoder, inflation*l.opts.MaxBytes)
-	b.bytes = len(frame)
+	b.bytes, b.Asked = len(frame), asked
 	return b, err
 }
 

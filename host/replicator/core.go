@@ -107,6 +107,7 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 		for i := range c.lanes.all {
 			c.lanes.all[i].downAt = c.now
 		}
+		c.operator.begin()
 	}
 	if c.reading.onRecord(ev) {
 		return c.out
@@ -114,8 +115,8 @@ func (c *Core) Step(now int64, ev Event) (actions []Action) {
 	switch ev := ev.(type) {
 	case *BatchRead:
 		c.reading.onBatchRead(ev)
-		if !c.reading.seeking && c.reading.next >= c.reading.end {
-			c.operator.abandon()
+		if !c.reading.seeking && c.reading.next >= c.reading.end && !ev.Hidden {
+			c.operator.abandon(ev.Asked)
 		}
 	case *SeekDone:
 		c.reading.seeking = false

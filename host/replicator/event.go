@@ -46,7 +46,9 @@ type Hole struct {
 type BatchRead struct {
 	Next   talos.Position
 	Anchor talos.Anchor   // the newest record below Next, or NoAnchor when none was read yet
-	End    talos.Position // where the readable log ends now
+	End    talos.Position // where the readable log ended when the log answered
+	Asked  int64          // when the log was asked, ns: End is not older
+	Hidden bool           // behind End an open transaction hides more
 }
 
 // SeekDone says that the records which follow are read from the position that Seek asked for.

@@ -18,7 +18,7 @@ type operator struct {
 	ledger  map[talos.Version]bool // forwarding's
 
 	seen     map[int64]bool          // requests that were taken up
-	abandons []Request               // that are looked into when the log is read to its end
+	abandons []abandoning            // that are looked into when the log is read to its end
 	deciding map[int64]talos.Version // abandons that are being made durable
 	answers  []Answer                // that are to be written
 	pause    Request                 // that is in force; one without an ID is none
@@ -40,7 +40,7 @@ func (o *operator) onAsked(requests []Request) {
 		case Retry:
 			o.retry(r)
 		case Abandon:
-			o.abandons = append(o.abandons, *r)
+			o.abandons = append(o.abandons, abandoning{*r, o.now})
 			o.answer(r, ReplyTaken, "")
 		case Pause:
 			o.pauseBy(r)
@@ -180,42 +180,60 @@ func (o *operator) refuseHandovers(requests []Request) {
 	}
 }
 
-// abandon looks into the abandons that were asked for. It is called when the log was read to its end, so
-// that a decision which is there already binds.
-func (o *operator) abandon() {
-	asked := o.abandons
-	o.abandons = nil
-	for i := range asked {
-		o.consider(&asked[i])
+// abandoning is a request to abandon a version, and the instant, in ns, at which the core was told; 0 is before its first.
+type abandoning struct {
+	Request
+	since int64
+}
+
+// begin is told the instant of the first step: what stood before was asked for by then, and not later.
+func (o *operator) begin() {
+	for i := range o.abandons {
+		o.abandons[i].since = o.now
 	}
 }
 
-func (o *operator) consider(r *Request) {
+// abandon looks into the abandons that the core was told of before an instant, at which the log was asked. It is called when
+// the log was read to the end that it had when it answered, and nothing hides more, so that a decision which was there already
+// binds. An answer may be old: it waited while reading was paused, or was read by this host before it took the cohort over.
+func (o *operator) abandon(asked int64) {
+	all := o.abandons
+	o.abandons = nil
+	for i := range all {
+		if all[i].since > asked {
+			o.abandons = append(o.abandons, all[i])
+			continue
+		}
+		o.consider(&all[i])
+	}
+}
+
+func (o *operator) consider(r *abandoning) {
 	v := r.Version
 	s, t := o.reading.undecided(v), o.poison.troubles[v]
 	switch x := o.reading.decisionOf(v); {
 	case o.ledger[v]:
-		o.refuse(r, "it is installed, ahead of the snapshot")
+		o.refuse(&r.Request, "it is installed, ahead of the snapshot")
 	case t != nil && t.recorded:
-		o.refuse(r, "it was decided, and is held: skip it")
+		o.refuse(&r.Request, "it was decided, and is held: skip it")
 	case s != nil && o.reading.abandoned[v]:
-		o.refuse(r, "it is being abandoned")
+		o.refuse(&r.Request, "it is being abandoned")
 	case s != nil:
 		o.reading.abandoned[v] = true
 		o.deciding[r.ID] = v
-		o.answer(r, ReplyDone, "")
+		o.answer(&r.Request, ReplyDone, "")
 	case x.decidedAt == AtOperator:
-		o.refuse(r, "it was abandoned before")
+		o.refuse(&r.Request, "it was abandoned before")
 	case x.outcome != talos.Undecided:
-		o.refuse(r, "it is decided: %s, by the decision at position %d", x.outcome, x.decidedAt)
+		o.refuse(&r.Request, "it is decided: %s, by the decision at position %d", x.outcome, x.decidedAt)
 	case v <= o.queue.Snapshot():
-		o.refuse(r, "it is settled: the snapshot is %d", o.queue.Snapshot())
+		o.refuse(&r.Request, "it is settled: the snapshot is %d", o.queue.Snapshot())
 	case o.reading.skipFrom != 0 && talos.Position(v) >= o.reading.skipFrom:
 		o.abandons = append(o.abandons, *r) // it is read again when there is room for it
 	case talos.Position(v) >= o.reading.next:
-		o.refuse(r, "the log ends before it, at position %d", o.reading.next)
+		o.refuse(&r.Request, "the log can be read up to position %d, and it lies behind that", o.reading.next)
 	default:
-		o.refuse(r, "at this position stands no candidate that the certifier accepts")
+		o.refuse(&r.Request, "at this position stands no candidate that the certifier accepts")
 	}
 }
 

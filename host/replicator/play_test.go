@@ -328,13 +328,17 @@ func (p *player) decision(named map[string]string, words []string) {
 	p.step(ev)
 }
 
-func (p *player) read(named map[string]string, _ []string) {
+func (p *player) read(named map[string]string, words []string) {
 	next := p.pos + 1
 	if n, ok := named["next"]; ok {
 		next = talos.Position(p.num(n))
 	}
 	p.pos = next - 1
-	p.step(&BatchRead{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next})
+	asked := p.now
+	if age, ok := named["age"]; ok {
+		asked -= p.duration(age)
+	}
+	p.step(&BatchRead{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next, Asked: asked, Hidden: slices.Contains(words, "hidden")})
 }
 
 // seekDone says that the reader stands at the position that it was sent to.

@@ -309,7 +309,7 @@ func (w *world) fetch() {
 		}
 		w.read++
 	}
-	w.step(&BatchRead{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}, End: w.read})
+	w.step(&BatchRead{Next: w.read, Anchor: talos.Anchor{Position: w.read - 1}, End: w.read, Asked: w.now})
 }
 
 func (w *world) answer(a Action) {

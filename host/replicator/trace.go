@@ -79,6 +79,14 @@ func (t *Trace) Step(now int64, ev Event, actions []Action) string {
 	return b.String()
 }
 
+// ageText writes how old an answer of the log is.
+func (t *Trace) ageText(asked int64) string {
+	if asked >= t.now {
+		return ""
+	}
+	return " age=" + durationText(t.now-asked)
+}
+
 // eventText writes an event as a command.
 func (t *Trace) eventText(ev Event, actions []Action) string {
 	switch ev := ev.(type) {
@@ -91,7 +99,11 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 	case *Hole:
 		return fmt.Sprintf("hole %d %d", ev.From, ev.To)
 	case *BatchRead:
-		return fmt.Sprintf("read next=%d", ev.Next)
+		s := fmt.Sprintf("read next=%d", ev.Next) + t.ageText(ev.Asked)
+		if ev.Hidden {
+			s += " hidden"
+		}
+		return s
 	case *SeekDone:
 		return "seek-done"
 	case *Refetched:

@@ -8,6 +8,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/replicator"
 	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/spans"
+	"github.com/ichor-replicator/ichor/host/status"
 	"github.com/ichor-replicator/ichor/host/suffix"
 	"github.com/ichor-replicator/ichor/host/talos"
 	"github.com/ichor-replicator/ichor/host/telemetry"
@@ -63,7 +64,7 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 			events, holes = d.holes(events, holes, next)
 		}
 		d.metrics.Read(first, next, written, next >= b.HighWatermark)
-		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, End: b.StableEnd})); err != nil {
+		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, End: b.StableEnd, Asked: status.At(b.Asked), Hidden: b.StableEnd < b.HighWatermark})); err != nil {
 			return err
 		}
 		if len(records) == 0 {

@@ -168,6 +168,10 @@ func (h *host) begin(s *server, state stateRow) {
 	h.core = replicator.New(opts, start)
 	h.answers, h.tasks, h.refetching, h.retired = nil, nil, nil, nil
 	h.reader = reader{host: h, from: start.Resume, last: talos.NoAnchor}
+	if w := h.world; !w.exploring && w.hostDice.chance(500) {
+		h.reader.held = w.hostDice.between(1, 5)
+		w.met("read while it stood by")
+	}
 	h.lanes = make([]*lane, opts.Lanes)
 	for i := range h.lanes {
 		h.lanes[i] = &lane{host: h, number: i}

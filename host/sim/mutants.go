@@ -141,6 +141,8 @@ var Mutants = []Mutant{
 		"			ls.queue.Limit(e, 1)\n		case ev.Culprit == 0:", "		case ev.Culprit == 0:"},
 
 	// Operators.
+	{"abandoned by an old answer of the log", "a version that is decided is given up", "host/replicator/operator.go",
+		"if all[i].since > asked {", "if false {"},
 	{"abandoned before it is durable", "what conflicts with a candidate goes on, and after a start it is waited for", "host/replicator/operator.go",
 		"		o.deciding[r.ID] = v\n", "		o.reading.decide(s, abandonment(o.now))\n"},
 	{"end of a skip forgotten", "a skip never ends, and is done again after a start", filePoison,

@@ -6,8 +6,8 @@ import (
 )
 
 // Operators ask by rows of ichor.request, which stand until a host ends them. They skip only what never takes
-// effect and abandon only what is never decided, so that what a serial replay leaves is the same; and
-// retry, pause and resume as they like.
+// effect and abandon what is never decided, so that what a serial replay leaves is the same, and what is decided
+// already, which must be refused; and retry, pause and resume as they like.
 
 // requestRow is a row of ichor.request.
 type requestRow struct {
@@ -78,7 +78,9 @@ func (w *world) operate() {
 		w.met("asked of a copy")
 	}
 	held := w.heldFor(w.primary(), d.below(2) == 0)
-	switch d.below(5) {
+	switch d.below(6) {
+	case 5:
+		w.abandonTooLate()
 	case 0:
 		w.ask(replicator.Pause, 0)
 	case 1, 2:
@@ -89,6 +91,17 @@ func (w *world) operate() {
 			w.ask(of(d, replicator.Retry, w.ending(v)), v)
 		}
 	}
+}
+
+// abandonTooLate asks to abandon one of the versions that were decided last.
+func (w *world) abandonTooLate() {
+	const newest = 5 // records of the log
+	i := w.shown - 1 - w.faultDice.below(newest)
+	if i < 0 || w.log.records[i].decision == nil {
+		return
+	}
+	w.ask(replicator.Abandon, w.log.records[i].decision.Version)
+	w.met("asked to abandon what is decided")
 }
 
 // heldFor returns the versions that are held for ever and those that are never decided; all that are held

@@ -14,6 +14,7 @@ type reader struct {
 	batches [][]replicator.Event
 	paused  bool
 	asks    int64 // when it asks a log that has not grown again, ns
+	held    int   // batches that were read before the host took over, each when the log ended with it
 }
 
 // batchesMost is how many may be read ahead: one in the channel, and one that waits for room.
@@ -48,7 +49,12 @@ func (r *reader) read() {
 		i++
 	}
 	r.asks = w.now + askEvery
-	r.batches = append(r.batches, append(batch, &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end}))
+	read := &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end, Asked: w.now}
+	if r.held > 0 {
+		r.held--
+		read.End, read.Asked = r.from, 0
+	}
+	r.batches = append(r.batches, append(batch, read))
 }
 
 // decode makes events of a record.
