@@ -131,7 +131,7 @@ func TestARollbackGoesBackToNothingThatIsAskedForAndNotTaken(t *testing.T) {
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.asksFor(r, next)
 	b.eventually("(2)", eventsOf, again, "shadow")
-	rollback("refused: %no module of guest banking before%")
+	rollback("refused: guest banking has no module before%")
 	b.reaches(b.pay(30, "0001", "0002"))
 	b.converts(again)
 }

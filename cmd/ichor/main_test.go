@@ -358,7 +358,7 @@ func TestTheVerbs(t *testing.T) {
 		t.Errorf("after the swap there are %s", d.files())
 	}
 	expect(exitOK, "guest banking to the module before: done", "guest", "rollback", "banking", "--reason", "it was a trial", "-c", d.settings)
-	expect(exitRuntime, "the history has no module of guest banking before", "guest", "rollback", "banking", "--reason", "again", "-c", d.settings)
+	expect(exitRuntime, "guest banking has no module before", "guest", "rollback", "banking", "--reason", "again", "-c", d.settings)
 	expect(exitRuntime, `no module of guest banking whose digest begins with "zz"`, "guest", "rollback", "banking", "--to", "sha256:ZZ", "--reason", "again", "-c", d.settings)
 	expect(exitSettings, `names a guest "nobody"`, "guest", "rollback", "nobody", "--reason", "again", "-c", d.settings)
 	expect(exitRuntime, `no module of guest "banking" is compared`, "guest", "shadow", "banking", "-c", d.settings)
