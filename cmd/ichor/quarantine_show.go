@@ -94,7 +94,7 @@ func (c *quarantineShowCommand) convertBy(ctx context.Context, s *admin.HeldVers
 		log: slog.New(slog.DiscardHandler),
 	}
 	m.options.Passes = rollout.LookUp{Installer: in} // a host took it, which takes seconds
-	_ = equip(&m.options) // without a directory each look takes longer, and that is all
+	_ = equip(&m.options)                            // without a directory each look takes longer, and that is all
 	g, err := m.load(ctx)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/oci"
 	"github.com/ichor-replicator/ichor/host/installer"
 )
 
@@ -98,6 +101,17 @@ func (s *settings) print() error {
 	}
 	if strings.Contains(shown.Trace.Endpoint, "@") { // a name and a password, which are refused
 		shown.Trace.Endpoint = "(not shown)"
+	}
+	shown.Source.Brokers, shown.Guests.Pull = slices.Clone(shown.Source.Brokers), maps.Clone(shown.Guests.Pull)
+	for i, broker := range shown.Source.Brokers { // as here
+		if strings.Contains(broker, "@") {
+			shown.Source.Brokers[i] = "(not shown)"
+		}
+	}
+	for name, from := range shown.Guests.Pull {
+		if _, err := oci.ParseReference(from); err != nil {
+			shown.Guests.Pull[name] = "(not shown)"
+		}
 	}
 	text, err := yaml.Dump(shown)
 	if err != nil {

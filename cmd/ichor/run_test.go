@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +52,41 @@ func TestBothFormatsOfTheLogSayTheSame(t *testing.T) {
 	}
 	if len(line) > 0 || strings.Contains(lines.String()+text.String(), "DE02") {
 		t.Errorf("the lines have more: %v\n%s%s", line, &lines, &text)
+	}
+}
+
+// TestPasswordsInURLsAreNotPrinted has users write a password where none belongs: it is refused, and not repeated.
+func TestPasswordsInURLsAreNotPrinted(t *testing.T) {
+	d := deploy(t, 1)
+	const name = "u:S3CRETPW@127.0.0.1:1"
+	text, err := os.ReadFile(d.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := func(file, old, now string) string {
+		path := filepath.Join(t.TempDir(), file)
+		if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, now, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	pull := wrong("pull.yaml", "guests:\n", "guests:\n  pull: {banking: \"oci://"+name+"/x@sha256:"+strings.Repeat("0", 64)+"\"}\n")
+	brokers := wrong("brokers.yaml", "source: {brokers: [", "source: {brokers: [\""+name+"\", ")
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"a registry's credentials are Docker's", []string{"check", "-c", pull}},
+		{"one has a user before an @", []string{"check", "-c", brokers}},
+		{"(not shown)", []string{"run", "--print-config", "-c", brokers}},
+		{"a registry's credentials are Docker's", []string{"run", "-c", pull}},
+		{"(not shown)", []string{"run", "--print-config", "-c", pull}},
+		{"a registry's credentials are Docker's", []string{"guest", "pull", "oci://" + name + "/x:v1", "-o", filepath.Join(t.TempDir(), "x.wasm")}},
+		{"--address names a user", []string{"status", "--address", "http://" + name}},
+	} {
+		code, out := d.ichor(c.args...)
+		if code != exitSettings || !strings.Contains(out, c.want) || strings.Contains(out, "S3CRETPW") {
+			t.Errorf("ichor %s ends with %d and says\n%s", strings.Join(c.args, " "), code, out)
+		}
 	}
 }

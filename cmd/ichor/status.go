@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -76,6 +77,9 @@ func askWithin(ctx context.Context, timeout time.Duration, address, file, path s
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/") // it is copied from where it is a link
+	if strings.Contains(address, "@") {
+		return nil, &failure{exitSettings, errors.New("--address names a user, and maybe a password: write HOST:PORT alone; a token comes from the environment, " + tokenVariable)}
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
 		return nil, &failure{exitSettings, err}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -106,7 +107,9 @@ func (o Options) Validate() error {
 	refuse(len(o.Brokers) == 0, "source.brokers is empty: name at least one broker as host:port")
 	for _, b := range o.Brokers {
 		_, _, err := net.SplitHostPort(b)
-		refuse(err != nil, "source.brokers: %q is not host:port", b)
+		user := strings.Contains(b, "@") // which may have a password with it: it is not shown
+		refuse(user, "source.brokers: one has a user before an @: write host:port alone, and the user into source.sasl")
+		refuse(err != nil && !user, "source.brokers: %q is not host:port", b)
 	}
 	refuse(o.Topic == "", "source.topic is empty: name the certification topic")
 	refuse(o.MaxBytes < 0, "source.max_bytes: %d is negative", o.MaxBytes)

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -31,6 +32,9 @@ func ParseReference(text string) (r Reference, err error) {
 		if rest, r.layout = strings.CutPrefix(text, layoutScheme); !r.layout {
 			return r, fmt.Errorf("%q is no reference: write oci://registry/name:tag, oci://registry/name@sha256:…, or oci-layout://directory:tag", text)
 		}
+	}
+	if name, _, _ := strings.Cut(rest, "/"); remote && strings.Contains(name, "@") {
+		return Reference{}, errors.New("a reference names a user, and maybe a password: leave them out, a registry's credentials are Docker's, as docker login keeps them")
 	}
 	place, by, pinned := strings.Cut(rest, "@")
 	if pinned {
