@@ -172,8 +172,8 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 func (p *probation) worse(t *trial) string {
 	most := &p.opts.Probation
 	allowed := most.Rejects
-	if t.bar.settled > 0 {
-		allowed += (t.bar.rejects*most.Versions + t.bar.settled - 1) / t.bar.settled
+	if t.bar.settled > 0 { // of as many as it has settled itself: else a bad record before would let it fail at everything
+		allowed += (t.bar.rejects*min(t.recent.settled, most.Versions) + t.bar.settled - 1) / t.bar.settled
 	}
 	if t.recent.rejects > allowed {
 		why := fmt.Sprintf("%d of its first %d versions could not be installed, and at most %d might not (guests.probation.rejects is %d)", t.recent.rejects, t.recent.versions, allowed, most.Rejects)
