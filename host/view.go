@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,7 +43,7 @@ var errNotRunning = errors.New("the host does not run yet, or no more: see /read
 // Status implements admin.Host.
 func (v *view) Status() status.Status {
 	verdict, condition := v.health.Readiness()
-	verdict.Degraded = v.guests.Degraded()
+	verdict.Degraded = v.degraded(&condition)
 	s := status.Of(condition, verdict, v.topic)
 	s.Version, s.BytesMost = v.version, v.memory
 	s.Guests = append([]status.Guest{}, v.guests.Status()...) // none is none, and not null
@@ -51,9 +52,19 @@ func (v *view) Status() status.Status {
 
 // Readiness implements admin.Host.
 func (v *view) Readiness() status.Readiness {
-	verdict, _ := v.health.Readiness()
-	verdict.Degraded = v.guests.Degraded()
+	verdict, condition := v.health.Readiness()
+	verdict.Degraded = v.degraded(&condition)
 	return verdict
+}
+
+// degraded says what is not as an operator wants it, although the host works; empty when all is well.
+func (v *view) degraded(c *status.Condition) string {
+	said := v.guests.Degraded()
+	if core := &c.Core; c.Phase == status.PhaseRunning && c.Log.Start > core.Resume {
+		said = strings.TrimPrefix(said+fmt.Sprintf("; the log begins at position %d by now, and no host could begin at the resume point, which is %d: have what holds the snapshot end before this one does, see ichor quarantine list",
+			c.Log.Start, core.Resume), "; ")
+	}
+	return said
 }
 
 // Journeys implements admin.Host.

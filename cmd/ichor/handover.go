@@ -42,6 +42,9 @@ func (c *handoverCommand) awaitOwner(ctx context.Context, in *installer.Installe
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
+	if after.Name == before.Name {
+		return fmt.Errorf("%s gave the cohort away and had to take it again after %s, since no other host did: see ichor status of those that stand by", before.Name, time.Since(begun).Round(10*time.Millisecond))
+	}
 	if !c.JSON {
 		fmt.Printf("%s owns the cohort, after %s had it; taken over within %s\n", after.Name, before.Name, time.Since(begun).Round(10*time.Millisecond))
 	}

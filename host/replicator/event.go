@@ -46,7 +46,8 @@ type Hole struct {
 type BatchRead struct {
 	Next   talos.Position
 	Anchor talos.Anchor   // the newest record below Next, or NoAnchor when none was read yet
-	End    talos.Position // where the readable log ended when the log answered
+	Start  talos.Position // where the log began when it answered
+	End    talos.Position // where the readable log ended then
 	Asked  int64          // when the log was asked, ns: End is not older
 	Hidden bool           // behind End an open transaction hides more
 }

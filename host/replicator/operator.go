@@ -166,6 +166,10 @@ func (o *operator) handOver(r *Request) {
 		o.refuse(r, "it is being handed over")
 		return
 	}
+	if from := o.queue.ResumeAt(o.reading.beyond()); o.reading.start > from {
+		o.refuse(r, "the next host would read from position %d, where the snapshot waits, and the log begins at %d by now: have what is held end here first, see ichor quarantine list", from, o.reading.start)
+		return
+	}
 	o.handover = r.ID
 	o.answer(r, ReplyDone, "")
 }

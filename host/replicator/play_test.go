@@ -338,7 +338,11 @@ func (p *player) read(named map[string]string, words []string) {
 	if age, ok := named["age"]; ok {
 		asked -= p.duration(age)
 	}
-	p.step(&BatchRead{Next: next, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next, Asked: asked, Hidden: slices.Contains(words, "hidden")})
+	start := talos.Position(0)
+	if n, ok := named["start"]; ok {
+		start = talos.Position(p.num(n))
+	}
+	p.step(&BatchRead{Next: next, Start: start, Anchor: talos.Anchor{Position: next - 1, Hash: uint64(next - 1)}, End: next, Asked: asked, Hidden: slices.Contains(words, "hidden")})
 }
 
 // seekDone says that the reader stands at the position that it was sent to.

@@ -21,26 +21,26 @@ type reading struct {
 	suffix suffix.Suffix
 	// abandoned are versions that an operator abandoned, also while that is being made durable: a decision
 	// about one is a later one.
-	abandoned map[talos.Version]bool
-	passed    map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
-	order     ring.Ring[talos.Version]        // of passed, ascending; with some that are decided by now
-	late      []*suffix.Entry                 // of passed, those that are decided by now
-	next      talos.Position                  // where the log is read next
-	anchor    talos.Anchor                    // of the newest record below next
-	end       talos.Position                  // of what is readable
-	known     talos.Version                   // the highest candidate seen
-	decision  talos.Position                  // of the newest decision, and the version that it is about
-	about     talos.Version
-	skipFrom  talos.Position // candidates from here on were not kept; 0 is none
-	skipped   talos.Anchor
-	seeking   bool // what arrives was read before the shell sought
-	refused   refusedVersions
-	holes     holes
-	lost      []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
-	held      []talos.Version // by an earlier host, above what was read since; ascending
-	settled   ring.Ring[settledDecision]
-	paused    bool
-	pausedAt  int64 // ns
+	abandoned  map[talos.Version]bool
+	passed     map[talos.Version]*suffix.Entry // forwarded without a decision, and not decided since
+	order      ring.Ring[talos.Version]        // of passed, ascending; with some that are decided by now
+	late       []*suffix.Entry                 // of passed, those that are decided by now
+	next       talos.Position                  // where the log is read next
+	anchor     talos.Anchor                    // of the newest record below next
+	start, end talos.Position                  // of what is readable
+	known      talos.Version                   // the highest candidate seen
+	decision   talos.Position                  // of the newest decision, and the version that it is about
+	about      talos.Version
+	skipFrom   talos.Position // candidates from here on were not kept; 0 is none
+	skipped    talos.Anchor
+	seeking    bool // what arrives was read before the shell sought
+	refused    refusedVersions
+	holes      holes
+	lost       []*suffix.Entry // committed and not in the log, not forwarded yet; ascending
+	held       []talos.Version // by an earlier host, above what was read since; ascending
+	settled    ring.Ring[settledDecision]
+	paused     bool
+	pausedAt   int64 // ns
 }
 
 // onRecord takes a record of the log; false when the event is none.
@@ -374,7 +374,7 @@ func (r *reading) onBatchRead(ev *BatchRead) {
 	if ev.Next < r.next {
 		panic(queue.Assertionf("the log was read from position %d although it had been read to %d", ev.Next, r.next))
 	}
-	r.next, r.end = ev.Next, ev.End
+	r.next, r.start, r.end = ev.Next, ev.Start, ev.End
 	if ev.Anchor.Position >= 0 {
 		r.anchor = ev.Anchor
 	}

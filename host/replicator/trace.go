@@ -103,6 +103,9 @@ func (t *Trace) eventText(ev Event, actions []Action) string {
 		if ev.Hidden {
 			s += " hidden"
 		}
+		if ev.Start > 0 {
+			s += fmt.Sprintf(" start=%d", ev.Start)
+		}
 		return s
 	case *SeekDone:
 		return "seek-done"

@@ -64,7 +64,7 @@ func (d *decoder) decode(b kafka.Batch, deliver func([]replicator.Event) error) 
 			events, holes = d.holes(events, holes, next)
 		}
 		d.metrics.Read(first, next, written, next >= b.HighWatermark)
-		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, End: b.StableEnd, Asked: status.At(b.Asked), Hidden: b.StableEnd < b.HighWatermark})); err != nil {
+		if err := deliver(append(events, &replicator.BatchRead{Next: next, Anchor: d.last, Start: b.Start, End: b.StableEnd, Asked: status.At(b.Asked), Hidden: b.StableEnd < b.HighWatermark})); err != nil {
 			return err
 		}
 		if len(records) == 0 {

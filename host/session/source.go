@@ -67,7 +67,7 @@ func (s *Session) read(ctx context.Context, d *decoder, from talos.Position, anc
 	}
 	s.Health.SourceAsked()
 	return s.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
-		s.Health.SourceAnswered(status.Log{StableEnd: b.StableEnd, HighWatermark: b.HighWatermark})
+		s.Health.SourceAnswered(logOf(&b))
 		if len(b.Records) > 0 {
 			s.detail.Say("read", "from", b.Records[0].Position, "next", b.Next, "records", len(b.Records), "log_end", b.HighWatermark)
 		}

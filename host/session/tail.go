@@ -92,7 +92,12 @@ func (t *Tail) follow(ctx context.Context) {
 	trouble := func(err error) { t.parts.Health.SourceFailed(fmt.Sprintf("%s: %v", kafka.ClassOf(err), err)) }
 	t.parts.Health.SourceAsked()
 	err := t.parts.Source.Follow(ctx, from, anchor, func(b kafka.Batch) error {
-		t.parts.Health.SourceAnswered(status.Log{StableEnd: b.StableEnd, HighWatermark: b.HighWatermark})
+		if needed := t.begin(); b.Start > needed {
+			// What is held here may be let go any time: whoever takes the cohort over reads from there.
+			trouble(&kafka.TruncatedError{Asked: needed, Start: b.Start})
+		} else {
+			t.parts.Health.SourceAnswered(logOf(&b))
+		}
 		defer t.parts.Health.SourceAsked()
 		return d.decode(b, func(events []replicator.Event) error { return t.hold(ctx, events, d.last) })
 	}, trouble)
@@ -102,6 +107,18 @@ func (t *Tail) follow(ctx context.Context) {
 		defer t.mu.Unlock()
 		t.slices, t.bytes, t.next, t.anchor = nil, 0, t.from, talos.NoAnchor
 	}
+}
+
+// begin returns the owner's resume point, as far as it is known.
+func (t *Tail) begin() talos.Position {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.from
+}
+
+// logOf returns what an answer says of the log.
+func logOf(b *kafka.Batch) status.Log {
+	return status.Log{Start: b.Start, StableEnd: b.StableEnd, HighWatermark: b.HighWatermark}
 }
 
 func (t *Tail) end() (talos.Position, talos.Anchor) {

@@ -49,9 +49,9 @@ const (
 	troubleAfter  = time.Second     // the log answers with errors
 )
 
-// Log is how far the log reaches: a client's open transaction keeps what lies from StableEnd up to
+// Log is where the log begins, and how far it reaches: a client's open transaction keeps what lies from StableEnd up to
 // HighWatermark from being read.
-type Log struct{ StableEnd, HighWatermark talos.Position }
+type Log struct{ Start, StableEnd, HighWatermark talos.Position }
 
 // Tail is what a host that stands by holds of the log: what lies between the owner's resume point and Next.
 type Tail struct {
@@ -111,7 +111,7 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	case core.Held > 0:
 		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor quarantine list",
 			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
-	case stalled > stallAfter && core.Reason == replicator.Installing && core.Failure.Code == readOnly: // lanes that read are up
+	case stalled > stallAfter && core.Reason == replicator.Installing && (core.Failure.Code == readOnly || core.Failure.Kind == replicator.KindConnection): // lanes that read, or wait, are up
 		return no(DatabaseUnavailable, "%v", core.Failure)
 	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing:
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))
