@@ -106,3 +106,52 @@ func TestAStandbyWithoutALogIsNotReady(t *testing.T) {
 	other.standsBy()
 	s.pays(10)
 }
+
+// Where the log begins above the owner's resume point, nobody could go on from there: the host that stands by is not ready, the
+// owner says so, and gives the cohort away to nobody. When the snapshot goes on all is well.
+func TestNobodyTakesOverALogThatBeginsAboveTheResumePoint(t *testing.T) {
+	s := startTogether(t, 0)
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	other := s.start()
+	other.standsBy()
+	s.pays(5)
+	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that the resume point stands')")
+	owner.shows("/readyz", `"reason":"paused"`)
+	s.last = s.traffic(20, 10)
+	if err := s.broker.DeleteRecordsBefore(t.Context(), s.topic, int64(s.last-10)); err != nil {
+		t.Fatal(err)
+	}
+	other.shows("/readyz", `"ready":false,"reason":"source_unavailable","detail":"standing by: log_truncated: `)
+	owner.shows("/readyz", fmt.Sprintf(`"degraded":"the log begins at position %d by now, and no host could begin at the resume point`, s.last-10))
+	s.exec("insert into ichor.request (verb, who, reason) values ('handover', 'test', 'it is old')")
+	s.eventually("(t)", "select outcome like 'refused: the next host would read from position %' from ichor.request where verb = 'handover'")
+	s.exec("insert into ichor.request (verb, who, reason) values ('resume', 'test', 'it went on')")
+	s.eventually(fmt.Sprintf("(%d)", s.last), "select version from cohort_snapshot")
+	other.shows("/readyz", `"reason":"standby"`)
+	owner.shows("/readyz", `{"ready":true}`)
+}
+
+// Somebody asks to abandon a version while a host takes the cohort over that has read of the log, batch by batch, the
+// candidate and then its decision: it is decided, and refused as that.
+func TestWhatIsDecidedIsNotAbandonedAtATakeOver(t *testing.T) {
+	s := startTogether(t, 0)
+	owner := s.start()
+	owner.shows("/readyz", `"ready":true`)
+	other := s.start()
+	other.standsBy()
+	s.pays(5)
+	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that it is not installed')")
+	owner.shows("/readyz", `"reason":"paused"`)
+	version := s.send(candidate(0, "0001", deposit("0001", 1)))
+	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, version+1))
+	s.send(commit(version, 0))
+	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, version+2))
+	if err := owner.drain(); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(fmt.Sprintf("insert into ichor.request (verb, version, who, reason) values ('abandon', %d, 'test', 'nobody decides it'), ('resume', null, 'test', 'it goes on')", version))
+	s.eventually("(t)", "select outcome like 'refused: it is decided: committed%' or outcome like 'refused: it is settled%' from ichor.request where verb = 'abandon'")
+	s.eventually(fmt.Sprintf("(%d)", version), "select version from cohort_snapshot")
+	s.eventually("(0)", "select count(*) from ichor.request where verb = 'abandon' and outcome = 'done'")
+}
