@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,7 @@ type Session struct {
 	paused bool
 	stop   *replicator.Stop
 	shown  int64 // when the status was last shown, ns
+	ebb    ebb
 	// offered is the newest resume point that was to be published.
 	offered talos.Position
 
@@ -213,7 +215,11 @@ func (s *Session) schedule(timer *time.Timer) {
 func (s *Session) show() {
 	s.shown = status.Now()
 	s.trace.Flush()
-	s.Health.Show(s.core.Status())
+	core := s.core.Status()
+	s.Health.Show(core)
+	if s.ebb.fell(core.Bytes) {
+		go debug.FreeOSMemory() // it takes a while, and nobody waits for it
+	}
 	s.asides.Settle(s.shown, false)
 }
 
