@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -26,37 +27,44 @@ import (
 // it is a finding. A guest that is loaded for the first time is compiled for seconds, on a busy
 // machine for many, so its load has only the deadline that every load has (see guest.Child); the
 // timeout is for its trial in the database. lookBack is how many versions below the snapshot of another
-// replicator are looked at, 0 for none.
-func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack int) []status.Finding {
-	opts.Fill()
-	if err := opts.Validate(); err != nil {
-		return []status.Finding{{What: "settings", Err: err}}
+// replicator are looked at, 0 for none. What it finds comes as it is found: who stops taking it ends the looking.
+func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack int) iter.Seq[status.Finding] {
+	return func(yield func(status.Finding) bool) {
+		opts.Fill()
+		if err := opts.Validate(); err != nil {
+			yield(status.Finding{What: "settings", Err: err})
+			return
+		}
+		quiet := slog.New(slog.DiscardHandler)
+		found := func(look func(context.Context) status.Finding) bool { return yield(status.Timed(ctx, timeout, look)) }
+		var (
+			store *installer.Installer
+			state *installer.State
+		)
+		database := func(ctx context.Context) (f status.Finding) {
+			store, state, f = checkDatabase(ctx, opts, quiet)
+			return f
+		}
+		topic := func(ctx context.Context) status.Finding { return checkTopic(ctx, opts, quiet, state) }
+		if !yield(status.Finding{What: "settings"}) || !found(database) || !found(topic) {
+			return
+		}
+		guests := rollout.New(opts.Guests, store, guest.NoMetrics(), quiet)
+		for _, name := range guests.Names() {
+			if !yield(guests.Check(ctx, name, timeout)) {
+				return
+			}
+		}
+		if state != nil && Foreign(state) && lookBack > 0 && !yield(checkHoles(ctx, opts, state, lookBack)) {
+			return
+		}
+		if opts.Spans.Endpoint != "" && !found(func(ctx context.Context) status.Finding { return checkReceiver(ctx, opts.Spans) }) {
+			return
+		}
+		if opts.HTTP.Listen != "" {
+			found(func(ctx context.Context) status.Finding { return checkListen(ctx, opts.HTTP, quiet) })
+		}
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	var (
-		store *installer.Installer
-		state *installer.State
-	)
-	database := status.Timed(ctx, timeout, func(ctx context.Context) (f status.Finding) {
-		store, state, f = checkDatabase(ctx, opts, quiet)
-		return f
-	})
-	topic := status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkTopic(ctx, opts, quiet, state) })
-	findings := []status.Finding{{What: "settings"}, topic, database}
-	guests := rollout.New(opts.Guests, store, guest.NoMetrics(), quiet)
-	for _, name := range guests.Names() {
-		findings = append(findings, guests.Check(ctx, name, timeout))
-	}
-	if state != nil && Foreign(state) && lookBack > 0 {
-		findings = append(findings, checkHoles(ctx, opts, state, lookBack))
-	}
-	if opts.Spans.Endpoint != "" {
-		findings = append(findings, status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkReceiver(ctx, opts.Spans) }))
-	}
-	if opts.HTTP.Listen == "" {
-		return findings
-	}
-	return append(findings, status.Timed(ctx, timeout, func(ctx context.Context) status.Finding { return checkListen(ctx, opts.HTTP, quiet) }))
 }
 
 // checkReceiver asks the receiver of spans. A host runs without it too, so that it does not answer is a note.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestCheckTellsTimes(t *testing.T) {
 	dsn := b.options.Database.URL
 	b.options.Database.URL = "postgres://u@" + silent(t) + "/d?sslmode=disable"
 	const timeout = time.Second
-	findings := host.Check(t.Context(), b.options, timeout, 0)
+	findings := slices.Collect(host.Check(t.Context(), b.options, timeout, 0))
 	if len(findings) != 5 {
 		t.Fatalf("%d findings: %+v", len(findings), findings)
 	}
@@ -54,7 +55,7 @@ func TestCheckTellsTimes(t *testing.T) {
 		}
 	}
 	b.options.Database.URL = dsn
-	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+	for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if f.What != "settings" && f.Took <= 0 {
 			t.Errorf("%s took %v", f.What, f.Took)
 		}
@@ -65,7 +66,7 @@ func TestCheckTellsTimes(t *testing.T) {
 // guest, which only has to be compiled, is loaded all the same.
 func TestCheckLoadsAGuestWhateverTheTimeout(t *testing.T) {
 	b := newBank(t, 1)
-	for _, f := range host.Check(t.Context(), b.options, 1, 0) {
+	for f := range host.Check(t.Context(), b.options, 1, 0) {
 		switch {
 		case strings.HasPrefix(f.What, "guest"):
 			if f.Err != nil || !strings.Contains(f.Note, "version") {
@@ -83,7 +84,7 @@ func TestCheckSaysWhatTheDatabaseDoes(t *testing.T) {
 	b := newBank(t, 1)
 	b.exec("begin")
 	b.exec("lock table bank_accounts in access exclusive mode")
-	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+	for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if strings.HasPrefix(f.What, "guest") && (f.Err == nil || !strings.HasPrefix(f.Err.Error(), "the trial of its templates in the database: ")) {
 			t.Errorf("%s says %v", f.What, f.Err)
 		}
@@ -136,7 +137,7 @@ func TestCheckAsksTheReceiverOfSpans(t *testing.T) {
 	} {
 		b.options.Spans.Endpoint = endpoint
 		found := false
-		for _, f := range host.Check(t.Context(), b.options, time.Second, 0) {
+		for f := range host.Check(t.Context(), b.options, time.Second, 0) {
 			if f.What != "trace" {
 				continue
 			}
@@ -161,7 +162,7 @@ func TestCheckReadsTheTokens(t *testing.T) {
 		if err := os.WriteFile(b.options.HTTP.Tokens, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+		for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 			if f.What == "http" {
 				return f.Err
 			}
@@ -176,7 +177,7 @@ func TestCheckReadsTheTokens(t *testing.T) {
 		t.Errorf("a role that there is not: %v", err)
 	}
 	b.options.HTTP.Tokens += "-gone"
-	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+	for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if f.What == "http" && f.Err == nil {
 			t.Error("a file that is not there is taken")
 		}

@@ -352,7 +352,7 @@ func TestATopicThatIsCompactedIsRefused(t *testing.T) {
 		if err := b.start().ended(); !errors.As(err, &wrong) || wrong.Policy != policy || !strings.Contains(err.Error(), "set cleanup.policy=delete") {
 			t.Errorf("%s: %v", policy, err)
 		}
-		findings := host.Check(t.Context(), b.options, time.Minute, 0)
+		findings := slices.Collect(host.Check(t.Context(), b.options, time.Minute, 0))
 		i := slices.IndexFunc(findings, func(f status.Finding) bool { return f.What == "topic" })
 		if i < 0 || !errors.As(findings[i].Err, &wrong) || wrong.Policy != policy {
 			t.Errorf("%s: check says %+v", policy, findings)

@@ -216,7 +216,7 @@ func TestARecreatedTopicIsNotReadOn(t *testing.T) {
 			if err := b.start().ended(); !errors.As(err, &diverged) {
 				t.Errorf("%v", err)
 			}
-			findings := host.Check(t.Context(), b.options, time.Minute, 0)
+			findings := slices.Collect(host.Check(t.Context(), b.options, time.Minute, 0))
 			if i := slices.IndexFunc(findings, func(f status.Finding) bool { return f.What == "topic" }); i < 0 || !errors.As(findings[i].Err, &diverged) {
 				t.Errorf("check says %+v", findings)
 			}

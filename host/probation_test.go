@@ -64,7 +64,7 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	r = b.start()
 	b.reaches(b.pay(6, "0005", "0006"))
 	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+old[:12])
-	for _, f := range host.Check(t.Context(), b.options, time.Minute, 0) {
+	for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
 		if f.What == "guest banking" && (!f.Warn || !strings.Contains(f.Note, "a host goes on with "+old[:12]+" instead")) {
 			t.Errorf("check says of the file that was taken back: %+v", f)
 		}

@@ -64,7 +64,7 @@ func (b *bank) refuses() error {
 
 func (b *bank) checksAs(want string) {
 	b.t.Helper()
-	for _, f := range host.Check(b.t.Context(), b.options, time.Minute, 0) {
+	for f := range host.Check(b.t.Context(), b.options, time.Minute, 0) {
 		if f.What == "guest banking" {
 			if said := fmt.Sprint(f.Note, f.Err); !strings.Contains(said, want) {
 				b.t.Errorf("check says %q of the guest, want %q", said, want)

@@ -31,7 +31,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	}
 	looked := took(time.Since(begun))
 	wrong := 0
-	for _, f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
+	for f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
 		if f.Err != nil {
 			wrong++
 			fmt.Printf("failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))
