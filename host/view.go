@@ -96,7 +96,7 @@ func (v *view) Version(ctx context.Context, number talos.Version) (status.Versio
 	if l := v.guests.Get(x.Generation); l != nil {
 		answer.Guest = l.Digest
 	}
-	if x.Stands == replicator.BelowSnapshot || x.Stands == replicator.SettledAbove {
+	if x.Stands == replicator.BelowSnapshot || x.Stands == replicator.SettledAbove || x.Stands == replicator.NoCandidate {
 		v.past(ctx, &answer)
 	}
 	return answer, nil
@@ -142,29 +142,28 @@ func (v *view) past(ctx context.Context, answer *status.Version) {
 		answer.Guest = rows[0].ResolvedDigest
 		return
 	}
+	if err == nil && len(rows) == 1 && !rows[0].Held { // the fact alone is written down, as of a record that the certifier refuses
+		answer.Sentence += fmt.Sprintf("; it took no effect (%s): see ichor quarantine show %d", rows[0].Kind, answer.Version)
+		return
+	}
 	if answer.Outcome != talos.Committed.String() || answer.Duplicate {
 		return
 	}
-	if name, routed := v.guestOf(ctx, answer.Version); routed {
-		if history, err := v.store.History(ctx); err == nil {
-			answer.Guest = history.DigestFor(name, answer.Version)
-		}
-	}
+	answer.Guest = v.convertedBy(ctx, answer.Version)
 }
 
-// guestOf returns the name of the guest to which a candidate of the log is routed; false where there is none,
-// or nothing to convert.
-func (v *view) guestOf(ctx context.Context, version talos.Version) (name string, routed bool) {
+// convertedBy returns the digest of the module that converted a candidate of the log, by the routes and the history of its
+// time; empty where there is none, or where that cannot be asked.
+func (v *view) convertedBy(ctx context.Context, version talos.Version) (digest string) {
 	at := talos.Position(version)
 	_ = v.source.FetchRange(ctx, at, at+1, 1, func(r kafka.Record) error {
 		var c talos.Candidate
 		if err := talos.DecodeCandidate(version, r.Value, &c); err != nil || len(c.Items) == 0 {
 			return err
 		}
-		if guest, found := v.guests.Route(&c); found == rollout.OneGuest {
-			name, routed = v.guests.Names()[guest], true
-		}
-		return nil
+		by, err := v.guests.ConvertedBy(ctx, &c)
+		digest = by.Digest
+		return err
 	})
-	return name, routed
+	return digest
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -83,4 +84,21 @@ func TestAttemptsAreNotHowOftenAVersionWasHeld(t *testing.T) {
 			t.Errorf("it prints\n%s, want %q, %v", text.String(), want, err)
 		}
 	}
+}
+
+// TestExplainTellsWhatACommitOfNothingIs has somebody commit a record that the certifier's parser refuses: it takes no effect,
+// and who asks where it stands is told where it is written down.
+func TestExplainTellsWhatACommitOfNothingIs(t *testing.T) {
+	h := byHand(t)
+	h.says(exitOK, "the schema is there", "db", "init")
+	h.start()
+	h.play1(`{"xid":"no candidate"}`)
+	refused := h.next
+	h.next++
+	h.commit(refused)
+	last := h.deposit("0001")
+	h.commit(last)
+	h.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+	h.eventually("(late_commit)", "select kind from ichor.quarantine where version = $1", refused)
+	h.says(exitOK, fmt.Sprintf("it took no effect (late_commit): see ichor quarantine show %d", refused), "explain", fmt.Sprint(refused))
 }

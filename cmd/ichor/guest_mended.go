@@ -82,7 +82,7 @@ func (m *mending) report(ctx context.Context) error {
 		if untried > 0 {
 			tried = fmt.Sprintf(", %d of which the new module did not try within %s", untried, mendWait)
 		}
-		fmt.Printf("held still: %s%s: see ichor quarantine list\n", counted(held), tried)
+		fmt.Printf("held still of this guest: %s%s: see ichor quarantine list\n", counted(held), tried)
 	}
 	return nil
 }

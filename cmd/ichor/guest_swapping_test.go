@@ -144,12 +144,12 @@ func TestASwapSaysWhatItMended(t *testing.T) {
 	never := d.commits(1, "0003", fmt.Sprintf(deposit, "0003"))
 	d.sees(p, "(3)", "select count(*) from ichor.quarantine where held")
 	file, digest := d.module("banking.wasm", smallGuest(t, 0))
-	d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12]+" converts from version ", fmt.Sprintf("\nmended 2 versions: %d, %d\nheld still: 1 version: see ichor quarantine list\n", first, second))
+	d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12]+" converts from version ", fmt.Sprintf("\nmended 2 versions: %d, %d\nheld still of this guest: 1 version: see ichor quarantine list\n", first, second))
 	d.sees(p, fmt.Sprintf("(%d,%s) (%d,%s)", first, digest, second, digest), "select version, resolved_digest from ichor.quarantine where not held order by version")
 	d.tells(exitOK, []string{"quarantine", "show", fmt.Sprint(second), "--no-sql"}, ", installed by module "+digest+"\n", "\nguest     "+guest.DigestOf(lavish(t)).String()+"\n")
 	d.tells(exitOK, []string{"quarantine", "list"}, fmt.Sprintf("\n%d  ", never))
 	file, digest = d.module("banking.wasm", smallGuest(t, 1))
-	if out := d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12], "held still: 1 version: see"); strings.Contains(out, "mended") {
+	if out := d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12], "held still of this guest: 1 version: see"); strings.Contains(out, "mended") {
 		t.Errorf("a swap that mended nothing says %s", out)
 	}
 	right := digest
@@ -157,7 +157,7 @@ func TestASwapSaysWhatItMended(t *testing.T) {
 	d.tells(exitOK, []string{"guest", "swap", file}, "banking "+digest[:12])
 	again := d.commits(1, "0004", fmt.Sprintf(deposit, "0004"))
 	d.sees(p, "(2)", "select count(*) from ichor.quarantine where held")
-	d.tells(exitOK, []string{"guest", "rollback", "banking", "--to", right, "--reason", "it pays too much"}, fmt.Sprintf("\nmended 1 version: %d\nheld still: 1 version: see ichor quarantine list\n", again))
+	d.tells(exitOK, []string{"guest", "rollback", "banking", "--to", right, "--reason", "it pays too much"}, fmt.Sprintf("\nmended 1 version: %d\nheld still of this guest: 1 version: see ichor quarantine list\n", again))
 
 	// In a pause nothing is tried, and it says so instead of waiting.
 	d.tells(exitOK, []string{"pause", "--reason", "the month ends"}, "nothing is begun any more")

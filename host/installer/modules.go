@@ -139,6 +139,15 @@ func (in *Installer) History(ctx context.Context) (history cohort.History, err e
 	return history, err
 }
 
+// Routes returns which routes versions went by, as it was recorded.
+func (in *Installer) Routes(ctx context.Context) (routes []cohort.Routes, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		routes, err = loadRoutes(ctx, conn)
+		return err
+	})
+	return routes, err
+}
+
 // Passed reports whether a check of a guest's module was passed before; check names it by all
 // that its result depends on.
 func (in *Installer) Passed(ctx context.Context, check string) (known bool, err error) {

@@ -117,6 +117,23 @@ func (a *Archive) Of(c *talos.Candidate) Converter {
 	return Converter{Guest: name, Digest: a.history.DigestFor(name, c.Version)}
 }
 
+// ConvertedBy returns who converted a candidate's version, as the database says by now.
+func (g *Guests) ConvertedBy(ctx context.Context, c *talos.Candidate) (Converter, error) {
+	history, err := g.store.History(ctx)
+	if err != nil {
+		return Converter{}, err
+	}
+	routes, err := g.store.Routes(ctx)
+	if err != nil {
+		return Converter{}, err
+	}
+	a, err := NewArchive(g.opts, g.store, Past{history, routes}, nil, g.log)
+	if err != nil {
+		return Converter{}, err
+	}
+	return a.Of(c), nil
+}
+
 // Digests returns the modules that the history names, each once.
 func (a *Archive) Digests() []string {
 	var all []string

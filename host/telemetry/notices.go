@@ -25,7 +25,7 @@ func (s *Notices) Write(at int64, n *replicator.Notice) {
 		}
 	case replicator.LateCommit:
 		if s.Limit.Allow("late commit") {
-			s.Log.Error("a record was committed that the certifier's parser refuses: it is in ichor.quarantine", "version", n.Version)
+			s.Log.Error("a record was committed that the certifier's parser refuses: it has no effects; see ichor quarantine show", "version", n.Version)
 		}
 	case replicator.CandidateMissing:
 		if s.Limit.Allow("missing") {
