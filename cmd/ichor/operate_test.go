@@ -247,7 +247,7 @@ func TestACandidateIsAbandoned(t *testing.T) {
 	decided := h.deposit("0001")
 	h.commit(decided)
 	h.says(exitRuntime, fmt.Sprintf("abandon version %d: refused: it is decided: committed, by the decision at position %d", decided, decided+1), "abandon", fmt.Sprint(decided), "--reason", "x")
-	h.says(exitRuntime, "refused: the log ends before it", "abandon", "99", "--reason", "x")
+	h.says(exitRuntime, "refused: the log can be read up to position", "abandon", "99", "--reason", "x")
 	h.says(exitRuntime, "refused: at this position stands no candidate", "abandon", fmt.Sprint(decided+1), "--reason", "x")
 	h.says(exitSettings, "no version", "abandon", "0", "--reason", "x")
 	h.says(exitSettings, "no version", "abandon", "18446744073709551615", "--reason", "x")
