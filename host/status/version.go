@@ -31,7 +31,7 @@ type Version struct {
 	RetryAt  int64  `json:"retry_at_ns,omitempty"` // when it is tried again by itself
 	Failure  string `json:"failure,omitempty"`     // the latest, for people; never a user's row
 	// HeldEnded is how its quarantine ended, HeldUntil when, of a version that has settled: installed,
-	// skipped (by its guest), skipped_by_operator, passed or adopted.
+	// skipped (by its guest, or ignored by the routes), skipped_by_operator, passed or adopted.
 	HeldEnded string `json:"held_ended,omitempty"`
 	HeldUntil int64  `json:"held_until_ns,omitempty"` // see held_ended; nanoseconds since the Unix epoch
 	// Abandoned says that an operator abandoned it: the outcome is his.
