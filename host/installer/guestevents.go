@@ -102,25 +102,19 @@ func (in *Installer) GuestEvents(ctx context.Context, guest string, limit int) (
 
 // Gone returns the modules of a guest that were taken back or rolled back, and not armed since.
 func (in *Installer) Gone(ctx context.Context, guest string) (digests []string, err error) {
-	return in.digests(ctx, guest, "rolled back", `select digest from (select distinct on (digest) digest, state from ichor.guest_event
-		where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`)
+	return in.digests(ctx, "rolled back", `select digest from (select distinct on (digest) digest, state from ichor.guest_event
+		where guest = $1 and state in ('armed', 'gone') order by digest, id desc) e where state = 'gone'`, guest)
 }
 
 // GoesBackTo returns the module to which a guest goes back from another: the last one that converted, that the database has,
 // and that was not taken back or rolled back, nor gone back over, since it was armed; empty where there is none. From is empty
 // where nothing converts.
 func (in *Installer) GoesBackTo(ctx context.Context, guest, from string) (digest string, err error) {
-	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, goesBackTo, guest, from, WhoIchor).Scan(&digest)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return failure(err, "read in ichor.guest_event what a guest goes back to")
-		}
-		return nil
-	})
-	return digest, err
+	before, err := in.digests(ctx, "before", goesBackTo, guest, from, WhoIchor)
+	if err != nil || len(before) == 0 {
+		return "", err
+	}
+	return before[0], nil
 }
 
 // goesBackTo tells by what the host writes down that one went back: back, or proven by somebody. That is over the modules that
@@ -135,10 +129,10 @@ const goesBackTo = `with e as (select id, digest, state, who from ichor.guest_ev
 		and 'gone' is distinct from (select p.state from e p where p.digest = b.digest and p.state in ('active', 'back', 'gone') and p.id < b.id order by p.id desc limit 1))
 	order by l.at desc limit 1`
 
-// digests reads those of a guest's modules that a query of its events names; were says what they were.
-func (in *Installer) digests(ctx context.Context, guest, were, query string) (digests []string, err error) {
+// digests reads those modules of a guest that a query of its events names; were says what they were.
+func (in *Installer) digests(ctx context.Context, were, query string, args ...any) (digests []string, err error) {
 	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, query, guest)
+		rows, err := conn.Query(ctx, query, args...)
 		if err == nil {
 			digests, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
@@ -211,7 +205,7 @@ func (in *Installer) Proven(ctx context.Context, guest, digest string) (proven b
 
 // ProvenBefore returns the modules of a guest that were proven, or taken back to, the latest first.
 func (in *Installer) ProvenBefore(ctx context.Context, guest string) (digests []string, err error) {
-	return in.digests(ctx, guest, "proven", "select digest from ichor.guest_event where guest = $1 and state in ('proven', 'back') group by digest order by max(id) desc")
+	return in.digests(ctx, "proven", "select digest from ichor.guest_event where guest = $1 and state in ('proven', 'back') group by digest order by max(id) desc", guest)
 }
 
 // ActiveSince returns from which version on a module converted that an event armed; 0 where nothing says so.
