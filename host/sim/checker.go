@@ -280,7 +280,7 @@ func (c *checker) stopped(h *host, stop *replicator.Stop) {
 func (c *checker) counted(s *replicator.Stats) {
 	for what, n := range map[string]uint64{
 		"in doubt, then committed": s.DoubtCommitted, "in doubt, then not": s.DoubtAborted, "groups halved": s.Splits, "decided again": s.Repeated,
-		"decided before it was read": s.UnknownDecisions, "safepoint too low": s.SafepointsTooLow, "read again": s.Redelivered, "skipped by its guest": s.SkippedByGuest,
+		"decided before it was read": s.UnknownDecisions, "safepoint too low": s.SafepointsTooLow, "read again": s.Redelivered, "skipped by its guest": s.SkippedByGuest, "abandoned": s.Abandoned,
 	} {
 		if n > 0 {
 			c.world.sometimes[what] += int(n)

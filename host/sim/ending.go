@@ -26,7 +26,8 @@ func (w *world) unsettled() string {
 		return "L1: the resume point does not reach the end"
 	}
 	for _, asked := range s.standing() {
-		if row := read[requestRow](s, requestKey(asked.ID)); !row.taken || asked.Verb == replicator.Skip && asked.Version <= r.Snapshot {
+		row := read[requestRow](s, requestKey(asked.ID))
+		if !row.taken || asked.Verb == replicator.Skip && asked.Version <= r.Snapshot || asked.Verb == replicator.Abandon {
 			return "L4: a request to " + string(asked.Verb) + " has no answer"
 		}
 	}

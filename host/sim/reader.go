@@ -49,7 +49,7 @@ func (r *reader) read() {
 		i++
 	}
 	r.asks = w.now + askEvery
-	read := &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end, Asked: w.now}
+	read := &replicator.BatchRead{Next: r.from, Anchor: r.last, End: w.end, Asked: r.host.clock()}
 	if r.held > 0 {
 		r.held--
 		read.End, read.Asked = r.from, 0
