@@ -76,6 +76,8 @@ func (w *world) operate() {
 	if w.setup.faults[failOver] > 0 && d.chance(150) { // the server of before goes on with the lanes
 		w.failOver(d.below(2), true, false)
 		w.met("asked of a copy")
+		w.endAll(w.primary())
+		return
 	}
 	held := w.heldFor(w.primary(), d.below(2) == 0)
 	switch d.below(6) {
@@ -143,6 +145,11 @@ func (w *world) restore() {
 	if !w.cares {
 		return
 	}
+	w.endAll(s)
+}
+
+// endAll asks to end all that waits for ever.
+func (w *world) endAll(s *server) {
 	for _, v := range w.heldFor(s, false) {
 		if verb := w.ending(v); verb != replicator.Retry && !s.excused(v) {
 			w.ask(verb, v)
