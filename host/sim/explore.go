@@ -11,7 +11,7 @@ import (
 type Exploration struct {
 	Scenario  string
 	States    int
-	Steps     int // that led to one of them
+	Steps     int // that were taken
 	Endings   int // states in which nothing more can happen
 	Whole     bool
 	Took      time.Duration
@@ -131,7 +131,7 @@ func (e *exploration) name() string {
 	return name
 }
 
-// explorer takes every turn that there is. A state is reached again by playing the turns that led to it.
+// explorer takes every turn that there is. The world of a state is copied for each of its turns.
 //
 // These are its bounds. What a host does by itself is done at once: it reads the log, converts, begins a
 // job. A transaction is two steps: all up to its COMMIT, as far as the locks let it, and the COMMIT. A
@@ -148,6 +148,7 @@ type explorer struct {
 	every    bool            // everything that can happen is taken, also where one host's is enough
 	endings  map[uint64]bool // sums of the states in which nothing goes on by itself
 	plans    plans
+	copier   copier
 	buffer   []move
 	result   Exploration
 }
@@ -202,7 +203,7 @@ func (b *backend) next() statement {
 
 // explorer returns one that has not begun.
 func (e *exploration) explorer() *explorer {
-	x := &explorer{exploration: e, seen: map[uint64]bool{}, endings: map[uint64]bool{}, plans: plans{}, result: Exploration{Scenario: e.name()}}
+	x := &explorer{exploration: e, seen: map[uint64]bool{}, endings: map[uint64]bool{}, plans: plans{}, copier: newCopier(), result: Exploration{Scenario: e.name()}}
 	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == e.scenario })
 	x.scenario = &scenarios[i]
 	x.log = x.scenario.log()
@@ -249,64 +250,59 @@ func (x *explorer) run() {
 		if x.result.States >= x.most {
 			return
 		}
-		if !again && len(moves) > 0 {
+		switch {
+		case again && under: // in a circle everything must have its turn
+			path[len(path)-1].alone = 0
+		case again:
+		case len(moves) > 0:
 			x.seen[sum] = true
-			path = append(path, depth{sum: sum, alone: alone})
-			x.take(w, moves[0])
-			continue
-		}
-		if !again {
+			path = append(path, depth{sum: sum, moves: len(moves), alone: alone, world: w, left: x.left, move: -1})
+		default:
 			x.seen[sum] = false
 		}
-		if under { // in a circle everything must have its turn
-			path[len(path)-1].alone = 0
-		}
-		// Back to the last depth that has a move left.
-		for {
-			if len(path) == 0 {
-				x.result.Whole = true
-				return
-			}
-			last := &path[len(path)-1]
-			last.move++
-			if last.move != last.alone {
-				var all []move
-				w, all = x.replay(path[:len(path)-1])
-				if last.move < len(all) {
-					x.take(w, all[last.move])
-					break
-				}
-			}
-			x.seen[last.sum] = false
+		for len(path) > 0 && path[len(path)-1].over() { // back to the last depth that has a move left
+			x.seen[path[len(path)-1].sum] = false
 			path = path[:len(path)-1]
 		}
+		if len(path) == 0 {
+			x.result.Whole = true
+			return
+		}
+		w = x.branch(&path[len(path)-1])
 	}
 }
 
 // depth is one state on the way to the one that is looked at.
 type depth struct {
 	sum   uint64
-	move  int // which was taken
-	alone int // how many are enough; 0 for all
+	move  int    // which was taken last; -1 for none
+	moves int    // how many there are
+	alone int    // how many are enough; 0 for all
+	world *world // as it was before any; nil when the last move was taken
+	left  [exploreKinds]int
+}
+
+// over reports whether every move was taken that has to be.
+func (d *depth) over() bool { return d.move+1 == d.moves || d.alone > 0 && d.move+1 == d.alone }
+
+// branch returns a world in which the next move was taken.
+func (x *explorer) branch(d *depth) *world {
+	d.move++
+	x.left = d.left
+	w := d.world
+	if d.move+1 < d.moves {
+		w = x.copier.copyOf(w)
+	} else {
+		d.world = nil
+	}
+	moves, _ := x.moves(w)
+	x.take(w, moves[d.move])
+	return w
 }
 
 // goes reports whether something other than a fault can happen.
 func (x *explorer) goes(moves []move) bool {
 	return slices.ContainsFunc(moves, func(m move) bool { return m.fault < 0 })
-}
-
-// replay returns the world behind some moves, and what can happen there.
-func (x *explorer) replay(path []depth) (*world, []move) {
-	w := x.begin()
-	sampled := w.setup.sampled
-	w.setup.sampled = 0 // the books were checked when these moves were new
-	for i := range path {
-		moves, _ := x.moves(w)
-		x.take(w, moves[path[i].move])
-	}
-	w.setup.sampled = sampled
-	moves, _ := x.moves(w)
-	return w, moves
 }
 
 // tell names the moves of a path.

@@ -6,6 +6,17 @@ import (
 	"testing"
 )
 
+// replay returns the world behind some moves, and what can happen there.
+func (x *explorer) replay(path []depth) (*world, []move) {
+	w := x.begin()
+	for i := range path {
+		moves, _ := x.moves(w)
+		x.take(w, moves[path[i].move])
+	}
+	moves, _ := x.moves(w)
+	return w, moves
+}
+
 // TestStatesWithOneSumGoOnAlike reaches states in every way that there is: what can happen in one of them leads to
 // states with the same sums, whichever way led to it. A sum that leaves out what decides something fails here.
 func TestStatesWithOneSumGoOnAlike(t *testing.T) {
@@ -45,6 +56,47 @@ func TestStatesWithOneSumGoOnAlike(t *testing.T) {
 			next[sum] = after
 		}
 		t.Logf("%s: %d states, reached in %d ways", e.name(), len(next), ways)
+	}
+}
+
+// TestACopyGoesOnAsItsWorldDoes takes every move in a copy: it comes to the same as where the moves are taken from the beginning
+// on, and the world that was copied stays as it was.
+func TestACopyGoesOnAsItsWorldDoes(t *testing.T) {
+	every := [exploreKinds]int{exploreStart: 1, exploreCrash: 1, exploreCut: 1, exploreFailOver: 1}
+	for _, e := range []exploration{{"held", 2, every, 400}, {"follower", 2, every, 400}, {"five versions", 2, every, 400}} {
+		x := e.explorer()
+		seen := map[uint64]bool{}
+		var walk func(w *world, path []depth)
+		walk = func(w *world, path []depth) {
+			moves, _ := x.moves(w)
+			sum, left := x.sum(w), x.left
+			if seen[sum] || len(seen) == e.most {
+				return
+			}
+			seen[sum] = true
+			for i := range len(moves) {
+				x.left = left
+				is := x.copier.copyOf(w)
+				if x.sum(is) != sum {
+					t.Fatalf("%s: a copy differs behind\n%v", e.name(), x.tell(path))
+				}
+				again, _ := x.moves(is)
+				x.take(is, again[i])
+				after, spent := x.sum(is), x.left
+				way := append(slices.Clone(path), depth{move: i})
+				want, _ := x.replay(way)
+				if x.sum(want) != after {
+					t.Fatalf("%s: a copy goes on in another way behind\n%v", e.name(), x.tell(way))
+				}
+				if x.left = left; x.sum(w) != sum {
+					t.Fatalf("%s: what was copied has changed behind\n%v", e.name(), x.tell(way))
+				}
+				x.left = spent
+				walk(is, way)
+			}
+		}
+		walk(x.begin(), nil)
+		t.Logf("%s: %d states", e.name(), len(seen))
 	}
 }
 

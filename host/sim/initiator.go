@@ -70,7 +70,7 @@ func (i *initiator) batch(c *candidate) []statement {
 	}}
 	batch := []statement{sqlBegin(true), reached}
 	for k := range c.writes {
-		batch = append(batch, write(i.world, c, k))
+		batch = append(batch, write(c, k))
 	}
 	return append(batch, sqlCommit())
 }

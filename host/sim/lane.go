@@ -380,7 +380,7 @@ func (l *lane) write(u *underWay) {
 			h.world.violated("version %d is to be installed by what generation %d made of it, which is retired", e.Version, e.Generation)
 		}
 		by.uses[e.Version] = c.digest
-		all = h.world.statementsOf(all, c.candidate, c.digest)
+		all = statementsOf(all, c.candidate, c.digest)
 	}
 	if !h.world.setup.checked {
 		all = append(all, sqlCommit())

@@ -15,9 +15,10 @@ func (c *conversion) Bytes() int { return c.candidate.size }
 
 // write is the update of the i-th account that a version writes. Behind a guard it changes nothing when
 // the account has this version or a later one.
-func write(w *world, c *candidate, i int) statement {
+func write(c *candidate, i int) statement {
 	key := accountKey(c.writes[i])
 	return statement{name: "update", version: c.version, about: [2]int64{key.id}, run: func(_ *batch, t *transaction) answer {
+		w := t.backend.server.world
 		if code := w.refuses(t.backend.server, c); code != "" {
 			return fail(code)
 		}
@@ -55,9 +56,9 @@ func enter(v talos.Version, digest int) statement {
 }
 
 // statementsOf returns what a version executes.
-func (w *world) statementsOf(batch []statement, c *candidate, digest int) []statement {
+func statementsOf(batch []statement, c *candidate, digest int) []statement {
 	for i := range c.writes {
-		batch = append(batch, write(w, c, i))
+		batch = append(batch, write(c, i))
 	}
 	return append(batch, enter(c.version, digest))
 }
