@@ -74,7 +74,7 @@ func TestACopyGoesOnAsItsWorldDoes(t *testing.T) {
 				return
 			}
 			seen[sum] = true
-			for i := range len(moves) {
+			for i := range moves {
 				x.left = left
 				is := x.copier.copyOf(w)
 				if x.sum(is) != sum {
