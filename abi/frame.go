@@ -8,7 +8,18 @@ type FrameError struct {
 	Field string // the field, as ABI.md names it
 	Index int    // the row of its table, -1 in a header
 	Why   string
+	Limit Limit // that it is over, "" where that is not why
 }
+
+// Limit is one of OutputLimits.
+type Limit string
+
+// The limits.
+const (
+	LimitFrame      Limit = "frame"
+	LimitReferenced Limit = "referenced"
+	LimitStatements Limit = "statements" // of items, or of versions
+)
 
 // Error implements error.
 func (e *FrameError) Error() string {
@@ -18,10 +29,17 @@ func (e *FrameError) Error() string {
 	return fmt.Sprintf("%s frame: %s %d: %s", e.Frame, e.Field, e.Index, e.Why)
 }
 
-func badHeader(frame, field, why string) error { return &FrameError{frame, field, -1, why} }
+func badHeader(frame, field, why string) error {
+	return &FrameError{Frame: frame, Field: field, Index: -1, Why: why}
+}
 
 func badRow(frame, field string, index int, why string) error {
-	return &FrameError{frame, field, index, why}
+	return &FrameError{Frame: frame, Field: field, Index: index, Why: why}
+}
+
+// over is a FrameError of a frame that is over a limit.
+func over(limit Limit, field string, index int, why string, args ...any) error {
+	return &FrameError{Frame: "output", Field: field, Index: index, Why: fmt.Sprintf(why, args...), Limit: limit}
 }
 
 // table is a run of rows within a frame.

@@ -38,7 +38,7 @@ func OpenOutput(memory []byte, ptr, length uint32, want int, limits OutputLimits
 		return Output{}, badHeader("output", "address", fmt.Sprintf("%d+%d lies outside the memory of %d bytes", ptr, length, len(memory)))
 	}
 	if int(length) > min(limits.Frame, MaxOutput) {
-		return Output{}, badHeader("output", "length", fmt.Sprintf("%d is over the limit of %d", length, min(limits.Frame, MaxOutput)))
+		return Output{}, over(LimitFrame, "length", -1, "%d is over the limit of %d", length, min(limits.Frame, MaxOutput))
 	}
 	frame, err := checkHeader(memory[ptr:uint64(ptr)+uint64(length)], "output", MagicOutput, OutHeaderSize)
 	if err != nil {
@@ -137,7 +137,7 @@ func (o *Output) checkArguments(limit int) error {
 			return badRow("output", "argument", i, fmt.Sprintf("%d+%d lies outside the memory of %d bytes", ref.Offset, ref.Length, len(o.memory)))
 		}
 		if sum += uint64(ref.Length); sum > uint64(limit) {
-			return badRow("output", "argument", i, fmt.Sprintf("arguments name more than %d bytes", limit))
+			return over(LimitReferenced, "argument", i, "arguments name more than %d bytes", limit)
 		}
 	}
 	o.Referenced = int(sum)
@@ -155,9 +155,9 @@ func (o *Output) CheckVersion(first, count int, limits OutputLimits) error {
 	if statements <= most {
 		return nil
 	}
-	return badRow("output", "record", first, fmt.Sprintf(
+	return over(LimitStatements, "record", first,
 		"%d statements for the %d items of its version, at most %d are allowed: %d an item on average, %d a version",
-		statements, count, most, limits.ItemStatements, limits.Statements))
+		statements, count, most, limits.ItemStatements, limits.Statements)
 }
 
 // Answer is one output record.

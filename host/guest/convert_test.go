@@ -157,6 +157,11 @@ func TestVersionTooLargeForAFrame(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
+	g = mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1, ArgumentBytes: 1 << 10})
+	c = convert(t, g, record(1, item("ECHO", large)))
+	if got, want := say(&c[0]), "arguments name more than 1024 bytes (guests.limits.values)"; !strings.Contains(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 // TestStatementsAreCountedForTheVersion: 64 an item on average, wherever they stand.
@@ -178,8 +183,8 @@ func TestStatementsAreCountedForTheVersion(t *testing.T) {
 		{guest.Options{}, 16, ""},
 		{guest.Options{ItemStatements: 999}, 1, "at most 999 are allowed"},
 		{guest.Options{ItemStatements: 1000}, 1, ""},
-		{guest.Options{Statements: 999}, 16, "at most 999 are allowed"},
-		{guest.Options{OutputBytes: 10_000}, 16, "is over the limit of 10000"},
+		{guest.Options{Statements: 999}, 16, "at most 999 are allowed: 64 an item on average, 999 a version (guests.limits.item_statements or the manifest's, and guests.limits.version_statements)"},
+		{guest.Options{OutputBytes: 10_000}, 16, "is over the limit of 10000 (guests.limits.output)"},
 	} {
 		test.options.Instances = 1
 		c := convert(t, mustLoad(t, "misbehaving", wasm, test.options), record(1, items(test.items)...))[0]

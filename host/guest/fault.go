@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ichor-replicator/ichor/abi"
 )
 
 // FaultKind is the kind of a Fault.
@@ -48,6 +50,21 @@ func (f *Fault) Error() string {
 
 // Unwrap returns the cause.
 func (f *Fault) Unwrap() error { return f.Err }
+
+// badFrame is the fault of an answer that is no frame, or that is over a limit: then it names the settings that move it.
+func badFrame(kind FaultKind, err error) *Fault {
+	f := &Fault{Kind: kind, During: abi.ExportConvert, Detail: err.Error(), Err: err}
+	if wrong, ok := errors.AsType[*abi.FrameError](err); ok && wrong.Limit != "" {
+		f.Detail += " (" + settingsOf[wrong.Limit] + ")"
+	}
+	return f
+}
+
+// settingsOf says what moves a limit.
+var settingsOf = map[abi.Limit]string{
+	abi.LimitFrame: "guests.limits.output", abi.LimitReferenced: "guests.limits.values",
+	abi.LimitStatements: "guests.limits.item_statements or the manifest's, and guests.limits.version_statements",
+}
 
 // Step is a stage of loading a guest.
 type Step string

@@ -238,7 +238,7 @@ func (in *instance) run(ctx context.Context, b *abi.InputBuilder, limits abi.Out
 		if uint64(ptr)+uint64(length) > uint64(len(memory)) {
 			kind = FaultBounds
 		}
-		return abi.Output{}, &Fault{Kind: kind, During: abi.ExportConvert, Detail: err.Error(), Err: err}
+		return abi.Output{}, badFrame(kind, err)
 	}
 	return out, nil
 }

@@ -18,7 +18,7 @@ const (
 func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error {
 	for _, u := range b.units {
 		if err := out.CheckVersion(u.first, u.count, g.limits); err != nil {
-			return &Fault{Kind: FaultBadFrame, During: abi.ExportConvert, Detail: err.Error(), Err: err}
+			return badFrame(FaultBadFrame, err)
 		}
 	}
 	if err := g.checkCalls(b, out); err != nil {
