@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -294,12 +295,52 @@ func decodeSettings(r io.Reader, s *settings) error {
 		return err
 	}
 	if err := document.Decode(s); err != nil {
-		return unquotedAddress(text, err)
+		return unquotedAddress(text, plainly(err))
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return errors.New("a second document follows the first (a line of ---): settings are one")
 	}
 	return nil
+}
+
+// goTyped is how YAML says that a value is not of the type that a setting has: by a tag of YAML's, the value, and a type of Go's.
+var goTyped = regexp.MustCompile("^cannot construct !!(\\w+)(?: (`.*`))? into (\\S+)$")
+
+// plainly says what YAML says of values without words of YAML's or Go's.
+func plainly(err error) error {
+	all, ok := errors.AsType[*yaml.LoadErrors](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, e := range all.Errors {
+		said := e.Message
+		if parts := goTyped.FindStringSubmatch(said); parts != nil {
+			said = cmp.Or(parts[2], "a "+tagWords[parts[1]]) + " stands where " + typeWords(parts[3]) + " is wanted"
+		}
+		errs = append(errs, fmt.Errorf("line %d: %s", e.Mark.Line, said))
+	}
+	return errors.Join(errs...)
+}
+
+// tagWords are YAML's tags of what has no text of its own.
+var tagWords = map[string]string{"seq": "list", "map": "mapping"}
+
+// typeWords says of a type of Go's what is to be written.
+func typeWords(of string) string {
+	switch {
+	case strings.HasPrefix(of, "int") || strings.HasPrefix(of, "uint"):
+		return "a whole number"
+	case strings.HasPrefix(of, "float"):
+		return "a number"
+	case of == "bool":
+		return "true or false"
+	case of == "string":
+		return "a text"
+	case strings.HasPrefix(of, "[]"):
+		return "a list"
+	}
+	return "a mapping of settings"
 }
 
 // bracketed is an address of IPv6 with its port that no quotes enclose.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		t.Fatal("bad options pass")
 	}
 	for _, field := range []string{"Instances", "MemoryPages", "HighWaterPages", "BatchMax", "InputBytes", "OutputBytes", "ArgumentBytes", "ItemStatements", "Statements", "LogLine", "LogCall", "LogRate", "BatchTime"} {
-		if !strings.Contains(err.Error(), "guest option "+field+" ") {
+		if !regexp.MustCompile("guest option " + field + "\\b").MatchString(err.Error()) {
 			t.Errorf("%s is not named in %v", field, err)
 		}
 	}

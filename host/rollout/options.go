@@ -116,7 +116,7 @@ func (o Options) Validate() error {
 		wrong("guests.keep is %d: keep at least 1", o.Keep)
 	}
 	if err := o.Limits.Validate(); err != nil {
-		wrong("guests.limits: %w", err)
+		wrong("%w", err)
 	}
 	return errors.Join(errs...)
 }
