@@ -168,6 +168,10 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 	return 0, ""
 }
 
+// slow is what a version takes at least, ns, where it may take too long. Of a module that takes a microsecond, as most do, the
+// clock tells how busy the machine is: a processor that is wanted elsewhere for some milliseconds once in a thousand versions.
+const slow = 50e3
+
 // worse says in what a generation on probation does worse than it may, empty for nothing.
 func (p *probation) worse(t *trial) string {
 	most := &p.opts.Probation
@@ -199,7 +203,7 @@ func (p *probation) worse(t *trial) string {
 		return ""
 	}
 	now, before = float64(t.recent.time)/n, float64(bar.time)/of
-	if most.Time > 0 && before > 0 && now > before*most.Time {
+	if most.Time > 0 && before > 0 && now > max(before*most.Time, slow) {
 		return fmt.Sprintf("its first %d versions took %.0f us each, %.1f times as long as those of the last proven one (guests.probation.time is %v)", t.recent.measured(), now/1e3, now/before, most.Time)
 	}
 	return ""
