@@ -40,3 +40,33 @@ func TestEveryTransitionOfAModuleIsWrittenDown(t *testing.T) {
 	b.eventually("(t)", `select reason like 'scan %, fuel %, compile %, instantiate %, describe %, sql %, vectors %, database %' from ichor.guest_event where state = 'checked' limit 1`)
 	b.eventually("(t)", `select reason like $1||' converts from version % on' from ichor.guest_event where state = 'draining' and digest = $2`, second[:12], first)
 }
+
+// TestAModuleThatConvertsIsSaidToByTheNextHost: what a module made is in the database before the event that says that it converts.
+// A host that was killed between them leaves none, and the next writes it, once.
+func TestAModuleThatConvertsIsSaidToByTheNextHost(t *testing.T) {
+	b := newBank(t, 20)
+	r := b.start()
+	b.reaches(b.pay(5, "0001", "0002"))
+	module := stamped(bankGuest(t), 1)
+	digest := guest.DigestOf(module).String()
+	b.install("banking", module)
+	b.converts(digest)
+	b.reaches(b.pay(5, "0001", "0002"))
+	const says = `select count(*), min(reason) from ichor.guest_event where digest = $1 and state = 'active'`
+	b.eventually(`(1,"it was armed")`, says, digest)
+	if err := r.drain(); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`delete from ichor.guest_event where digest = $1 and state = 'active'`, digest)
+	for range 2 {
+		r := b.start()
+		b.reaches(b.pay(5, "0001", "0002"))
+		b.eventually(`(1,"the host before ended as it began to convert")`, says, digest)
+		if err := r.drain(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if from := b.text(`select count(*) from ichor.guest_event e join ichor.guest_history h on (h.name, h.digest, h.from_version) = (e.guest, e.digest, e.from_version) where e.state = 'active' and e.digest = $1`, digest); from != "(1)" {
+		t.Errorf("%s events say the version from which on the history has it", from)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/cohort"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -219,6 +220,19 @@ func (in *Installer) ActiveSince(ctx context.Context, armed *GuestEvent) (from t
 		return nil
 	})
 	return from, err
+}
+
+// SaidToConvert reports whether an event says that a use's module converts from its version on.
+func (in *Installer) SaidToConvert(ctx context.Context, u *cohort.Use) (said bool, err error) {
+	err = in.with(ctx, "guest", func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `select exists (select from ichor.guest_event
+			where guest = $1 and digest = $2 and state in ('active', 'back') and from_version = $3)`, u.Guest, u.Digest, u.From).Scan(&said)
+		if err != nil {
+			return failure(err, "read in ichor.guest_event whether a guest is said to convert")
+		}
+		return nil
+	})
+	return said, err
 }
 
 // AskedFor returns the event by which somebody asked for a module of a guest before they put its file in place, since the

@@ -310,6 +310,21 @@ func (g *Guests) standIn(index cohort.GuestID, from talos.Version, why string) r
 	return replicator.Cut{From: from, Generation: l.ID}
 }
 
+// noteActive says of a module that a host begins with from which version on it converts, unless that is said. An event is written
+// beside the versions, so that a host that was killed may have installed what a module made before it said that it converts.
+func (g *Guests) noteActive(ctx context.Context, u *cohort.Use, recorded bool) error {
+	why := "the host begins with it"
+	if recorded {
+		said, err := g.store.SaidToConvert(ctx, u)
+		if said || err != nil {
+			return err
+		}
+		why = "the host before ended as it began to convert"
+	}
+	g.note(installer.GuestEvent{Guest: u.Guest, Digest: u.Digest, State: installer.GuestActive, From: u.From, Who: installer.WhoIchor, Reason: why})
+	return nil
+}
+
 // plan loads what uses says.
 func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.Module, state installer.State) (cuts []replicator.Cut, err error) {
 	name := g.names[index]
@@ -329,8 +344,8 @@ func (g *Guests) plan(ctx context.Context, index cohort.GuestID, current trust.M
 		g.newest[index] = l.Digest // of the last of them
 		g.mu.Unlock()
 		recorded := slices.Contains(state.History, u)
-		if !recorded { // it begins now
-			g.note(installer.GuestEvent{Guest: name, Digest: u.Digest, State: installer.GuestActive, From: u.From, Who: installer.WhoIchor, Reason: "the host begins with it"})
+		if err := g.noteActive(ctx, &u, recorded); err != nil {
+			return nil, err
 		}
 		cuts = append(cuts, replicator.Cut{From: u.From, Generation: l.ID, Recorded: recorded})
 	}
