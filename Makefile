@@ -36,7 +36,7 @@ demo: go ## everything on one machine and a verdict; EXAMPLE=orders KILL=n SWAP=
 		$(if $(RATE),--rate $(RATE)) $(if $(ACCOUNTS),--accounts $(ACCOUNTS)) $(if $(TRANSFERS),--transfers $(TRANSFERS)) $(if $(JSON),--json)
 
 ichor: go ## the host, one static binary: ./ichor
-	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
+	@.ci/moving "compiling the host; the first time this takes some minutes" env CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(STAMP)" -o ichor ./cmd/ichor
 
 quick: go ## the tests of layout, vocabulary, contract, queue and core: seconds, to run after each change
 	@go test -timeout 5m $(TESTFLAGS) $(QUICKLY)

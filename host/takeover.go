@@ -110,7 +110,9 @@ const releaseTime = 2 * time.Second
 // release gives the cohort away, after everything of this host is durable.
 func (t *takeover) release(handedOver bool) {
 	crash.At("before-release")
-	t.lease.gave = handedOver
+	if t.lease.gave = handedOver; handedOver {
+		t.health.Enter(status.PhaseUnowned, "this host gave the cohort away")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
 	defer cancel()
 	if err := t.store.Release(ctx); err != nil {

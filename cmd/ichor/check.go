@@ -32,6 +32,9 @@ func (c *checkCommand) Run(ctx context.Context) error {
 	looked := took(time.Since(begun))
 	wrong := 0
 	for f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
+		if f.Err != nil && ctx.Err() != nil {
+			return &failure{exitEnvironment, fmt.Errorf("the check was ended while it looked at %s, after %s", f.What, took(f.Took))}
+		}
 		if f.Err != nil {
 			wrong++
 			fmt.Printf("failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))

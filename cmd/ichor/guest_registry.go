@@ -40,18 +40,26 @@ type carried struct {
 	Module    string `json:"module"`    // its file
 	Digest    string `json:"digest"`    // the module's, as guests.pins has it
 	Signed    bool   `json:"signed"`    // signatures went with it
+	Compared  bool   `json:"compared"`  // with a key that was named
 }
 
-func carriedBy(reference oci.Reference, manifest, file string, module trust.Module) carried {
-	return carried{reference.Pinned(manifest).String(), file, "sha256:" + module.Digest.String(), len(module.Signatures) > 0}
+func (w withRegistry) carriedBy(reference oci.Reference, manifest, file string, module trust.Module) carried {
+	policy, _ := w.policy() // check has read it
+	return carried{
+		Reference: reference.Pinned(manifest).String(), Module: file, Digest: "sha256:" + module.Digest.String(),
+		Signed: len(module.Signatures) > 0, Compared: len(policy.Keys) > 0,
+	}
 }
 
 // kind says what went with a module.
 func (c carried) kind() string {
-	if c.Signed {
-		return "with its signatures"
+	switch {
+	case !c.Signed:
+		return "without a signature"
+	case !c.Compared:
+		return "with its signatures, which were not compared with any key (-k)"
 	}
-	return "without a signature"
+	return "with its signatures"
 }
 
 type guestPushCommand struct {
@@ -79,7 +87,7 @@ func (c *guestPushCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	is := carriedBy(to, manifest, c.File, module)
+	is := c.carriedBy(to, manifest, c.File, module)
 	return c.answer(is, func() {
 		fmt.Printf("%s %s is pushed, %s, as\n%s\n", short(c.File), is.Digest, is.kind(), is.Reference)
 	})
@@ -109,7 +117,7 @@ func (c *guestPullCommand) Run(ctx context.Context) error {
 	if err := place(c.Out, pulled.Module); err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	is := carriedBy(from, pulled.Manifest, c.Out, pulled.Module)
+	is := c.carriedBy(from, pulled.Manifest, c.Out, pulled.Module)
 	return c.answer(is, func() {
 		fmt.Printf("%s %s is pulled, %s\n", short(c.Out), is.Digest, is.kind())
 		if from.Tag != "" {

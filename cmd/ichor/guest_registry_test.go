@@ -45,6 +45,8 @@ func TestModuleIsPushedAndPulled(t *testing.T) {
 	if out := a.says(exitOK, `pins: {banking: "sha256:`+digest+`"}`, "guest", "pull", said.Reference, "-o", got); strings.Contains(out, "tomorrow") {
 		t.Errorf("of a digest it says %s", out)
 	}
+	a.says(exitOK, "with its signatures, which were not compared with any key (-k)\n", "guest", "pull", said.Reference, "-o", got)
+	a.says(exitOK, "is pulled, with its signatures\n", "guest", "pull", said.Reference, "-o", got, "-k", key+".pub", "--name", "banking")
 	a.says(exitRuntime, "the manifest's digest, as ichor guest push prints it, not the module's", "guest", "pull", layout+"@"+said.Digest, "-o", got)
 	blob := filepath.Join(a.path("layout"), "blobs", "sha256", digest)
 	if err := errors.Join(os.Chmod(blob, 0o644), os.WriteFile(blob, []byte("a module that nobody broke"), 0o644)); err != nil {
