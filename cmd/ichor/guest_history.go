@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,9 +16,9 @@ import (
 
 type guestRollbackCommand struct {
 	asking
-	Name   string `arg:"" help:"The guest's name in the routes."`
-	To     string `help:"The SHA-256 of a module that the database has, or its beginning, see ichor guest history; else the last one that converted before, and was not taken back, rolled back or gone back over." placeholder:"DIGEST"`
-	DryRun bool   `help:"Say to which module it would go, and change nothing."`
+	Name   string  `arg:"" help:"The guest's name in the routes."`
+	To     *string `help:"The SHA-256 of a module that the database has, or its beginning, see ichor guest history; else the last one that converted before, and was not taken back, rolled back or gone back over." placeholder:"DIGEST"`
+	DryRun bool    `help:"Say to which module it would go, and change nothing."`
 }
 
 // Run implements the verb.
@@ -33,8 +34,11 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest := strings.ToLower(strings.TrimPrefix(c.To, "sha256:"))
-	if digest != "" {
+	digest := ""
+	if c.To != nil {
+		if digest = strings.ToLower(strings.TrimPrefix(*c.To, "sha256:")); digest == "" {
+			return &failure{exitSettings, errors.New("--to names no module: leave it out to go to the one before")}
+		}
 		if digest, err = in.ModuleLike(ctx, c.Name, digest); err != nil {
 			return refusedOr(err)
 		}

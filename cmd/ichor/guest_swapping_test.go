@@ -230,6 +230,7 @@ func TestARollbackSaysWhereItWent(t *testing.T) {
 	last = d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002"))
 	d.until(last, p)
 	d.tells(exitOK, append(rollback, "--to", digests[3][:10]), "to "+digests[3]+": done\n", fmt.Sprintf("banking %.12s converts from version %d on\n", digests[3], last+1))
+	d.tells(exitSettings, append(rollback, "--to", ""), "--to names no module: leave it out to go to the one before")
 	d.tells(exitRuntime, append(rollback, "--dry-run", "--to", digests[3]), "converts by "+digests[3][:12]+" already")
 	d.tells(exitRuntime, append(rollback, "--to", digests[0][:10]), fmt.Sprintf("nothing was changed: the module %.12s of guest banking converted versions once, and the database has it no more", digests[0]), "SHA-256 is "+digests[0])
 	d.tells(exitRuntime, append(rollback, "--to", "zz"), `no module of guest banking whose digest begins with "zz"`)

@@ -198,7 +198,7 @@ func (c *heldAsking) rehearse(ctx context.Context, verb string, filter installer
 	if len(held) > shownMax {
 		fmt.Printf("and %d more\n", len(held)-shownMax)
 	}
-	fmt.Printf("nothing was changed; %s would be about %d versions, whose hash is %s\n", verb, len(held), installer.HashOf(held))
+	fmt.Printf("nothing was changed; %s would be about %s, whose hash is %s\n", verb, counted(len(held)), installer.HashOf(held))
 	return nil
 }
 

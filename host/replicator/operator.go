@@ -235,7 +235,7 @@ func (o *operator) consider(r *abandoning) {
 	case o.reading.skipFrom != 0 && talos.Position(v) >= o.reading.skipFrom:
 		o.abandons = append(o.abandons, *r) // it is read again when there is room for it
 	case talos.Position(v) >= o.reading.next:
-		o.refuse(&r.Request, "the log can be read up to position %d, and it lies behind that", o.reading.next)
+		o.refuse(&r.Request, "the log can be read up to position %d, and it lies beyond that", o.reading.next)
 	default:
 		o.refuse(&r.Request, "at this position stands no candidate that the certifier accepts")
 	}
