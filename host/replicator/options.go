@@ -40,7 +40,7 @@ type Probation struct {
 	// converted a tenth of Versions; 0 is any.
 	Fuel float64
 	// Time is how many times as long as the one before the new one may take for a version, when it has
-	// converted all of Versions: the first calls of a module are slow. Up to 50 us it is never too long. 0 is any.
+	// converted all of Versions: the first calls of a module are slow. Up to 500 us it is never too long. 0 is any.
 	Time float64
 }
 

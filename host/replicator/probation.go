@@ -169,8 +169,8 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 }
 
 // slow is what a version takes at least, ns, where it may take too long. Of a module that takes a microsecond, as most do, the
-// clock tells how busy the machine is: a processor that is wanted elsewhere for some milliseconds once in a thousand versions.
-const slow = 50e3
+// clock tells how busy the machine is: at a load of seven a processor it was 80 us. What a module computes, its fuel tells.
+const slow = 500e3
 
 // worse says in what a generation on probation does worse than it may, empty for nothing.
 func (p *probation) worse(t *trial) string {
