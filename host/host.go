@@ -83,7 +83,7 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids, Spans: sender,
 			Observers: []timing.Observer{journal, metrics, samples}, Early: []timing.Observer{journal, metrics, samples}, Unrouted: opts.Guests.Unrouted,
-			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, Beat: opts.Database.Lease / beatShare, PolicyEvery: opts.Source.PolicyEvery,
+			Lanes: opts.Core.Lanes, Conversions: opts.Core.Conversions, ShutdownTimeout: opts.ShutdownTimeout, PolicyEvery: opts.Source.PolicyEvery,
 		},
 	}
 	h.takeover.parts = &h.parts
@@ -176,6 +176,7 @@ func errorText(err error) string {
 // session starts, replicates and ends once.
 func (h *Host) session(ctx context.Context) error {
 	start, held, err := h.takeover.run(ctx)
+	defer h.takeover.endBeat()
 	if err != nil {
 		if ctx.Err() != nil {
 			h.log.Info("told to stop while it did not own the cohort", "while", err)
@@ -191,6 +192,7 @@ func (h *Host) session(ctx context.Context) error {
 	h.running.Store(s)
 	stop := s.Run(ctx)
 	h.running.Store(nil)
+	h.takeover.endBeat()
 	h.parts.Metrics.Ended(stop.Reason)
 	if stop.Reason == replicator.StopDrained || stop.Reason == replicator.StopHandedOver {
 		h.takeover.release(stop.Reason == replicator.StopHandedOver)

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,6 +130,34 @@ func TestARestartedDatabaseKeepsItsOwner(t *testing.T) {
 	other.standsBy()
 	s.pays(10)
 	s.eventually("(1)", "select epoch from ichor.state")
+}
+
+// A host that loads for longer than the lease, once it has taken the cohort over, lives, and says so: two that load slowly would
+// take the cohort from each other for ever.
+func TestAnOwnerThatLoadsForLongerThanTheLeaseKeepsTheCohort(t *testing.T) {
+	s := startTogether(t, 3)
+	first := s.owner()
+	s.pays(10)
+	other, err := pgx.Connect(t.Context(), s.db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(t.Context())
+	s.at("took the cohort over", func() { // the guests' SQL is put to a database that has it wait
+		_, err := other.Exec(t.Context(), "begin; lock table bank_accounts in access exclusive mode")
+		time.AfterFunc(4*time.Second, func() {
+			if _, again := other.Exec(t.Context(), "rollback"); err != nil || again != nil {
+				t.Error(err, again)
+			}
+		})
+	})
+	if err := first.drain(); err != nil {
+		t.Fatal(err)
+	}
+	s.hosts = slices.DeleteFunc(s.hosts, func(r *running) bool { return r == first })
+	s.owner()
+	s.pays(10)
+	s.eventually("(2)", "select epoch from ichor.state")
 }
 
 // A handover drains the owner, and the host that waits goes on without a gap; the one that gave the cohort

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/crash"
@@ -31,6 +32,26 @@ type takeover struct {
 	parts  *session.Parts
 	tail   *session.Tail // of the log, while another host owns the cohort
 	begun  time.Time     // when what retry waits for failed first; zero when it answers
+	still  func()        // ends the beat of an owner; nil for none
+}
+
+// beat tells the hosts that wait that this one lives, from the take-over on: what is loaded then may take longer than the lease.
+func (t *takeover) beat() {
+	ctx, stop := context.WithCancel(context.Background())
+	var beating sync.WaitGroup
+	beating.Go(func() { t.store.Beat(ctx, t.lease.span/beatShare) })
+	t.still = func() {
+		stop()
+		beating.Wait()
+		t.still = nil
+	}
+}
+
+// endBeat ends what beat began, when the session has ended.
+func (t *takeover) endBeat() {
+	if t.still != nil {
+		t.still()
+	}
 }
 
 // run returns what a core begins with and what is held of the log from there on, once the cohort is this host's.
@@ -40,6 +61,7 @@ func (t *takeover) run(ctx context.Context) (start replicator.Start, held sessio
 	if err != nil {
 		return start, held, err
 	}
+	t.beat()
 	t.log.Info("took the cohort over", "epoch", state.Epoch, "snapshot", state.Snapshot, "owner", t.opts.Database.Owner)
 	resume, _, err := t.checkLog(ctx, &state) // the owner before may have gone on meanwhile
 	if err != nil {

@@ -170,7 +170,7 @@ func TestHeldVersionsOfOneReason(t *testing.T) {
 	h.eventually("(7)", "select count(*) from ichor.quarantine where held")
 	h.says(exitRuntime, "refused: there is nothing to try: unreadable", "quarantine", "retry", "--kind", "unreadable", "--reason", "try")
 	h.kill(p)
-	hash := lastHash(t, h.says(exitOK, "about 1 versions", "quarantine", "skip", "--kind", "unreadable", "--dry-run"))
+	hash := lastHash(t, h.says(exitOK, "about 1 version,", "quarantine", "skip", "--kind", "unreadable", "--dry-run"))
 	h.says(exitOK, "no host has taken it up", "quarantine", "skip", "--kind", "unreadable", "--hash", hash, "--reason", "no list", "--wait", "0s")
 	h.says(exitRuntime, "asked for already", "quarantine", "skip", "--kind", "unreadable", "--hash", hash, "--reason", "no list", "--wait", "0s")
 	if _, err := h.conn.Exec(t.Context(), "alter table bank_accounts drop constraint low"); err != nil {

@@ -42,7 +42,6 @@ type Parts struct {
 	Lanes           int
 	Conversions     int           // conversion tasks under way at once
 	ShutdownTimeout time.Duration // bounds the draining
-	Beat            time.Duration // between two signs of life to hosts that stand by
 	PolicyEvery     time.Duration // between two looks whether the topic is compacted by now
 }
 
@@ -144,7 +143,6 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	s.wg.Go(s.besides)
 	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
 	s.wg.Go(func() { s.Guests.RunShadows(s.life) })
-	s.wg.Go(func() { s.Installer.Beat(s.life, s.Parts.Beat) })
 	s.wg.Go(func() { s.Installer.FollowRequests(s.life, s.asked) })
 	s.loop(ctx)
 	if s.stop.Reason == replicator.StopDrained && s.offered > 0 {
