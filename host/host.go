@@ -180,7 +180,7 @@ func (h *Host) session(ctx context.Context) error {
 	if err != nil {
 		if ctx.Err() != nil {
 			h.log.Info("told to stop while it did not own the cohort", "while", err)
-			return nil //nolint:nilerr // what it was told to do is not an error, whatever it waited for
+			return nil // what it was told to do is not an error, whatever it waited for
 		}
 		return err
 	}
