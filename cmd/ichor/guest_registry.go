@@ -23,15 +23,15 @@ type withRegistry struct {
 	Timeout   time.Duration `help:"How long all of it may take." default:"5m"`
 }
 
-// check refuses a module as a host with these settings would.
-func (w withRegistry) check(file string, module trust.Module) error {
+// check refuses a module as a host with these settings would, and says whether there are keys to compare it with.
+func (w withRegistry) check(file string, module trust.Module) (compared bool, err error) {
 	policy, err := w.policy()
 	if err != nil {
-		return err
+		return false, err
 	}
 	policy.Unsigned = w.Dev
 	_, err = policy.Check(nameOf(w.Name, file), module)
-	return err
+	return len(policy.Keys) > 0, err
 }
 
 // carried is what push and pull say.
@@ -43,11 +43,10 @@ type carried struct {
 	Compared  bool   `json:"compared"`  // with a key that was named
 }
 
-func (w withRegistry) carriedBy(reference oci.Reference, manifest, file string, module trust.Module) carried {
-	policy, _ := w.policy() // check has read it
+func carriedBy(reference oci.Reference, manifest, file string, module trust.Module, compared bool) carried {
 	return carried{
 		Reference: reference.Pinned(manifest).String(), Module: file, Digest: "sha256:" + module.Digest.String(),
-		Signed: len(module.Signatures) > 0, Compared: len(policy.Keys) > 0,
+		Signed: len(module.Signatures) > 0, Compared: compared,
 	}
 }
 
@@ -78,7 +77,8 @@ func (c *guestPushCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	if err := c.check(c.File, module); err != nil {
+	compared, err := c.check(c.File, module)
+	if err != nil {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, c.Timeout)
@@ -87,7 +87,7 @@ func (c *guestPushCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	is := c.carriedBy(to, manifest, c.File, module)
+	is := carriedBy(to, manifest, c.File, module, compared)
 	return c.answer(is, func() {
 		fmt.Printf("%s %s is pushed, %s, as\n%s\n", short(c.File), is.Digest, is.kind(), is.Reference)
 	})
@@ -111,13 +111,14 @@ func (c *guestPullCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.check(c.Out, pulled.Module); err != nil {
+	compared, err := c.check(c.Out, pulled.Module)
+	if err != nil {
 		return err
 	}
 	if err := place(c.Out, pulled.Module); err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	is := c.carriedBy(from, pulled.Manifest, c.Out, pulled.Module)
+	is := carriedBy(from, pulled.Manifest, c.Out, pulled.Module, compared)
 	return c.answer(is, func() {
 		fmt.Printf("%s %s is pulled, %s\n", short(c.Out), is.Digest, is.kind())
 		if from.Tag != "" {
