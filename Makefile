@@ -25,7 +25,7 @@ QUICKLY := ./host/layout ./abi/... ./host/ring ./host/talos ./host/timing ./host
 RACE    := ./host ./host/admin ./host/rollout ./host/session ./host/telemetry ./host/guest ./host/guest/sqlpolicy ./host/installer/... ./host/kafka/... ./host/timing
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test race test-kafka test-postgres test-api test-fuel test-arm64 page page-shots browser rules units manifests soak sim seeds explore mutants check check-rules check-manifests check-seeds build cross vet format fmt lint tidy fixtures vendor guests clean-tree bench chaos image image-check tools ichor clean go
+.PHONY: help demo quick test race test-kafka test-postgres test-api test-fuel test-arm64 page page-shots browser rules units manifests soak sim seeds explore mutants check check-rules check-manifests check-seeds build cross vet format fmt lint tidy fixtures vendor guests benchmarks clean-tree bench chaos image image-check tools ichor clean go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -128,7 +128,7 @@ mutants: go ## build bugs of one line into the protocol and have the seeds kill 
 	@go build -o .build/sim ./cmd/sim
 	@.build/sim --mutants --seeds 6000
 
-check: build cross vet format lint tidy fixtures vendor guests check-rules units check-manifests check-seeds race clean-tree ## the gate: from simple to specific, and a clean tree at the end
+check: build cross vet format lint tidy fixtures vendor guests check-rules units check-manifests check-seeds benchmarks race clean-tree ## the gate: from simple to specific, and a clean tree at the end
 
 build: go
 	$(call say,build)
@@ -172,6 +172,10 @@ vendor: ## what the page has from others is what was published, by pinned packag
 guests: go ## the modules of the examples are what their sources give, for the compilers that are there
 	$(call say,guests)
 	@go test ./guests -run Examples
+
+benchmarks: go ## every benchmark once, for what it measures is no test: go test PACKAGE -run XXX -bench NAME measures
+	$(call say,benchmarks)
+	@printed=$$(.ci/moving "running each benchmark once" go test -timeout 15m -run '^$$' -bench . -benchtime 1x ./...) || { printf '%s\n' "$$printed" >&2; exit 1; }
 
 check-rules:
 	@if [ -n "$$CI" ] || command -v promtool >/dev/null; then $(MAKE) rules; \

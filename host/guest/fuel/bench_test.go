@@ -38,8 +38,8 @@ func BenchmarkCost(b *testing.B) {
 const turn = 20
 
 func benchCost(b *testing.B, binary []byte, action string) {
-	w := newWorld(b, true)
-	plain, fueled := bringUp(b, newWorld(b, false), binary, action), bringUp(b, w, binary, action)
+	w := newEmptyWorld(b, true, compiled())
+	plain, fueled := bringUp(b, newEmptyWorld(b, false, compiled()), binary, action), bringUp(b, w, binary, action)
 	var ratios, times []float64
 	for b.Loop() {
 		p, f := plain(b), fueled(b)

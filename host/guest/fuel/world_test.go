@@ -35,10 +35,22 @@ var plenty = fuel.Limits{Budget: math.MaxInt64 / 2, Slice: 50, Largest: math.Max
 
 func newWorld(tb testing.TB, fueled bool) *world {
 	tb.Helper()
-	return newWorldWith(tb, fueled, wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false))
+	return newWorldWith(tb, fueled, compiled())
+}
+
+func compiled() wazero.RuntimeConfig {
+	return wazero.NewRuntimeConfigCompiler().WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false)
 }
 
 func newWorldWith(tb testing.TB, fueled bool, config wazero.RuntimeConfig) *world {
+	tb.Helper()
+	w := newEmptyWorld(tb, fueled, config)
+	w.offer(tb)
+	return w
+}
+
+// newEmptyWorld returns one that offers nothing but the yield of fuel.
+func newEmptyWorld(tb testing.TB, fueled bool, config wazero.RuntimeConfig) *world {
 	tb.Helper()
 	ctx := context.Background()
 	w := &world{
@@ -58,7 +70,6 @@ func newWorldWith(tb testing.TB, fueled bool, config wazero.RuntimeConfig) *worl
 			tb.Fatal(err)
 		}
 	}
-	w.offer(tb)
 	return w
 }
 
