@@ -11,7 +11,7 @@ import (
 type edit struct {
 	at, end int
 	kind    editKind
-	units   int64       // of charge and chargeAndCheck; nothing is put for none of them
+	units   int64       // of charge, chargeAndCheck and chargeTurn; charge of none puts nothing
 	op      wasm.Opcode // of chargeSize and remainder
 	index   uint32      // of renumber: the function; of refer: the slot of its table
 }
@@ -21,6 +21,7 @@ type editKind byte
 const (
 	charge         editKind = iota // at the beginning of a block
 	chargeAndCheck                 // the same, where control could go on for too long without a check
+	chargeTurn                     // the same, at the head of a loop that takes no values
 	chargeSize                     // before an operation whose size is on top of the stack
 	renumber                       // a function's index
 	refer                          // a reference to a function: it is taken out of our table
@@ -263,7 +264,9 @@ func (a *analysis) finish() {
 			a.open()
 		}
 		if late {
-			a.edits[a.block].kind = chargeAndCheck
+			if e := &a.edits[a.block]; e.kind == charge { // not the head of a loop, which is checked already
+				e.kind = chargeAndCheck
+			}
 			a.now = a.reset
 		}
 	}
@@ -371,7 +374,10 @@ func (a *analysis) loop(i *wasm.Instruction) {
 		a.now = tail{nowhere, 0}
 	}
 	a.begin(i.End)
-	a.edits[a.block].kind = chargeAndCheck
+	a.edits[a.block].kind = chargeTurn
+	if i.IndexAt != 0 && len(a.m.Types[i.Index].Params) > 0 {
+		a.edits[a.block].kind = chargeAndCheck
+	}
 	a.open()
 }
 

@@ -70,10 +70,14 @@ func countedBody(tb testing.TB, m *wasm.Module, b *wasm.Body, work uint64) []byt
 	for r.Open(m, b); r.Next(&i); {
 		if i.Op == wasm.OpGlobalGet && i.Index == fuelGlobal {
 			at := i.At
-			if bySize := passCharge(&r, &i, fuelGlobal); bySize {
+			bySize, yield := passCharge(&r, &i, fuelGlobal)
+			if bySize {
 				units -= fuel.Price(wasm.OpLocalTee) // keeps the size, for the charge alone
 			}
 			flush(at)
+			if i.Op == wasm.OpEnd { // a loop goes on behind the yield, which would come again in its next beginning
+				out, done = append(out, m.Bytes[done:yield]...), i.At
+			}
 			continue
 		}
 		units += fuel.Price(i.Op)
@@ -90,18 +94,22 @@ func countedBody(tb testing.TB, m *wasm.Module, b *wasm.Body, work uint64) []byt
 }
 
 // passCharge reads over a charge, and the check that may follow it. It reports whether it charges for an
-// operation by its size.
-func passCharge(r *wasm.Reader, i *wasm.Instruction, fuelGlobal uint32) (bySize bool) {
+// operation by its size, and where it ends, but for what follows a yield.
+func passCharge(r *wasm.Reader, i *wasm.Instruction, fuelGlobal uint32) (bySize bool, yield int) {
 	checked := false
 	for r.Next(i) && (i.Op != wasm.OpGlobalSet || i.Index != fuelGlobal) {
 		bySize = bySize || i.Op == wasm.OpI64ExtendU
 		checked = i.Op == wasm.OpLocalTee
 	}
-	const check = 7 // instructions: get, 0, ≥, if, else, call, end
+	const check = 6 // instructions: get, 0, ≥, if, else, call
 	for n := 0; checked && n < check; n++ {
 		r.Next(i)
 	}
-	return bySize
+	yield = i.End
+	for checked && i.Op != wasm.OpEnd {
+		r.Next(i)
+	}
+	return bySize, yield
 }
 
 // withEntry returns a section that is a list, with one more entry.

@@ -319,6 +319,8 @@ func (rw *rewriter) body(out []byte, b *wasm.Body, a *analysis, locals uint64) [
 			}
 		case chargeAndCheck:
 			out = c.fixed(out, e.units, true)
+		case chargeTurn:
+			out = c.turn(out, e.units)
 		case chargeSize:
 			out = c.sized(out, e.op)
 		case renumber:

@@ -39,6 +39,7 @@ const (
 	OpI32DivU      Opcode = 0x6e
 	OpI32RemS      Opcode = 0x6f
 	OpI32RemU      Opcode = 0x70
+	OpI64Add       Opcode = 0x7c
 	OpI64Sub       Opcode = 0x7d
 	OpI64Mul       Opcode = 0x7e
 	OpI64DivS      Opcode = 0x7f

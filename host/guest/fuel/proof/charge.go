@@ -10,6 +10,11 @@ import "github.com/ichor-replicator/ichor/host/guest/wasm"
 //
 //	local.tee l; global.set fuel; local.get l; i64.const 0; i64.ge_s; if; else; call yield; end
 //
+// At the head of a loop the yield may be followed by what gives the units back and begins the loop anew,
+// which is charged again there:
+//
+//	call yield; global.get fuel; i64.const units; i64.add; global.set fuel; br 1; end
+//
 // and sized it takes the units from an i32, which is left on the stack for the operation
 // that follows:
 //
@@ -17,6 +22,7 @@ import "github.com/ichor-replicator/ichor/host/guest/wasm"
 type charged struct {
 	units   int64 // of a fixed charge
 	checked bool
+	turn    bool  // the yield is followed by the loop's beginning
 	factor  int64 // of one by size; 0 of a fixed one
 }
 
@@ -57,14 +63,29 @@ func (w *walk) charge(before *wasm.Instruction) (c charged, err error) {
 		}
 		w.expect(wasm.OpElse)
 		w.expectIndex(wasm.OpCall, w.p.yield)
+		if w.peek() != wasm.OpEnd {
+			c.turn = true
+			w.again(c.units)
+		}
 		w.expect(wasm.OpEnd)
 	} else if i.Op != wasm.OpGlobalSet || i.Index != w.p.fuel {
 		w.lost = true
 	}
-	if w.lost || c.units < 0 || c.units > 1<<30 || c.factor < 0 || c.factor > 1<<20 || c.factor > 0 && !c.checked {
+	if w.lost || c.units < 0 || c.units > 1<<30 || c.factor < 0 || c.factor > 1<<20 || c.factor > 0 && (!c.checked || c.turn) {
 		return c, refuse(at, "the fuel is changed in another way than by charging")
 	}
 	return c, nil
+}
+
+// again reads what gives the units back and begins the loop anew.
+func (w *walk) again(units int64) {
+	w.expectIndex(wasm.OpGlobalGet, w.p.fuel)
+	if w.expect(wasm.OpI64Const); w.constant() != units {
+		w.lost = true
+	}
+	w.expect(wasm.OpI64Add)
+	w.expectIndex(wasm.OpGlobalSet, w.p.fuel)
+	w.expectIndex(wasm.OpBr, 1)
 }
 
 const emptyBlock = 0x40
@@ -82,8 +103,15 @@ func (w *walk) expectIndex(op wasm.Opcode, index uint32) {
 	}
 }
 
-// peek returns the next byte, which is the opcode of an instruction that has one of a byte.
-func (w *walk) peek() wasm.Opcode { return wasm.Opcode(w.p.m.Bytes[w.i.End]) }
+// peek returns the next byte, which is the opcode of an instruction that has one of a byte; behind the last
+// byte of the module there is none.
+func (w *walk) peek() wasm.Opcode {
+	if w.i.End >= len(w.p.m.Bytes) {
+		w.lost = true
+		return wasm.OpUnreachable
+	}
+	return wasm.Opcode(w.p.m.Bytes[w.i.End])
+}
 
 // constant returns the number of the i64.const that was read.
 func (w *walk) constant() (n int64) {

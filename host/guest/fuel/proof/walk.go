@@ -155,6 +155,9 @@ func (w *walk) body() error {
 			if err != nil {
 				return err
 			}
+			if c.turn {
+				return refuse(w.i.At, "a yield that is followed by a branch, not at the head of a loop")
+			}
 			if err := w.take(c); err != nil {
 				return err
 			}
