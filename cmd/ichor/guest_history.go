@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
 )
@@ -44,7 +45,11 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 		}
 	}
 	if c.DryRun {
-		return c.foresee(ctx, in, digest)
+		policy, err := s.Guests.trust()
+		if err != nil {
+			return &failure{exitSettings, err}
+		}
+		return c.foresee(ctx, in, digest, policy)
 	}
 	events, err := in.GuestEvents(ctx, c.Name, 1)
 	if err != nil {
@@ -75,8 +80,9 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	return mending.report(ctx)
 }
 
-// foresee prints to which module the guest would go.
-func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Installer, to string) error {
+// foresee prints to which module the guest would go. One that the settings do not trust is an error: it would be
+// refused.
+func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Installer, to string, policy trust.Policy) error {
 	now, _, err := in.Wanted(ctx, c.Name)
 	if err == nil && to == "" {
 		to, err = in.GoesBackTo(ctx, c.Name, now.Digest)
@@ -88,6 +94,13 @@ func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Instal
 		return fmt.Errorf("guest %s has no module before %.12s to go back to: name one with --to, see ichor guest history", c.Name, now.Digest)
 	case to == now.Digest:
 		return fmt.Errorf("guest %s converts by %.12s already", c.Name, to)
+	}
+	stored, err := in.LoadModule(ctx, c.Name, to)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	if _, err := policy.Check(c.Name, trust.NewModule(stored.Bytes, stored.Signatures)); err != nil {
+		return fmt.Errorf("guest %s would go from %.12s to %s, and the host refuses that, if it runs without --dev: %w", c.Name, now.Digest, to, err)
 	}
 	fmt.Printf("guest %s would go from %.12s to %s\n", c.Name, now.Digest, to)
 	return nil

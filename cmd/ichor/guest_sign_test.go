@@ -163,6 +163,21 @@ func TestSwapOfASignedModule(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 
+	// A key that is taken out of the settings lets nothing back in, which a dry run knows too.
+	other := a.path("other.key")
+	a.says(exitOK, "", "guest", "keygen", other)
+	a.says(exitOK, "", "guest", "sign", "-k", other, place)
+	d.set(key+".pub", other+".pub")
+	p = d.begin("run", "-c", d.settings)
+	d.ready(p)
+	rollback := []string{"guest", "rollback", "banking", "--reason", "it is wrong", "-c", d.settings}
+	d.says(exitRuntime, "and the host refuses that, if it runs without --dev: ", append(rollback, "--dry-run")...)
+	d.says(exitRuntime, "it is signed by key", rollback...)
+	p.signal(syscall.SIGTERM)
+	if code, out := p.wait(); code != exitOK {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+
 	// With --dev it is taken without, and the host says so loudly.
 	if err := os.Remove(trust.SignatureFile(place)); err != nil {
 		t.Fatal(err)
