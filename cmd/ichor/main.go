@@ -147,7 +147,11 @@ func (w withFile) options() (host.Options, settings, error) {
 	o, err := s.options()
 	_, wrongLog := logger(s.Log, io.Discard) // check says so too, not run alone
 	if err = errors.Join(err, wrongLog); err != nil {
-		return o, s, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
+		from := "settings"
+		if w.Settings == "" {
+			from += " (of the environment alone, since no file is named with -c)"
+		}
+		return o, s, &failure{exitSettings, fmt.Errorf("%s: %w", from, err)}
 	}
 	return o, s, nil
 }

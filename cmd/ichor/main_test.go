@@ -434,7 +434,21 @@ func TestSettingsThatAreWrongSayWhereAndWhat(t *testing.T) {
 	}
 }
 
-// TestFlowStyleSettings: what stands between brackets is read as between lines.
+// Each file and variable that is named and not there is said at once, not one at a time.
+func TestEverySecretThatIsMissingIsSaid(t *testing.T) {
+	s := defaultSettings()
+	text := "source: {sasl: {password_file: /nowhere/password}}\ndatabase: {url_env: ICHOR_NOWHERE}\nguests: {routes: [{cohort: \"*\", guest: banking}], keys: [/nowhere/key], pull: {banking: nowhere}}"
+	if err := decodeSettings(strings.NewReader(text), &s); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.options()
+	for _, want := range []string{"source.sasl.password_file: open /nowhere/password", "database.url_env: the environment variable ICHOR_NOWHERE is not set", "guests.keys[0]: stat /nowhere/key", "guests.pull.banking"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
 // What is wrong elsewhere is not taken for an address without quotes.
 func TestAnAddressInQuotesIsNotToBlame(t *testing.T) {
 	s := defaultSettings()
@@ -444,6 +458,7 @@ func TestAnAddressInQuotesIsNotToBlame(t *testing.T) {
 	}
 }
 
+// TestFlowStyleSettings: what stands between brackets is read as between lines.
 func TestFlowStyleSettings(t *testing.T) {
 	for _, text := range []string{
 		"source:\n  brokers: [kafka-1:9092, kafka-2:9092]\nhttp:\n  listen: 127.0.0.1:9464\ndatabase:\n  url: postgres://u:p@h:5432/d?sslmode=disable\n",

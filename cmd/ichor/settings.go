@@ -356,7 +356,8 @@ func unquotedAddress(text []byte, err error) error {
 	return fmt.Errorf("line %d: to YAML the brackets of an address begin a list: put it into quotes, as \"%s\" (%w)", line, text[found[2]:found[3]], err)
 }
 
-// options returns the settings as options of the host.
+// options returns the settings as options of the host. Every file and variable that they name and that cannot be read
+// is in its error.
 func (s *settings) options() (host.Options, error) {
 	o := host.Options{}
 	o.Source.Brokers, o.Source.Topic, o.Source.Group = s.Source.Brokers, s.Source.Topic, s.Source.Group
@@ -369,31 +370,26 @@ func (s *settings) options() (host.Options, error) {
 		return secret("source.sasl.password", "", s.Source.SASL.PasswordFile, s.Source.SASL.PasswordEnv)
 	}
 	o.Source.SASL = kafka.SASLOptions{Mechanism: s.Source.SASL.Mechanism, Username: s.Source.SASL.Username, Reread: password}
-	var err error
-	if o.Source.SASL.Password, err = password(); err != nil {
-		return o, err
-	}
+	var noPassword, noAddress, noTrust, noPulls error
+	o.Source.SASL.Password, noPassword = password()
 	o.Database.Reread = s.Database.address
-	if o.Database.URL, err = s.Database.address(); err != nil {
-		return o, err
-	}
+	o.Database.URL, noAddress = s.Database.address()
 	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
 	o.Database.StatementTimeout, o.Core.LockWait = time.Duration(s.Database.StatementTimeout), int64(s.Database.LockTimeout)
 	o.Core.PoisonBreaker, o.Core.Order, o.Core.AheadAfter = s.Installer.PoisonBreaker, replicator.Order(s.Installer.Order), int64(s.Installer.AheadAfter)
 	o.Database.Deadline, o.Database.Lease = time.Duration(s.Installer.Deadline), time.Duration(s.Database.Lease)
 	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted), Keep: s.Guests.Keep}
-	if o.Guests.Trust, err = s.Guests.trust(); err != nil {
-		return o, err
-	}
+	o.Guests.Trust, noTrust = s.Guests.trust()
 	o.Guests.Pulled = s.Guests.Pull
-	if o.Guests.Pull, err = s.Guests.pulls(); err != nil {
-		return o, err
-	}
+	o.Guests.Pull, noPulls = s.Guests.pulls()
 	o.Guests.Limits, o.Guests.Shadow = s.Guests.limits(), rollout.Shadow(s.Guests.Shadow)
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
 	o.HTTP.Listen, o.HTTP.Hosts, o.HTTP.Tokens = s.HTTP.Listen, s.HTTP.Hosts, s.HTTP.Tokens
 	o.Spans.Endpoint, o.Spans.Slow, o.Spans.Share = s.Trace.Endpoint, time.Duration(s.Trace.Slow), s.Trace.Share
+	if err := errors.Join(noPassword, noAddress, noTrust, noPulls); err != nil {
+		return o, err
+	}
 	o.Fill() // every verb checks a guest by the same options as run
 	return o, o.Validate()
 }
