@@ -82,12 +82,20 @@ func (v *view) Guests(ctx context.Context, limit int) (admin.Guests, error) {
 	if err != nil {
 		return admin.Guests{}, err
 	}
+	routes, err := v.store.Routes(ctx)
+	if err != nil {
+		return admin.Guests{}, err
+	}
 	events, err := v.store.GuestEvents(ctx, "", eventsMost)
 	if err != nil {
 		return admin.Guests{}, err
 	}
+	ranges, err := rollout.Ranges(rollout.Past{History: history, Routes: routes}, events, "")
+	if err != nil {
+		return admin.Guests{}, err
+	}
 	g := admin.Guests{
-		Guests: v.Status().Guests, Ranges: append([]rollout.Range{}, rollout.Ranges(history, events, "")...),
+		Guests: v.Status().Guests, Ranges: append([]rollout.Range{}, ranges...),
 		Events: append([]installer.GuestEvent{}, events[max(0, len(events)-limit):]...),
 	}
 	slices.Reverse(g.Events)

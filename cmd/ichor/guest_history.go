@@ -163,6 +163,10 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
+	routes, err := in.Routes(ctx)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
 	// All of them say who began a range; those that are shown are the newest.
 	const all = 1 << 20
 	events, err := in.GuestEvents(ctx, c.Name, all)
@@ -173,7 +177,11 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q, and the history knows none of that name", c.Name)}
 	}
 	older := max(0, len(events)-max(c.Events, 0))
-	h := guestHistory{Ranges: rollout.Ranges(history, events, c.Name), Events: events[older:], Older: older}
+	ranges, err := rollout.Ranges(rollout.Past{History: history, Routes: routes}, events, c.Name)
+	if err != nil {
+		return &failure{exitEnvironment, err}
+	}
+	h := guestHistory{Ranges: ranges, Events: events[older:], Older: older}
 	if c.JSON {
 		return printJSON(os.Stdout, &h)
 	}

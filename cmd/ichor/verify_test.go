@@ -260,4 +260,7 @@ func TestVerifyGoesByTheRoutesOfTheTime(t *testing.T) {
 	if got, want := h.row("select from_version, cardinality(earlier) from ichor.guest_routes order by id"), "(1,0) (3,1) (3,2)"; got != want {
 		t.Errorf("routes %s, want %s", got, want)
 	}
+	if out := strings.Join(strings.Fields(h.says(exitOK, "", "guest", "history")), " "); !strings.Contains(out, " lavish 3 to ") || strings.Contains(out, "again") {
+		t.Errorf("the history does not say from where and up to where lavish converted:\n%s", out)
+	}
 }

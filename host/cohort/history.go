@@ -29,6 +29,17 @@ func (r *Routes) Holds(v talos.Version) bool {
 	return r.From <= v && !earlier
 }
 
+// WentBy returns the index of the routes that a version went by, of some that are ascending by when they were recorded. The first
+// are those of what came before too, of which nobody wrote down more.
+func WentBy(routes []Routes, v talos.Version) int {
+	for i := len(routes) - 1; i > 0; i-- {
+		if routes[i].Holds(v) {
+			return i
+		}
+	}
+	return 0
+}
+
 // History says which module converts what, ascending by the versions from which on.
 type History []Use
 

@@ -24,7 +24,8 @@ type Past struct {
 // written: modules come from what is given, and the store is asked what passed its checks, and not told.
 type Archive struct {
 	opts    Options
-	routes  []pastRoutes // never empty, the newest last
+	when    []cohort.Routes // never empty, the newest last
+	routes  []pastRoutes    // of the same
 	history cohort.History
 	module  func(ctx context.Context, digest string) (installer.Module, error)
 	metrics *guest.Metrics
@@ -36,7 +37,6 @@ type Archive struct {
 
 // pastRoutes are routes that versions went by.
 type pastRoutes struct {
-	cohort.Routes
 	routing
 	names   []string // of the guests; the index is the routing's
 	ignores bool     // what has no route has no effects
@@ -65,17 +65,8 @@ func NewArchive(opts Options, store *installer.Installer, past Past, module func
 // went adds routes that versions went by.
 func (a *Archive) went(r cohort.Routes, opts Options) {
 	names := opts.names()
-	a.routes = append(a.routes, pastRoutes{r, routingOf(opts.Routes, names), names, opts.Unrouted == UnroutedIgnore})
-}
-
-// routesFor returns the routes that a version went by.
-func (a *Archive) routesFor(v talos.Version) *pastRoutes {
-	for i := len(a.routes) - 1; i > 0; i-- {
-		if a.routes[i].Holds(v) {
-			return &a.routes[i]
-		}
-	}
-	return &a.routes[0] // also what came before, of which nobody wrote down more
+	a.when = append(a.when, r)
+	a.routes = append(a.routes, pastRoutes{routingOf(opts.Routes, names), names, opts.Unrouted == UnroutedIgnore})
 }
 
 // NewCurrent returns an archive of the guests' files as they are, which convert every version: for a
@@ -108,7 +99,7 @@ type Converter struct {
 
 // Of returns who converts a candidate's version.
 func (a *Archive) Of(c *talos.Candidate) Converter {
-	routes := a.routesFor(c.Version)
+	routes := &a.routes[cohort.WentBy(a.when, c.Version)]
 	guest, routed := routes.of(c)
 	if routed != OneGuest {
 		return Converter{Divided: routed == SeveralGuests, Ignored: routed == NoGuest && routes.ignores}

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -23,8 +24,15 @@ type Range struct {
 
 // Ranges says for a guest, or for all if it is empty, which module converts which versions, ascending by guest,
 // and by the events who wanted it. Versions that were converted by another module than those around them, because
-// they were held, are a range of their own after the one that they lie in.
-func Ranges(history cohort.History, events []installer.GuestEvent, name string) (all []Range) {
+// they were held, are a range of their own after the one that they lie in. A guest converts nothing while the routes that
+// versions went by do not name it. Two ranges overlap where versions went ahead of others by the routes before: up to the last of
+// them. It is an error when routes cannot be read.
+func Ranges(past Past, events []installer.GuestEvent, name string) (all []Range, err error) {
+	history := past.History
+	routed, err := routedSpans(past.Routes)
+	if err != nil {
+		return nil, err
+	}
 	for i, u := range history {
 		if name != "" && u.Guest != name {
 			continue
@@ -41,7 +49,15 @@ func Ranges(history cohort.History, events []installer.GuestEvent, name string) 
 				}
 			}
 		}
-		all = append(all, r)
+		if u.Only || len(past.Routes) == 0 {
+			all = append(all, r)
+		} else {
+			spans, named := routed[u.Guest]
+			if !named {
+				spans = routed[""]
+			}
+			all = append(all, r.within(spans)...)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b Range) int {
 		if a.Guest != b.Guest {
@@ -52,7 +68,76 @@ func Ranges(history cohort.History, events []installer.GuestEvent, name string) 
 		}
 		return int(int64(a.From) - int64(b.From))
 	})
-	return joined(all)
+	return joined(all), nil
+}
+
+// span is from a version up to another, which is not in it.
+type span struct{ from, until talos.Version }
+
+// forever is above every version.
+const forever = talos.Version(math.MaxInt64)
+
+// routedSpans returns where the routes named each guest, ascending and apart, and what lies before the first that were written down;
+// that alone, under no name, for a guest that none of them names.
+func routedSpans(routes []cohort.Routes) (map[string][]span, error) {
+	spans := map[string][]span{}
+	for i, r := range routes {
+		as, err := routesOf(r.Text)
+		if err != nil {
+			return nil, err
+		}
+		s := span{r.From, forever}
+		for _, later := range routes[i+1:] {
+			s.until = min(s.until, later.From)
+		}
+		for _, later := range routes[i+1:] {
+			for _, v := range later.Earlier {
+				if cohort.WentBy(routes, v) == i {
+					s.until = max(s.until, v+1)
+				}
+			}
+		}
+		if i == 0 {
+			spans[""] = []span{{0, s.from}}
+		}
+		for _, guest := range as.names() {
+			all := spans[guest]
+			if all == nil {
+				all = slices.Clone(spans[""])
+			}
+			if last := &all[len(all)-1]; last.until >= s.from {
+				last.until = max(last.until, s.until)
+			} else {
+				all = append(all, s)
+			}
+			spans[guest] = all
+		}
+	}
+	return spans, nil
+}
+
+// within returns the parts of a range that lie in spans. The first of them is what somebody wanted; the others begin since the routes
+// name the guest again.
+func (r Range) within(spans []span) (parts []Range) {
+	end := forever
+	if r.To != 0 {
+		end = r.To + 1
+	}
+	for _, s := range spans {
+		from, until := max(s.from, r.From), min(s.until, end)
+		if until <= from {
+			continue
+		}
+		part := r
+		if part.From, part.To = from, until-1; until == forever {
+			part.To = 0
+		}
+		if len(parts) > 0 {
+			part.At, part.Who, part.Reason = time.Time{}, installer.WhoIchor, "the routes name the guest again"
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // joined puts held versions that follow one another, and that one module converted, into one range.
