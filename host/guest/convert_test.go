@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +68,33 @@ func TestNullAndEmptyAreApart(t *testing.T) {
 	if empty := c[1].Statements[0].Args[0]; empty == nil || len(empty) != 0 {
 		t.Errorf("empty text is %#v, want empty and not nil", empty)
 	}
+}
+
+// A version that waits for long keeps its own values alone: not those of the versions that were converted with it, nor room for
+// those of one that was rejected.
+func TestAVersionKeepsNothingOfTheOthers(t *testing.T) {
+	g := mustLoad(t, "misbehaving", guesttest.Misbehaving(t), guest.Options{Instances: 1})
+	large := strings.Repeat("x", 1<<18)
+	batch := []guest.Record{record(1, item("ECHO", `"`+large+`"`)), record(2, item("ECHO", `"a"`)), record(3, item("ECHO", `"`+large+`\u0000"`))}
+	var before, after runtime.MemStats
+	convert(t, g, batch...)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	const times = 64
+	var waiting [][]guest.Statement
+	for range times {
+		all := convert(t, g, batch...)
+		if got := say(&all[0]) + say(&all[2]); !strings.HasPrefix(got, `converted 1["xxx`) || !strings.Contains(got, "rejected value") {
+			t.Fatalf("they are %.100s", got)
+		}
+		waiting = append(waiting, slices.Clone(all[1].Statements))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if kept := int64(after.HeapAlloc) - int64(before.HeapAlloc); kept > times*int64(len(large))/8 {
+		t.Errorf("%d versions of one byte keep %d bytes", len(waiting), kept)
+	}
+	runtime.KeepAlive(waiting)
 }
 
 // TestPoisonIsFoundInABatch puts bad versions among good ones, at every place that the

@@ -12,9 +12,8 @@ const (
 	argumentBytes  = 24 // of a []byte
 )
 
-// keep copies the answer out of the guest's memory and gives each version its statements. It makes
-// three allocations for the whole batch. It returns a *Fault, and copies nothing, if a statement is not
-// one that the manifest allows.
+// keep copies the answer out of the guest's memory and gives each version its statements. It returns a *Fault, and
+// copies nothing, if a statement is not one that the manifest allows.
 func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error {
 	for _, u := range b.units {
 		if err := out.CheckVersion(u.first, u.count, g.limits); err != nil {
@@ -24,13 +23,7 @@ func (g *Generation) keep(b *batch, out *abi.Output, results []Conversion) error
 	if err := g.checkCalls(b, out); err != nil {
 		return &Fault{Kind: FaultUndeclared, During: abi.ExportConvert, Detail: err.Error()}
 	}
-	k := keeper{
-		out:        out,
-		values:     g.rules.values,
-		text:       make([]byte, 0, out.Referenced),
-		statements: make([]Statement, 0, out.Statements()),
-		args:       make([][]byte, 0, out.Arguments()),
-	}
+	k := keeper{out: out, values: g.rules.values, statements: make([]Statement, 0, out.Statements())}
 	for _, u := range b.units {
 		c := &results[u.record]
 		if reject := k.version(c, u); reject != nil {
@@ -65,21 +58,20 @@ func (g *Generation) reject(c *Conversion, r *Reject) {
 	g.own.reject(r.Class)
 }
 
-// keeper copies the answer of one batch into storage that is sized beforehand, so that appending never
-// moves it.
+// keeper copies the answer of one batch. The statements of all its versions lie in one array; the values of each
+// version lie apart from the others', for one that waits, behind a held version say, stays for long, and what it does
+// not need must not stay with it.
 type keeper struct {
 	out        *abi.Output
 	values     [][]sqlpolicy.Value // by template
-	text       []byte
-	statements []Statement
-	args       [][]byte
+	statements []Statement         // sized beforehand, so that appending never moves it
 }
 
 // version copies the statements of one version. The version is rejected if any of its items is, and
-// skipped if all of them are.
+// skipped if all of them are; of one that is rejected nothing is copied.
 func (k *keeper) version(c *Conversion, u unit) *Reject {
-	first, textFirst, argsFirst := len(k.statements), len(k.text), len(k.args)
 	c.Status = Skipped
+	text, args := 0, 0
 	for i := u.first; i < u.first+u.count; i++ {
 		a := k.out.Answer(i)
 		switch a.Status {
@@ -89,31 +81,62 @@ func (k *keeper) version(c *Conversion, u unit) *Reject {
 			c.Status = Converted
 		}
 		for j := a.First; j < a.First+a.Count; j++ {
-			if reject := k.statement(k.out.Statement(j)); reject != nil {
+			call := k.out.Statement(j)
+			size, reject := k.check(call)
+			if reject != nil {
 				return reject
 			}
+			text, args = text+size, args+call.Count
+		}
+	}
+	first := len(k.statements)
+	own := values{text: make([]byte, 0, text), args: make([][]byte, 0, args)}
+	for i := u.first; i < u.first+u.count; i++ {
+		a := k.out.Answer(i)
+		for j := a.First; j < a.First+a.Count; j++ {
+			call := k.out.Statement(j)
+			k.statements = append(k.statements, Statement{call.Template, own.of(k.out, call)})
 		}
 	}
 	c.Statements = k.statements[first:len(k.statements):len(k.statements)]
-	c.bytes = len(k.text) - textFirst + argumentBytes*(len(k.args)-argsFirst) + statementBytes*len(c.Statements)
+	c.bytes = text + argumentBytes*args + statementBytes*len(c.Statements)
 	return nil
 }
 
-func (k *keeper) statement(call abi.Call) *Reject {
-	first, checks := len(k.args), k.values[call.Template]
+// check returns the bytes of a statement's values, or why one of them must not reach the database.
+func (k *keeper) check(call abi.Call) (size int, reject *Reject) {
+	checks := k.values[call.Template]
 	for i := call.First; i < call.First+call.Count; i++ {
 		value, null := k.out.Argument(i)
 		if null {
-			k.args = append(k.args, nil)
 			continue
 		}
 		if why := checks[i-call.First](value); why != "" {
-			return &Reject{Class: ClassValue, Message: fmt.Sprintf("template %d, parameter %d: %s", call.Template, i-call.First+1, why)}
+			return 0, &Reject{Class: ClassValue, Message: fmt.Sprintf("template %d, parameter %d: %s", call.Template, i-call.First+1, why)}
 		}
-		at := len(k.text)
-		k.text = append(k.text, value...)
-		k.args = append(k.args, k.text[at:len(k.text):len(k.text)])
+		size += len(value)
 	}
-	k.statements = append(k.statements, Statement{call.Template, k.args[first:len(k.args):len(k.args)]})
-	return nil
+	return size, nil
+}
+
+// values are those of one version, in arrays that are sized beforehand.
+type values struct {
+	text []byte
+	args [][]byte
+}
+
+// of copies the values of a statement.
+func (v *values) of(out *abi.Output, call abi.Call) [][]byte {
+	first := len(v.args)
+	for i := call.First; i < call.First+call.Count; i++ {
+		value, null := out.Argument(i)
+		if null {
+			v.args = append(v.args, nil)
+			continue
+		}
+		at := len(v.text)
+		v.text = append(v.text, value...)
+		v.args = append(v.args, v.text[at:len(v.text):len(v.text)])
+	}
+	return v.args[first:len(v.args):len(v.args)]
 }

@@ -228,7 +228,10 @@ type backend struct {
 func backendOf(ctx context.Context, conn *pgx.Conn) (b backend, err error) {
 	err = conn.QueryRow(ctx, `select pid, (extract(epoch from backend_start) * 1000000)::bigint
 		from pg_stat_activity where pid = pg_backend_pid()`, once).Scan(&b.pid, &b.since)
-	return b, err
+	if err != nil {
+		return b, failure(err, "ask for this session's backend")
+	}
+	return b, nil
 }
 
 // withTime bounds what is done on a connection of its own, so that a server which falls silent
@@ -265,8 +268,18 @@ func (in *Installer) with(ctx context.Context, name string, f func(context.Conte
 			return err
 		}
 		defer closeSoon(conn)
-		return f(ctx, conn)
+		return ofConnection(conn, f(ctx, conn), name)
 	})
+}
+
+// ofConnection returns an error that no other function turned into an Error as one of the connection, where that is gone: what
+// was asked may be asked again.
+func ofConnection(conn *pgx.Conn, err error, doing string) error {
+	var known *Error
+	if err == nil || !conn.IsClosed() || errors.As(err, &known) {
+		return err
+	}
+	return failure(err, doing)
 }
 
 // sharing is the key of a context's shared session.
@@ -306,7 +319,7 @@ func (s *shared) with(ctx context.Context, in *Installer, f func(context.Context
 			return err
 		}
 	}
-	if err = f(ctx, s.conn); err != nil {
+	if err = ofConnection(s.conn, f(ctx, s.conn), sharedName); err != nil {
 		s.drop()
 	}
 	return err

@@ -122,12 +122,6 @@ func recordsOf(into []guest.Record, works []replicator.Work) []guest.Record {
 func resultsOf(l *rollout.Loaded, records []guest.Record, out *guest.Conversions) []replicator.Result {
 	conversions := out.Results
 	results := make([]replicator.Result, len(conversions))
-	all := make([]conversion, len(conversions))
-	n := 0
-	for i := range conversions {
-		n += len(conversions[i].Statements)
-	}
-	statements := make([]installer.Statement, 0, n)
 	for i := range conversions {
 		c := &conversions[i]
 		r := &results[i]
@@ -142,12 +136,12 @@ func resultsOf(l *rollout.Loaded, records []guest.Record, out *guest.Conversions
 		case guest.Rejected:
 			r.Verdict, r.Failure = replicator.Rejected, rejection(c.Reject)
 		default:
-			first := len(statements)
-			for _, st := range c.Statements {
-				statements = append(statements, installer.Statement{Template: l.Templates[st.Template], Args: st.Args})
+			// Of its own, for one that waits would keep all those that it shares an array with.
+			statements := make([]installer.Statement, len(c.Statements))
+			for j, st := range c.Statements {
+				statements[j] = installer.Statement{Template: l.Templates[st.Template], Args: st.Args}
 			}
-			all[i] = conversion{statements: statements[first:len(statements):len(statements)], bytes: c.Bytes()}
-			r.Conversion = &all[i]
+			r.Conversion = &conversion{statements: statements, bytes: c.Bytes()}
 		}
 	}
 	return results
