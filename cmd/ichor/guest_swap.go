@@ -98,12 +98,12 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 	first := current(w.now, name)
 	if first == nil || first.Digest != digest { // BEFORE the file is there, so that it is durable before it converts
 		asked := installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestAsked, Who: operator(), Reason: c.Reason}
-		if err := patiently(ctx, func() error { return w.in.AddGuestEvents(ctx, asked) }); err != nil {
+		if err := installer.Patiently(ctx, func() error { return w.in.AddGuestEvents(ctx, asked) }); err != nil {
 			return &failure{exitEnvironment, fmt.Errorf("nothing was changed: %w", err)}
 		}
 	}
 	var mending *mending
-	err := patiently(ctx, func() (err error) {
+	err := installer.Patiently(ctx, func() (err error) {
 		mending, err = mendingOf(ctx, w.in, name, digest, first == nil)
 		return err
 	})
@@ -136,25 +136,6 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 		return err
 	}
 	return mending.report(ctx)
-}
-
-// patience is how long what a swap writes and asks beside the host is tried again while the database is away or busy.
-const patience = 10 * time.Second
-
-// patiently tries again what the database does not answer just now.
-func patiently(ctx context.Context, do func() error) error {
-	until := time.Now().Add(patience)
-	for {
-		err := do()
-		if err == nil || !installer.IsTransient(err) || !time.Now().Before(until) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(askEvery):
-		}
-	}
 }
 
 // current returns the generation by which a guest converts what comes next, nil if there is none. Others may

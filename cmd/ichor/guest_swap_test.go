@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -133,28 +132,5 @@ func TestSwapSaysWhatTheHostDoes(t *testing.T) {
 				t.Errorf("what the database has of who asked for it: %+v, %v", events, err)
 			}
 		})
-	}
-}
-
-// What a swap writes beside the host is tried again while the database does not answer, and not when it says no.
-func TestASwapIsPatientWithTheDatabase(t *testing.T) {
-	away, err := installer.New(installer.Options{URL: "postgres://nobody@127.0.0.1:1/none", Owner: "test", Lanes: 1}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tries := 0
-	err = patiently(t.Context(), func() error {
-		if tries++; tries < 3 {
-			return away.AddGuestEvents(t.Context(), installer.GuestEvent{Guest: "banking"})
-		}
-		return nil
-	})
-	if err != nil || tries != 3 {
-		t.Errorf("tried %d times: %v", tries, err)
-	}
-	no := errors.New("no")
-	tries = 0
-	if err := patiently(t.Context(), func() error { tries++; return no }); !errors.Is(err, no) || tries != 1 {
-		t.Errorf("tried %d times: %v", tries, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -246,6 +247,27 @@ func IsTransient(err error) bool {
 	}
 	var e *Error
 	return errors.As(err, &e) && (e.Class == Transient || e.Class == Contention || e.Class == TimedOut)
+}
+
+// What one asks the database beside what it installs is asked again while it is away or busy, so often and so long.
+const (
+	patience  = 10 * time.Second
+	patiently = 200 * time.Millisecond
+)
+
+// Patiently does again what the database does not answer just now, see IsTransient, for ten seconds at most. It returns the last
+// error.
+func Patiently(ctx context.Context, do func() error) error {
+	until := time.Now().Add(patience)
+	for {
+		err := do()
+		if err == nil || !IsTransient(err) || !time.Now().Before(until) {
+			return err
+		}
+		if sleep(ctx, patiently); ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // again returns the level of a line about what is tried again: a database that is away is an outage, which has its own two

@@ -2,6 +2,8 @@ package installer_test
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -32,24 +34,26 @@ func TestASessionThatIsTerminatedIsNoReasonToEnd(t *testing.T) {
 			_, err := in.CheckTemplates(ctx, []installer.Template{{ID: 1, SQL: "insert into account values ($1::int, $2::numeric)", Params: []string{"integer", "numeric"}}})
 			return err
 		},
-		"GuestEvents":    func(ctx context.Context) error { _, err := in.GuestEvents(ctx, "g", 10); return err },
-		"AddGuestEvents": func(ctx context.Context) error { return in.AddGuestEvents(ctx, installer.GuestEvent{Guest: "g", Digest: digest, State: installer.GuestReceived, Who: installer.WhoFile}) },
-		"Gone":           func(ctx context.Context) error { _, err := in.Gone(ctx, "g"); return err },
-		"Wanted":         func(ctx context.Context) error { _, _, err := in.Wanted(ctx, "g"); return err },
-		"ProvenBefore":   func(ctx context.Context) error { _, err := in.ProvenBefore(ctx, "g"); return err },
-		"StoreModule":    func(ctx context.Context) error { return in.StoreModule(ctx, module) },
-		"LoadModule":     func(ctx context.Context) error { _, err := in.LoadModule(ctx, "g", digest); return err },
-		"Prune":          func(ctx context.Context) error { _, err := in.Prune(ctx, "g", 3, 10, []string{digest}); return err },
-		"History":        func(ctx context.Context) error { _, err := in.History(ctx); return err },
-		"Routes":         func(ctx context.Context) error { _, err := in.Routes(ctx); return err },
-		"Passed":         func(ctx context.Context) error { _, err := in.Passed(ctx, "c"); return err },
-		"KeepPassed":     func(ctx context.Context) error { return in.KeepPassed(ctx, "c", "g", digest) },
-		"Requests":       func(ctx context.Context) error { _, err := in.Requests(ctx, []int64{1}); return err },
-		"InForce":        func(ctx context.Context) error { _, err := in.InForce(ctx); return err },
-		"List":           func(ctx context.Context) error { _, err := in.List(ctx, installer.Filter{}); return err },
-		"CountHeld":      func(ctx context.Context) error { _, _, err := in.CountHeld(ctx); return err },
-		"Mended":         func(ctx context.Context) error { _, _, err := in.Mended(ctx, digest, time.Now(), 1); return err },
-		"LatestAudit":    func(ctx context.Context) error { _, err := in.LatestAudit(ctx, 1); return err },
+		"GuestEvents": func(ctx context.Context) error { _, err := in.GuestEvents(ctx, "g", 10); return err },
+		"AddGuestEvents": func(ctx context.Context) error {
+			return in.AddGuestEvents(ctx, installer.GuestEvent{Guest: "g", Digest: digest, State: installer.GuestReceived, Who: installer.WhoFile})
+		},
+		"Gone":         func(ctx context.Context) error { _, err := in.Gone(ctx, "g"); return err },
+		"Wanted":       func(ctx context.Context) error { _, _, err := in.Wanted(ctx, "g"); return err },
+		"ProvenBefore": func(ctx context.Context) error { _, err := in.ProvenBefore(ctx, "g"); return err },
+		"StoreModule":  func(ctx context.Context) error { return in.StoreModule(ctx, module) },
+		"LoadModule":   func(ctx context.Context) error { _, err := in.LoadModule(ctx, "g", digest); return err },
+		"Prune":        func(ctx context.Context) error { _, err := in.Prune(ctx, "g", 3, 10, []string{digest}); return err },
+		"History":      func(ctx context.Context) error { _, err := in.History(ctx); return err },
+		"Routes":       func(ctx context.Context) error { _, err := in.Routes(ctx); return err },
+		"Passed":       func(ctx context.Context) error { _, err := in.Passed(ctx, "c"); return err },
+		"KeepPassed":   func(ctx context.Context) error { return in.KeepPassed(ctx, "c", "g", digest) },
+		"Requests":     func(ctx context.Context) error { _, err := in.Requests(ctx, []int64{1}); return err },
+		"InForce":      func(ctx context.Context) error { _, err := in.InForce(ctx); return err },
+		"List":         func(ctx context.Context) error { _, err := in.List(ctx, installer.Filter{}); return err },
+		"CountHeld":    func(ctx context.Context) error { _, _, err := in.CountHeld(ctx); return err },
+		"Mended":       func(ctx context.Context) error { _, _, err := in.Mended(ctx, digest, time.Now(), 1); return err },
+		"LatestAudit":  func(ctx context.Context) error { _, err := in.LatestAudit(ctx, 1); return err },
 		"Lane": func(ctx context.Context) error {
 			l := in.Lane(0)
 			defer l.Close()
@@ -82,6 +86,16 @@ func TestASessionThatIsTerminatedIsNoReasonToEnd(t *testing.T) {
 		}
 	}
 	ended()
+
+	// Who asks patiently is answered when it is over.
+	ended = terminating(t, b.dsn)
+	over := time.AfterFunc(time.Second, ended)
+	defer over.Stop()
+	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); {
+		if err := installer.Patiently(t.Context(), func() error { _, err := in.Passed(t.Context(), "c"); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // terminating ends every session of the database but its own and the test's, again and again, up to the call of what it returns.
@@ -107,5 +121,28 @@ func terminating(t *testing.T, dsn string) (end func()) {
 		close(stop)
 		<-done
 		_ = conn.Close(context.Background())
+	}
+}
+
+// What is asked patiently is asked again while the database does not answer, and not when it says no.
+func TestPatiently(t *testing.T) {
+	away, err := installer.New(installer.Options{URL: "postgres://nobody@127.0.0.1:1/none", Owner: "test", Lanes: 1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	err = installer.Patiently(t.Context(), func() error {
+		if tries++; tries < 3 {
+			return away.AddGuestEvents(t.Context(), installer.GuestEvent{Guest: "banking"})
+		}
+		return nil
+	})
+	if err != nil || tries != 3 {
+		t.Errorf("tried %d times: %v", tries, err)
+	}
+	no := errors.New("no")
+	tries = 0
+	if err := installer.Patiently(t.Context(), func() error { tries++; return no }); !errors.Is(err, no) || tries != 1 {
+		t.Errorf("tried %d times: %v", tries, err)
 	}
 }

@@ -119,5 +119,23 @@ func (g *Guests) goesOn(ctx context.Context, name string, module trust.Module, e
 // LookUp asks a database which checks of modules passed, for who only reads: it keeps nothing.
 type LookUp struct{ *installer.Installer }
 
+// passes asks again what the database does not answer just now: to check a guest once more because one session was lost takes the
+// owner of a cohort seconds, or a minute on a busy machine.
+type passes struct{ *installer.Installer }
+
+// Passed implements guest.Passes.
+func (p passes) Passed(ctx context.Context, check string) (known bool, err error) {
+	err = installer.Patiently(ctx, func() (err error) {
+		known, err = p.Installer.Passed(ctx, check)
+		return err
+	})
+	return known, err
+}
+
+// KeepPassed implements guest.Passes.
+func (p passes) KeepPassed(ctx context.Context, check, guest, digest string) error {
+	return installer.Patiently(ctx, func() error { return p.Installer.KeepPassed(ctx, check, guest, digest) })
+}
+
 // KeepPassed implements guest.Passes.
 func (LookUp) KeepPassed(context.Context, string, string, string) error { return nil }

@@ -70,7 +70,7 @@ type spare struct {
 func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *slog.Logger) *Guests {
 	names := opts.names()
 	if store != nil {
-		opts.Limits.Passes = store
+		opts.Limits.Passes = passes{store}
 	}
 	for _, name := range names {
 		metrics.Expect(name)
