@@ -3,9 +3,12 @@ package guests
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -169,9 +172,36 @@ func (b *builder) linker(err error) error {
 	return err
 }
 
+// c tells the compiler what all files of the project are: its cache, one for a user's projects, counts what a source includes and
+// not what it embeds, and gave a project with the same source the manifest of another.
 func (b *builder) c(ctx context.Context, module string) error {
-	return b.run(ctx, nil, "cc", "--target=wasm32-freestanding", "-std=c23", "-O2", "-nostdlib", "-ffreestanding", "-mcpu=generic+bulk_memory",
+	sum, err := sources(b.dir)
+	if err != nil {
+		return err
+	}
+	return b.run(ctx, nil, "cc", "-DICHOR_SOURCES="+sum, "--target=wasm32-freestanding", "-std=c23", "-O2", "-nostdlib", "-ffreestanding", "-mcpu=generic+bulk_memory",
 		"-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=65536", "-o", module, C.main())
+}
+
+// sources returns the SHA-256 of the names and contents of all files of a project, but for modules.
+func sources(dir string) (string, error) {
+	sum := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != dir:
+			return filepath.SkipDir
+		case !entry.Type().IsRegular() || filepath.Ext(path) == ".wasm":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err == nil {
+			_, err = fmt.Fprintf(sum, "%q %d %s", strings.TrimPrefix(path, dir), len(text), text)
+		}
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)), err
 }
 
 // assemblyScript turns the manifest into a source first, since the language reads no files.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,6 +74,35 @@ func TestNewProjectsBuild(t *testing.T) {
 			}
 			if !bytes.Equal(modules[0], modules[1]) {
 				t.Errorf("two directories give two modules, of %d and %d bytes", len(modules[0]), len(modules[1]))
+			}
+		})
+	}
+}
+
+// A module has the manifest of its own project, also where a compiler's cache has a project with the same source and another.
+func TestACopiedProjectHasItsOwnManifest(t *testing.T) {
+	for _, l := range guests.Languages() {
+		t.Run(string(l), func(t *testing.T) {
+			t.Parallel()
+			compiler(t, l)
+			for i := range 3 {
+				dir := filepath.Join(t.TempDir(), "hello")
+				if err := guests.New(l, "hello", dir, false); err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join(dir, "manifest.json")
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				version := fmt.Sprintf(`%d.%d.%d`, i, 1000+rand.N(9000), 1000+rand.N(9000)) // that no cache has yet
+				if err := os.WriteFile(file, []byte(strings.Replace(string(text), `"1.0.0"`, `"`+version+`"`, 1)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				wide := strings.Join(strings.Split(version, ""), "\x00") // as AssemblyScript has texts
+				if module := build(t, dir); !bytes.Contains(module, []byte(version)) && !bytes.Contains(module, []byte(wide)) {
+					t.Errorf("the module of version %s has not its manifest", version)
+				}
 			}
 		})
 	}
