@@ -185,19 +185,19 @@ func (b *builder) c(ctx context.Context, module string) error {
 
 // sources returns the SHA-256 of the names and contents of all files of a project, but for modules.
 func sources(dir string) (string, error) {
-	sum := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	sum, project := sha256.New(), os.DirFS(dir)
+	err := fs.WalkDir(project, ".", func(path string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != dir:
-			return filepath.SkipDir
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && path != ".":
+			return fs.SkipDir
 		case !entry.Type().IsRegular() || filepath.Ext(path) == ".wasm":
 			return nil
 		}
-		text, err := os.ReadFile(path)
+		text, err := fs.ReadFile(project, path)
 		if err == nil {
-			_, err = fmt.Fprintf(sum, "%q %d %s", strings.TrimPrefix(path, dir), len(text), text)
+			_, err = fmt.Fprintf(sum, "%q %d %s", path, len(text), text)
 		}
 		return err
 	})

@@ -38,6 +38,7 @@ type sized struct {
 	Status     string `json:"status"`
 	Statements int    `json:"statements"`
 	Fuel       int64  `json:"fuel"`
+	Over       string `json:"over,omitempty"` // the settings of the limit that its answer was over; it was not converted then
 }
 
 // errBroken is how test ends for a module that breaks a clause.
@@ -62,7 +63,10 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 		result.Clauses = append(result.Clauses, clause.ID)
 	}
 	for _, s := range report.Sizes {
-		result.Sizes = append(result.Sizes, sized{s.Items, s.Status.String(), s.Statements, s.Fuel})
+		result.Sizes = append(result.Sizes, sized{s.Items, s.Status.String(), s.Statements, s.Fuel, s.Over})
+		if last := &result.Sizes[len(result.Sizes)-1]; s.Over != "" {
+			last.Status = "too_large"
+		}
 	}
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
@@ -99,6 +103,10 @@ func (r *conformance) print(report *conform.Report) {
 	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n",
 		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
 	for _, s := range r.Sizes {
+		if s.Over != "" {
+			fmt.Printf("a version of %5d items: its answer is larger than a host with these settings takes; one that is to have such versions needs more in %s\n", s.Items, s.Over)
+			continue
+		}
 		fmt.Printf("a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
 	}
 	fmt.Println()

@@ -54,10 +54,18 @@ func (f *Fault) Unwrap() error { return f.Err }
 // badFrame is the fault of an answer that is no frame, or that is over a limit: then it names the settings that move it.
 func badFrame(kind FaultKind, err error) *Fault {
 	f := &Fault{Kind: kind, During: abi.ExportConvert, Detail: err.Error(), Err: err}
-	if wrong, ok := errors.AsType[*abi.FrameError](err); ok && wrong.Limit != "" {
-		f.Detail += " (" + settingsOf[wrong.Limit] + ")"
+	if settings := f.Settings(); settings != "" {
+		f.Detail += " (" + settings + ")"
 	}
 	return f
+}
+
+// Settings names the settings that move the limit which the answer was over; "" where that is not why it is a fault.
+func (f *Fault) Settings() string {
+	if wrong, ok := errors.AsType[*abi.FrameError](f.Err); ok {
+		return settingsOf[wrong.Limit]
+	}
+	return ""
 }
 
 // settingsOf says what moves a limit.

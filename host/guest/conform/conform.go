@@ -43,7 +43,8 @@ type Size struct {
 	Items      int
 	Status     guest.Status
 	Statements int
-	Fuel       int64 // units
+	Fuel       int64  // units
+	Over       string // the settings of the limit that its answer was over, and then nothing else is known; "" for none
 }
 
 // Options are the host's limits, and where it logs. Instances and Padding are the kit's own.
@@ -164,6 +165,11 @@ func (k *kit) sizes(ctx context.Context, g *guest.Generation, records []guest.Re
 		err := k.convert(ctx, g, []guest.Record{r}, &into)
 		var broken *Broken
 		if errors.As(err, &broken) {
+			// What is much for many items is no clause that the module breaks: a host may be given more room.
+			if r := into.Results[0].Reject; n > 1 && r != nil && r.Fault != nil && r.Fault.Settings() != "" {
+				k.report.Sizes = append(k.report.Sizes, Size{Items: n, Over: r.Fault.Settings()})
+				break
+			}
 			return &Broken{broken.Clause, fmt.Sprintf("a version of %d items: %s", n, broken.How)}
 		}
 		if err != nil {
@@ -173,7 +179,7 @@ func (k *kit) sizes(ctx context.Context, g *guest.Generation, records []guest.Re
 		if c.Reject != nil && c.Reject.Class == guest.ClassSize {
 			break // the host's own limit, which settings move
 		}
-		k.report.Sizes = append(k.report.Sizes, Size{n, c.Status, len(c.Statements), into.Fuel})
+		k.report.Sizes = append(k.report.Sizes, Size{Items: n, Status: c.Status, Statements: len(c.Statements), Fuel: into.Fuel})
 	}
 	return nil
 }

@@ -93,6 +93,23 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// An answer for many items that is over a limit which settings move breaks no clause.
+func TestAnAnswerThatIsTooLargeForTheSettings(t *testing.T) {
+	module, err := os.ReadFile("../testdata/answers_for_all.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	o.Guest.OutputBytes = 256 << 10
+	r, err := conform.Run(t.Context(), "guest", module, o)
+	if err != nil || r.Broken != nil || len(r.Sizes) != 4 {
+		t.Fatalf("%v, %v", err, r)
+	}
+	if s := r.Sizes[3]; s.Over != "guests.limits.output" || r.Sizes[2].Over != "" {
+		t.Errorf("%+v", r.Sizes)
+	}
+}
+
 // breaks says which clause each of the host's fixtures breaks; their names are their deeds.
 var breaks = map[string]string{
 	"aborts":                                   "faults",
