@@ -7,7 +7,7 @@ import (
 )
 
 // The shares of the lease. An owner beats ten times within it. One whose session has ended has a twentieth of
-// it to open another, for a database that was restarted ends the sessions of owners that live.
+// it, at most longestGrace, to open another, for a database that was restarted ends the sessions of owners that live.
 const (
 	beatShare  = 10
 	graceShare = 20
@@ -17,6 +17,10 @@ const (
 // longestLook bounds the pause between two looks at the owner: by them a host that waits tells that the database
 // answers.
 const longestLook = time.Second
+
+// longestGrace bounds what an owner has to open another session: it sees the end of one at once, and a process that ended
+// opens none, however long its lease.
+const longestGrace = time.Second
 
 // lease decides when a host that waits may take the cohort over from its owner. Clocks decide when, never
 // whether it is safe: the epoch does that.
@@ -48,7 +52,7 @@ func (l *lease) free(o installer.Owner, now time.Time) bool {
 		return true
 	case o.Released && !mine:
 		return true
-	case !mine && !l.gone.IsZero() && now.Sub(l.gone) >= l.span/graceShare:
+	case !mine && !l.gone.IsZero() && now.Sub(l.gone) >= min(l.span/graceShare, longestGrace):
 		return true
 	}
 	return now.Sub(l.since) >= l.span

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -35,10 +36,11 @@ func TestLease(t *testing.T) {
 		"a copy from before its own":   {lease{own: own}, []installer.Owner{beating(3), beating(4), beating(5)}, -1},
 		"its own, given away, is left to others, and taken back when none comes": {
 			lease{own: own, gave: true}, []installer.Owner{handedOver, handedOver, handedOver, handedOver, handedOver, handedOver}, 5},
+		"its session ends, whatever the lease": {lease{span: time.Hour}, []installer.Owner{beating(1), lost(1), lost(1)}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, got := c.lease, -1
-			l.span = 5 * time.Second
+			l.span = cmp.Or(l.span, 5*time.Second)
 			for i, o := range c.seen {
 				if l.free(o, time.Unix(int64(i), 0)) {
 					got = i

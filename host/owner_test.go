@@ -91,6 +91,9 @@ func TestHostsThatAreStartedAtOnceDoNotFight(t *testing.T) {
 	if got := s.text("select min(amount)::bigint, max(amount)::bigint from bank_accounts"); got != "(100040,100040)" {
 		t.Errorf("balances %s, want 40 on each", got)
 	}
+	if checks := strings.Count(s.log.text(), "the guest's file is checked"); checks != 3 {
+		t.Errorf("three hosts checked the guest %d times: who comes second stands by, ready as it was", checks)
+	}
 }
 
 // An owner that cannot reach the database any more is taken over from after the lease, and stands by when
@@ -130,6 +133,30 @@ func TestARestartedDatabaseKeepsItsOwner(t *testing.T) {
 	other.standsBy()
 	s.pays(10)
 	s.eventually("(1)", "select epoch from ichor.state")
+}
+
+// However long the lease, a host that has ended is followed at once, and one whose session is terminated opens another before anybody
+// takes it for gone.
+func TestTheLengthOfTheLeaseIsForSilentOwnersAlone(t *testing.T) {
+	s := startTogether(t, 0)
+	s.options.Database.Lease = time.Hour
+	direct := s.options.Database.URL
+	proxy := s.behind()
+	first := s.start()
+	first.shows("/readyz", `"ready":true`)
+	s.options.Database.URL = direct
+	other := s.start()
+	other.standsBy()
+	for range 3 {
+		s.eventually("(1,1)", "select count(*), count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'ichor beat'")
+	}
+	time.Sleep(3 * time.Second) // longer than whoever is gone has
+	s.eventually("(1)", "select epoch from ichor.state")
+	proxy.Turn(pgtest.Refused)
+	s.eventually("(2)", "select epoch from ichor.state")
+	s.pays(10)
+	proxy.Turn(pgtest.Fair)
+	first.standsBy()
 }
 
 // A host that loads for longer than the lease, once it has taken the cohort over, lives, and says so: two that load slowly would

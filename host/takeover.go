@@ -96,8 +96,8 @@ func (t *takeover) dropTail() {
 
 // own makes this host the owner, after whoever owns the cohort.
 func (t *takeover) own(ctx context.Context) (state installer.State, err error) {
-	for {
-		found, err := t.prepare(ctx, false)
+	for again := false; ; again = true { // of a host that was overtaken everything is ready still
+		found, err := t.prepare(ctx, again)
 		if err != nil {
 			return state, err
 		}
@@ -185,7 +185,7 @@ type prepared struct {
 
 // prepare waits for the log and the database, and makes sure that the log is the one that the
 // database was left with, that the role may do what a host does, and that the database takes the
-// guests' SQL. again says that it was done before, and that nobody owns the cohort now.
+// guests' SQL. again says that it was done before, and that nobody owned the cohort a moment ago.
 func (t *takeover) prepare(ctx context.Context, again bool) (found prepared, err error) {
 	if t.opts.Database.Init {
 		if err := t.retry(ctx, status.PhaseDatabase, installer.IsTransient, func() error { return t.store.Init(ctx) }); err != nil {

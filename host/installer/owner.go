@@ -160,7 +160,22 @@ func (in *Installer) beat(ctx context.Context, every time.Duration) error {
 		if !mine {
 			return nil
 		}
-		sleep(ctx, every)
+		if err := idle(ctx, conn, every); err != nil {
+			return fmt.Errorf("beat: %w", err)
+		}
+	}
+	return nil
+}
+
+// idle waits on a session that nothing is asked on. The error says that it has ended, which is seen at once: the hosts that wait
+// see it too, and do not wait for the next beat.
+func idle(ctx context.Context, conn *pgx.Conn, pause time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	for ctx.Err() == nil {
+		if _, err := conn.WaitForNotification(ctx); err != nil && ctx.Err() == nil { // nobody notifies; a server that warns is heard
+			return err
+		}
 	}
 	return nil
 }

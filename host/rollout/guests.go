@@ -412,7 +412,7 @@ func (g *Guests) Close() {
 	}
 	g.brings, g.answers = nil, nil // who owns the cohort next is told of what stands
 	g.mu.Unlock()
-	g.freeSpare()
+	g.freeSpare(nil)
 	for _, l := range all {
 		g.free(l.Generation)
 	}
@@ -427,14 +427,19 @@ func (g *Guests) dropSpare(name, digest string) {
 	g.free(is.Generation)
 }
 
-// freeSpare closes the generations that are not in use.
-func (g *Guests) freeSpare() {
+// freeSpare closes the generations that are not in use, but for those of keep, by name and digest.
+func (g *Guests) freeSpare(keep map[string]bool) {
+	var all []*guest.Generation
 	g.mu.Lock()
-	all := g.spare
-	g.spare = map[string]spare{}
+	for _, key := range slices.Sorted(maps.Keys(g.spare)) {
+		if !keep[key] {
+			all = append(all, g.spare[key].Generation)
+			delete(g.spare, key)
+		}
+	}
 	g.mu.Unlock()
-	for _, key := range slices.Sorted(maps.Keys(all)) {
-		g.free(all[key].Generation)
+	for _, generation := range all {
+		g.free(generation)
 	}
 }
 

@@ -26,6 +26,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 		return err
 	}
 	var refused []error
+	needed := map[string]bool{}
 	for i, name := range g.names {
 		module, err := g.begin(ctx, name, state.History, again)
 		absent := IsRefused(err) && newestOf(state.History, name) == ""
@@ -37,7 +38,7 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 		if err != nil {
 			return err
 		}
-		g.chosen[i] = module
+		g.chosen[i], needed[name+module.Digest.String()] = module, true
 		for _, u := range usesOf(state, name, module.Digest.String()) {
 			old, err := g.moduleOf(ctx, name, u.Digest, module)
 			if err != nil {
@@ -48,8 +49,10 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 			} else if err != nil {
 				return err
 			}
+			needed[name+u.Digest] = true
 		}
 	}
+	g.freeSpare(needed) // what was made ready before, and another host swapped since
 	if len(refused) == len(g.names) {
 		return errors.Join(refused...)
 	}
@@ -232,7 +235,7 @@ func (g *Guests) Start(ctx context.Context, state installer.State) ([][]replicat
 		return nil, nil, err
 	}
 	clear(g.chosen)
-	g.freeSpare()
+	g.freeSpare(nil)
 	return cuts, trials, nil
 }
 
