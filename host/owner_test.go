@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
 
@@ -157,6 +158,22 @@ func TestTheLengthOfTheLeaseIsForSilentOwnersAlone(t *testing.T) {
 	s.pays(10)
 	proxy.Turn(pgtest.Fair)
 	first.standsBy()
+}
+
+// An owner that cannot beat, or not read what operators ask for, installs all the same, and says so for as long as it is so.
+func TestWhatAnOwnerCannotDoBesideIsSaid(t *testing.T) {
+	s := startTogether(t, 1)
+	r := s.owner()
+	for table, says := range map[string]string{
+		"beat":    "the owner cannot tell the hosts that stand by that it lives: write ichor.beat: ",
+		"request": "what operators ask for cannot be read: read ichor.request: ",
+	} {
+		s.exec("alter table ichor." + table + " rename to away")
+		r.shows("/readyz", `"ready":true,"degraded":"`+says)
+		s.pays(1)
+		s.exec("alter table ichor.away rename to " + table)
+		hosttest.Until(t, func() bool { return !strings.Contains(r.get("/readyz"), "degraded") }, func() string { return r.get("/readyz") })
+	}
 }
 
 // A host that loads for longer than the lease, once it has taken the cohort over, lives, and says so: two that load slowly would

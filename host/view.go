@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,12 +60,12 @@ func (v *view) Readiness() status.Readiness {
 
 // degraded says what is not as an operator wants it, although the host works; empty when all is well.
 func (v *view) degraded(c *status.Condition) string {
-	said := v.guests.Degraded()
+	all := []string{v.guests.Degraded(), v.store.Degraded()}
 	if core := &c.Core; c.Phase == status.PhaseRunning && c.Log.Start > core.Resume {
-		said = strings.TrimPrefix(said+fmt.Sprintf("; the log begins at position %d by now, and no host could begin at the resume point, which is %d: have what holds the snapshot end before this one does, see ichor quarantine list",
-			c.Log.Start, core.Resume), "; ")
+		all = append(all, fmt.Sprintf("the log begins at position %d by now, and no host could begin at the resume point, which is %d: have what holds the snapshot end before this one does, see ichor quarantine list",
+			c.Log.Start, core.Resume))
 	}
-	return said
+	return strings.Join(slices.DeleteFunc(all, func(said string) bool { return said == "" }), "; ")
 }
 
 // Journeys implements admin.Host.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"strings"
 	"time"
@@ -268,15 +267,4 @@ func Patiently(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
-}
-
-// again returns the level of a line about what is tried again: a database that is away is an outage, which has its own two
-// lines, and what it says otherwise is said once.
-func again(err error, told *string) slog.Level {
-	e := failure(err, "")
-	if IsTransient(e) || e.Error() == *told {
-		return slog.LevelDebug
-	}
-	*told = e.Error()
-	return slog.LevelWarn
 }

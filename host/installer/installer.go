@@ -83,6 +83,7 @@ type Installer struct {
 	stateToken atomic.Int64
 	durable    atomic.Int64 // the highest snapshot that is known to be committed since Take
 	guard      guard
+	troubles   troubles
 }
 
 // learn takes the claim of the state row that a lane was told, which another may have raised meanwhile.

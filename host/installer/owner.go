@@ -3,7 +3,6 @@ package installer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -120,17 +119,19 @@ func (in *Installer) MayHandOver(ctx context.Context, forced bool) (Owner, error
 // beatAgain is the pause before a session that beats is opened again: others wait for it only shortly.
 const beatAgain = 50 * time.Millisecond
 
+const beatTrouble = "the owner cannot tell the hosts that stand by that it lives"
+
 // Beat tells the hosts that wait, until ctx ends, that this one lives. It has a session of its own, so that
 // nothing the host does holds it up, and its end is seen at once where the process ends. When the cohort is
 // another host's it beats no more: the lanes say so.
 func (in *Installer) Beat(ctx context.Context, every time.Duration) {
-	told := ""
+	defer in.troubles.over(beatTrouble)
 	for ctx.Err() == nil {
 		err := in.beat(ctx, every)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		in.log.Log(ctx, again(err, &told), "the beat is interrupted; it is tried again", "error", err)
+		in.log.Log(ctx, in.troubles.failed(beatTrouble, err), "the beat is interrupted; it is tried again", "error", err)
 		sleep(ctx, beatAgain)
 	}
 }
@@ -155,13 +156,14 @@ func (in *Installer) beat(ctx context.Context, every time.Duration) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("beat: %w", err)
+			return failure(err, "write ichor.beat")
 		}
 		if !mine {
 			return nil
 		}
+		in.troubles.over(beatTrouble)
 		if err := idle(ctx, conn, every); err != nil {
-			return fmt.Errorf("beat: %w", err)
+			return failure(err, "wait for the next beat")
 		}
 	}
 	return nil

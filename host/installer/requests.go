@@ -121,16 +121,18 @@ const (
 	requestsMax   = 1000                   // told at once
 )
 
+const requestsTrouble = "what operators ask for cannot be read"
+
 // FollowRequests tells of requests that nobody has taken up, again and again until ctx ends; tell may be
 // told of one more than once, and never of one that was asked for in another database than the one that was taken
 // over. It has a connection of its own. While that cannot be had, lanes say what ails the database, and what is asked
 // for stands.
 func (in *Installer) FollowRequests(ctx context.Context, tell func([]Request)) {
-	told := ""
+	defer in.troubles.over(requestsTrouble)
 	for ctx.Err() == nil {
 		err := in.followRequests(ctx, tell)
 		if ctx.Err() == nil {
-			in.log.Log(ctx, again(err, &told), "operators' requests cannot be read; it is tried again", "error", err)
+			in.log.Log(ctx, in.troubles.failed(requestsTrouble, err), "operators' requests cannot be read; it is tried again", "error", err)
 			sleep(ctx, requestsAgain)
 		}
 	}
@@ -154,6 +156,7 @@ func (in *Installer) followRequests(ctx context.Context, tell func([]Request)) e
 		if err != nil {
 			return failure(err, "read ichor.request")
 		}
+		in.troubles.over(requestsTrouble)
 		if len(open) > 0 {
 			tell(open)
 		}
