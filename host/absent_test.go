@@ -2,11 +2,8 @@ package host_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -106,28 +103,4 @@ func TestAStartThatStaysRefused(t *testing.T) {
 	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "ichor.guest_module does not have") || !strings.Contains(err.Error(), missing) {
 		t.Errorf("without the module of the history: %v", err)
 	}
-}
-
-// A guest that is pulled is waited for as long as its registry is away and there is nothing else, and no longer.
-func TestAGuestIsPulledBeforeTheStart(t *testing.T) {
-	b := newBank(t, 10)
-	b.remove("banking.wasm")
-	var answers atomic.Bool
-	b.options.Guests.Pull = func(context.Context, string) error {
-		if !answers.Load() {
-			return &rollout.UnavailableError{Err: errors.New("the registry is away")}
-		}
-		b.install("banking", bankGuest(t))
-		return nil
-	}
-	r := b.start()
-	r.shows("/readyz", `"reason":"loading_guests","detail":"guest banking: the registry is away"`)
-	answers.Store(true)
-	b.reaches(b.pay(5, "0001", "0002"))
-	if err := r.drain(); err != nil {
-		t.Fatal(err)
-	}
-	answers.Store(false) // the file is there
-	b.start()
-	b.reaches(b.pay(5, "0001", "0002"))
 }

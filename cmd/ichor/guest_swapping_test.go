@@ -290,7 +290,7 @@ func TestAHostPullsItsGuest(t *testing.T) {
 	if err := errors.Join(os.WriteFile(d.settings, text, 0o600), os.Remove(filepath.Join(d.guests, "banking.wasm"))); err != nil {
 		t.Fatal(err)
 	}
-	d.tells(exitEnvironment, []string{"check"}, "\nlook    guest banking: has no file yet: a host brings it from "+strings.TrimSpace(reference)+" before it starts")
+	d.tells(exitEnvironment, []string{"check"}, "\nok      guest banking: version 1.0.0, digest "+digest[:12]+", which a host brings from "+strings.TrimSpace(reference)+" before it begins")
 	p := d.begin("run", "-c", d.settings)
 	d.until(d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002")), p)
 	d.sees(p, "("+digest+")", "select digest from ichor.guest_history")

@@ -11,16 +11,23 @@ import (
 	"strings"
 
 	"github.com/ichor-replicator/ichor/host/guest/oci"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
-// pulls returns what brings the files of the guests of guests.pull; nil where there are none. A reference names its
+// carrier brings guests' files from where guests.pull says.
+type carrier struct {
+	directory  string // of the guests
+	references map[string]oci.Reference
+}
+
+// carrier returns what brings the files of the guests of guests.pull; nil where there are none. A reference names its
 // manifest by the digest, so that nobody changes what it means.
-func (s *guestSettings) pulls() (func(context.Context, string) error, error) {
+func (s *guestSettings) carrier() (rollout.Carrier, error) {
 	if len(s.Pull) == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to pull
 	}
-	references := map[string]oci.Reference{}
+	c := carrier{s.Directory, map[string]oci.Reference{}}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Pull)) {
 		r, err := oci.ParseReference(s.Pull[name])
@@ -32,39 +39,49 @@ func (s *guestSettings) pulls() (func(context.Context, string) error, error) {
 		case r.Digest == "":
 			errs = append(errs, fmt.Errorf("guests.pull.%s is %s: name it by its digest, @sha256:…, as ichor guest push and pull print it", name, r))
 		}
-		references[name] = r
+		c.references[name] = r
 	}
-	return func(ctx context.Context, name string) error {
-		r, pulled := references[name]
-		if !pulled {
-			return nil
-		}
-		return pull(ctx, r, filepath.Join(s.Directory, name+".wasm"))
-	}, errors.Join(errs...)
+	return c, errors.Join(errs...)
 }
 
-// pulledMark is the end of the name of the file beside a guest's that says what was pulled into its place: it is
-// pulled once, so that another file that an operator puts there later stays.
-const pulledMark = ".pulled"
+// path returns where a guest's file is, and mark the file beside it that says what was pulled into its place: it is pulled once,
+// so that another file that an operator puts there later stays.
+func (c carrier) path(name string) string { return filepath.Join(c.directory, name+".wasm") }
 
-// pull brings a module into its place, unless it was brought there before.
-func pull(ctx context.Context, from oci.Reference, path string) error {
-	mark := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+pulledMark)
-	if before, err := os.ReadFile(mark); err == nil && strings.TrimSpace(string(before)) == from.String() {
-		if _, err := os.Stat(path); err == nil {
-			return nil
+func (c carrier) mark(name string) string { return filepath.Join(c.directory, "."+name+".wasm.pulled") }
+
+// Lacks implements rollout.Carrier.
+func (c carrier) Lacks(name string) string {
+	from, pulled := c.references[name]
+	if !pulled {
+		return ""
+	}
+	if before, err := os.ReadFile(c.mark(name)); err == nil && strings.TrimSpace(string(before)) == from.String() {
+		if _, err := os.Stat(c.path(name)); err == nil {
+			return ""
 		}
 	}
+	return from.String()
+}
+
+// Fetch implements rollout.Carrier.
+func (c carrier) Fetch(ctx context.Context, name string) (trust.Module, error) {
+	from := c.references[name]
 	pulled, err := oci.Pull(ctx, from, oci.Options{})
 	var content *oci.ContentError
 	switch {
 	case errors.As(err, &content):
-		return fmt.Errorf("pull %s: %w", from, err)
+		return trust.Module{}, fmt.Errorf("pull %s: %w", from, err)
 	case err != nil:
-		return &rollout.UnavailableError{Err: fmt.Errorf("pull %s: %w", from, err)}
+		return trust.Module{}, &rollout.UnavailableError{Err: fmt.Errorf("pull %s: %w", from, err)}
 	}
-	if err := place(path, pulled.Module); err != nil {
+	return pulled.Module, nil
+}
+
+// Place implements rollout.Carrier.
+func (c carrier) Place(name string, module trust.Module) error {
+	if err := place(c.path(name), module); err != nil {
 		return err
 	}
-	return replace(mark, []byte(from.String()+"\n"))
+	return replace(c.mark(name), []byte(c.references[name].String()+"\n"))
 }

@@ -380,8 +380,7 @@ func (s *settings) options() (host.Options, error) {
 	o.Database.Deadline, o.Database.Lease = time.Duration(s.Installer.Deadline), time.Duration(s.Database.Lease)
 	o.Guests = rollout.Options{Directory: s.Guests.Directory, Routes: s.Guests.Routes, Unrouted: rollout.UnroutedPolicy(s.Guests.Unrouted), Keep: s.Guests.Keep}
 	o.Guests.Trust, noTrust = s.Guests.trust()
-	o.Guests.Pulled = s.Guests.Pull
-	o.Guests.Pull, noPulls = s.Guests.pulls()
+	o.Guests.Carrier, noPulls = s.Guests.carrier()
 	o.Guests.Limits, o.Guests.Shadow = s.Guests.limits(), rollout.Shadow(s.Guests.Shadow)
 	o.Core.Lanes, o.Core.GroupMax, o.Core.GroupBytesMax = s.Installer.Lanes, s.Installer.GroupMax, int(s.Installer.GroupBytesMax)
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)

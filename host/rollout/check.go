@@ -2,9 +2,7 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -27,11 +25,7 @@ func (g *Guests) Check(ctx context.Context, name string, timeout time.Duration) 
 
 func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) status.Finding {
 	f := status.Finding{What: "guest " + name}
-	module, err := g.read(name)
-	if from := g.opts.Pulled[name]; errors.Is(err, fs.ErrNotExist) && from != "" {
-		f.Note, f.Warn = "has no file yet: a host brings it from "+from+" before it starts, and checks it then", true
-		return f
-	}
+	module, told, lacks, err := g.wouldFind(ctx, name, timeout)
 	if err != nil {
 		f.Err = g.goesOn(ctx, name, module, err)
 		return f
@@ -50,7 +44,8 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		return f
 	}
 	defer g.free(generation)
-	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short())
+	f.Note = fmt.Sprintf("version %s, digest %s", generation.Manifest().Version, generation.Digest().Short()) + told
+	f.Warn = lacks
 	if g.store != nil {
 		history, err := g.store.History(ctx)
 		var w wanted

@@ -44,6 +44,7 @@ type Guests struct {
 	newest    []string // the digest that was last armed, by guest
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
+	lacking   map[string]lacking            // by guest: the file that could not be brought
 	passed    map[string]string             // by guest: the digest of the file that is passed over, for another module is wanted
 	again     map[string]string             // by guest: the digest of one that was passed over, and is asked for again as soon as the database says so
 	received  map[string]received           // by guest: the newest that is checked, until one converts
@@ -78,7 +79,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	return &Guests{
 		opts: opts, names: names, routes: routingOf(opts.Routes, names), store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]spare{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, passed: map[string]string{}, again: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		templates: templates{}, refused: map[string]refusal{}, lacking: map[string]lacking{}, passed: map[string]string{}, again: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		arming: slices.Repeat([]cohort.Generation{cohort.NoGeneration}, len(names)), shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }

@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,11 +26,8 @@ type Options struct {
 	// only in part to one, is poison.
 	Unrouted UnroutedPolicy
 	Limits   guest.Options
-	// Pull brings a guest's file into Directory, once, before a start; nil where nothing is to be brought. An
-	// *UnavailableError says that it may be had later.
-	Pull func(ctx context.Context, name string) error
-	// Pulled says, for people, from where Pull brings a guest's file; by guest.
-	Pulled map[string]string
+	// Carrier brings guests' files into Directory; nil where nothing is to be brought.
+	Carrier Carrier
 	// Trust says whose modules are taken.
 	Trust trust.Policy
 	// Probation says that new modules have one: then the module before is loaded as long as one may be

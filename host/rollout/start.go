@@ -22,14 +22,17 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 		g.Close() // of a session before
 	}
 	clear(g.taken)
-	if err := g.pull(ctx, state.History); err != nil {
-		return err
+	if !again { // who takes over waits for no registry
+		g.carry(ctx, state.History)
 	}
 	var refused []error
 	needed := map[string]bool{}
 	for i, name := range g.names {
 		module, err := g.begin(ctx, name, state.History, again)
 		absent := IsRefused(err) && newestOf(state.History, name) == ""
+		if l := g.lacks(name); absent && l != nil {
+			err = fmt.Errorf("guest %s: %w", name, l)
+		}
 		g.noteAbsent(i, module, err, absent)
 		if absent {
 			refused = append(refused, err)
@@ -59,24 +62,6 @@ func (g *Guests) Prepare(ctx context.Context, state installer.State, again bool)
 	return nil
 }
 
-// pull brings the files that are to be pulled. Where one cannot be, what the guest has goes on, if it has anything.
-func (g *Guests) pull(ctx context.Context, history cohort.History) error {
-	if g.opts.Pull == nil {
-		return nil
-	}
-	for _, name := range g.names {
-		err := g.opts.Pull(ctx, name)
-		if err == nil {
-			continue
-		}
-		if _, unread := g.read(name); unread != nil && newestOf(history, name) == "" || ctx.Err() != nil {
-			return fmt.Errorf("guest %s: %w", name, err)
-		}
-		g.log.Error("the guest's file cannot be pulled: what is there goes on", "guest", name, "error", err)
-	}
-	return nil
-}
-
 // noteAbsent notes whether a guest cannot be had. One that never converted anything does not keep the others from
 // their versions: its own are held until there is a file that can be taken.
 func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) {
@@ -91,7 +76,7 @@ func (g *Guests) noteAbsent(i int, module trust.Module, err error, absent bool) 
 		digest = module.Digest.String()
 	}
 	if absent && g.refuse(g.names[i], digest, err) {
-		g.log.Error("the guest's file is refused, and there is no module before it", "guest", g.names[i], "error", err)
+		g.log.Error("the guest has no file that can be taken, and no module before it", "guest", g.names[i], "error", err)
 		g.note(installer.GuestEvent{Guest: g.names[i], Digest: digest, State: installer.GuestRefused, Who: installer.WhoFile, Reason: err.Error()})
 	}
 }

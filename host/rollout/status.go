@@ -43,6 +43,9 @@ func (g *Guests) Degraded() string {
 	defer g.mu.Unlock()
 	var all []string
 	for i, name := range g.names {
+		if l, lacks := g.lacking[name]; lacks && g.absent[i] == "" {
+			all = append(all, fmt.Sprintf("guest %s lacks the file that guests.pull names, and what it had goes on: %v; it is tried again", name, l.err))
+		}
 		r, ok := g.refused[name]
 		switch {
 		case !ok || r.wished:

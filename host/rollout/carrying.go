@@ -1,0 +1,172 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
+)
+
+// Carrier brings guests' files from elsewhere into their place, each once. It is safe for use by several goroutines.
+type Carrier interface {
+	// Lacks returns from where the file of a guest is to come that was not brought yet; empty for none.
+	Lacks(guest string) (from string)
+	// Fetch returns that file's module, and keeps nothing. An *UnavailableError says that it may be had later.
+	Fetch(ctx context.Context, guest string) (trust.Module, error)
+	// Place puts what Fetch returned into its place, and from then on Lacks is empty.
+	Place(guest string, module trust.Module) error
+}
+
+// How long a start waits for files that are to be brought, where there are others to go on with, and how long one try may take.
+const (
+	carryTime = 10 * time.Second
+	carryMost = 5 * time.Minute
+)
+
+// The pauses between two tries to bring a file to a host that runs double from the first to the longest.
+const (
+	carryFirst   = time.Second
+	carryLongest = time.Minute
+)
+
+// lacking is a file that could not be brought.
+type lacking struct {
+	from   string
+	err    error
+	before string // the digest of the file that lies there instead; empty for none
+}
+
+// carry brings the files that are to be brought, before a start. What cannot be had is noted: what the guest has goes on, if it
+// has anything, and Carry tries again.
+func (g *Guests) carry(ctx context.Context, history cohort.History) {
+	bounded, cancel := context.WithTimeout(ctx, carryTime)
+	defer cancel()
+	for _, name := range g.names {
+		within := bounded
+		if _, unread := g.read(name); unread != nil && newestOf(history, name) == "" {
+			within = ctx
+		}
+		if err := g.carryOne(within, name); err != nil && ctx.Err() == nil {
+			g.log.Error("the guest's file cannot be brought; it is tried again", "guest", name, "error", err)
+		}
+	}
+}
+
+// carryOne brings a guest's file, if it lacks one.
+func (g *Guests) carryOne(ctx context.Context, name string) error {
+	var from string
+	if g.opts.Carrier != nil {
+		from = g.opts.Carrier.Lacks(name)
+	}
+	if from == "" {
+		g.brought(name)
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, carryMost)
+	defer cancel()
+	module, err := g.opts.Carrier.Fetch(bounded, name)
+	if err == nil {
+		err = g.opts.Carrier.Place(name, module)
+	}
+	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		l := g.lacking[name]
+		if l.err == nil {
+			l.before = g.lies(name)
+		}
+		l.from, l.err = from, err
+		g.lacking[name] = l
+		return fmt.Errorf("guest %s: %w", name, err)
+	}
+	g.brought(name)
+	g.log.Info("the guest's file was brought", "guest", name, "from", from, "digest", module.Digest.Short())
+	return nil
+}
+
+// lacks returns why a guest's file could not be brought; nil where it was, or need not be.
+func (g *Guests) lacks(name string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lacking[name].err
+}
+
+// brought forgets that a guest lacks a file.
+func (g *Guests) brought(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.lacking, name)
+}
+
+// lies returns the digest of the file that lies in a guest's place; empty for none.
+func (g *Guests) lies(name string) string {
+	module, err := g.read(name)
+	if err != nil {
+		return ""
+	}
+	return module.Digest.String()
+}
+
+// Carry is the goroutine that brings to a host that runs what its start could not have; Watch sees it come. It ends when nothing
+// lacks. A file that lies there since stays: somebody wanted it later than the settings' one, which the next start brings.
+func (g *Guests) Carry(ctx context.Context) {
+	for pause := carryFirst; ; pause = min(2*pause, carryLongest) {
+		g.mu.Lock()
+		left := len(g.lacking)
+		g.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		for _, name := range g.names {
+			g.carryAgain(ctx, name)
+		}
+	}
+}
+
+// carryAgain tries once more to bring a file that could not be had.
+func (g *Guests) carryAgain(ctx context.Context, name string) {
+	g.mu.Lock()
+	l, lacks := g.lacking[name]
+	g.mu.Unlock()
+	if !lacks {
+		return
+	}
+	if g.lies(name) != l.before {
+		g.log.Warn("the guest's file is not brought any more: another lies there since; the next start brings it", "guest", name, "from", l.from)
+		g.brought(name)
+		return
+	}
+	if err := g.carryOne(ctx, name); err != nil && ctx.Err() == nil {
+		g.log.Debug("the guest's file cannot be brought; it is tried again", "guest", name, "error", err)
+	}
+}
+
+// wouldFind returns the module that a start would find in a guest's place, for who only looks, and what there is to tell of it; lacks
+// says that it is not the one that should be there.
+func (g *Guests) wouldFind(ctx context.Context, name string, timeout time.Duration) (module trust.Module, told string, lacks bool, err error) {
+	module, err = g.read(name)
+	var from string
+	if g.opts.Carrier != nil {
+		from = g.opts.Carrier.Lacks(name)
+	}
+	if from == "" {
+		return module, "", false, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	carried, failed := g.opts.Carrier.Fetch(bounded, name)
+	switch {
+	case failed == nil:
+		return carried, ", which a host brings from " + from + " before it begins", false, nil
+	case err != nil:
+		return module, "", true, fmt.Errorf("%w; %w", failed, err)
+	}
+	return module, fmt.Sprintf("; a host begins with this one, and tries again to bring the one that guests.pull names: %v", failed), true, nil
+}
