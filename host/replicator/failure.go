@@ -61,8 +61,12 @@ const serialization = "40001"
 // refusal reports whether the database is there and does not take what it is asked for, and no version is to blame:
 // a right is gone, or a table (SQLSTATE class 42, "syntax error or access rule violation").
 func (f Failure) refusal() bool {
-	return f.Class == Transient && (f.Kind == KindTemplate || f.Kind == KindSQL && strings.HasPrefix(f.Code, "42"))
+	return f.Class == Transient && (f.Kind == KindTemplate || f.changed())
 }
+
+// changed reports whether the database refuses a statement for what it is and not for its values (SQLSTATE class 42). It took every
+// statement when the module was loaded.
+func (f Failure) changed() bool { return f.Kind == KindSQL && strings.HasPrefix(f.Code, "42") }
 
 // String returns the failure for a log line.
 func (f Failure) String() string {

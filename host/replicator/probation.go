@@ -113,13 +113,14 @@ func (p *probation) settled(e *queue.Entry) {
 }
 
 // held counts a version that could not be converted, or that the database refused, unless the generation before did the
-// same: what neither can do is no fault of the newer one.
+// same: what neither can do is no fault of the newer one, nor is a table, a column or a right that is gone since its statements
+// were taken.
 func (p *probation) held(e *queue.Entry, f Failure) {
 	t := p.trialOf(e)
 	if t == nil {
 		return
 	}
-	if t.recent.settled++; !e.Alike && f.Kind != KindPayloadLost {
+	if t.recent.settled++; !e.Alike && f.Kind != KindPayloadLost && !f.changed() {
 		t.recent.rejects++
 	}
 }
