@@ -34,9 +34,16 @@ func TestShortRunPrintsEveryMeasurement(t *testing.T) {
 		t.Fatalf("the last line is no JSON object: %v\n%s", err, lines[len(lines)-1])
 	}
 	for _, name := range []string{"versions_per_s", "ratio_50_connections", "ratio_best_rung", "ratio_watched", "peak_mib", "first_load_ms", "first_load_peak_mib", "versions_a_transaction",
-		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "swap_ms", "swap_p99_ms", "swap_journeys", "swaps", "swaps_journeys", "swaps_p99_ms", "no_swaps_p99_ms", "gc_longest_stop_ms", "snapshot_age_samples", "journeys"} {
+		"p50_ms", "p99_ms", "snapshot_age_p99_ms", "swap_ms", "swap_p99_ms", "swap_journeys", "no_swaps_p99_ms", "gc_longest_stop_ms", "snapshot_age_samples", "journeys"} {
 		if n, ok := measured[name].(float64); !ok || n <= 0 {
 			t.Errorf("%s is %v, not above 0", name, measured[name])
+		}
+	}
+	for _, often := range []string{"swaps_back", "swaps_in_turn"} {
+		for _, name := range []string{"journeys", "p99_ms", "ratio_p99"} {
+			if n, ok := measured[often].(map[string]any)[name].(float64); !ok || n <= 0 {
+				t.Errorf("%s of %s is %v, not above 0", name, often, measured[often])
+			}
 		}
 	}
 	if _, ok := measured["snapshot_age_p50_ms"].(float64); !ok {

@@ -73,8 +73,8 @@ func measure(ctx context.Context, o options, out io.Writer) (r *report, err erro
 			return nil, err
 		}
 		r.underLoad(o, load)
-		say("the same, while the guest is swapped every %v half of the time", swapEvery)
-		often, err := m.load(ctx, o, "swaps.certification", m.swappingOften(o.For/(2*swapRounds)))
+		say("the same, while the guest is swapped every %v for two thirds of the time", swapEvery)
+		often, err := m.load(ctx, o, "swaps.certification", m.swappingOften(o.For/(swapParts*swapRounds)))
 		if err != nil {
 			return nil, err
 		}

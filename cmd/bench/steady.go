@@ -28,10 +28,9 @@ type steady struct {
 	candidates int
 	took       time.Duration // in which they were sent
 	quiet      []window      // without swaps; none is all of it
-	busy       []window      // with them
 	journeys   latencies     // that began in a quiet window
-	during     latencies     // that began in a busy one
-	swaps      int           // that the history has of the busy ones
+	busy       swapped       // for a guest never seen, or for several in turn
+	back       swapped       // there and back
 	stop       time.Duration // the longest of the garbage collector
 	ages       []time.Duration
 	cpu        float64 // processors that the host kept busy
@@ -115,7 +114,10 @@ func (m *benchmark) load(ctx context.Context, o options, topic string, disturb d
 	if err = errors.Join(err, failed); err != nil {
 		return out, err
 	}
-	out.ages, out.during = ages.taken, journeys.summary(holdsAny(out.busy))
+	out.ages = ages.taken
+	for _, s := range []*swapped{&out.busy, &out.back} {
+		s.journeys = journeys.summary(holdsAny(s.windows))
+	}
 	out.journeys = journeys.summary(func(t time.Time) bool { return len(out.quiet) == 0 || holdsAny(out.quiet)(t) })
 	if out.stop, err = longestStop(ctx, h); err != nil {
 		return out, err

@@ -26,6 +26,13 @@ func holdsAny(windows []window) func(time.Time) bool {
 	}
 }
 
+// swapped are the parts of a load in which guests are swapped.
+type swapped struct {
+	windows  []window
+	journeys latencies // that began in one of them
+	swaps    int       // that the history has of them; it is counted where they are many
+}
+
 // swapping swaps the guest for one never seen after a third of the load, which waits for its end.
 func (m *benchmark) swapping(after time.Duration) disturbance {
 	return disturbance{wait: true, during: func(ctx context.Context, h *stage.Host, _ *stage.Bank, out *steady) error {
@@ -34,7 +41,7 @@ func (m *benchmark) swapping(after time.Duration) disturbance {
 			return err
 		}
 		swap, err := m.swap(ctx, h, m.Guests.Place)
-		out.quiet, out.busy = []window{{begun, swap.begun}, {swap.ended, begun.Add(time.Hour)}}, []window{swap}
+		out.quiet, out.busy = []window{{begun, swap.begun}, {swap.ended, begun.Add(time.Hour)}}, swapped{windows: []window{swap}}
 		return err
 	}}
 }
@@ -42,50 +49,62 @@ func (m *benchmark) swapping(after time.Duration) disturbance {
 const (
 	swapEvery  = 200 * time.Millisecond
 	swapTurns  = 4 // modules that come in turn, each checked before the load begins
-	swapRounds = 4 // without swaps and with them
+	swapRounds = 4 // without swaps, with swaps there and back, and in turn
+	swapParts  = 3 // of a round
 )
 
-// swappingOften swaps the guest every 200 ms for a while, and leaves it alone for the same time, in turns.
+// swappingOften leaves the guest alone for a while, swaps it every 200 ms there and back, and then for the next of several in turn,
+// as long each, again and again.
 func (m *benchmark) swappingOften(span time.Duration) disturbance {
-	inTurn := func() (string, error) { return m.Guests.PlaceInTurn(swapTurns) }
 	return disturbance{
 		wait: true,
 		before: func(ctx context.Context, h *stage.Host) error {
 			for range swapTurns {
-				if _, err := m.swap(ctx, h, inTurn); err != nil {
+				if _, err := m.swap(ctx, h, func() (string, error) { return m.Guests.PlaceInTurn(swapTurns) }); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		during: func(ctx context.Context, _ *stage.Host, bank *stage.Bank, out *steady) error {
-			before, err := bank.History(ctx)
-			if err != nil {
-				return err
-			}
+		during: func(ctx context.Context, _ *stage.Host, bank *stage.Bank, out *steady) (err error) {
 			for range swapRounds {
 				quiet := window{begun: time.Now()}
 				if err := hosttest.Sleep(ctx, span); err != nil {
 					return err
 				}
 				quiet.ended = time.Now()
-				busy := window{begun: quiet.ended}
-				for time.Since(busy.begun) < span {
-					if _, err := inTurn(); err != nil {
-						return err
-					}
-					if err := hosttest.Sleep(ctx, swapEvery); err != nil {
-						return err
-					}
+				out.quiet = append(out.quiet, quiet)
+				if err := m.swapFor(ctx, span, 2, bank, &out.back); err != nil {
+					return err
 				}
-				busy.ended = time.Now()
-				out.quiet, out.busy = append(out.quiet, quiet), append(out.busy, busy)
+				if err := m.swapFor(ctx, span, swapTurns, bank, &out.busy); err != nil {
+					return err
+				}
 			}
-			after, err := bank.History(ctx)
-			out.swaps = len(after) - len(before)
-			return err
+			return nil
 		},
 	}
+}
+
+// swapFor swaps the guest every 200 ms for a while by so many modules in turn.
+func (m *benchmark) swapFor(ctx context.Context, span time.Duration, turns int, bank *stage.Bank, out *swapped) error {
+	before, err := bank.History(ctx)
+	if err != nil {
+		return err
+	}
+	w := window{begun: time.Now()}
+	for time.Since(w.begun) < span {
+		if _, err := m.Guests.PlaceInTurn(turns); err != nil {
+			return err
+		}
+		if err := hosttest.Sleep(ctx, swapEvery); err != nil {
+			return err
+		}
+	}
+	w.ended = time.Now()
+	after, err := bank.History(ctx)
+	out.windows, out.swaps = append(out.windows, w), out.swaps+len(after)-len(before)
+	return err
 }
 
 // swap replaces the guest, and waits until the new one converts.
