@@ -74,13 +74,17 @@ func (w withModule) limits(directory string) (guest.Options, error) {
 		}
 	}
 	s, err := readFile(file)
-	if err != nil {
+	if notRead(err) {
 		return guest.Options{}, &failure{exitSettings, err}
 	}
 	o := s.Guests.limits()
 	o.CacheDir = ""
-	if err := o.Validate(); err != nil {
-		return o, &failure{exitSettings, fmt.Errorf("settings: %s: %w", file, err)}
+	wrong := o.Validate()
+	if err == nil && wrong != nil {
+		wrong = fmt.Errorf("settings: %s: %w", file, wrong)
+	}
+	if err = atOnce(err, wrong); err != nil {
+		return o, &failure{exitSettings, err}
 	}
 	schema, _, _ := strings.Cut(s.Database.SearchPath, ",")
 	o.SQL.Schema = strings.Trim(schema, ` "`)

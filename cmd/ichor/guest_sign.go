@@ -153,15 +153,18 @@ type withKeys struct {
 // policy returns whose modules are taken.
 func (w withKeys) policy() (trust.Policy, error) {
 	s := defaultSettings()
+	var err error
 	if w.Settings != "" {
-		var err error
-		if s, err = readFile(w.Settings); err != nil {
+		if s, err = readFile(w.Settings); notRead(err) {
 			return trust.Policy{}, &failure{exitSettings, err}
 		}
 	}
-	policy, err := s.Guests.trust()
-	if err != nil {
-		return policy, &failure{exitSettings, fmt.Errorf("settings: %s: %w", w.Settings, err)}
+	policy, wrong := s.Guests.trust()
+	if err == nil && wrong != nil {
+		wrong = fmt.Errorf("settings: %s: %w", w.Settings, wrong)
+	}
+	if err = atOnce(err, wrong); err != nil {
+		return policy, &failure{exitSettings, err}
 	}
 	for _, text := range w.Keys {
 		key, err := publicKey(text)

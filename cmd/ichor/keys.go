@@ -12,61 +12,77 @@ import (
 	"github.com/ichor-replicator/ichor/abi"
 )
 
-// checkKeys refuses a key that no setting has, with its line and the nearest that one has.
-func checkKeys(document *yaml.Node) error {
-	return checkNode(document, reflect.TypeFor[settings](), "")
+// mistake is what is wrong on a line of a file of settings.
+type mistake struct {
+	line int
+	says string
 }
 
-// checkNode compares a node with the type that it will be decoded into; path is where it
+// spot is where a value or a key begins, by which YAML names it.
+type spot struct{ line, column int }
+
+// keys are the settings that a document has.
+type keys struct {
+	paths   map[spot]string // of values and of keys
+	unknown []mistake       // that no setting has, each with the nearest that one has
+}
+
+// keysOf looks at all keys of a document.
+func keysOf(document *yaml.Node) *keys {
+	k := &keys{paths: map[spot]string{}}
+	k.look(document, reflect.TypeFor[settings](), "")
+	return k
+}
+
+// look compares a node with the type that it will be decoded into; path is where it
 // stands. A node of another kind is left to the decoder, which says so.
-func checkNode(node *yaml.Node, t reflect.Type, path string) error {
-	switch node.Kind {
+func (k *keys) look(node *yaml.Node, t reflect.Type, path string) {
+	switch k.paths[spot{node.Line, node.Column}] = path; node.Kind {
 	case yaml.AliasNode:
-		return checkNode(node.Alias, t, path)
+		k.look(node.Alias, t, path)
 	case yaml.DocumentNode:
-		return checkNode(node.Content[0], t, path)
+		k.look(node.Content[0], t, path)
 	case yaml.SequenceNode:
 		if t.Kind() != reflect.Slice {
-			return nil
+			return
 		}
 		for i, element := range node.Content {
-			if err := checkNode(element, t.Elem(), fmt.Sprintf("%s[%d]", path, i)); err != nil {
-				return err
-			}
+			k.look(element, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
 		}
 	case yaml.MappingNode:
 		if t.Kind() != reflect.Struct {
-			return nil
+			return
 		}
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			if err := checkMember(node.Content[i], node.Content[i+1], t, path); err != nil {
-				return err
-			}
+			k.member(node.Content[i], node.Content[i+1], t, path)
 		}
 	}
-	return nil
 }
 
-func checkMember(key, value *yaml.Node, t reflect.Type, path string) error {
+func (k *keys) member(key, value *yaml.Node, t reflect.Type, path string) {
 	if key.Tag == "!!merge" {
-		return checkNode(value, t, path)
+		k.look(value, t, path)
+		return
 	}
 	if path != "" {
 		path += "."
 	}
 	fields := fieldsOf(t)
 	if field, known := fields[key.Value]; known {
-		return checkNode(value, field, path+key.Value)
+		k.paths[spot{key.Line, key.Column}] = path + key.Value
+		k.look(value, field, path+key.Value)
+		return
 	}
 	here := slices.Sorted(maps.Keys(fields))
-	what := fmt.Sprintf("line %d: there is no setting %s%s", key.Line, path, key.Value)
+	says := fmt.Sprintf("there is no setting %s%s: ", path, key.Value)
 	if best := abi.Nearest(key.Value, here); best != "" {
-		return fmt.Errorf("%s: did you mean %q?", what, path+best)
+		says += fmt.Sprintf("did you mean %q?", path+best)
+	} else if best := nearestAnywhere(key.Value); best != "" {
+		says += fmt.Sprintf("did you mean %q?", best)
+	} else {
+		says += "there are " + strings.Join(here, ", ")
 	}
-	if best := nearestAnywhere(key.Value); best != "" {
-		return fmt.Errorf("%s: did you mean %q?", what, best)
-	}
-	return fmt.Errorf("%s: there are %s", what, strings.Join(here, ", "))
+	k.unknown = append(k.unknown, mistake{key.Line, says})
 }
 
 // fieldsOf returns the settings of a group by their names.

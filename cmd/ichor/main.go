@@ -138,20 +138,24 @@ type withFile struct {
 	Settings string `short:"c" name:"settings" help:"The file of settings." placeholder:"FILE" type:"path"`
 }
 
-// options reads the settings; what is wrong with them is a failure of the settings.
+// options reads the settings; what is wrong with them is a failure of the settings, and said at once.
 func (w withFile) options() (host.Options, settings, error) {
 	s, err := readSettings(w.Settings)
-	if err != nil {
+	if notRead(err) {
 		return host.Options{}, s, &failure{exitSettings, err}
 	}
-	o, err := s.options()
+	o, wrong := s.options()
 	_, wrongLog := logger(s.Log, io.Discard) // check says so too, not run alone
-	if err = errors.Join(err, wrongLog); err != nil {
+	wrong = errors.Join(wrong, wrongLog)
+	switch {
+	case err != nil:
+		return o, s, &failure{exitSettings, atOnce(err, wrong)}
+	case wrong != nil:
 		from := "settings"
 		if w.Settings == "" {
 			from += " (of the environment alone, since no file is named with -c)"
 		}
-		return o, s, &failure{exitSettings, fmt.Errorf("%s: %w", from, err)}
+		return o, s, &failure{exitSettings, fmt.Errorf("%s: %w", from, wrong)}
 	}
 	return o, s, nil
 }

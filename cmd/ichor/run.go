@@ -85,11 +85,10 @@ func (c *runCommand) Run(ctx context.Context) error {
 
 // print writes the settings with their defaults, then says what is wrong with them.
 func (c *runCommand) print() error {
-	s, err := readSettings(c.Settings)
-	if err != nil {
-		return &failure{exitSettings, err}
+	_, s, wrong := c.options()
+	if _, err := readSettings(c.Settings); err != nil {
+		return wrong // with what they are not understood as
 	}
-	_, _, wrong := c.options()
 	return cmp.Or(wrong, s.print()) // printed either way
 }
 
@@ -124,17 +123,24 @@ func (s *settings) print() error {
 // logger returns the log that the settings describe. Both formats say a value in the same words.
 func logger(s logSettings, w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
+	var errs []error
 	if err := level.UnmarshalText([]byte(s.Level)); err != nil {
-		return nil, fmt.Errorf("log.level is %q: choose debug, info, warn or error", s.Level)
+		errs = append(errs, fmt.Errorf("log.level is %q: choose debug, info, warn or error", s.Level))
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: inWords}
+	var handler slog.Handler
 	switch s.Format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		handler = slog.NewTextHandler(w, options)
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		handler = slog.NewJSONHandler(w, options)
+	default:
+		errs = append(errs, fmt.Errorf("log.format is %q: choose text or json", s.Format))
 	}
-	return nil, fmt.Errorf("log.format is %q: choose text or json", s.Format)
+	if errs != nil {
+		return nil, errors.Join(errs...)
+	}
+	return slog.New(handler), nil
 }
 
 // inWords lets JSON say what text says: a duration with its unit instead of nanoseconds, and what has words of its own by

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -245,20 +246,58 @@ func defaultSettings() settings {
 	}
 }
 
+// misread is what is wrong with single settings and keys of a file, the others of which are read.
+type misread struct{ error }
+
+// Unwrap returns what is wrong.
+func (m *misread) Unwrap() error { return m.error }
+
+// notRead reports whether an error of settings is that none was read.
+func notRead(err error) bool {
+	_, partly := errors.AsType[*misread](err)
+	return err != nil && !partly
+}
+
 // readSettings reads a file of settings over the defaults, and the environment over both; an
-// empty path is the environment alone.
+// empty path is the environment alone. After a misread what else is wrong can still be said.
 func readSettings(path string) (settings, error) {
 	s := defaultSettings()
+	var wrong error
 	if path != "" {
-		var err error
-		if s, err = readFile(path); err != nil {
-			return s, err
+		if s, wrong = readFile(path); notRead(wrong) {
+			return s, wrong
 		}
 	}
 	if err := s.environment(os.Environ()); err != nil {
-		return s, fmt.Errorf("settings: %w", err)
+		wrong = &misread{atOnce(wrong, fmt.Errorf("settings: %w", err))}
 	}
-	return s, nil
+	return s, wrong
+}
+
+// atOnce joins what is wrong. That a setting is empty is left out where something else was said of it before.
+func atOnce(errs ...error) error {
+	var all []error
+	said := ""
+	for _, err := range parts(errs) {
+		if name, _, empty := strings.Cut(err.Error(), " is empty"); empty && strings.Contains(said, name) {
+			continue
+		}
+		all, said = append(all, err), said+err.Error()+"\n"
+	}
+	return errors.Join(all...)
+}
+
+// parts returns errors without those that only join others.
+func parts(errs []error) (all []error) {
+	for _, err := range errs {
+		switch joined, joins := err.(interface{ Unwrap() []error }); {
+		case joins:
+			all = append(all, parts(joined.Unwrap())...)
+		case err != nil:
+			all = append(all, err)
+		}
+	}
+	return all
 }
 
 // readFile reads a file of settings over the defaults.
@@ -275,8 +314,8 @@ func readFile(path string) (settings, error) {
 	return s, nil
 }
 
-// decodeSettings reads one document of YAML. A key that no setting has is refused, with its
-// line and the nearest that one has.
+// decodeSettings reads one document of YAML. Every key that no setting has, with the nearest that one has, and every value
+// that is none of its setting are in its error, a misread, each with its line.
 func decodeSettings(r io.Reader, s *settings) error {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -288,17 +327,35 @@ func decodeSettings(r io.Reader, s *settings) error {
 	if errors.Is(err, io.EOF) {
 		return nil // an empty file
 	}
-	if err != nil {
-		return unquotedAddress(text, err)
+	bracketsAt, advice := unquotedAddress(text)
+	if err != nil && advice != "" {
+		return fmt.Errorf("line %d: %s (%w)", bracketsAt, advice, err)
 	}
-	if err := checkKeys(&document); err != nil {
+	if err != nil {
 		return err
 	}
+	keys := keysOf(&document)
+	mistakes := keys.unknown
 	if err := document.Decode(s); err != nil {
-		return unquotedAddress(text, plainly(err))
+		values, ok := errors.AsType[*yaml.LoadErrors](err)
+		if !ok {
+			return err
+		}
+		mistakes = append(mistakes, keys.plainly(values)...)
+	}
+	slices.SortStableFunc(mistakes, func(a, b mistake) int { return a.line - b.line })
+	var wrong []error
+	for _, m := range mistakes {
+		if m.line == bracketsAt {
+			m.says = fmt.Sprintf("%s (%s)", advice, m.says)
+		}
+		wrong = append(wrong, fmt.Errorf("line %d: %s", m.line, m.says))
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return errors.New("a second document follows the first (a line of ---): settings are one")
+		wrong = append(wrong, errors.New("a second document follows the first (a line of ---): settings are one"))
+	}
+	if wrong != nil {
+		return &misread{errors.Join(wrong...)}
 	}
 	return nil
 }
@@ -306,21 +363,19 @@ func decodeSettings(r io.Reader, s *settings) error {
 // goTyped is how YAML says that a value is not of the type that a setting has: by a tag of YAML's, the value, and a type of Go's.
 var goTyped = regexp.MustCompile("^cannot construct !!(\\w+)(?: (`.*`))? into (\\S+)$")
 
-// plainly says what YAML says of values without words of YAML's or Go's.
-func plainly(err error) error {
-	all, ok := errors.AsType[*yaml.LoadErrors](err)
-	if !ok {
-		return err
-	}
-	var errs []error
-	for _, e := range all.Errors {
+// plainly says what YAML says of values by the paths of their settings, without words of YAML's or Go's.
+func (k *keys) plainly(values *yaml.LoadErrors) (all []mistake) {
+	for _, e := range values.Errors {
 		said := e.Message
 		if parts := goTyped.FindStringSubmatch(said); parts != nil {
 			said = cmp.Or(parts[2], "a "+tagWords[parts[1]]) + " stands where " + typeWords(parts[3]) + " is wanted"
 		}
-		errs = append(errs, fmt.Errorf("line %d: %s", e.Mark.Line, said))
+		if path := k.paths[spot{e.Mark.Line, e.Mark.Column}]; path != "" {
+			said = path + ": " + said
+		}
+		all = append(all, mistake{e.Mark.Line, said})
 	}
-	return errors.Join(errs...)
+	return all
 }
 
 // tagWords are YAML's tags of what has no text of its own.
@@ -346,18 +401,19 @@ func typeWords(of string) string {
 // bracketed is an address of IPv6 with its port that no quotes enclose.
 var bracketed = regexp.MustCompile(`(?m)^[^#"'\n]*?(\[[0-9A-Fa-f.]*:[0-9A-Fa-f.:]*(?:%\w+)?\]:\d+)`)
 
-// unquotedAddress adds to what YAML says what it cannot know: that in such an address the brackets begin no list.
-func unquotedAddress(text []byte, err error) error {
+// unquotedAddress says what YAML cannot know, that in such an address the brackets begin no list, and on which line one
+// stands; nothing where none does.
+func unquotedAddress(text []byte) (line int, advice string) {
 	found := bracketed.FindSubmatchIndex(text)
 	if found == nil {
-		return err
+		return 0, ""
 	}
-	line := 1 + bytes.Count(text[:found[2]], []byte("\n"))
-	return fmt.Errorf("line %d: to YAML the brackets of an address begin a list: put it into quotes, as \"%s\" (%w)", line, text[found[2]:found[3]], err)
+	return 1 + bytes.Count(text[:found[2]], []byte("\n")),
+		fmt.Sprintf("to YAML the brackets of an address begin a list: put it into quotes, as \"%s\"", text[found[2]:found[3]])
 }
 
-// options returns the settings as options of the host. Every file and variable that they name and that cannot be read
-// is in its error.
+// options returns the settings as options of the host. All that is wrong is in its error, also every file and variable
+// that they name and that cannot be read.
 func (s *settings) options() (host.Options, error) {
 	o := host.Options{}
 	o.Source.Brokers, o.Source.Topic, o.Source.Group = s.Source.Brokers, s.Source.Topic, s.Source.Group
@@ -386,11 +442,8 @@ func (s *settings) options() (host.Options, error) {
 	o.Core.Memory, o.Core.Probation = int(s.Limits.Memory), replicator.Probation(s.Guests.Probation)
 	o.HTTP.Listen, o.HTTP.Hosts, o.HTTP.Tokens = s.HTTP.Listen, s.HTTP.Hosts, s.HTTP.Tokens
 	o.Spans.Endpoint, o.Spans.Slow, o.Spans.Share = s.Trace.Endpoint, time.Duration(s.Trace.Slow), s.Trace.Share
-	if err := errors.Join(noPassword, noAddress, noTrust, noPulls); err != nil {
-		return o, err
-	}
 	o.Fill() // every verb checks a guest by the same options as run
-	return o, o.Validate()
+	return o, atOnce(noPassword, noAddress, noTrust, noPulls, o.Validate())
 }
 
 // limits returns the limits and the SQL policy of guests as options of package guest.

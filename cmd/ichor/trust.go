@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -24,8 +25,11 @@ func (p *pins) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode((*[]string)(p))
 }
 
-// trust returns what the settings say about whose modules are taken; the files of keys are read.
-func (s *guestSettings) trust() (policy trust.Policy, err error) {
+// trust returns what the settings say about whose modules are taken; the files of keys are read. All that is wrong is in
+// its error.
+func (s *guestSettings) trust() (trust.Policy, error) {
+	var policy trust.Policy
+	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Pins)) {
 		if policy.Pins == nil {
 			policy.Pins = map[string][]guest.Digest{}
@@ -34,7 +38,7 @@ func (s *guestSettings) trust() (policy trust.Policy, err error) {
 		for _, text := range s.Pins[name] {
 			digest, err := trust.ParsePin(text)
 			if err != nil {
-				return policy, fmt.Errorf("guests.pins.%s: %w", name, err)
+				errs = append(errs, fmt.Errorf("guests.pins.%s: %w", name, err))
 			}
 			policy.Pins[name] = append(policy.Pins[name], digest)
 		}
@@ -42,11 +46,11 @@ func (s *guestSettings) trust() (policy trust.Policy, err error) {
 	for i, text := range s.Keys {
 		key, err := publicKey(text)
 		if err != nil {
-			return policy, fmt.Errorf("guests.keys[%d]: %w", i, err)
+			errs = append(errs, fmt.Errorf("guests.keys[%d]: %w", i, err))
 		}
 		policy.Keys = append(policy.Keys, key)
 	}
-	return policy, nil
+	return policy, errors.Join(errs...)
 }
 
 // mostKey is how long a file with a key may be, in bytes.
