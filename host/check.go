@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ichor-replicator/ichor/host/admin"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
@@ -31,11 +33,11 @@ import (
 func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack int) iter.Seq[status.Finding] {
 	return func(yield func(status.Finding) bool) {
 		opts.Fill()
-		if err := opts.Validate(); err != nil {
-			yield(status.Finding{What: "settings", Err: err})
+		quiet := slog.New(slog.DiscardHandler)
+		settings := checkSettings(opts, quiet)
+		if !yield(settings) || settings.Err != nil {
 			return
 		}
-		quiet := slog.New(slog.DiscardHandler)
 		found := func(look func(context.Context) status.Finding) bool { return yield(status.Timed(ctx, timeout, look)) }
 		var (
 			store *installer.Installer
@@ -46,7 +48,7 @@ func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack in
 			return f
 		}
 		topic := func(ctx context.Context) status.Finding { return checkTopic(ctx, opts, quiet, state) }
-		if !yield(status.Finding{What: "settings"}) || !found(database) || !found(topic) {
+		if !found(database) || !found(topic) {
 			return
 		}
 		guests := rollout.New(opts.Guests, store, guest.NoMetrics(), quiet)
@@ -62,7 +64,7 @@ func Check(ctx context.Context, opts Options, timeout time.Duration, lookBack in
 			return
 		}
 		if opts.HTTP.Listen != "" {
-			found(func(ctx context.Context) status.Finding { return checkListen(ctx, opts.HTTP, quiet) })
+			found(func(ctx context.Context) status.Finding { return checkListen(ctx, opts.HTTP) })
 		}
 	}
 }
@@ -76,25 +78,36 @@ func checkReceiver(ctx context.Context, o spans.Options) status.Finding {
 	return f
 }
 
-// checkListen tries the address, and reads the tokens. An address that is taken may be that of the host that runs.
-func checkListen(ctx context.Context, o HTTPOptions, log *slog.Logger) status.Finding {
+// checkSettings says what New refuses, of which there is nothing to ask then. It listens nowhere.
+func checkSettings(opts Options, log *slog.Logger) status.Finding {
+	f := status.Finding{What: "settings"}
+	if opts.HTTP.Tokens != "" {
+		_, f.Err = admin.ReadTokens(opts.HTTP.Tokens, log)
+	}
+	opts.HTTP.Listen = ""
+	h, err := New(opts, log, prometheus.NewRegistry())
+	if err == nil {
+		h.source.Close()
+	}
+	f.Err = errors.Join(f.Err, err)
+	return f
+}
+
+// checkListen tries the address. One that is taken may be that of the host that runs.
+func checkListen(ctx context.Context, o HTTPOptions) status.Finding {
 	f := status.Finding{What: "http", Note: "listens on " + o.Listen}
 	listener, err := net.Listen("tcp", o.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		f.Note += ", which is taken: "
+		by := "something that does not answer as a host does"
 		if answersAsHost(ctx, o.Listen) {
-			f.Note += "by a host that runs"
-		} else {
-			f.Note, f.Warn = f.Note+"by something that does not answer as a host does; as long as it has it no host starts here", true
+			by = "a host that runs"
 		}
+		f.Note, f.Warn = fmt.Sprintf("http.listen is %s, which is taken by %s: as long as that has it no other host starts here", o.Listen, by), true
 	case err != nil:
 		f.Err = fmt.Errorf("http.listen: %w", err)
 	default:
 		f.Err = listener.Close()
-	}
-	if o.Tokens != "" && f.Err == nil {
-		_, f.Err = admin.ReadTokens(o.Tokens, log)
 	}
 	if risk := o.Exposed(); risk != "" {
 		f.Note += "; " + risk

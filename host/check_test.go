@@ -163,11 +163,11 @@ func TestCheckReadsTheTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
-			if f.What == "http" {
+			if f.What == "settings" {
 				return f.Err
 			}
 		}
-		t.Fatal("nothing is said of http")
+		t.Fatal("nothing is said of the settings")
 		return nil
 	}
 	if err := at("ann operator " + tokenOfTests + "\n"); err != nil {
@@ -178,7 +178,7 @@ func TestCheckReadsTheTokens(t *testing.T) {
 	}
 	b.options.HTTP.Tokens += "-gone"
 	for f := range host.Check(t.Context(), b.options, time.Minute, 0) {
-		if f.What == "http" && f.Err == nil {
+		if f.What == "settings" && f.Err == nil {
 			t.Error("a file that is not there is taken")
 		}
 	}

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,8 +28,8 @@ func TestCheckLooksAtTheAddress(t *testing.T) {
 		"[::]:0":                  "beyond this machine",
 		":0":                      "beyond this machine",
 		"localhost:0":             "listens on localhost:0",
-		taken:                     "which is taken: by something that does not answer as a host does",
-		host:                      "which is taken: by a host that runs",
+		taken:                     "http.listen is " + taken + ", which is taken by something that does not answer as a host does: ",
+		host:                      "http.listen is " + host + ", which is taken by a host that runs: ",
 		"203.0.113.7:1":           "http.listen: listen tcp",
 		"no-such-host.invalid:80": "http.listen: listen tcp",
 	} {
@@ -39,13 +38,16 @@ func TestCheckLooksAtTheAddress(t *testing.T) {
 		if (o.Exposed() != "") != risky {
 			t.Errorf("%s: %q", listen, o.Exposed())
 		}
-		f := checkListen(t.Context(), o, slog.New(slog.DiscardHandler))
+		f := checkListen(t.Context(), o)
 		said := f.Note
 		if f.Err != nil {
 			said = f.Err.Error()
 		}
 		if !strings.Contains(said, want) {
 			t.Errorf("%s: %+v, want %q", listen, f, want)
+		}
+		if look := listen == taken || listen == host; f.Warn != look {
+			t.Errorf("%s: somebody should look: %v", listen, f.Warn)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,8 +143,8 @@ func (o Options) Validate() error {
 	if o.Source.Start != StartBeginning && o.Source.Start != StartEarliest {
 		wrong("source.start is %q: choose %s or %s", o.Source.Start, StartBeginning, StartEarliest)
 	}
-	if o.Database.URL == "" {
-		wrong("database.url is empty: give a PostgreSQL URL, as in postgres://user@host/database")
+	if err := o.Database.Options.Validate(); err != nil {
+		wrong("%w", err)
 	}
 	if d, s := o.Database.Options.Times(); d <= s {
 		wrong("installer.deadline is %v and database.statement_timeout is %v: a group must be given longer than one statement", d, s)
@@ -152,7 +153,8 @@ func (o Options) Validate() error {
 		wrong("database.lease is %v: choose between 1s and 1h", o.Database.Lease)
 	}
 	if o.HTTP.Listen != "" {
-		if _, _, err := net.SplitHostPort(o.HTTP.Listen); err != nil {
+		_, port, err := net.SplitHostPort(o.HTTP.Listen)
+		if _, none := strconv.ParseUint(port, 10, 16); err != nil || none != nil {
 			wrong("http.listen is %q: write host:port, as in 127.0.0.1:9464, or \"[::1]:9464\" in quotes", o.HTTP.Listen)
 		}
 	}

@@ -30,13 +30,16 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		unusable = guest.TryCacheDir(o.Guests.Limits.CacheDir)
 	}
 	looked := took(time.Since(begun))
-	wrong := 0
+	wrong, code := 0, exitEnvironment
 	for f := range host.Check(ctx, o, c.Timeout, c.LookBack) {
 		if f.Err != nil && ctx.Err() != nil {
 			return &failure{exitEnvironment, fmt.Errorf("the check was ended while it looked at %s, after %s", f.What, took(f.Took))}
 		}
 		if f.Err != nil {
 			wrong++
+			if f.What == "settings" {
+				code = exitSettings // as run ends, which refuses them before it asks anybody
+			}
 			fmt.Printf("failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))
 			printGrants(f.Err)
 			continue
@@ -61,7 +64,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		fmt.Printf("ok      compiled guests: kept in %s (%s)\n", o.Guests.Limits.CacheDir, looked)
 	}
 	if wrong > 0 {
-		return &failure{exitEnvironment, errors.New("not everything is ready; see above")}
+		return &failure{code, errors.New("not everything is ready; see above")}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,46 @@ func TestCheckSaysOneThingOfTheCacheDirectory(t *testing.T) {
 	}
 	if _, out = d.ichor("check", "-c", settings, "--timeout", "1s"); !strings.Contains(out, "ok      compiled guests: kept in "+everyones) || strings.Contains(out, "failed  compiled") {
 		t.Errorf("of one of its own check says:\n%s", out)
+	}
+}
+
+// TestCheckEndsAsRunDoes: what is wrong with settings ends both with 2, before anybody is asked; what this machine does not
+// give, with 3, which a supervisor tries again.
+func TestCheckEndsAsRunDoes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d, directory := &deployment{t: t}, t.TempDir()
+	tokens, settings := filepath.Join(directory, "tokens"), filepath.Join(directory, "ichor.yaml")
+	if err := os.WriteFile(tokens, []byte("ann king 0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "none")
+	for _, c := range []struct {
+		database, broker, listen, more string
+		code                           int
+		want                           string
+	}{
+		{"mysql://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0", "", exitSettings, "database.url is neither a URL"},
+		{"postgres://ichor@127.0.0.1:99999/cohort", "127.0.0.1:99999", "127.0.0.1:99999", "", exitSettings, "database.url is neither a URL"},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:99999", "127.0.0.1:0", "", exitSettings, "source.brokers: \"127.0.0.1:99999\" is not host:port"},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:99999", "", exitSettings, "http.listen is \"127.0.0.1:99999\""},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0", "trace: {endpoint: \"http://127.0.0.1:1\"}", exitSettings, "OTEL_EXPORTER_OTLP_HEADERS"},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0\", tokens: \"" + tokens, "", exitSettings, "http.tokens: " + tokens + ": line 1"},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", l.Addr().String(), "", exitEnvironment, l.Addr().String()},
+		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "203.0.113.7:1", "", exitEnvironment, "listen tcp 203.0.113.7:1"},
+	} {
+		text := fmt.Sprintf("source: {brokers: [%q], topic: cohort}\ndatabase: {url: %q}\nguests: {directory: %q, routes: [{cohort: \"*\", guest: banking}]}\nhttp: {listen: \"%s\"}\n%s\n", c.broker, c.database, directory, c.listen, c.more)
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, verb := range [][]string{{"run"}, {"check", "--timeout", "1s"}} {
+			if code, out := d.ichor(append(verb, "-c", settings)...); code != c.code || !strings.Contains(out, c.want) {
+				t.Errorf("ichor %v with\n%s\nends with %d, want %d with %q:\n%s", verb, text, code, c.code, c.want, out)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -63,6 +64,9 @@ func (c *runCommand) Run(ctx context.Context) error {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h, err := host.New(o, log, reg)
+	if taken := (*net.OpError)(nil); errors.As(err, &taken) {
+		return &failure{exitEnvironment, err} // http.listen is taken, or none of this machine
+	}
 	if err != nil {
 		return &failure{exitSettings, err}
 	}

@@ -78,8 +78,17 @@ func (*URLError) Error() string {
 		"in a URL write @ as %40, : as %3A, / as %2F, # as %23 and % as %25 in a user's name or password"
 }
 
+// Validate returns what is wrong with the options, by the path of its setting.
+func (o Options) Validate() error {
+	if o.URL == "" {
+		return errors.New("database.url is empty: give a PostgreSQL URL, as in postgres://user@host/database")
+	}
+	_, err := o.parse(o.URL)
+	return err
+}
+
 // parse understands a URL of PostgreSQL, also as JDBC writes it, or key=value pairs.
-func (in *Installer) parse(text string) (*pgx.ConnConfig, error) {
+func (o *Options) parse(text string) (*pgx.ConnConfig, error) {
 	text = strings.TrimSpace(text)
 	if rest, jdbc := strings.CutPrefix(text, "jdbc:"); jdbc {
 		text = rest
@@ -93,7 +102,7 @@ func (in *Installer) parse(text string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, &URLError{}
 	}
-	config.ConnectTimeout = in.opts.ConnectTimeout
+	config.ConnectTimeout = o.ConnectTimeout
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
 	config.DialFunc = dialer.DialContext
 	return config, nil
@@ -110,7 +119,7 @@ func (in *Installer) renew() {
 		}
 		text = fresh
 	}
-	config, err := in.parse(text)
+	config, err := in.opts.parse(text)
 	if err != nil {
 		in.log.Warn("the database refused the login, and what was read again is no URL", "error", err)
 		return

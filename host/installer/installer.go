@@ -110,7 +110,7 @@ type ownership struct {
 func New(opts Options, log *slog.Logger) (*Installer, error) {
 	opts.fill()
 	in := &Installer{opts: opts, log: log, guard: guard{turn: make(chan struct{}, 1)}}
-	config, err := in.parse(opts.URL)
+	config, err := in.opts.parse(opts.URL)
 	if err != nil {
 		return nil, err
 	}

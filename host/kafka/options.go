@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -106,10 +107,11 @@ func (o Options) Validate() error {
 	}
 	refuse(len(o.Brokers) == 0, "source.brokers is empty: name at least one broker as host:port")
 	for _, b := range o.Brokers {
-		_, _, err := net.SplitHostPort(b)
+		_, port, err := net.SplitHostPort(b)
+		number, none := strconv.ParseUint(port, 10, 16)
 		user := strings.Contains(b, "@") // which may have a password with it: it is not shown
 		refuse(user, "source.brokers: one has a user before an @: write host:port alone, and the user into source.sasl")
-		refuse(err != nil && !user, "source.brokers: %q is not host:port", b)
+		refuse((err != nil || none != nil || number == 0) && !user, "source.brokers: %q is not host:port", b)
 	}
 	refuse(o.Topic == "", "source.topic is empty: name the certification topic")
 	refuse(o.MaxBytes < 0, "source.max_bytes: %d is negative", o.MaxBytes)
@@ -118,7 +120,12 @@ func (o Options) Validate() error {
 	refuse(o.MaxWait < 0 || o.DialTimeout < 0 || o.RequestTimeout < 0 || o.MetadataTTL < 0, "source: a duration is negative")
 	refuse(o.BackoffMin < 0 || o.BackoffMax < o.BackoffMin, "source: back-off: %v..%v is no range", o.BackoffMin, o.BackoffMax)
 	refuse(o.MaxWait > maxWaitLimit, "source.max_wait: %v is above %v", o.MaxWait, maxWaitLimit)
-	refuse((o.TLS.CertFile == "") != (o.TLS.KeyFile == ""), "source.tls: cert_file and key_file go together")
+	if pair := (o.TLS.CertFile == "") == (o.TLS.KeyFile == ""); pair {
+		_, err := o.TLS.config()
+		refuse(err != nil, "source.%w", err)
+	} else {
+		refuse(true, "source.tls: cert_file and key_file go together")
+	}
 	errs = append(errs, o.SASL.validate())
 	return errors.Join(errs...)
 }
@@ -130,6 +137,9 @@ func (s SASLOptions) validate() error {
 	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
 		if s.Username == "" {
 			return errors.New("source.sasl: no username")
+		}
+		if _, err := s.mechanism(); err != nil {
+			return fmt.Errorf("source.sasl: %w", err)
 		}
 		return nil
 	default:

@@ -23,6 +23,8 @@ func TestOptions(t *testing.T) {
 		{func(*Options) {}, ""},
 		{func(o *Options) { o.Brokers = nil }, "source.brokers is empty"},
 		{func(o *Options) { o.Brokers = []string{"host"} }, `"host" is not host:port`},
+		{func(o *Options) { o.Brokers = []string{"host:99999"} }, `"host:99999" is not host:port`},
+		{func(o *Options) { o.Brokers = []string{"host:"} }, `"host:" is not host:port`},
 		{func(o *Options) { o.Topic = "" }, "source.topic is empty"},
 		{func(o *Options) { o.MaxBytes = -1 }, "max_bytes"},
 		{func(o *Options) { o.MaxBytes, o.MaxFrame = 2, 1 }, "max_frame: 1 is below"},

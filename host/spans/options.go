@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -36,6 +37,9 @@ func (o Options) Validate() error {
 	var errs []error
 	if o.Endpoint != "" {
 		u, err := url.Parse(o.Endpoint)
+		if err == nil && u.Port() != "" {
+			_, err = strconv.ParseUint(u.Port(), 10, 16)
+		}
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
 			errs = append(errs, errors.New("trace.endpoint is none: write http:// or https://, a host and a port, as in http://collector:4317"))
 		}

@@ -268,7 +268,7 @@ func TestHeadersOfTheEnvironment(t *testing.T) {
 }
 
 func TestOptionsThatAreNone(t *testing.T) {
-	for _, o := range []Options{{Endpoint: "collector:4317"}, {Endpoint: "http://"}, {Endpoint: "grpc://c:4317"}, {Endpoint: "http://u:sesame@c:4317"}, {Endpoint: "http://c:4317/v1/traces"},
+	for _, o := range []Options{{Endpoint: "collector:4317"}, {Endpoint: "http://"}, {Endpoint: "grpc://c:4317"}, {Endpoint: "http://u:sesame@c:4317"}, {Endpoint: "http://c:4317/v1/traces"}, {Endpoint: "http://c:99999"},
 		{Slow: -1}, {Share: -0.1}, {Share: 1.1}} {
 		if err := o.Validate(); err == nil || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%+v: %v", o, err)
