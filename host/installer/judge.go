@@ -312,8 +312,11 @@ func (j *judge) function(ctx context.Context, n *querytree.Node, number oid) err
 		return j.functions(ctx, n, f.aggregateDetail...)
 	case !f.builtIn() && f.Volatility == "i" && j.owner != "":
 	case f.builtIn():
-		j.refuse(n, "take the value from the statemap, or add "+name+" to guests.sql.functions",
-			"function %s may give another result each time", strings.TrimPrefix(f.Signature, catalogueSchema+"."))
+		hint := "take the value from the statemap, or the time of the candidate as a parameter"
+		if j.owner != "" { // as a column's default, of which the owner may know that it does no harm
+			hint = "take the value from the statemap, or add " + name + " to guests.sql.functions"
+		}
+		j.refuse(n, hint, "function %s may give another result each time", strings.TrimPrefix(f.Signature, catalogueSchema+"."))
 	default:
 		j.refuse(n, fmt.Sprintf(hintFunctions, name), "function %s.%s is not PostgreSQL's own", f.Schema, f.Signature)
 	}

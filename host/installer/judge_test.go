@@ -152,6 +152,8 @@ func TestOwnerKnows(t *testing.T) {
 		{"a function of another schema", installer.Allowed{Functions: []string{"other.mark"}}, "update t set a = mark(a) where b = 2", "function public.mark"},
 		{"a name without its schema", installer.Allowed{Functions: []string{"mark"}}, "update t set a = mark(a) where b = 2", "function public.mark"},
 		{"a function of PostgreSQL's", installer.Allowed{Functions: []string{"gen_random_uuid"}}, "update t set u = gen_random_uuid() where b = 2", ""},
+		{"a function that differs", installer.Allowed{}, "update t set u = gen_random_uuid() where b = 2", "function gen_random_uuid() may give another result each time (take the value from the statemap, or the time of the candidate as a parameter)"},
+		{"one in a default", installer.Allowed{Functions: []string{"nextval"}}, "insert into withseq (a, id) values ('x', 1)", "may give another result each time (take the value from the statemap, or add "},
 		{"its own name is no other's", installer.Allowed{Functions: []string{"lower"}}, "update t set a = lower(1) where b = 2", "function public.lower"},
 		{"a sequence", installer.Allowed{Functions: []string{"nextval"}}, "update t set v = nextval('s') where b = 2", ""},
 		{"a clock in a default", installer.Allowed{Functions: []string{"now"}}, "insert into withseq (a, id) values ('x', 1)", ""},

@@ -5,7 +5,12 @@ import (
 	"strings"
 )
 
-const hintFunction = "a template must do the same whenever it runs: take the value from the statemap, or add the function to guests.sql.functions"
+// What an author can do about a function of PostgreSQL's that differs from call to call, and about one that is not known here.
+// Of the first no setting is named: what a statement does would depend on when it runs.
+const (
+	hintDiffers  = "a template must do the same whenever it runs: take the value from the statemap, or the time of the candidate as a parameter"
+	hintFunction = "if it is immutable, add it to guests.sql.functions"
+)
 
 // function checks a call by PostgreSQL's own functions and the policy. Which function a name
 // and its arguments mean, only a database knows; what no function of a name may be is refused
@@ -25,10 +30,9 @@ func (c *checker) function(n node) {
 	known, same := callable(short, count)
 	own := len(parts) > 1 && parts[0] != "pg_catalog"
 	switch {
-	case own && !c.policy.Database:
-		c.find(c.at, "if it is immutable, add it to guests.sql.functions", "function %s is not among those allowed", name)
-	case own:
-	case known && !same, !known && !c.policy.Database:
+	case !own && known && !same:
+		c.find(c.at, hintDiffers, "function %s is not among those allowed", name)
+	case (own || !known) && !c.policy.Database:
 		c.find(c.at, hintFunction, "function %s is not among those allowed", name)
 	}
 	c.order(n, short)
@@ -54,7 +58,7 @@ func (c *checker) attribute(n node) {
 		}
 		switch {
 		case isCall(textOf(name["sval"])):
-			c.find(c.at, hintFunction, "(…).%s would call a function that differs each time", textOf(name["sval"]))
+			c.find(c.at, hintDiffers, "(…).%s would call a function that differs each time", textOf(name["sval"]))
 		case i == 0 && c.scalar(arg):
 			c.find(c.at, "write "+textOf(name["sval"])+"(…) or a cast", "(…).%s is no column of anything, but a call of a function", textOf(name["sval"]))
 		}
