@@ -26,14 +26,27 @@ func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
 		}
 		for j := range got.Results {
-			if err := sameAnswer(&v.Expect[j], &got.Results[j]); err != nil {
-				what := fmt.Sprintf("vector %q, version %d: the guest and its examples disagree", v.Name, v.Input[j].Version)
-				return nil, g.refuse(StepVectors, what, "correct the one that is wrong and build it again", err)
+			err := sameAnswer(&v.Expect[j], &got.Results[j])
+			if err == nil {
+				continue
 			}
+			says, hint := "the guest and its examples disagree", "correct the one that is wrong and build it again"
+			if r := got.Results[j].Reject; r != nil && r.Fault != nil { // it has no answer to compare
+				says, hint, err = "the guest fails", vectorHint(r.Fault), r.Fault
+			}
+			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q, version %d: %s", v.Name, v.Input[j].Version, says), hint, err)
 		}
 	}
 	g.cost.Store(0) // a first call is slower than the rest
 	return answers, nil
+}
+
+// vectorHint says what to do about a guest that fails on its own example.
+func vectorHint(f *Fault) string {
+	if f.Kind == FaultFuel {
+		return "does a loop, or a function that calls itself, never end, or does it make more than an answer may have? Else give it more by guests.fuel.call and guests.fuel.item"
+	}
+	return "mend that and build it again"
 }
 
 func (g *Generation) probe(ctx context.Context) error {
