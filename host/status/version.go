@@ -139,9 +139,9 @@ func (v *Version) sentence(x *replicator.Explanation, at int64) string {
 		}
 		return fmt.Sprintf("it cannot be installed: %s; it is tried again %s; %s; see ichor quarantine show %d", v.Failure, again, v.Radius, v.Version)
 	case replicator.InstalledAhead:
-		return fmt.Sprintf("installed, ahead of the snapshot, which is %d", x.Snapshot)
+		return fmt.Sprintf("its effects are durable; the snapshot, which is %d, has yet to pass it", x.Snapshot)
 	case replicator.SettledAbove:
-		return fmt.Sprintf("settled; the snapshot, which is %d, has yet to pass it", x.Snapshot)
+		return fmt.Sprintf("nothing of it is left to do; the snapshot, which is %d, has yet to pass it", x.Snapshot)
 	case replicator.BelowSnapshot:
 		return fmt.Sprintf("settled: the snapshot is %d", x.Snapshot)
 	}

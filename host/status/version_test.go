@@ -18,6 +18,9 @@ func TestEveryWhereaboutsHasASentence(t *testing.T) {
 		if v.Sentence == "" || v.Sentence == string(stands) {
 			t.Errorf("%s has no sentence", stands)
 		}
+		if first, _, _ := strings.Cut(string(stands), "_"); strings.HasPrefix(v.Sentence, first) { // the two stand side by side
+			t.Errorf("%s: %s: that is said twice", stands, v.Sentence)
+		}
 	}
 }
 
