@@ -2,6 +2,7 @@ package sqlpolicy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,8 +14,8 @@ import (
 )
 
 // Remarks returns what a template's author should look at once more although it is allowed: a
-// statement that changes more when it is installed twice, and a parameter without a cast. It
-// returns none for a template that cannot be parsed.
+// statement that changes more when it is installed twice, a parameter without a cast, and one whose cast is to another
+// type than that of the manifest. It returns none for a template that cannot be parsed.
 func Remarks(t *abi.Template) []string {
 	Warm()
 	text, err := parser.ParseToJSON(t.SQL)
@@ -27,21 +28,30 @@ func Remarks(t *abi.Template) []string {
 	if d.Decode(&tree) != nil {
 		return nil
 	}
-	r := remarker{template: t, cast: make([]bool, len(t.Params)+1), bare: make([]bool, len(t.Params)+1)}
+	r := remarker{template: t, cast: make([][]string, len(t.Params)+1), bare: make([]bool, len(t.Params)+1)}
 	r.visit(tree)
-	for i := 1; i < len(r.bare); i++ {
-		if r.bare[i] && !r.cast[i] {
-			r.remark("$%d has no cast: write $%d::%s, else the place where it stands decides what type it is", i, i, t.Params[i-1])
+	for i, declared := range t.Params {
+		i++
+		text := declared == "text" || declared == "varchar"
+		switch to := slices.Compact(r.cast[i]); {
+		case r.bare[i] && len(to) == 0:
+			r.remark("$%d has no cast: write $%d::%s, else the place where it stands decides what type it is", i, i, declared)
+		case text && !r.bare[i] && len(to) == 1 && to[0] != "text" && to[0] != "varchar" && slices.Contains(abi.ParamTypes(), to[0]):
+			r.remark("$%d is a %s by params and a %s by its cast: write %s into params, so that a value that is none is found before the database fails at it", i, declared, to[0], to[0])
 		}
 	}
 	return r.remarks
 }
 
+// spelled are types as the manifest names them, by the names that the parser gives them.
+var spelled = map[string]string{"int2": "smallint", "int4": "integer", "int8": "bigint", "float4": "real", "float8": "double precision", "bool": "boolean"}
+
 // remarker goes through one template.
 type remarker struct {
-	template   *abi.Template
-	remarks    []string
-	cast, bare []bool // parameters, from 1: where they stand with a cast, and without
+	template *abi.Template
+	remarks  []string
+	cast     [][]string // of each parameter, from 1: the types that it is cast to
+	bare     []bool     // whether it stands without a cast somewhere
 }
 
 func (r *remarker) remark(format string, args ...any) {
@@ -67,12 +77,16 @@ func (r *remarker) look(kind string, below any) {
 	n, _ := below.(node)
 	switch kind {
 	case "ParamRef":
-		r.parameter(n, r.bare)
+		if i, found := r.parameter(n); found {
+			r.bare[i] = true
+		}
 		return
 	case "TypeCast":
 		if arg, found := n["arg"].(node); found && arg["ParamRef"] != nil {
 			parameter, _ := arg["ParamRef"].(node)
-			r.parameter(parameter, r.cast)
+			if i, found := r.parameter(parameter); found {
+				r.cast[i] = append(r.cast[i], castType(n["typeName"]))
+			}
 			return
 		}
 	case "UpdateStmt", "onConflictClause", "MergeWhenClause":
@@ -89,10 +103,19 @@ func (r *remarker) look(kind string, below any) {
 	r.visit(below)
 }
 
-func (r *remarker) parameter(n node, into []bool) {
-	if i, found := number(n["number"]); found && i > 0 && i < len(into) {
-		into[i] = true
+// parameter returns which parameter of the manifest's a node is.
+func (r *remarker) parameter(n node) (i int, found bool) {
+	i, found = number(n["number"])
+	return i, found && i > 0 && i < len(r.bare)
+}
+
+// castType names the type of a cast as the manifest would.
+func castType(typeName any) string {
+	name, array := lastName(typeName)
+	if name = cmp.Or(spelled[name], name); array {
+		name += "[]"
 	}
+	return name
 }
 
 // counters remarks on columns that become what depends on themselves, unless the condition

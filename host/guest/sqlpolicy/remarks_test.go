@@ -32,6 +32,10 @@ func TestRemarks(t *testing.T) {
 		{"update t set a = $2 where id = $1::text", "", []string{"text", "numeric"}, []string{"$2 has no cast: write $2::numeric,"}},
 		{"update t set a = $1, b = $1::text where id = cast($2 as bigint)", "", []string{"text", "bigint"}, nil},
 		{"delete from t where id = any($1)", "", []string{"text[]"}, []string{"$1 has no cast: write $1::text[],"}},
+		{"update t set a = $2::bigint where id = $1::text", "", []string{"text", "text"}, []string{"$2 is a text by params and a bigint by its cast: write bigint into params,"}},
+		{"update t set a = $2::timestamptz, b = $2::timestamptz where id = any($1::text[])", "", []string{"text", "varchar"}, []string{"$1 is a text by params and a text[] by its cast", "$2 is a varchar by params and a timestamptz by its cast"}},
+		{"update t set a = $2::bigint, b = $2::text where id = $1::varchar", "", []string{"text", "text"}, nil},
+		{"update t set a = $2::inet where id = $1::numeric", "", []string{"bigint", "text"}, nil},
 		{"no sql", "", nil, nil},
 	} {
 		got := Remarks(&abi.Template{SQL: test.sql, Guard: test.guard, Params: test.params})
