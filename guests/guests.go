@@ -63,7 +63,11 @@ const placeholder = "{{name}}"
 // *ProjectError for a name or a directory that will not do.
 func New(l Language, name, dir string, worked bool) error {
 	if !slices.Contains(Languages(), l) {
-		return &ProjectError{dir, fmt.Sprintf("no language %q: there are %v", l, Languages())}
+		var words []string
+		for _, known := range Languages() {
+			words = append(words, string(known))
+		}
+		return &ProjectError{dir, fmt.Sprintf("no language %q: there are %s", l, strings.Join(words, ", "))}
 	}
 	if !names.MatchString(name) {
 		return &ProjectError{dir, fmt.Sprintf("the name %q is not of small letters, digits and hyphens, a letter first", name)}

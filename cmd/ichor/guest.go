@@ -190,7 +190,7 @@ func (c *guestNewCommand) Run() error {
 		return &failure{exitSettings, err}
 	}
 	return c.answer(map[string]string{"project": c.Name, "language": c.Lang}, func() {
-		fmt.Printf("%s is a guest in %s. Next: ichor guest build, ichor guest test; then its README.md\n", c.Name, c.Lang)
+		fmt.Printf("%[1]s is a guest in %[2]s. Next: ichor guest build %[1]s, ichor guest test %[1]s; then %[1]s/README.md\n", c.Name, c.Lang)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/conform"
@@ -50,6 +51,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.log = slog.New(slog.DiscardHandler) // its calls are tried until they fail, and what counts of that is in the report
 	report, err := conform.Run(ctx, m.name, m.bytes, conform.Options{Guest: m.options, Log: m.log, Metrics: m.metrics})
 	if err != nil {
 		return err
@@ -70,7 +72,8 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	}
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
-	} else if result.Inspection, err = m.look(ctx); err != nil {
+	}
+	if result.Inspection, err = m.look(ctx); err != nil && report.Broken == nil {
 		return err
 	}
 	if err := c.answer(result, func() { result.print(report) }); err != nil {
@@ -82,7 +85,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// look inspects a module that conforms.
+// look inspects a module.
 func (m *module) look(ctx context.Context) (*inspection, error) {
 	g, err := m.load(ctx)
 	if err != nil {
@@ -98,6 +101,9 @@ func (r *conformance) print(report *conform.Report) {
 	}
 	if b := report.Broken; b != nil {
 		fmt.Printf("broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
+		if r.Inspection != nil { // a host would load it
+			r.Inspection.printRemarks()
+		}
 		return
 	}
 	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n",

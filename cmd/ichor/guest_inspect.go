@@ -121,6 +121,16 @@ func (w *inspection) print() {
 	printClean(os.Stdout, b.String())
 }
 
+// printRemarks writes what its author should look at once more, without the rest.
+func (w *inspection) printRemarks() {
+	for i := range w.Templates {
+		t := &w.Templates[i]
+		for _, remark := range w.Remarks[t.ID] {
+			printClean(os.Stdout, fmt.Sprintf("remark  template %d %s: %s\n", t.ID, t.Name, remark))
+		}
+	}
+}
+
 func (w *inspection) write(b *strings.Builder) {
 	fmt.Fprintf(b, "%s %s   %s\n", w.Name, w.Version, short(w.Module))
 	fmt.Fprintf(b, "digest     %s, %d bytes\n", w.Digest, w.Bytes)

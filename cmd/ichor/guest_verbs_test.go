@@ -219,7 +219,7 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 		code  int
 		says  string
 	}{
-		{[]string{"new", "--lang", "pascal", "hello"}, "", 2, "there are [go rust c assemblyscript]"},
+		{[]string{"new", "--lang", "pascal", "hello"}, "", 2, `no language "pascal": there are go, rust, c, assemblyscript`},
 		{[]string{"new", "--lang", "go", "Hello"}, "", 2, "small letters"},
 		{[]string{"new", "hello"}, "", 2, "--lang=go|rust|c|assemblyscript"},
 		{[]string{"build"}, "", 3, "ichor guest new"},
@@ -250,5 +250,42 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 	}
 	if _, problems, code := ichor(t, dir, "", "guest", "test"); code != 3 || !strings.Contains(problems, "build it first") {
 		t.Errorf("without a module it ended with %d and says %s", code, problems)
+	}
+}
+
+// TestGuestTestSaysRemarksWhateverBreaks: what inspect remarks on, and no lines of a host's log.
+func TestGuestTestSaysRemarksWhateverBreaks(t *testing.T) {
+	loops, err := filepath.Abs("../../host/guest/testdata/loops.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, problems, code := ichor(t, t.TempDir(), "", "guest", "test", loops)
+	if code != exitRuntime || problems != "ichor: the module does not conform; see above\n" {
+		t.Errorf("exit code %d, and beside the report it says\n%s", code, problems)
+	}
+	if !strings.Contains(out, "broken  ends") || !strings.Contains(out, "\nremark  template 1 t: $1 has no cast: write $1::text,") {
+		t.Errorf("it says\n%s", out)
+	}
+}
+
+// TestWhatNewAdvisesWorks: also beside another project.
+func TestWhatNewAdvisesWorks(t *testing.T) {
+	dir, out := t.TempDir(), ""
+	for _, name := range []string{"one", "two"} {
+		var problems string
+		var code int
+		if out, problems, code = ichor(t, dir, "", "guest", "new", "--lang", "go", name); code != 0 {
+			t.Fatal(problems)
+		}
+	}
+	_, advice, _ := strings.Cut(strings.TrimSpace(out), "Next: ")
+	commands, readme, _ := strings.Cut(advice, "; then ")
+	if !exists(filepath.Join(dir, readme)) {
+		t.Errorf("there is no %s", readme)
+	}
+	for command := range strings.SplitSeq(commands, ", ") {
+		if out, problems, code := ichor(t, dir, "", strings.Fields(command)[1:]...); code != 0 || out == "" {
+			t.Errorf("%s ends with %d: %s%s", command, code, out, problems)
+		}
 	}
 }
