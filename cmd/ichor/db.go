@@ -76,6 +76,9 @@ type dbAdoptCommand struct {
 
 // Run implements the verb.
 func (c *dbAdoptCommand) Run(ctx context.Context) error {
+	if err := checkReason(c.Reason); err != nil {
+		return err
+	}
 	in, err := c.database()
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if !routed(s.Guests.Routes, c.Name) {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q", c.Name)}
 	}
+	if err := checkReason(c.Reason); err != nil && !c.DryRun {
+		return err
+	}
 	in, err := c.database()
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ type handoverCommand struct {
 
 // Run implements the verb.
 func (c *handoverCommand) Run(ctx context.Context) error {
+	if err := checkReason(c.Reason); err != nil {
+		return err
+	}
 	in, err := c.database()
 	if err != nil {
 		return err

@@ -61,8 +61,19 @@ func (c *resumeCommand) Run(ctx context.Context) error {
 	return c.ask(ctx, r)
 }
 
+// checkReason refuses a reason that no audit can have, BEFORE anybody is asked.
+func checkReason(reason string) error {
+	if err := installer.CheckReason(reason); err != nil {
+		return &failure{exitSettings, fmt.Errorf("--reason: %w", err)}
+	}
+	return nil
+}
+
 // ask writes a request down and waits for what becomes of it.
 func (c *asking) ask(ctx context.Context, r installer.Request) error {
+	if err := checkReason(c.Reason); err != nil {
+		return err
+	}
 	in, err := c.database()
 	if err != nil {
 		return err

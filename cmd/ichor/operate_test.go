@@ -126,7 +126,7 @@ func TestAHeldVersionIsLookedAtAndSkipped(t *testing.T) {
 	h.says(exitSettings, "needs the --hash", "quarantine", "skip", number, "--reason", "x")
 	h.says(exitSettings, "never means all", "quarantine", "retry", "--reason", "x")
 	h.says(exitSettings, "not both", "quarantine", "retry", number, "--kind", "sql", "--reason", "x")
-	h.says(exitRuntime, "the reason is empty", "quarantine", "skip", number, "--hash", hash)
+	h.says(exitSettings, "--reason: the reason is empty", "quarantine", "skip", number, "--hash", hash)
 	h.says(exitRuntime, "the hash of what would be skipped is "+hash, "quarantine", "skip", number, "--hash", "0123456789ab", "--reason", "x")
 	h.says(exitRuntime, fmt.Sprintf("version %d is not held", free), "quarantine", "skip", fmt.Sprint(free), "--hash", hash, "--reason", "x")
 	h.says(exitRuntime, "no held version is like that", "quarantine", "retry", "--kind", "sql", "--reason", "x")
@@ -201,7 +201,7 @@ func TestAPauseOutlivesTheHost(t *testing.T) {
 	p := h.start()
 	h.eventually("(1)", "select epoch from ichor.state")
 	h.says(exitRuntime, "it is not paused", "resume", "--reason", "x")
-	h.says(exitRuntime, "the reason is empty", "pause")
+	h.says(exitSettings, "--reason: the reason is empty", "pause")
 	h.says(exitOK, "nothing is begun any more, until ichor resume --pause 1", "pause", "--reason", "we look at the disk")
 	h.says(exitRuntime, "it is paused already, by ", "pause", "--reason", "again")
 	h.says(exitNotReady, "not ready: paused (by ", "status")
@@ -270,4 +270,23 @@ func TestACandidateIsAbandoned(t *testing.T) {
 	}
 	p.signal(syscall.SIGTERM)
 	p.wait()
+}
+
+// TestAReasonIsAskedForFirst: a verb that needs one names the option, as what is wrong with the command line, whatever it
+// would ask next.
+func TestAReasonIsAskedForFirst(t *testing.T) {
+	d := &deployment{t: t}
+	settings := filepath.Join(t.TempDir(), "ichor.yaml")
+	if err := os.WriteFile(settings, []byte("database: {url: \"postgres://ichor@127.0.0.1:1/cohort\"}\nguests: {routes: [{cohort: \"*\", guest: banking}]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"abandon 7", "pause", "resume", "handover", "quarantine retry 7", "quarantine skip 7 --hash 0123456789ab", "guest rollback banking", "db adopt --resume 7"} {
+		words := append(strings.Fields(verb), "-c", settings)
+		if code, out := d.ichor(words...); code != exitSettings || !strings.Contains(out, "--reason") {
+			t.Errorf("ichor %s without a reason: exit code %d, %s", verb, code, out)
+		}
+		if code, out := d.ichor(append(words, "--reason", "two\nlines")...); code != exitSettings || !strings.Contains(out, "--reason: the reason is to be one line") {
+			t.Errorf("ichor %s with a reason of two lines: exit code %d, %s", verb, code, out)
+		}
+	}
 }

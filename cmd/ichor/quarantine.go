@@ -167,6 +167,9 @@ func (c *heldAsking) run(ctx context.Context, verb, hash string) error {
 	if c.DryRun {
 		return c.rehearse(ctx, verb, filter)
 	}
+	if err := checkReason(c.Reason); err != nil {
+		return err
+	}
 	in, err := c.database()
 	if err != nil {
 		return err
