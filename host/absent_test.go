@@ -50,6 +50,8 @@ func TestAGuestThatIsRefusedAtTheStartStopsNoOtherCohort(t *testing.T) {
 				b.eventually(fmt.Sprintf("(%d,guest_refused,t)", v+1), "select version, kind, held from ichor.quarantine")
 				r.shows("/readyz", `"ready":false,"reason":"poison_held"`)
 				r.shows("/v1/status", `{"guest":"other"`)
+				b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'other', 'test', 'there is nothing')")
+				b.eventually("(t)", "select outcome like 'refused: guest other has converted by no module yet%' from ichor.request order by id desc limit 1")
 				if err := r.drain(); err != nil {
 					t.Fatal(err)
 				}

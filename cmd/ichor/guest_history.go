@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,19 +94,22 @@ func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Instal
 	switch {
 	case err != nil:
 		return &failure{exitEnvironment, err}
+	case to == "" && now.Digest == "":
+		return fmt.Errorf("guest %s has converted by no module yet, and so has none to go back to: name one with --to", c.Name)
 	case to == "":
 		return fmt.Errorf("guest %s has no module before %.12s to go back to: name one with --to, see ichor guest history", c.Name, now.Digest)
 	case to == now.Digest:
 		return fmt.Errorf("guest %s converts by %.12s already", c.Name, to)
 	}
+	from := cmp.Or(fmt.Sprintf("%.12s", now.Digest), "none")
 	stored, err := in.LoadModule(ctx, c.Name, to)
 	if err != nil {
 		return &failure{exitEnvironment, err}
 	}
 	if _, err := policy.Check(c.Name, trust.NewModule(stored.Bytes, stored.Signatures)); err != nil {
-		return fmt.Errorf("guest %s would go from %.12s to %s, and the host refuses that, if it runs without --dev: %w", c.Name, now.Digest, to, err)
+		return fmt.Errorf("guest %s would go from %s to %s, and the host refuses that, if it runs without --dev: %w", c.Name, from, to, err)
 	}
-	fmt.Printf("guest %s would go from %.12s to %s\n", c.Name, now.Digest, to)
+	fmt.Printf("guest %s would go from %s to %s\n", c.Name, from, to)
 	return nil
 }
 

@@ -312,6 +312,7 @@ func TestTheVerbs(t *testing.T) {
 	expect(exitEnvironment, "failed  database: the database has no table ichor.schema", "check", "-c", d.settings)
 	expect(exitOK, "the schema is there", "db", "init", "-c", d.settings)
 	expect(exitOK, "no host has run", "db", "check", "-c", d.settings)
+	expect(exitRuntime, "guest banking has converted by no module yet, and so has none to go back to", "guest", "rollback", "banking", "--dry-run", "-c", d.settings)
 	expect(exitOK, "ok      guest banking: version 1.0.0", "check", "-c", d.settings, "--timeout", "5m") // other tests may have the machine
 	expect(exitEnvironment, "no host answers at", "status", "-c", d.settings)
 	expect(exitSettings, "settings", "run", "-c", d.settings+".none")

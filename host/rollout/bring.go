@@ -105,6 +105,9 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 		if err != nil {
 			return nil, err
 		}
+		if before == "" && current == "" {
+			return nil, fmt.Errorf("guest %s has converted by no module yet, and so has none to go back to: name one with --to", b.Guest)
+		}
 		if b.Digest = before; before == "" {
 			return nil, fmt.Errorf("guest %s has no module before %.12s to go back to, that is kept and was not taken back, rolled back or gone back over: name one with --to, see ichor guest history", b.Guest, current)
 		}
