@@ -38,6 +38,7 @@ func TestEveryTransitionOfAModuleIsWrittenDown(t *testing.T) {
 	b.eventually(`("armed active draining warm retired")`, states, first)
 	b.eventually("", silent)
 	b.eventually("(t)", `select reason like 'scan %, fuel %, compile %, instantiate %, describe %, sql %, vectors %, database %' from ichor.guest_event where state = 'checked' limit 1`)
+	b.eventually("(t)", "select (select id from ichor.guest_event where state = 'active' and digest = $1) < (select id from ichor.guest_event where state = 'draining' and digest = $2)", second, first)
 	b.eventually("(t)", `select reason like $1||' converts from version % on' from ichor.guest_event where state = 'draining' and digest = $2`, second[:12], first)
 }
 

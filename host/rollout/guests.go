@@ -283,7 +283,7 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	defer g.mu.Unlock()
 	l := *g.byID[id]
 	l.From = from
-	g.drainingLocked(&l)
+	defer g.drainingLocked(&l) // it is because this one converts
 	g.byID[id] = &l
 	g.arming[l.Guest] = cohort.NoGeneration
 	delete(g.received, l.Name)
