@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,9 @@ type topCommand struct {
 	Count   int           `help:"How often in all; 0 is until Ctrl-C." placeholder:"N"`
 }
 
-// Run implements the verb. A terminal shows one picture that changes, anything else one line each time.
+// Run implements the verb. A terminal shows one picture that changes, anything else one line each time. A host that is not
+// there is asked again: it may be about to start. One that never answered is why the verb ends with an error, when Ctrl-C
+// ends it; settings that are wrong, and a token that is not taken, end it at once.
 func (c *topCommand) Run(ctx context.Context) error {
 	if c.Every < 100*time.Millisecond {
 		return &failure{exitSettings, fmt.Errorf("--every is %v: at least 100ms", c.Every)}
@@ -35,17 +38,21 @@ func (c *topCommand) Run(ctx context.Context) error {
 	}
 	every := time.NewTicker(c.Every)
 	defer every.Stop()
-	for n := 1; ; n++ {
+	var never error // why no host was seen yet
+	for n, seen := 1, false; ; n++ {
 		err := c.show(ctx, &screen)
 		if ctx.Err() != nil { // Ctrl-C is how one ends it
-			return nil
+			return never
 		}
-		if unread(err) || c.Count > 0 && n == c.Count {
+		if wrong, ok := errors.AsType[*failure](err); ok && wrong.code == exitSettings || unread(err) || c.Count > 0 && n == c.Count {
 			return err
+		}
+		if seen, never = seen || err == nil, err; seen {
+			never = nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return never
 		case <-every.C:
 		}
 	}
@@ -64,6 +71,9 @@ func (c *topCommand) show(ctx context.Context, screen *screen) error {
 	switch now := time.Now(); {
 	case err != nil:
 		text = fmt.Sprintf("%s  %s\n", now.Format(time.TimeOnly), screen.bad(shownError(err)))
+		if screen.terminal {
+			text += fmt.Sprintf("\nIt is asked again every %s; Ctrl-C ends this\n", c.Every)
+		}
 	case screen.terminal:
 		text = picture(screen, &s, samples.Samples)
 	default:

@@ -119,6 +119,40 @@ func TestTopIsAPictureOnATerminalAndLinesElsewhere(t *testing.T) {
 	}
 }
 
+// TestTopWaitsForAHostAndSaysSo: it goes on asking, shows where, and says it once more when it is ended before any host
+// answered. What no waiting mends ends it.
+func TestTopWaitsForAHostAndSaysSo(t *testing.T) {
+	for _, onTerminal := range []bool{true, false} {
+		command := exec.Command(os.Args[0], "top", "--address", "127.0.0.1:1", "--every", "100ms")
+		command.Env = append(os.Environ(), asIchor+"=1", "TERM=xterm", "NO_COLOR=1")
+		var b bytes.Buffer
+		shown := b.String
+		if command.Stdout, command.Stderr = &b, &b; onTerminal {
+			file, all := terminal(t, 200)
+			command.Stdout, command.Stderr, shown = file, file, all
+		}
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := command.Process.Signal(os.Interrupt); err != nil {
+			t.Error("it ended by itself")
+		}
+		_ = command.Wait() // the exit code tells
+		text := shown()
+		const says = "no host answers at 127.0.0.1:1: "
+		if code := command.ProcessState.ExitCode(); code != exitEnvironment || strings.Count(text, says) < 3 || !strings.Contains(text, "ichor: "+says) {
+			t.Errorf("on a terminal %t: exit code %d, %q", onTerminal, code, text)
+		}
+		if again := strings.Contains(text, "It is asked again every 100ms; Ctrl-C ends this"); again != onTerminal {
+			t.Errorf("on a terminal %t: %q", onTerminal, text)
+		}
+		if code, text := shows(t, onTerminal, nil, "top", "-c", "/nowhere/ichor.yaml"); code != exitSettings || !strings.Contains(text, "ichor: settings: open /nowhere/ichor.yaml") {
+			t.Errorf("on a terminal %t, with settings that are not there: exit code %d, %q", onTerminal, code, text)
+		}
+	}
+}
+
 // TestAHostThatInstallsNothingShowsNothingOfOne: a standby's zeros are no snapshot and no memory, and it says what it
 // has read; one that has not begun has neither.
 func TestAHostThatInstallsNothingShowsNothingOfOne(t *testing.T) {
