@@ -65,10 +65,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 		result.Clauses = append(result.Clauses, clause.ID)
 	}
 	for _, s := range report.Sizes {
-		result.Sizes = append(result.Sizes, sized{s.Items, s.Status.String(), s.Statements, s.Fuel, s.Over})
-		if last := &result.Sizes[len(result.Sizes)-1]; s.Over != "" {
-			last.Status = "too_large"
-		}
+		result.Sizes = append(result.Sizes, sized{s.Items, s.Became(), s.Statements, s.Fuel, s.Over})
 	}
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How

@@ -47,6 +47,14 @@ type Size struct {
 	Over       string // the settings of the limit that its answer was over, and then nothing else is known; "" for none
 }
 
+// Became is what it became, in a word: that of its status, or that its answer is too large.
+func (s Size) Became() string {
+	if s.Over != "" {
+		return string(guest.ClassSize)
+	}
+	return s.Status.String()
+}
+
 // Options are the host's limits, and where it logs. Instances and Padding are the kit's own.
 type Options struct {
 	Guest   guest.Options

@@ -105,7 +105,7 @@ func TestAnAnswerThatIsTooLargeForTheSettings(t *testing.T) {
 	if err != nil || r.Broken != nil || len(r.Sizes) != 4 {
 		t.Fatalf("%v, %v", err, r)
 	}
-	if s := r.Sizes[3]; s.Over != "guests.limits.output" || r.Sizes[2].Over != "" {
+	if s := r.Sizes[3]; s.Over != "guests.limits.output" || s.Became() != "too_large" || r.Sizes[2].Over != "" || r.Sizes[2].Became() != "converted" {
 		t.Errorf("%+v", r.Sizes)
 	}
 }
