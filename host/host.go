@@ -72,13 +72,14 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		return nil, err
 	}
 	health := status.NewHealth(opts.Source.DecisionOverdue, log)
-	metrics := telemetry.NewMetrics(reg, telemetry.Facts{Version: version, Memory: opts.Core.Memory, Health: health.Readiness})
 	samples := telemetry.NewSamples(health.Readiness)
 	guests := rollout.New(opts.Guests, store, guest.NewMetrics(reg), log)
 	journal := timing.NewJournal(recentJourneys, slowestJourneys)
-	xids := new(session.XIDs)
+	xids, running := new(session.XIDs), new(atomic.Pointer[session.Session])
+	shown := &view{health: health, guests: guests, journal: journal, samples: samples, topic: opts.Source.Topic, version: version, memory: opts.Core.Memory, source: source, running: running, xids: xids, store: store}
+	metrics := telemetry.NewMetrics(reg, telemetry.Facts{Version: version, Memory: opts.Core.Memory, Health: shown.readiness})
 	h := &Host{
-		opts: opts, log: log, health: health, guests: guests, source: source, samples: samples, spans: sender, running: new(atomic.Pointer[session.Session]),
+		opts: opts, log: log, health: health, guests: guests, source: source, samples: samples, spans: sender, running: running,
 		takeover: takeover{opts: &opts, log: log, health: health, source: source, store: store, guests: guests, lease: lease{span: opts.Database.Lease}},
 		parts: session.Parts{
 			Source: source, Installer: store, Guests: guests, Health: health, Metrics: metrics, Log: log, Trace: opts.Trace, XIDs: xids, Spans: sender,
@@ -94,7 +95,6 @@ func New(opts Options, log *slog.Logger, reg *prometheus.Registry) (*Host, error
 		h.parts.Observers = append(h.parts.Observers, opts.Observer)
 	}
 	if opts.HTTP.Listen != "" {
-		shown := &view{health: health, guests: guests, journal: journal, samples: samples, topic: opts.Source.Topic, version: version, memory: opts.Core.Memory, source: source, running: h.running, xids: xids, store: store}
 		if h.admin, err = listen(opts.HTTP, reg, shown, log.With("component", "http")); err != nil {
 			source.Close()
 			return nil, err

@@ -170,9 +170,11 @@ func TestWhatAnOwnerCannotDoBesideIsSaid(t *testing.T) {
 	} {
 		s.exec("alter table ichor." + table + " rename to away")
 		r.shows("/readyz", `"ready":true,"degraded":"`+says)
+		r.shows("/metrics", "ichor_degraded 1\n")
 		s.pays(1)
 		s.exec("alter table ichor.away rename to " + table)
 		hosttest.Until(t, func() bool { return !strings.Contains(r.get("/readyz"), "degraded") }, func() string { return r.get("/readyz") })
+		r.shows("/metrics", "ichor_degraded 0\n")
 	}
 }
 

@@ -41,10 +41,16 @@ type view struct {
 
 var errNotRunning = errors.New("the host does not run yet, or no more: see /readyz")
 
-// Status implements admin.Host.
-func (v *view) Status() status.Status {
+// readiness says how the host is, and what it is told from.
+func (v *view) readiness() (status.Readiness, status.Condition) {
 	verdict, condition := v.health.Readiness()
 	verdict.Degraded = v.degraded(&condition)
+	return verdict, condition
+}
+
+// Status implements admin.Host.
+func (v *view) Status() status.Status {
+	verdict, condition := v.readiness()
 	s := status.Of(condition, verdict, v.topic)
 	s.Version, s.BytesMost = v.version, v.memory
 	s.Guests = append([]status.Guest{}, v.guests.Status()...) // none is none, and not null
@@ -53,8 +59,7 @@ func (v *view) Status() status.Status {
 
 // Readiness implements admin.Host.
 func (v *view) Readiness() status.Readiness {
-	verdict, condition := v.health.Readiness()
-	verdict.Degraded = v.degraded(&condition)
+	verdict, _ := v.readiness()
 	return verdict
 }
 
