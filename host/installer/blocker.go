@@ -10,28 +10,37 @@ import (
 )
 
 // watch looks once, after the given time and on a connection of its own, which sessions hold the lock
-// that the lane waits for. blockers describes them; it returns "" if there were none. end stops the
+// that a backend waits for. blockers describes them; it returns "" if there were none. end stops the
 // watch.
-func (l *Lane) watch(after time.Duration) (blockers func() string, end func()) {
+func (in *Installer) watch(pid uint32, after time.Duration) (blockers func() string, end func()) {
 	ctx, end := context.WithCancel(context.Background())
 	seen := make(chan string, 1)
-	pid := l.backend.pid
 	go func() {
 		select {
 		case <-ctx.Done():
 			seen <- ""
 		case <-time.After(after):
-			seen <- l.in.blockers(ctx, pid)
+			seen <- in.blockers(ctx, pid)
 		}
 	}()
 	return func() string {
 		select {
 		case s := <-seen:
 			return s
-		case <-time.After(after): // the lane has its answer; the looking must not keep it
+		case <-time.After(after): // who waited has its answer; the looking must not keep it
 			return ""
 		}
 	}, end
+}
+
+// inTheWay adds to a failure who held what was waited for, if that is known.
+func (e *Error) inTheWay(blockers func() string) {
+	if e.Class != Contention {
+		return
+	}
+	if who := blockers(); who != "" {
+		e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
+	}
 }
 
 // blockers describes the sessions that a backend waits for. Of sessions of other roles the server

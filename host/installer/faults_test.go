@@ -244,31 +244,6 @@ func TestALaneWaitsForALockAsLongAsItIsTold(t *testing.T) {
 	}
 }
 
-// Who keeps a version from its rows for long is named.
-func TestWhoHoldsALockForLongIsNamed(t *testing.T) {
-	b := newBase(t)
-	in, _ := b.take(1)
-	l := b.lane(in, 0)
-	b.exec("set application_name = 'a stranger'")
-	blocker, err := b.conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := blocker.Exec(t.Context(), "update account set amount = amount where id = 1"); err != nil {
-		t.Fatal(err)
-	}
-	g := frontier(0, 1, work(1, add, 1, 1))
-	g.LockWait, g.Watch = 5*time.Second, true
-	err = install(l, g)
-	wantClass(t, err, installer.Contention, "55P03", 1)
-	if !strings.Contains(err.Error(), "(a stranger, idle in transaction, its last statement began") {
-		t.Errorf("%v", err)
-	}
-	if err := blocker.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A lane and a cohort's initiator may lock one version's rows in opposite order. The lane gives up
 // before the server looks for a deadlock, which costs both deadlock_timeout, and the initiator goes on.
 func TestALaneGivesWayBeforeADeadlockIsFound(t *testing.T) {

@@ -113,7 +113,7 @@ func (l *Lane) Begin(g *Group) error {
 
 func (l *Lane) write(b *begun) {
 	if b.group.Watch {
-		b.blockers, b.end = l.watch(max(b.group.LockWait, FirstLockWait) / 2)
+		b.blockers, b.end = l.in.watch(l.backend.pid, max(b.group.LockWait, FirstLockWait)/2)
 	}
 	b.since = time.Now()
 	l.wire.send(l.compose(b))
@@ -280,10 +280,8 @@ func (l *Lane) refused(b *begun, a *Batch, err error) *Error {
 		e.Class = TimedOut
 		e.Err = fmt.Errorf("not finished within installer.deadline of %v: %w", l.in.opts.Deadline, e.Err)
 	}
-	if e.Class == Contention && b.blockers != nil {
-		if who := b.blockers(); who != "" {
-			e.Err = fmt.Errorf("%w; in the way: %s", e.Err, who)
-		}
+	if b.blockers != nil {
+		e.inTheWay(b.blockers)
 	}
 	return e
 }

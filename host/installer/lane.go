@@ -54,6 +54,8 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	if err != nil {
 		return Connected{}, err
 	}
+	blockers, end := l.in.watch(conn.PgConn().PID(), fenceWatch)
+	defer end()
 	connected, err := l.takeFence(ctx, conn, doubt)
 	if err == nil {
 		l.backend, err = backendOf(ctx, conn)
@@ -67,6 +69,7 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	if err != nil {
 		closeSoon(conn)
 		e := failure(err, fmt.Sprintf("connect lane %d", l.number))
+		e.inTheWay(blockers)
 		e.Lost = true
 		return Connected{}, e
 	}
@@ -74,8 +77,12 @@ func (l *Lane) Connect(ctx context.Context, doubt *Doubt) (Connected, error) {
 	return connected, nil
 }
 
-// fenceTime bounds what a connect does once the server let it in.
-const fenceTime = 5 * time.Second
+const (
+	// fenceTime bounds what a connect does once the server let it in.
+	fenceTime = 5 * time.Second
+	// fenceWatch is after what time a connect looks who keeps it from the fence: half of what it waits.
+	fenceWatch = 500 * time.Millisecond
+)
 
 // takeFence renews the fence, and ends the backend of the connection before when that holds it.
 func (l *Lane) takeFence(ctx context.Context, conn *pgx.Conn, doubt *Doubt) (connected Connected, err error) {
