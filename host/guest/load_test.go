@@ -122,6 +122,14 @@ func TestVectorsAreRun(t *testing.T) {
 	}
 }
 
+// TestNoVectorExpectsAFault: a guest that traps answers nothing, also where its example says that a version is rejected without a code.
+func TestNoVectorExpectsAFault(t *testing.T) {
+	const answers, traps = "\x42\xec\x80\x80\x80\x80\x80\x04", "\x00\x01\x01\x01\x01\x01\x01\x01"
+	wasm := strings.NewReplacer(answers, traps, `"status":"ok","code":0,`, `"status":"reject",     `, `[{"template":1,"args":["fixture"]}]`, `[                                 ]`).Replace(string(fixture(t, "has_a_vector")))
+	_, err := load(t, "hostile", []byte(wasm), guest.Options{Instances: 1})
+	checkLoadError(t, err, guest.StepVectors, "the guest fails: guest fault trap")
+}
+
 // TestConcurrentCalls lets many goroutines share a small pool, some of them with poison,
 // while other generations of the same binary come and go.
 func TestConcurrentCalls(t *testing.T) {

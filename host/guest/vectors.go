@@ -26,13 +26,12 @@ func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q", v.Name), "", err)
 		}
 		for j := range got.Results {
-			err := sameAnswer(&v.Expect[j], &got.Results[j])
+			says, hint, err := "the guest and its examples disagree", "correct the one that is wrong and build it again", sameAnswer(&v.Expect[j], &got.Results[j])
+			if r := got.Results[j].Reject; r != nil && r.Fault != nil { // it has no answer to compare, and no example expects that
+				says, hint, err = "the guest fails", vectorHint(r.Fault), r.Fault
+			}
 			if err == nil {
 				continue
-			}
-			says, hint := "the guest and its examples disagree", "correct the one that is wrong and build it again"
-			if r := got.Results[j].Reject; r != nil && r.Fault != nil { // it has no answer to compare
-				says, hint, err = "the guest fails", vectorHint(r.Fault), r.Fault
 			}
 			return nil, g.refuse(StepVectors, fmt.Sprintf("vector %q, version %d: %s", v.Name, v.Input[j].Version, says), hint, err)
 		}
