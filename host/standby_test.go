@@ -155,3 +155,34 @@ func TestWhatIsDecidedIsNotAbandonedAtATakeOver(t *testing.T) {
 	s.eventually(fmt.Sprintf("(%d)", version), "select version from cohort_snapshot")
 	s.eventually("(0)", "select count(*) from ichor.request where verb = 'abandon' and outcome = 'done'")
 }
+
+// A table that is changed while a host stands by, or as it takes the cohort over, is waited for: the owner waits for it too, and who
+// ended would leave nobody.
+func TestAStandbyWaitsForATableThatIsChanged(t *testing.T) {
+	for table, says := range map[string]string{
+		"ichor.beat":           `"reason":"database_unavailable"`,
+		"ichor.guest_event":    `"reason":"database_unavailable"`,
+		"public.bank_accounts": `"reason":"loading_guests"`,
+	} {
+		t.Run(table, func(t *testing.T) {
+			s := startTogether(t, 0)
+			owner := s.start()
+			owner.shows("/readyz", `"ready":true`)
+			s.pays(5)
+			other := s.start()
+			other.standsBy()
+			s.exec("alter table " + table + " rename to away")
+			if table == "ichor.beat" {
+				other.shows("/readyz", says)
+			}
+			if err := owner.drain(); err != nil {
+				t.Fatal(err)
+			}
+			other.shows("/readyz", says)
+			schema, name, _ := strings.Cut(table, ".")
+			s.exec("alter table " + schema + ".away rename to " + name)
+			other.shows("/readyz", `"ready":true`)
+			s.pays(5)
+		})
+	}
+}

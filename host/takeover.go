@@ -31,6 +31,7 @@ type takeover struct {
 	lease  lease
 	parts  *session.Parts
 	tail   *session.Tail // of the log, while another host owns the cohort
+	taken  bool          // everything was found good once: what is changed since is waited for
 	begun  time.Time     // when what retry waits for failed first; zero when it answers
 	still  func()        // ends the beat of an owner; nil for none
 }
@@ -207,6 +208,7 @@ func (t *takeover) prepare(ctx context.Context, again bool) (found prepared, err
 	if err := t.retry(ctx, status.PhaseGuests, rollout.MayPass, func() error { return t.guests.Prepare(ctx, state, again) }); err != nil {
 		return found, fmt.Errorf("guests: %w", err)
 	}
+	t.taken = true
 	return prepared{cluster: facts.ClusterID, resume: resume, anchor: state.Anchor}, nil
 }
 
@@ -216,8 +218,8 @@ const (
 	longestPause = 2 * time.Second
 )
 
-// retry retries until it succeeds, ctx ends, or the error cannot pass by itself; /readyz shows the phase and
-// the error meanwhile. One line is logged when the waiting begins, and one when it ends.
+// retry retries until it succeeds, ctx ends, or the error cannot pass by itself, nor by somebody who puts back what was there
+// before; /readyz shows the phase and the error meanwhile. One line is logged when the waiting begins, and one when it ends.
 func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(error) bool, try func() error) error {
 	pause := firstPause
 	t.begun = time.Time{}
@@ -230,7 +232,7 @@ func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(e
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !mayPass(err):
+		case !mayPass(err) && !(t.taken && (installer.IsChanged(err) || rollout.IsChanged(err))):
 			return err
 		}
 		t.health.Enter(phase, err.Error())

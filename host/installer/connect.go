@@ -186,8 +186,8 @@ func (in *Installer) pin(ctx context.Context, conn *pgx.Conn, name string) error
 	case err == nil && (standby || readOnly == "on"):
 		return &Error{Class: Transient, Code: codeReadOnly, Lost: true, Err: ErrStandby}
 	case err == nil && replication != "origin": // compared and not set: only a superuser may
-		return &NotReadyError{fmt.Sprintf("session_replication_role of role %s is %s: foreign keys are not checked, and triggers and rules do not run", role, replication),
-			fmt.Sprintf("ALTER ROLE %s RESET session_replication_role; ALTER DATABASE %s RESET session_replication_role; see pg_db_role_setting and postgresql.conf", role, database)}
+		return &NotReadyError{What: fmt.Sprintf("session_replication_role of role %s is %s: foreign keys are not checked, and triggers and rules do not run", role, replication),
+			Hint: fmt.Sprintf("ALTER ROLE %s RESET session_replication_role; ALTER DATABASE %s RESET session_replication_role; see pg_db_role_setting and postgresql.conf", role, database)}
 	}
 	return err
 }

@@ -147,7 +147,7 @@ func handmade(err error, doing string) *Error {
 		return nil
 	}
 	return &Error{Class: Broken, Err: fmt.Errorf("%s: %w", doing, &NotReadyError{
-		fmt.Sprintf("a row has in %s what Ichor does not write there, as NULL or a number below 0: it was changed by hand", value.FieldName), "set it right, and try again",
+		What: fmt.Sprintf("a row has in %s what Ichor does not write there, as NULL or a number below 0: it was changed by hand", value.FieldName), Hint: "set it right, and try again",
 	})}
 }
 
@@ -246,6 +246,15 @@ func IsTransient(err error) bool {
 	}
 	var e *Error
 	return errors.As(err, &e) && (e.Class == Transient || e.Class == Contention || e.Class == TimedOut)
+}
+
+// IsChanged reports whether a right or a table is not as a host needs it, of which a host that was taken before waits that somebody
+// mends it: a change of tables that takes seconds ends no host.
+func IsChanged(err error) bool {
+	var rights *RightsError
+	var notReady *NotReadyError
+	var e *Error
+	return errors.As(err, &rights) || errors.As(err, &notReady) && notReady.gone || errors.As(err, &e) && strings.HasPrefix(e.Code, "42")
 }
 
 // What one asks the database beside what it installs is asked again while it is away or busy, so often and so long.

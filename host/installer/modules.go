@@ -101,14 +101,14 @@ const selectModule = "select name, digest, module, coalesce(signatures, '') from
 // LoadModule returns a module that was stored, or an error that says what to do without it.
 func (in *Installer) LoadModule(ctx context.Context, name, digest string) (Module, error) {
 	return in.loadModule(ctx, digest, &NotReadyError{
-		fmt.Sprintf("the history says that guest %s with digest %s converts versions that are not installed yet, and ichor.guest_module does not have it", name, digest),
-		"put that file into the guest directory and start again",
+		What: fmt.Sprintf("the history says that guest %s with digest %s converts versions that are not installed yet, and ichor.guest_module does not have it", name, digest),
+		Hint: "put that file into the guest directory and start again",
 	})
 }
 
 // ModuleOf returns the module of a digest, whatever the history says of it.
 func (in *Installer) ModuleOf(ctx context.Context, digest string) (Module, error) {
-	return in.loadModule(ctx, digest, &NotReadyError{"ichor.guest_module does not have the module " + digest, "look for the file with that SHA-256"})
+	return in.loadModule(ctx, digest, &NotReadyError{What: "ichor.guest_module does not have the module " + digest, Hint: "look for the file with that SHA-256"})
 }
 
 func (in *Installer) loadModule(ctx context.Context, digest string, missing error) (m Module, err error) {

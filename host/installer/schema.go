@@ -24,7 +24,7 @@ func (in *Installer) Init(ctx context.Context) error {
 		_, err := conn.Exec(ctx, "select set_config('lock_timeout', '20000', false), pg_advisory_xact_lock(1768122738);\n"+schema)
 		var e *Error
 		if err != nil && errors.As(failure(err, "create the schema"), &e) && e.Code == codeSchema {
-			return &NotReadyError{e.Error(), "run the newer Ichor that made the schema; it is as it was"}
+			return &NotReadyError{What: e.Error(), Hint: "run the newer Ichor that made the schema; it is as it was"}
 		}
 		if err != nil {
 			return failure(err, "create the schema")
@@ -34,7 +34,10 @@ func (in *Installer) Init(ctx context.Context) error {
 }
 
 // NotReadyError says what the database lacks, or has that no host wrote, before one can run on it; Hint is what to do.
-type NotReadyError struct{ What, Hint string }
+type NotReadyError struct {
+	What, Hint string
+	gone       bool // a table is not there, as while it is being changed
+}
 
 // Error implements error.
 func (e *NotReadyError) Error() string { return e.What + ": " + e.Hint }
@@ -93,7 +96,7 @@ func missing(ctx context.Context, conn *pgx.Conn) (role string, grants []string,
 			return role, nil, failure(err, "look for "+n.table)
 		}
 		if number == nil {
-			return role, nil, &NotReadyError{"the database has no table " + n.table, "run ichor db init as the owner"}
+			return role, nil, &NotReadyError{What: "the database has no table " + n.table, Hint: "run ichor db init as the owner", gone: true}
 		}
 		for _, privilege := range strings.Split(n.privileges, ", ") {
 			var may bool
@@ -123,11 +126,11 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) error {
 	case err != nil:
 		return failure(err, "read ichor.schema")
 	case version < schemaVersion:
-		return &NotReadyError{fmt.Sprintf("schema ichor has version %d, and this host needs version %d", version, schemaVersion), "run ichor db init as the owner"}
+		return &NotReadyError{What: fmt.Sprintf("schema ichor has version %d, and this host needs version %d", version, schemaVersion), Hint: "run ichor db init as the owner"}
 	case usableFrom > schemaVersion:
 		return &NotReadyError{
-			fmt.Sprintf("schema ichor has version %d, on which a host must know version %d, and this one knows version %d", version, usableFrom, schemaVersion),
-			"run the newer Ichor that made the schema",
+			What: fmt.Sprintf("schema ichor has version %d, on which a host must know version %d, and this one knows version %d", version, usableFrom, schemaVersion),
+			Hint: "run the newer Ichor that made the schema",
 		}
 	}
 	return nil
@@ -140,8 +143,8 @@ func checkSnapshotRow(ctx context.Context, conn *pgx.Conn) error {
 		return failure(err, "read cohort_snapshot")
 	}
 	if version == nil {
-		return &NotReadyError{"cohort_snapshot has no row SINGLETON",
-			"restore it with the version up to which everything is installed, or on a new cohort run ichor db init"}
+		return &NotReadyError{What: "cohort_snapshot has no row SINGLETON",
+			Hint: "restore it with the version up to which everything is installed, or on a new cohort run ichor db init"}
 	}
 	return nil
 }

@@ -202,10 +202,10 @@ func mayTry(ctx context.Context, conn *pgx.Conn) (role string, err error) {
 	case err != nil:
 		return "", failure(err, "ask what the role may do")
 	case version < firstVersion*10_000:
-		return "", &NotReadyError{fmt.Sprintf("the server is PostgreSQL %d, which cannot show how it understands a template", version/10_000), "use PostgreSQL 14 or newer"}
+		return "", &NotReadyError{What: fmt.Sprintf("the server is PostgreSQL %d, which cannot show how it understands a template", version/10_000), Hint: "use PostgreSQL 14 or newer"}
 	case !temporary:
-		return "", &NotReadyError{fmt.Sprintf("role %s may not make temporary objects in database %s, as the check of the guests' SQL does", role, database),
-			fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s", database, role)}
+		return "", &NotReadyError{What: fmt.Sprintf("role %s may not make temporary objects in database %s, as the check of the guests' SQL does", role, database),
+			Hint: fmt.Sprintf("GRANT TEMPORARY ON DATABASE %s TO %s", database, role)}
 	}
 	return role, nil
 }

@@ -33,6 +33,12 @@ func MayPass(err error) bool {
 	return errors.As(err, &unavailable) || installer.IsTransient(err)
 }
 
+// IsChanged reports whether a module is refused for what the database has, and not for itself.
+func IsChanged(err error) bool {
+	var module *guest.LoadError
+	return errors.As(err, &module) && module.Step == guest.StepDatabase
+}
+
 // laterLevel is the level of a line about what is tried again: a database that is away is an outage, which has its own two
 // lines.
 func laterLevel(err error) slog.Level {

@@ -159,7 +159,7 @@ func (g *Guests) choose(ctx context.Context, name, wanted string, history cohort
 		lost = g.keepSpare(ctx, name, kept)
 	}
 	if lost != nil {
-		return module, fmt.Errorf("%w; and the module %.12s before it cannot go on: %w", err, before, lost)
+		return module, fmt.Errorf("%v; and the module %.12s before it cannot go on: %w", err, before, lost) //nolint:errorlint // which of the two may pass is for the other to say
 	}
 	if g.refuse(name, digest, err) {
 		g.log.Error("the guest's file is refused: the module before it goes on", "guest", name, "digest", before[:12], "error", err)
