@@ -12,6 +12,7 @@ import (
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
+	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
@@ -140,7 +141,7 @@ func TestAGuestThatCannotBeBroughtStopsNoOtherCohort(t *testing.T) {
 	b := newBanks(t)
 	registry := b.behindRegistry("other")
 	r := b.start()
-	r.shows("/readyz", `"degraded":"guest other cannot be had, and the versions of its cohorts are held: guest other: the registry is away`)
+	r.shows("/readyz", `"degraded":"guest other cannot be had, and the versions of its cohorts are held: it lacks the file that guests.pull names: the registry is away; it is tried again"`)
 	v := b.send(candidate(1, "0001", deposit("0001", 1)), ofOther(candidate(2, "0002", deposit("0002", 2))))
 	b.send(commit(v, 0), commit(v+1, 0))
 	b.eventually(`("1 0 0 0 0")`, balances)
@@ -152,4 +153,28 @@ func TestAGuestThatCannotBeBroughtStopsNoOtherCohort(t *testing.T) {
 	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
 		t.Errorf("it came, and the host says %s", ready)
 	}
+}
+
+// A host that stands by tries again too, and says what lacks and what is refused: it may own the cohort in a moment.
+func TestAStandbyBringsGuestsAndSaysWhatIsRefused(t *testing.T) {
+	s := startTogether(t, 0)
+	s.start().shows("/readyz", `"ready":true`)
+	s.pays(5)
+	s.guests = t.TempDir()
+	s.options.Guests.Directory = s.guests
+	registry, next := s.behindRegistry("banking"), generous(t, 5)
+	other := s.start()
+	other.shows("/readyz", `"reason":"standby"`)
+	other.shows("/readyz", `"degraded":"guest banking lacks the file that guests.pull names, and what it had goes on: the registry is away; it is tried again"}`)
+	registry.gets("banking", next)
+	hosttest.Until(t, func() bool { return !strings.Contains(other.get("/readyz"), "degraded") }, func() string { return other.get("/readyz") })
+	if err := other.drain(); err != nil {
+		t.Fatal(err)
+	}
+	s.install("banking", []byte("no module"))
+	other = s.start()
+	other.shows("/readyz", `"reason":"standby"`)
+	other.shows("/readyz", `"degraded":"guest banking has a file that is not taken, and this host would go on by what the database has: guest banking refused at scan`)
+	s.install("banking", next)
+	hosttest.Until(t, func() bool { return !strings.Contains(other.get("/readyz"), "degraded") }, func() string { return other.get("/readyz") })
 }

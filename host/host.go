@@ -146,6 +146,7 @@ func (h *Host) Run(ctx context.Context) error {
 	defer end()
 	beside.Go(func() { h.samples.Run(watched) })
 	beside.Go(func() { h.spans.Run(watched) })
+	beside.Go(func() { h.guests.Carry(watched) })
 	for {
 		err := h.session(ctx)
 		switch {

@@ -211,12 +211,12 @@ var (
 
 // goroutines is how many are started where in the host; DESIGN.md says what each does.
 var goroutines = map[string]int{
-	"cmd/ichor":      1,  // writes the log
-	"host":           3,  // takes samples; sends spans; beats
-	"host/session":   10, // follow, lane, convert, besides, watch, carry, shadow, requests; the tail of a host that stands by; memory that is given back
-	"host/admin":     1,  // the listener
-	"host/installer": 2,  // reads a lane's answers; looks who holds a lock, while a lane waits for it
-	"host/guest":     4,  // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent, and when its time is up
+	"cmd/ichor":      1, // writes the log
+	"host":           4, // takes samples; sends spans; beats; brings the files of guests
+	"host/session":   9, // follow, lane, convert, besides, watch, shadow, requests; the tail of a host that stands by; memory that is given back
+	"host/admin":     1, // the listener
+	"host/installer": 2, // reads a lane's answers; looks who holds a lock, while a lane waits for it
+	"host/guest":     4, // brings the SQL parser up, once; starts a child by a thread of its own; ends a child with its parent, and when its time is up
 }
 
 const (

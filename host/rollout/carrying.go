@@ -109,24 +109,29 @@ func (g *Guests) lies(name string) string {
 	return module.Digest.String()
 }
 
-// Carry is the goroutine that brings to a host that runs what its start could not have; Watch sees it come. It ends when nothing
-// lacks. A file that lies there since stays: somebody wanted it later than the settings' one, which the next start brings.
+// Carry is the goroutine that brings to a host that runs or stands by what its start could not have, until ctx ends; Watch sees it
+// come. A file that lies there since stays: somebody wanted it later than the settings' one, which the next start brings.
 func (g *Guests) Carry(ctx context.Context) {
-	for pause := carryFirst; ; pause = min(2*pause, carryLongest) {
-		g.mu.Lock()
-		left := len(g.lacking)
-		g.mu.Unlock()
-		if left == 0 {
-			return
-		}
+	if g.opts.Carrier == nil {
+		return
+	}
+	for pause := carryFirst; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
 		}
+		g.mu.Lock()
+		lacks := len(g.lacking) > 0
+		g.mu.Unlock()
+		if !lacks {
+			pause = carryFirst
+			continue
+		}
 		for _, name := range g.names {
 			g.carryAgain(ctx, name)
 		}
+		pause = min(2*pause, carryLongest)
 	}
 }
 

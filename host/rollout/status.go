@@ -42,27 +42,37 @@ func (g *Guests) Degraded() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var all []string
-	for i, name := range g.names {
-		if l, lacks := g.lacking[name]; lacks && g.absent[i] == "" {
-			all = append(all, fmt.Sprintf("guest %s lacks the file that guests.pull names, and what it had goes on: %v; it is tried again", name, l.err))
-		}
-		r, ok := g.refused[name]
-		switch {
-		case !ok || r.wished:
-		case g.newest[i] != "":
-			said := fmt.Sprintf("guest %s goes on with %.12s: %s", name, g.newest[i], r.Reason)
-			if r.Again {
-				said += "; its file is tried again"
-			} else {
-				said += "; its file is not taken until another lies there or ichor guest swap asks for it"
-			}
-			all = append(all, said)
-		case g.absent[i] != "":
-			all = append(all, fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: %s", name, r.Reason))
-		}
+	for i := range g.names {
+		all = append(all, g.lacksLocked(i)...)
 	}
 	if err := installer.Refused(g.statementsLocked()); err != nil {
 		all = append(all, "the database changed, and versions wait whose statements it would not take by now: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return strings.Join(all, "; ")
+}
+
+// lacksLocked says in what a guest is not as its operator wants it. g.mu is held.
+func (g *Guests) lacksLocked(i int) (all []string) {
+	name := g.names[i]
+	l, lacks := g.lacking[name]
+	switch {
+	case g.absent[i] != "" && lacks:
+		return []string{fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: it lacks the file that guests.pull names: %v; it is tried again", name, l.err)}
+	case lacks:
+		all = append(all, fmt.Sprintf("guest %s lacks the file that guests.pull names, and what it had goes on: %v; it is tried again", name, l.err))
+	}
+	r, ok := g.refused[name]
+	switch {
+	case !ok || r.wished || lacks && r.Digest == "": // that there is no file is said
+	case g.absent[i] != "":
+		all = append(all, fmt.Sprintf("guest %s cannot be had, and the versions of its cohorts are held: %s", name, r.Reason))
+	case g.newest[i] == "" && g.lies(name) == r.Digest: // of a host that stands by, which looks at a file that came since when it takes over
+		all = append(all, fmt.Sprintf("guest %s has a file that is not taken, and this host would go on by what the database has: %s", name, r.Reason))
+	case g.newest[i] == "":
+	case r.Again:
+		all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s; its file is tried again", name, g.newest[i], r.Reason))
+	default:
+		all = append(all, fmt.Sprintf("guest %s goes on with %.12s: %s; its file is not taken until another lies there or ichor guest swap asks for it", name, g.newest[i], r.Reason))
+	}
+	return all
 }

@@ -142,7 +142,6 @@ func (s *Session) Run(ctx context.Context) replicator.Stop {
 	}
 	s.wg.Go(s.besides)
 	s.wg.Go(func() { s.Guests.Watch(s.life, s.arm) })
-	s.wg.Go(func() { s.Guests.Carry(s.life) })
 	s.wg.Go(func() { s.Guests.RunShadows(s.life) })
 	s.wg.Go(func() { s.Installer.FollowRequests(s.life, s.asked) })
 	s.loop(ctx)
