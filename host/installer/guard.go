@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,7 +21,8 @@ type guard struct {
 	turn    chan struct{} // holds one thing while somebody looks: the fields below are theirs
 	watched []*Template
 	what    objects
-	sum     string // of what, when the templates were last taken; "" has all be judged again
+	sum     string    // of what, when the templates were last taken; "" has all be judged again
+	sure    time.Time // when the last look began that found the database as it was; zero before
 	changes atomic.Int64
 }
 
@@ -43,16 +45,21 @@ func (in *Installer) Look(ctx context.Context, templates []*Template) error {
 	}
 	defer end()
 	g := &in.guard
+	begun := time.Now()
 	if !sameTemplates(g.watched, templates) {
 		g.watched, g.sum = slices.Clone(templates), ""
 	}
-	if g.sum == "" {
-		return in.lookAgain(ctx)
+	if g.sum != "" {
+		err = in.with(ctx, "look", in.lookOn)
+		if err != nil && !IsTransient(err) && ctx.Err() == nil { // a session of the role is no longer as it must be
+			g.sum = ""
+		}
 	}
-	err = in.with(ctx, "look", in.lookOn)
-	if err != nil && !IsTransient(err) && ctx.Err() == nil { // a session of the role is no longer as it must be
-		g.sum = ""
-		return in.lookAgain(ctx)
+	if g.sum == "" {
+		err = in.lookAgain(ctx)
+	}
+	if g.sum != "" && err == nil {
+		g.sure = begun
 	}
 	return err
 }
@@ -178,7 +185,9 @@ func (in *Installer) judgeWatched(ctx context.Context) (*tried, error) {
 		default:
 			wrong = t.namesOthers(r.names[i])
 		}
-		all = all && wrong == nil
+		if all = all && wrong == nil; wrong != nil && err == nil && !g.sure.IsZero() {
+			wrong.What += fmt.Sprintf("; what was installed after %s may lack its effects: ichor verify --scratch says which rows", g.sure.UTC().Format(time.RFC3339))
+		}
 		in.tellRefused(t, wrong)
 	}
 	if !all {
