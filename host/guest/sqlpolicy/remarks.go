@@ -121,42 +121,49 @@ func castType(typeName any) string {
 // counters remarks on columns that become what depends on themselves, unless the condition
 // compares a column with the version.
 func (r *remarker) counters(targets, condition any) {
-	if r.guarded(condition) {
+	var counts, moves []string // columns that become what depends on themselves, and the others
+	list, _ := targets.([]any)
+	for _, item := range list {
+		wrapped, _ := item.(node)
+		target, _ := wrapped["ResTarget"].(node)
+		switch column := textOf(target["name"]); {
+		case column == "":
+		case mentions(target["val"], column):
+			counts = append(counts, column)
+		default:
+			moves = append(moves, column)
+		}
+	}
+	if r.guarded(condition, moves) {
 		return
 	}
 	if r.template.Guard != "" && targets != nil {
 		r.remark("its guard, column %s, is in no condition of the statement, so it guards nothing: compare it with the version, as in %s < $n", r.template.Guard, r.template.Guard)
 		return
 	}
-	list, _ := targets.([]any)
-	for _, item := range list {
-		wrapped, _ := item.(node)
-		target, _ := wrapped["ResTarget"].(node)
-		column := textOf(target["name"])
-		if column != "" && mentions(target["val"], column) {
-			r.remark("%s depends on what it was, and no guard stops a second install: add a condition as in version < $n, and name its column in guard", column)
-		}
+	for _, column := range counts {
+		r.remark("%s depends on what it was, and no guard stops a second install: add a condition as in version < $n, and name its column in guard", column)
 	}
 }
 
-// guarded reports whether a condition looks at the guard column or, when the manifest names
-// none, compares some column by order.
-func (r *remarker) guarded(condition any) bool {
+// guarded reports whether a condition looks at the guard column or, when the manifest names none, compares by order a column
+// that the statement moves: after an install another comparison, as of a balance with a sum, may hold as it did before.
+func (r *remarker) guarded(condition any, moves []string) bool {
 	if r.template.Guard != "" {
 		return mentions(condition, r.template.Guard)
 	}
 	switch v := condition.(type) {
 	case []any:
-		return slices.ContainsFunc(v, r.guarded)
+		return slices.ContainsFunc(v, func(item any) bool { return r.guarded(item, moves) })
 	case node:
 		if comparison, found := v["A_Expr"].(node); found {
 			op := names(comparison["name"])
 			if len(op) == 1 && slices.Contains([]string{"<", "<=", ">", ">="}, op[0]) {
-				return true
+				return slices.ContainsFunc(moves, func(column string) bool { return mentions(comparison, column) })
 			}
 		}
 		for _, below := range v {
-			if r.guarded(below) {
+			if r.guarded(below, moves) {
 				return true
 			}
 		}
