@@ -99,11 +99,11 @@ func checkListen(ctx context.Context, o HTTPOptions) status.Finding {
 	listener, err := net.Listen("tcp", o.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		by := "something that does not answer as a host does"
-		if answersAsHost(ctx, o.Listen) {
-			by = "a host that runs"
+		if !answersAsHost(ctx, o.Listen) {
+			f.Err = fmt.Errorf("http.listen: %w, by something that does not answer as a host does: as long as that has it no host starts here", err)
+			break
 		}
-		f.Note, f.Warn = fmt.Sprintf("http.listen is %s, which is taken by %s: as long as that has it no other host starts here", o.Listen, by), true
+		f.Note, f.Warn = fmt.Sprintf("http.listen is %s, which is taken by a host that runs: as long as that has it no other host starts here", o.Listen), true
 	case err != nil:
 		f.Err = fmt.Errorf("http.listen: %w", err)
 	default:

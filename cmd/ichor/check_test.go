@@ -93,8 +93,9 @@ func TestCheckEndsAsRunDoes(t *testing.T) {
 		code                           int
 		want                           string
 	}{
-		{"mysql://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0", "", exitSettings, "database.url is neither a URL"},
-		{"postgres://ichor@127.0.0.1:99999/cohort", "127.0.0.1:99999", "127.0.0.1:99999", "", exitSettings, "database.url is neither a URL"},
+		{"mysql://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0", "", exitSettings, "database.url begins with mysql://: write postgres://"},
+		{"postgres://ichor@127.0.0.1:1/cohort?sslmode=foo", "127.0.0.1:1", "127.0.0.1:0", "", exitSettings, "database.url has a parameter whose value is none, as sslmode may be"},
+		{"postgres://ichor@127.0.0.1:99999/cohort", "127.0.0.1:99999", "127.0.0.1:99999", "", exitSettings, "database.url has a port that is not one of 1 to 65535"},
 		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:99999", "127.0.0.1:0", "", exitSettings, "source.brokers: \"127.0.0.1:99999\" is not host:port"},
 		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:99999", "", exitSettings, "http.listen is \"127.0.0.1:99999\""},
 		{"postgres://ichor@127.0.0.1:1/cohort", "127.0.0.1:1", "127.0.0.1:0", "trace: {endpoint: \"http://127.0.0.1:1\"}", exitSettings, "OTEL_EXPORTER_OTLP_HEADERS"},

@@ -38,11 +38,17 @@ func (c *handoverCommand) awaitOwner(ctx context.Context, in *installer.Installe
 	ctx, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
 	begun := time.Now()
-	after, err := in.WatchOwner(ctx, "handover", askEvery, func(o installer.Owner) bool { return !o.Is(before) })
-	if errors.Is(err, context.DeadlineExceeded) {
+	released := false
+	after, err := in.WatchOwner(ctx, "handover", askEvery, func(o installer.Owner) bool {
+		released = o.Released
+		return !o.Is(before)
+	})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !released:
+		return fmt.Errorf("%s has not given the cohort away within %s: what was asked for stands until it does, or another host owns the cohort; see ichor status of it", before.Name, c.Wait)
+	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s has given the cohort away, and after %s no host has taken it: see ichor status of those that stand by", before.Name, c.Wait)
-	}
-	if err != nil {
+	case err != nil:
 		return &failure{exitEnvironment, err}
 	}
 	if after.Name == before.Name {

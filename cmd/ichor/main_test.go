@@ -240,6 +240,10 @@ func TestASecondHostStandsBy(t *testing.T) {
 	d.play1(`{"xid":"00000000-0000-4000-8000-000000000001","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
 	d.decide(230)
 	d.until(230, second)
+	second.signal(syscall.SIGSTOP)
+	if code, out := d.ichor("handover", "-c", d.settings, "--reason", "it hangs", "--wait", "1s"); code != exitRuntime || !strings.Contains(out, "has not given the cohort away within 1s") {
+		t.Errorf("a handover by a host that is frozen: %d, %s", code, out)
+	}
 	second.signal(syscall.SIGKILL)
 	second.wait()
 	d.play1(`{"xid":"00000000-0000-4000-8000-000000000002","agent":"a","cohort":"c","readset":[],"readvers":[],"snapshot":0,"writeset":["0001"],"statemap":[{"DEPOSIT":{"account":"0001","amount":1}}],"publishedAt":1}`)
@@ -247,7 +251,7 @@ func TestASecondHostStandsBy(t *testing.T) {
 	d.until(232, first)
 	var epoch int
 	var amount, deed string
-	err = d.conn.QueryRow(t.Context(), `select epoch, (select sum(amount)::text from bank_accounts), (select deed || ': ' || reason from ichor.audit where deed like 'handover%')
+	err = d.conn.QueryRow(t.Context(), `select epoch, (select sum(amount)::text from bank_accounts), (select deed || ': ' || reason from ichor.audit where deed like 'handover: done%')
 		from ichor.state`).Scan(&epoch, &amount, &deed)
 	if err != nil || epoch != 3 || amount != "4000002.00000" || deed != "handover: done: upgrade" {
 		t.Errorf("epoch %d, %s, audit %q, %v", epoch, amount, deed, err)

@@ -143,7 +143,7 @@ func TestVerifySaysWhatItCannotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.verified(exitEnvironment, []string{"line 2: position 0 follows 0"}, "--log", broken)
-	d.verified(exitSettings, []string{"--scratch: database.url is neither a URL"}, "--scratch", "http://nowhere")
+	d.verified(exitSettings, []string{"--scratch: database.url begins with http://"}, "--scratch", "http://nowhere")
 	d.verified(exitSettings, []string{"unknown flag"}, "--skratch", "x")
 }
 

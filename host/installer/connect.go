@@ -68,15 +68,21 @@ const once = pgx.QueryExecModeExec
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// URLError says that database.url cannot be understood. It shows nothing of it: what the driver
-// complains of may be a part of the password.
-type URLError struct{}
+// URLError says that database.url cannot be understood. It shows nothing that may be a part of the password, as what the
+// driver complains of may be.
+type URLError struct{ what string } // what of it, where that is known
 
 // Error implements error.
-func (*URLError) Error() string {
+func (e *URLError) Error() string {
+	if e.what != "" {
+		return "database.url " + e.what
+	}
 	return "database.url is neither a URL, as in postgres://user:password@host:5432/database, nor key=value pairs: " +
 		"in a URL write @ as %40, : as %3A, / as %2F, # as %23 and % as %25 in a user's name or password"
 }
+
+// parameters are those of a URL whose values may be none. What else follows a question mark may be a part of the password.
+var parameters = []string{"sslmode", "connect_timeout", "target_session_attrs", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "min_protocol_version", "max_protocol_version"}
 
 // Validate returns what is wrong with the options, by the path of its setting.
 func (o Options) Validate() error {
@@ -93,14 +99,29 @@ func (o *Options) parse(text string) (*pgx.ConnConfig, error) {
 	if rest, jdbc := strings.CutPrefix(text, "jdbc:"); jdbc {
 		text = rest
 	}
+	what := ""
 	if strings.Contains(text, "://") {
-		if u, err := url.Parse(text); err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		u, err := url.Parse(text)
+		if err != nil {
 			return nil, &URLError{}
 		}
+		if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			return nil, &URLError{fmt.Sprintf("begins with %s://: write postgres://", u.Scheme)}
+		}
+		if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
+			return nil, &URLError{"has a port that is not one of 1 to 65535"}
+		}
+		for _, name := range parameters {
+			if u.Query().Has(name) {
+				what = "has a parameter whose value is none, as " + name + " may be"
+				break
+			}
+		}
+		text = u.Scheme + text[len(u.Scheme):] // in small letters, as the driver has it
 	}
 	config, err := pgx.ParseConfig(text)
 	if err != nil {
-		return nil, &URLError{}
+		return nil, &URLError{what}
 	}
 	config.ConnectTimeout = o.ConnectTimeout
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}}
