@@ -48,21 +48,19 @@ func (g *Guests) carry(ctx context.Context, history cohort.History) {
 		if _, unread := g.read(name); unread != nil && newestOf(history, name) == "" {
 			within = ctx
 		}
-		if err := g.carryOne(within, name); err != nil && ctx.Err() == nil {
-			g.log.Error("the guest's file cannot be brought; it is tried again", "guest", name, "error", err)
-		}
+		g.carryOne(within, name)
 	}
 }
 
-// carryOne brings a guest's file, if it lacks one.
-func (g *Guests) carryOne(ctx context.Context, name string) error {
+// carryOne brings a guest's file, if it lacks one. Why it cannot be had is logged once.
+func (g *Guests) carryOne(ctx context.Context, name string) {
 	var from string
 	if g.opts.Carrier != nil {
 		from = g.opts.Carrier.Lacks(name)
 	}
 	if from == "" {
 		g.brought(name)
-		return nil
+		return
 	}
 	bounded, cancel := context.WithTimeout(ctx, carryMost)
 	defer cancel()
@@ -71,19 +69,27 @@ func (g *Guests) carryOne(ctx context.Context, name string) error {
 		err = g.opts.Carrier.Place(name, module)
 	}
 	if err != nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		l := g.lacking[name]
-		if l.err == nil {
-			l.before = g.lies(name)
+		if g.cannotBring(name, from, err) && ctx.Err() == nil {
+			g.log.Error("the guest's file cannot be brought; it is tried again", "guest", name, "error", err)
 		}
-		l.from, l.err = from, err
-		g.lacking[name] = l
-		return fmt.Errorf("guest %s: %w", name, err)
+		return
 	}
 	g.brought(name)
 	g.log.Info("the guest's file was brought", "guest", name, "from", from, "digest", module.Digest.Short())
-	return nil
+}
+
+// cannotBring notes why a guest's file cannot be had; it reports false when that is known already.
+func (g *Guests) cannotBring(name, from string, err error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l, known := g.lacking[name]
+	if !known {
+		l.before = g.lies(name)
+	}
+	same := known && l.err.Error() == err.Error()
+	l.from, l.err = from, err
+	g.lacking[name] = l
+	return !same
 }
 
 // lacks returns why a guest's file could not be brought; nil where it was, or need not be.
@@ -143,14 +149,16 @@ func (g *Guests) carryAgain(ctx context.Context, name string) {
 	if !lacks {
 		return
 	}
+	if g.opts.Carrier.Lacks(name) == "" { // another host brought it, into a directory that both have
+		g.brought(name)
+		return
+	}
 	if g.lies(name) != l.before {
 		g.log.Warn("the guest's file is not brought any more: another lies there since; the next start brings it", "guest", name, "from", l.from)
 		g.brought(name)
 		return
 	}
-	if err := g.carryOne(ctx, name); err != nil && ctx.Err() == nil {
-		g.log.Debug("the guest's file cannot be brought; it is tried again", "guest", name, "error", err)
-	}
+	g.carryOne(ctx, name)
 }
 
 // wouldFind returns the module that a start would find in a guest's place, for who only looks, and what there is to tell of it; lacks
