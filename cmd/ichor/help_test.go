@@ -64,3 +64,19 @@ func TestReadmesTableHasEveryVerb(t *testing.T) {
 		t.Errorf("README's table of commands has ichor %s, which help does not", name)
 	}
 }
+
+// TestAShellIsToldWhatMayFollow: the verbs, and the options of one.
+func TestAShellIsToldWhatMayFollow(t *testing.T) {
+	d := &deployment{t: t}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if code, out := d.ichor("completion", shell); code != exitOK || !strings.Contains(out, "to activate tab completion for ichor in "+shell) {
+			t.Errorf("%s: exit code %d: %s", shell, code, out)
+		}
+	}
+	for line, want := range map[string]string{"ichor gu": "guest\n", "ichor guest sw": "swap\n", "ichor status --add": "--address\n"} {
+		t.Setenv("COMP_LINE", line)
+		if code, out := d.ichor(); code != exitOK || out != want {
+			t.Errorf("%q: exit code %d: %q, want %q", line, code, out, want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -58,6 +59,8 @@ type commands struct {
 	Verify  verifyCommand `cmd:"" help:"Hold the database against the log: the books of the host, and the rows against a serial replay."`
 	Replay  replayCommand `cmd:"" help:"Say what a new module of a guest would have made of the past: statement by statement, and the rows."`
 	Version versionFlag   `help:"Print the version."`
+
+	Completion kongcompletion.Completion `cmd:"" help:"How a shell (bash, zsh, fish) completes the verbs and their options."`
 }
 
 type versionFlag bool
@@ -93,6 +96,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
 	}
+	kongcompletion.Register(parser) // a shell that asks, by COMP_LINE, is answered and nothing else is done
 	if len(args) > 0 && args[0] == "help" { // as people ask; the verb follows, if one does
 		args = append(args[1:len(args):len(args)], "--help")
 	}

@@ -152,6 +152,7 @@ var doors = map[string][]string{
 	"github.com/fsnotify/fsnotify":                                    {"host/rollout"},
 	"github.com/prometheus/client_golang":                             {"host", "host/admin", "host/guest", "host/kafka", "host/metric", "host/spans", "host/telemetry", "cmd/ichor"},
 	"github.com/alecthomas/kong":                                      {"cmd/ichor", "cmd/internal/program", "cmd/demo"},
+	"github.com/jotaen/kong-completion":                               {"cmd/ichor"},
 	"go.yaml.in/yaml/v4":                                              {"cmd/ichor", "cmd/internal/stage"},
 	"github.com/twmb/franz-go":                                        {"host/kafka/kafkatest", "examples/banking/initiator", "examples/certification", "examples/certification/transcript"},
 	"github.com/fergusstrange/embedded-postgres":                      {"host/installer/pgtest"},
