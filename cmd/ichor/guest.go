@@ -64,31 +64,31 @@ type withModule struct {
 // to be there.
 const policyFile = "guests.policy.yaml"
 
-// limits returns the limits and the SQL policy of guests for a module in a directory. The directory
-// for compiled code is the deployment's, and left alone.
-func (w withModule) limits(directory string) (guest.Options, error) {
+// limits returns the limits and the SQL policy of guests for a module in a directory, and the search path of database sessions,
+// empty for the default. The directory for compiled code is the deployment's, and left alone.
+func (w withModule) limits(directory string) (o guest.Options, searchPath string, err error) {
 	file := w.Settings
 	if file == "" {
 		if file = filepath.Join(directory, policyFile); !exists(file) {
-			return guest.Options{}, nil
+			return o, "", nil
 		}
 	}
 	s, err := readFile(file)
 	if notRead(err) {
-		return guest.Options{}, &failure{exitSettings, err}
+		return o, "", &failure{exitSettings, err}
 	}
-	o := s.Guests.limits()
+	o = s.Guests.limits()
 	o.CacheDir = ""
 	wrong := o.Validate()
 	if err == nil && wrong != nil {
 		wrong = fmt.Errorf("settings: %s: %w", file, wrong)
 	}
 	if err = atOnce(err, wrong); err != nil {
-		return o, &failure{exitSettings, err}
+		return o, "", &failure{exitSettings, err}
 	}
 	schema, _, _ := strings.Cut(s.Database.SearchPath, ",")
 	o.SQL.Schema = strings.Trim(schema, ` "`)
-	return o, nil
+	return o, s.Database.SearchPath, nil
 }
 
 func exists(file string) bool {
@@ -104,6 +104,8 @@ type module struct {
 	options guest.Options
 	metrics *guest.Metrics
 	log     *slog.Logger
+
+	searchPath string // of sessions on a cohort's database; empty for the default
 }
 
 // short names a file as it is reached from here, if that is not a longer way.
@@ -136,7 +138,7 @@ func (w withModule) read() (*module, error) {
 			return nil, &failure{exitEnvironment, err}
 		}
 	}
-	if m.options, err = w.limits(filepath.Dir(m.file)); err != nil {
+	if m.options, m.searchPath, err = w.limits(filepath.Dir(m.file)); err != nil {
 		return nil, err
 	}
 	_ = equip(&m.options) // without a directory each look takes longer, and that is all

@@ -13,6 +13,7 @@ import (
 type guestTestCommand struct {
 	withJSON
 	withModule
+	Database string `placeholder:"URL" help:"A database with the cohort's tables, which has the last word: the SQL and what the vectors become are tried there and undone."`
 }
 
 // conformance is what test says.
@@ -31,6 +32,7 @@ type conformance struct {
 	Statements int         `json:"statements"`      // the most of a version
 	Sizes      []sized     `json:"sizes,omitempty"` // versions of one to many items
 	Inspection *inspection `json:"inspection,omitempty"`
+	Database   *tried      `json:"database,omitempty"`
 }
 
 // sized is how a version of so many items went.
@@ -70,7 +72,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
 	}
-	if result.Inspection, err = m.look(ctx); err != nil && report.Broken == nil {
+	if err = m.look(ctx, &result, c.Database); err != nil && report.Broken == nil {
 		return err
 	}
 	if err := c.answer(result, func() { result.print(report) }); err != nil {
@@ -79,17 +81,23 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if report.Broken != nil {
 		return errBroken
 	}
+	if t := result.Database; t != nil && !t.taken() {
+		return errors.New("the database does not take all of it; see above")
+	}
 	return nil
 }
 
-// look inspects a module.
-func (m *module) look(ctx context.Context) (*inspection, error) {
+// look inspects a module, and has a database try it where one is named.
+func (m *module) look(ctx context.Context, r *conformance, database string) error {
 	g, err := m.load(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer m.close(g)
-	return m.inspect(ctx, g)
+	if r.Inspection, err = m.inspect(ctx, g); err == nil && database != "" && r.Conforms {
+		r.Database, err = m.try(ctx, g, database)
+	}
+	return err
 }
 
 func (r *conformance) print(report *conform.Report) {
@@ -111,6 +119,9 @@ func (r *conformance) print(report *conform.Report) {
 			continue
 		}
 		fmt.Printf("a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
+	}
+	if r.Database != nil {
+		r.Database.print()
 	}
 	fmt.Println()
 	r.Inspection.print()

@@ -96,7 +96,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
 	}
-	kongcompletion.Register(parser) // a shell that asks, by COMP_LINE, is answered and nothing else is done
+	kongcompletion.Register(parser)         // a shell that asks, by COMP_LINE, is answered and nothing else is done
 	if len(args) > 0 && args[0] == "help" { // as people ask; the verb follows, if one does
 		args = append(args[1:len(args):len(args)], "--help")
 	}
