@@ -124,8 +124,7 @@ func (o *Options) Fill() {
 		o.Guests.Limits.SQL.Schema = strings.Trim(first, ` "`)
 	}
 	o.Guests.Limits.SQL.Database = true // a host gives every template to it
-	sql := o.Guests.Limits.SQL
-	o.Database.Allowed = installer.Allowed{Functions: sql.Functions, Types: sql.Types, Relations: sql.Relations, Unbounded: sql.Unbounded}
+	o.Database.Allowed = rollout.Allowed(&o.Guests.Limits)
 	if o.Database.Owner == "" {
 		name, err := os.Hostname()
 		if err != nil {

@@ -232,7 +232,7 @@ func (t *takeover) retry(ctx context.Context, phase status.Phase, mayPass func(e
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !mayPass(err) && !(t.taken && (installer.IsChanged(err) || rollout.IsChanged(err))):
+		case !mayPass(err) && !(t.taken && rollout.IsChanged(err)):
 			return err
 		}
 		t.health.Enter(phase, err.Error())

@@ -79,12 +79,8 @@ func (w withModule) limits(directory string) (o guest.Options, searchPath string
 	}
 	o = s.Guests.limits()
 	o.CacheDir = ""
-	wrong := o.Validate()
-	if err == nil && wrong != nil {
-		wrong = fmt.Errorf("settings: %s: %w", file, wrong)
-	}
-	if err = atOnce(err, wrong); err != nil {
-		return o, "", &failure{exitSettings, err}
+	if err := wrongSettings("settings: "+file, err, o.Validate()); err != nil {
+		return o, "", err
 	}
 	schema, _, _ := strings.Cut(s.Database.SearchPath, ",")
 	o.SQL.Schema = strings.Trim(schema, ` "`)

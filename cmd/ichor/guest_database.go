@@ -9,6 +9,7 @@ import (
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/installer"
+	"github.com/ichor-replicator/ichor/host/rollout"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -40,42 +41,27 @@ func (t *tried) taken() bool {
 
 // try gives a module's SQL and what its examples become to a database, and undoes it all.
 func (m *module) try(ctx context.Context, g *guest.Generation, url string) (*tried, error) {
-	sql := m.options.SQL
-	in, err := installer.New(installer.Options{
-		URL: url, SearchPath: m.searchPath, Allowed: installer.Allowed{Functions: sql.Functions, Types: sql.Types, Relations: sql.Relations, Unbounded: sql.Unbounded},
-	}, slog.New(slog.DiscardHandler))
+	in, err := installer.New(installer.Options{URL: url, SearchPath: m.searchPath, Allowed: rollout.Allowed(&m.options)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, &failure{exitSettings, fmt.Errorf("--database: %w", err)}
 	}
-	templates := make([]installer.Template, 0, len(g.Templates()))
-	for _, t := range g.Templates() {
-		templates = append(templates, installer.Template{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params, Rows: installer.AnyRows})
-		if t.Rows != abi.AnyRows {
-			templates[len(templates)-1].Rows = int(t.Rows)
-		}
-	}
 	t := new(tried)
-	var refused *installer.TemplateError
-	var rights *installer.RightsError
-	switch t.Told, err = in.CheckTemplates(ctx, templates); {
-	case errors.As(err, &refused) || errors.As(err, &rights):
-		t.Refused = err.Error()
+	var refused *guest.LoadError
+	switch t.Told, err = rollout.TryTemplates(ctx, in, g); {
+	case errors.As(err, &refused):
+		t.Refused = refused.Err.Error()
 		return t, nil
 	case err != nil:
 		return nil, &failure{exitEnvironment, fmt.Errorf("--database: %w", err)}
 	}
-	if err := t.examples(ctx, in, g.Manifest().Vectors, templates); err != nil {
+	if err := t.examples(ctx, in, g.Manifest().Vectors, rollout.Templates(g)); err != nil {
 		return nil, &failure{exitEnvironment, fmt.Errorf("--database: %w", err)}
 	}
 	return t, nil
 }
 
 // examples installs what the vectors become, one vector after the other, each on the rows that are there.
-func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors []abi.Vector, templates []installer.Template) error {
-	by := map[uint32]*installer.Template{}
-	for i := range templates {
-		by[templates[i].ID] = &templates[i]
-	}
+func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors []abi.Vector, templates map[uint32]*installer.Template) error {
 	trial, err := in.OpenTrial(ctx)
 	if err != nil {
 		return err
@@ -86,7 +72,7 @@ func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors [
 		for j := range v.Expect {
 			w := installer.Work{Version: talos.Version(v.Input[j].Version)}
 			for _, s := range v.Expect[j].Statements {
-				w.Statements = append(w.Statements, installer.Statement{Template: by[s.Template], Args: texts(s.Args)})
+				w.Statements = append(w.Statements, installer.Statement{Template: templates[s.Template], Args: texts(s.Args)})
 			}
 			e := example{Vector: v.Name, Version: v.Input[j].Version, Statements: len(w.Statements)}
 			var refused *installer.Error

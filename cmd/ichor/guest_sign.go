@@ -160,11 +160,8 @@ func (w withKeys) policy() (trust.Policy, error) {
 		}
 	}
 	policy, wrong := s.Guests.trust()
-	if err == nil && wrong != nil {
-		wrong = fmt.Errorf("settings: %s: %w", w.Settings, wrong)
-	}
-	if err = atOnce(err, wrong); err != nil {
-		return policy, &failure{exitSettings, err}
+	if err := wrongSettings("settings: "+w.Settings, err, wrong); err != nil {
+		return policy, err
 	}
 	for _, text := range w.Keys {
 		key, err := publicKey(text)

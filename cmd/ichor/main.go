@@ -151,17 +151,11 @@ func (w withFile) options() (host.Options, settings, error) {
 	o, wrong := s.options()
 	_, wrongLog := logger(s.Log, io.Discard) // check says so too, not run alone
 	wrong = errors.Join(wrong, wrongLog)
-	switch {
-	case err != nil:
-		return o, s, &failure{exitSettings, atOnce(err, wrong)}
-	case wrong != nil:
-		from := "settings"
-		if w.Settings == "" {
-			from += " (of the environment alone, since no file is named with -c)"
-		}
-		return o, s, &failure{exitSettings, fmt.Errorf("%s: %w", from, wrong)}
+	from := "settings"
+	if w.Settings == "" {
+		from += " (of the environment alone, since no file is named with -c)"
 	}
-	return o, s, nil
+	return o, s, wrongSettings(from, err, wrong)
 }
 
 // equip gives guests what this machine has for them: a directory for compiled code, unless the

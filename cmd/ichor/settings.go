@@ -274,6 +274,18 @@ func readSettings(path string) (settings, error) {
 	return s, wrong
 }
 
+// wrongSettings is the failure of settings: what could not be read of them, and what is wrong with the rest, which from names where
+// nothing before it does; nil for nothing.
+func wrongSettings(from string, read, wrong error) error {
+	if read == nil && wrong != nil {
+		wrong = fmt.Errorf("%s: %w", from, wrong)
+	}
+	if err := atOnce(read, wrong); err != nil {
+		return &failure{exitSettings, err}
+	}
+	return nil
+}
+
 // atOnce joins what is wrong. That a setting is empty is left out where something else was said of it before.
 func atOnce(errs ...error) error {
 	var all []error

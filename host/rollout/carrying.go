@@ -52,12 +52,17 @@ func (g *Guests) carry(ctx context.Context, history cohort.History) {
 	}
 }
 
+// comesFrom returns from where a guest's file is to come that was not brought yet; empty for none.
+func (g *Guests) comesFrom(name string) string {
+	if g.opts.Carrier == nil {
+		return ""
+	}
+	return g.opts.Carrier.Lacks(name)
+}
+
 // carryOne brings a guest's file, if it lacks one. Why it cannot be had is logged once.
 func (g *Guests) carryOne(ctx context.Context, name string) {
-	var from string
-	if g.opts.Carrier != nil {
-		from = g.opts.Carrier.Lacks(name)
-	}
+	from := g.comesFrom(name)
 	if from == "" {
 		g.brought(name)
 		return
@@ -149,7 +154,7 @@ func (g *Guests) carryAgain(ctx context.Context, name string) {
 	if !lacks {
 		return
 	}
-	if g.opts.Carrier.Lacks(name) == "" { // another host brought it, into a directory that both have
+	if g.comesFrom(name) == "" { // another host brought it, into a directory that both have
 		g.brought(name)
 		return
 	}
@@ -165,10 +170,7 @@ func (g *Guests) carryAgain(ctx context.Context, name string) {
 // says that it is not the one that should be there.
 func (g *Guests) wouldFind(ctx context.Context, name string, timeout time.Duration) (module trust.Module, told string, lacks bool, err error) {
 	module, err = g.read(name)
-	var from string
-	if g.opts.Carrier != nil {
-		from = g.opts.Carrier.Lacks(name)
-	}
+	from := g.comesFrom(name)
 	if from == "" {
 		return module, "", false, err
 	}

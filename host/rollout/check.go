@@ -69,7 +69,7 @@ func (g *Guests) look(ctx context.Context, name string, timeout time.Duration) s
 		return f
 	}
 	return status.Timed(ctx, timeout, func(ctx context.Context) status.Finding {
-		told, err := tryTemplates(ctx, g.store, generation)
+		told, err := TryTemplates(ctx, g.store, generation)
 		for _, what := range told {
 			f.Note += "; " + what
 		}

@@ -114,7 +114,7 @@ func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (g
 // tryStatements puts a generation's statements to the database, and frees it where it cannot be told that they are taken.
 func (g *Guests) tryStatements(ctx context.Context, generation *guest.Generation) (took time.Duration, err error) {
 	begun := time.Now()
-	told, err := tryTemplates(ctx, g.store, generation)
+	told, err := TryTemplates(ctx, g.store, generation)
 	if err != nil {
 		g.free(generation)
 		return 0, err

@@ -103,8 +103,19 @@ func (all templates) of(generation *guest.Generation) map[uint32]*installer.Temp
 	return its
 }
 
-// tryTemplates gives a guest's templates to the database, and returns what it tells of them.
-func tryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) (told []string, err error) {
+// Templates returns the statements of a generation by the numbers of their templates.
+func Templates(generation *guest.Generation) map[uint32]*installer.Template {
+	return templates{}.of(generation)
+}
+
+// Allowed returns what the settings of guests allow to their SQL, as a database is asked about it.
+func Allowed(o *guest.Options) installer.Allowed {
+	return installer.Allowed{Functions: o.SQL.Functions, Types: o.SQL.Types, Relations: o.SQL.Relations, Unbounded: o.SQL.Unbounded}
+}
+
+// TryTemplates gives a guest's templates to the database, and returns what it tells of them. A *guest.LoadError says that it does
+// not take them.
+func TryTemplates(ctx context.Context, store *installer.Installer, generation *guest.Generation) (told []string, err error) {
 	var all []installer.Template
 	for _, t := range generation.Templates() {
 		all = append(all, installer.Template{ID: t.ID, Name: t.Name, SQL: t.SQL, Params: t.Params})

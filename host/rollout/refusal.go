@@ -33,10 +33,10 @@ func MayPass(err error) bool {
 	return errors.As(err, &unavailable) || installer.IsTransient(err)
 }
 
-// IsChanged reports whether a module is refused for what the database has, and not for itself.
+// IsChanged reports whether the database has not what a host or a module needs: see installer.IsChanged.
 func IsChanged(err error) bool {
 	var module *guest.LoadError
-	return errors.As(err, &module) && module.Step == guest.StepDatabase
+	return errors.As(err, &module) && module.Step == guest.StepDatabase || installer.IsChanged(err)
 }
 
 // laterLevel is the level of a line about what is tried again: a database that is away is an outage, which has its own two

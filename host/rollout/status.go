@@ -43,7 +43,7 @@ func (g *Guests) Degraded() string {
 	defer g.mu.Unlock()
 	var all []string
 	for i := range g.names {
-		all = append(all, g.lacksLocked(i)...)
+		all = append(all, g.degradedLocked(i)...)
 	}
 	if err := installer.Refused(g.statementsLocked()); err != nil {
 		all = append(all, "the database changed, and versions wait whose statements it would not take by now: "+strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -51,8 +51,8 @@ func (g *Guests) Degraded() string {
 	return strings.Join(all, "; ")
 }
 
-// lacksLocked says in what a guest is not as its operator wants it. g.mu is held.
-func (g *Guests) lacksLocked(i int) (all []string) {
+// degradedLocked says in what a guest is not as its operator wants it. g.mu is held.
+func (g *Guests) degradedLocked(i int) (all []string) {
 	name := g.names[i]
 	l, lacks := g.lacking[name]
 	switch {
