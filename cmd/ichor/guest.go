@@ -23,6 +23,7 @@ type guestCommand struct {
 	Inspect  guestInspectCommand  `cmd:"" help:"Say what a module is: what it writes, its SQL, its limits, its cost."`
 	Test     guestTestCommand     `cmd:"" help:"Run a module's vectors and check it against every clause of the contract."`
 	Convert  guestConvertCommand  `cmd:"" help:"Show the SQL that statemaps become."`
+	Fetch    guestFetchCommand    `cmd:"" help:"Write a range of the topic as input of convert and test."`
 	Bench    guestBenchCommand    `cmd:"" help:"Measure what a statemap costs."`
 	Keygen   guestKeygenCommand   `cmd:"" help:"Make a pair of keys to sign modules with."`
 	Sign     guestSignCommand     `cmd:"" help:"Sign a module as the module of a guest, in a file .sig beside it."`

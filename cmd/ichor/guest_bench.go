@@ -14,9 +14,9 @@ import (
 type guestBenchCommand struct {
 	withJSON
 	withModule
-	Statemap string        `short:"s" help:"A file of statemaps in JSON; else the module's vectors." placeholder:"FILE" type:"path"`
-	Batch    int           `help:"Versions of a call." default:"64"`
-	For      time.Duration `help:"How long to measure." default:"3s"`
+	withStatemaps
+	Batch int           `help:"Versions of a call." default:"64"`
+	For   time.Duration `help:"How long to measure." default:"3s"`
 }
 
 // measured is what bench says; medians are over the calls.
@@ -51,7 +51,7 @@ func (c *guestBenchCommand) Run(ctx context.Context) error {
 	defer m.close(g)
 	records := g.VectorRecords()
 	if c.Statemap != "" {
-		if records, err = readStatemaps(c.Statemap, 1); err != nil {
+		if records, err = readStatemaps(ctx, c.Statemap, 1); err != nil {
 			return &failure{exitSettings, err}
 		}
 	}

@@ -13,7 +13,8 @@ import (
 type guestTestCommand struct {
 	withJSON
 	withModule
-	Database string `placeholder:"URL" help:"A database with the cohort's tables, which has the last word: the SQL and what the vectors become are tried there and undone."`
+	withStatemaps
+	Database string `placeholder:"URL" help:"A database with the cohort's tables, which has the last word: the SQL and what the vectors and the statemaps become are tried there and undone."`
 }
 
 // conformance is what test says.
@@ -31,6 +32,7 @@ type conformance struct {
 	Fuel       int64       `json:"fuel"`            // of the dearest version
 	Statements int         `json:"statements"`      // the most of a version
 	Sizes      []sized     `json:"sizes,omitempty"` // versions of one to many items
+	Given      *given      `json:"given,omitempty"`
 	Inspection *inspection `json:"inspection,omitempty"`
 	Database   *tried      `json:"database,omitempty"`
 }
@@ -53,6 +55,12 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var own []guest.Record
+	if c.Statemap != "" {
+		if own, err = readStatemaps(ctx, c.Statemap, 1); err != nil {
+			return &failure{exitSettings, err}
+		}
+	}
 	m.log = slog.New(slog.DiscardHandler) // its calls are tried until they fail, and what counts of that is in the report
 	report, err := conform.Run(ctx, m.name, m.bytes, conform.Options{Guest: m.options, Log: m.log, Metrics: m.metrics})
 	if err != nil {
@@ -72,14 +80,17 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	if report.Broken != nil {
 		result.Broken, result.Why = report.Broken.Clause.ID, report.Broken.How
 	}
-	if err = m.look(ctx, &result, c.Database); err != nil && report.Broken == nil {
+	if err = m.look(ctx, &result, own, c.Database); err != nil && report.Broken == nil {
 		return err
 	}
 	if err := c.answer(result, func() { result.print(report) }); err != nil {
 		return err
 	}
-	if report.Broken != nil {
+	switch {
+	case report.Broken != nil:
 		return errBroken
+	case result.Given != nil && result.Given.Rejected > 0:
+		return errRejected
 	}
 	if t := result.Database; t != nil && !t.taken() {
 		return errors.New("the database does not take all of it; see above")
@@ -87,15 +98,23 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 	return nil
 }
 
-// look inspects a module, and has a database try it where one is named.
-func (m *module) look(ctx context.Context, r *conformance, database string) error {
+// look inspects a module, converts the statemaps that were given, and has a database try it all where one is named.
+func (m *module) look(ctx context.Context, r *conformance, own []guest.Record, database string) error {
 	g, err := m.load(ctx)
 	if err != nil {
 		return err
 	}
 	defer m.close(g)
-	if r.Inspection, err = m.inspect(ctx, g); err == nil && database != "" && r.Conforms {
-		r.Database, err = m.try(ctx, g, database)
+	if r.Inspection, err = m.inspect(ctx, g); err != nil || !r.Conforms {
+		return err
+	}
+	if own != nil {
+		if r.Given, err = convertGiven(ctx, g, own); err != nil {
+			return err
+		}
+	}
+	if database != "" {
+		r.Database, err = m.try(ctx, g, database, r.Given)
 	}
 	return err
 }
@@ -119,6 +138,9 @@ func (r *conformance) print(report *conform.Report) {
 			continue
 		}
 		fmt.Printf("a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
+	}
+	if r.Given != nil {
+		r.Given.print()
 	}
 	if r.Database != nil {
 		r.Database.print()

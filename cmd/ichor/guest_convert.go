@@ -3,22 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
-	"github.com/ichor-replicator/ichor/host/talos"
 )
 
 type guestConvertCommand struct {
 	withJSON
 	withModule
-	Statemap string `short:"s" help:"A file of statemaps in JSON, or of candidates as on the topic; else the standard input." placeholder:"FILE" type:"path"`
-	First    uint64 `help:"The version of the first one; the others follow it." default:"1" placeholder:"VERSION"`
+	withStatemaps
+	First uint64 `help:"The version of the first one; the others follow it. What ichor guest fetch wrote has its own." default:"1" placeholder:"VERSION"`
 }
 
 // errRejected is how convert ends when a version was rejected.
@@ -33,7 +30,7 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 	if start := bytes.TrimLeft(m.bytes, " \t\r\n"); len(start) > 0 && (start[0] == '[' || start[0] == '{') { // those of a module are \0asm
 		return &failure{exitSettings, fmt.Errorf("%s is no module but JSON: statemaps are named with -s, as in ichor guest convert MODULE.wasm -s %[1]s, where the module may be left out in its project", short(m.file))}
 	}
-	records, err := readStatemaps(c.Statemap, c.First)
+	records, err := readStatemaps(ctx, c.Statemap, c.First)
 	if err != nil {
 		return &failure{exitSettings, err}
 	}
@@ -92,62 +89,4 @@ func printOutcome(w io.Writer, o *guest.Outcome) {
 	if o.After > 0 {
 		fmt.Fprintf(w, "  %d statements come after\n", o.After)
 	}
-}
-
-// readStatemaps reads values of JSON, one behind the other: a list is a statemap, an object a
-// candidate as on the topic. They are read as the host reads them.
-func readStatemaps(file string, version uint64) ([]guest.Record, error) {
-	var from io.Reader = os.Stdin
-	if file != "" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		from = f
-	}
-	decoder := json.NewDecoder(from)
-	var records []guest.Record
-	for {
-		var value json.RawMessage
-		err := decoder.Decode(&value)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("statemap %d is no JSON: %w", len(records)+1, err)
-		}
-		r, err := readRecord(value, version+uint64(len(records)))
-		if err != nil {
-			return nil, fmt.Errorf("statemap %d: %w", len(records)+1, err)
-		}
-		records = append(records, r)
-	}
-	if len(records) == 0 {
-		return nil, errors.New(`no statemap was given: name a file with --statemap, or try echo '[{"ACTION": {}}]' | ichor guest convert`)
-	}
-	return records, nil
-}
-
-// readRecord reads a list as a statemap, and an object as a candidate as on the topic.
-func readRecord(value []byte, version uint64) (guest.Record, error) {
-	statemap := bytes.HasPrefix(value, []byte("["))
-	if statemap {
-		value = fmt.Appendf(nil, `{"messageType":"CANDIDATE","xid":"00000000-0000-0000-0000-%012d","agent":"agent","cohort":"cohort","readset":[],"readvers":[],"snapshot":0,"writeset":[],"publishedAt":%d,"statemap":%s}`,
-			version, time.Now().UnixNano(), value)
-	} else if !bytes.HasPrefix(value, []byte("{")) {
-		return guest.Record{}, errors.New(`it is neither a statemap, [{"ACTION": {}}], nor a candidate as on the topic, {"xid": …}`)
-	}
-	var c talos.Candidate
-	if err := talos.DecodeCandidate(talos.Version(version), value, &c); err != nil && !statemap {
-		return guest.Record{}, fmt.Errorf("brackets forgotten? A statemap is a list, [{…}]; an object is read as a candidate as on the topic, and as such %w", err)
-	} else if err != nil {
-		return guest.Record{}, err
-	}
-	if c.Unreadable != nil {
-		return guest.Record{}, c.Unreadable
-	}
-	return guest.Record{
-		Version: c.Version, Safepoint: c.Version - 1, Time: c.PublishedAt, XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
-	}, nil
 }

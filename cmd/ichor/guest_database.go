@@ -18,11 +18,12 @@ type tried struct {
 	Refused string    `json:"refused,omitempty"` // why it does not take the SQL; then the examples are not tried
 	Told    []string  `json:"told,omitempty"`    // effects beside what the statements say
 	Vectors []example `json:"vectors,omitempty"`
+	Given   []example `json:"given,omitempty"` // the statemaps that were given, in their order
 }
 
-// example is how a version of a vector went.
+// example is how a version went, of a vector or of the statemaps that were given.
 type example struct {
-	Vector     string `json:"vector"`
+	Vector     string `json:"vector,omitempty"`
 	Version    uint64 `json:"version"`
 	Statements int    `json:"statements"`
 	Rows       int    `json:"rows"` // that they wrote or deleted
@@ -31,16 +32,21 @@ type example struct {
 
 // taken reports whether the database took everything.
 func (t *tried) taken() bool {
-	for _, e := range t.Vectors {
-		if e.Refused != "" {
-			return false
-		}
-	}
-	return t.Refused == ""
+	return t.Refused == "" && len(refused(t.Vectors)) == 0 && len(refused(t.Given)) == 0
 }
 
-// try gives a module's SQL and what its examples become to a database, and undoes it all.
-func (m *module) try(ctx context.Context, g *guest.Generation, url string) (*tried, error) {
+// refused returns those that the database did not take.
+func refused(all []example) (not []example) {
+	for _, e := range all {
+		if e.Refused != "" {
+			not = append(not, e)
+		}
+	}
+	return not
+}
+
+// try gives a module's SQL, what its examples become, and what the statemaps became that were given, to a database, and undoes it all.
+func (m *module) try(ctx context.Context, g *guest.Generation, url string, given *given) (*tried, error) {
 	in, err := installer.New(installer.Options{URL: url, SearchPath: m.searchPath, Allowed: rollout.Allowed(&m.options)}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, &failure{exitSettings, fmt.Errorf("--database: %w", err)}
@@ -54,19 +60,23 @@ func (m *module) try(ctx context.Context, g *guest.Generation, url string) (*tri
 	case err != nil:
 		return nil, &failure{exitEnvironment, fmt.Errorf("--database: %w", err)}
 	}
-	if err := t.examples(ctx, in, g.Manifest().Vectors, rollout.Templates(g)); err != nil {
+	trial, err := in.OpenTrial(ctx)
+	if err != nil {
+		return nil, &failure{exitEnvironment, fmt.Errorf("--database: %w", err)}
+	}
+	defer trial.Close()
+	templates := rollout.Templates(g)
+	if err = t.examples(ctx, trial, g.Manifest().Vectors, templates); err == nil && given != nil {
+		err = t.given(ctx, trial, given.works, templates)
+	}
+	if err != nil {
 		return nil, &failure{exitEnvironment, fmt.Errorf("--database: %w", err)}
 	}
 	return t, nil
 }
 
 // examples installs what the vectors become, one vector after the other, each on the rows that are there.
-func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors []abi.Vector, templates map[uint32]*installer.Template) error {
-	trial, err := in.OpenTrial(ctx)
-	if err != nil {
-		return err
-	}
-	defer trial.Close()
+func (t *tried) examples(ctx context.Context, trial *installer.Serial, vectors []abi.Vector, templates map[uint32]*installer.Template) error {
 	for i := range vectors {
 		v := &vectors[i]
 		for j := range v.Expect {
@@ -74,19 +84,11 @@ func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors [
 			for _, s := range v.Expect[j].Statements {
 				w.Statements = append(w.Statements, installer.Statement{Template: templates[s.Template], Args: texts(s.Args)})
 			}
-			e := example{Vector: v.Name, Version: v.Input[j].Version, Statements: len(w.Statements)}
-			var refused *installer.Error
-			switch err := trial.Install(ctx, &w); {
-			case errors.As(err, &refused) && refused.Class == installer.Poison && !refused.Lost:
-				e.Refused = err.Error()
-				if refused.Detail != "" { // the rows are the author's own
-					e.Refused += ": " + refused.Detail
-				}
-			case err != nil:
-				return fmt.Errorf("vector %q, version %d: %w", e.Vector, e.Version, err)
-			default:
-				e.Rows = trial.Affected()
+			e, err := install(ctx, trial, &w)
+			if err != nil {
+				return fmt.Errorf("vector %q, version %d: %w", v.Name, w.Version, err)
 			}
+			e.Vector = v.Name
 			t.Vectors = append(t.Vectors, e)
 		}
 		if err := trial.Rewind(ctx); err != nil {
@@ -94,6 +96,40 @@ func (t *tried) examples(ctx context.Context, in *installer.Installer, vectors [
 		}
 	}
 	return nil
+}
+
+// given installs what statemaps became, one after the other, each on what those before it left.
+func (t *tried) given(ctx context.Context, trial *installer.Serial, all []guest.Conversion, templates map[uint32]*installer.Template) error {
+	for i := range all {
+		w := installer.Work{Version: all[i].Version}
+		for _, s := range all[i].Statements {
+			w.Statements = append(w.Statements, installer.Statement{Template: templates[s.Template], Args: s.Args})
+		}
+		e, err := install(ctx, trial, &w)
+		if err != nil {
+			return fmt.Errorf("version %d: %w", w.Version, err)
+		}
+		t.Given = append(t.Given, e)
+	}
+	return nil
+}
+
+// install tries one version. The error is not the version's.
+func install(ctx context.Context, trial *installer.Serial, w *installer.Work) (example, error) {
+	e := example{Version: uint64(w.Version), Statements: len(w.Statements)}
+	var refused *installer.Error
+	switch err := trial.Install(ctx, w); {
+	case errors.As(err, &refused) && refused.Class == installer.Poison && !refused.Lost:
+		e.Refused = err.Error()
+		if refused.Detail != "" { // the rows are the author's own
+			e.Refused += ": " + refused.Detail
+		}
+	case err != nil:
+		return e, err
+	default:
+		e.Rows = trial.Affected()
+	}
+	return e, nil
 }
 
 // texts returns arguments as statements have them; a null is nil.
@@ -117,14 +153,38 @@ func (t *tried) print() {
 		fmt.Printf("look    database   %s\n", told)
 	}
 	for _, e := range t.Vectors {
-		what := fmt.Sprintf("vector %q, version %d: %d statements, %d rows", e.Vector, e.Version, e.Statements, e.Rows)
-		if e.Refused != "" {
-			fmt.Printf("refused database   %s: %s\n", what, e.Refused)
-			continue
-		}
-		fmt.Printf("ok      database   %s\n", what)
+		e.print(fmt.Sprintf("vector %q, ", e.Vector))
 	}
-	if len(t.Vectors) == 0 {
+	if len(t.Vectors) == 0 && len(t.Given) == 0 {
 		fmt.Println("ok      database   it takes the SQL; there is no vector to try")
 	}
+	if len(t.Given) > 0 {
+		not := refused(t.Given)
+		for _, e := range not[:min(len(not), givenShown)] {
+			e.print("")
+		}
+		statements, rows := 0, 0
+		for _, e := range t.Given {
+			statements, rows = statements+e.Statements, rows+e.Rows
+		}
+		fmt.Printf("%-7s database   %d versions given, one after the other: %d statements, %d rows, %d refused\n",
+			okUnless(len(not) > 0, "refused"), len(t.Given), statements, rows, len(not))
+	}
+}
+
+func (e *example) print(of string) {
+	what := fmt.Sprintf("%sversion %d: %d statements, %d rows", of, e.Version, e.Statements, e.Rows)
+	if e.Refused != "" {
+		fmt.Printf("refused database   %s: %s\n", what, e.Refused)
+		return
+	}
+	fmt.Printf("ok      database   %s\n", what)
+}
+
+// okUnless returns the word for what is wrong, or ok.
+func okUnless(wrong bool, word string) string {
+	if wrong {
+		return word
+	}
+	return "ok"
 }

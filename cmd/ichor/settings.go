@@ -428,18 +428,8 @@ func unquotedAddress(text []byte) (line int, advice string) {
 // that they name and that cannot be read.
 func (s *settings) options() (host.Options, error) {
 	o := host.Options{}
-	o.Source.Brokers, o.Source.Topic, o.Source.Group = s.Source.Brokers, s.Source.Topic, s.Source.Group
-	o.Source.ClientID = s.Source.ClientID
-	o.Source.Start = host.StartPolicy(s.Source.Start)
-	o.Source.DecisionOverdue = time.Duration(s.Source.DecisionOverdue)
-	t := s.Source.TLS
-	o.Source.TLS = kafka.TLSOptions{Enabled: t.Enabled, CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
-	password := func() (string, error) {
-		return secret("source.sasl.password", "", s.Source.SASL.PasswordFile, s.Source.SASL.PasswordEnv)
-	}
-	o.Source.SASL = kafka.SASLOptions{Mechanism: s.Source.SASL.Mechanism, Username: s.Source.SASL.Username, Reread: password}
 	var noPassword, noAddress, noTrust, noPulls error
-	o.Source.SASL.Password, noPassword = password()
+	o.Source, noPassword = s.Source.options()
 	o.Database.Reread = s.Database.address
 	o.Database.URL, noAddress = s.Database.address()
 	o.Database.Init, o.Database.SearchPath = s.Database.Init, s.Database.SearchPath
@@ -456,6 +446,19 @@ func (s *settings) options() (host.Options, error) {
 	o.Spans.Endpoint, o.Spans.Slow, o.Spans.Share = s.Trace.Endpoint, time.Duration(s.Trace.Slow), s.Trace.Share
 	o.Fill() // every verb checks a guest by the same options as run
 	return o, atOnce(noPassword, noAddress, noTrust, noPulls, o.Validate())
+}
+
+// options returns what stands in source. The error is of the password, which could not be read.
+func (s *sourceSettings) options() (o host.SourceOptions, noPassword error) {
+	o.Brokers, o.Topic, o.Group, o.ClientID = s.Brokers, s.Topic, s.Group, s.ClientID
+	o.Start, o.DecisionOverdue = host.StartPolicy(s.Start), time.Duration(s.DecisionOverdue)
+	o.TLS = kafka.TLSOptions{Enabled: s.TLS.Enabled, CAFile: s.TLS.CAFile, CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, ServerName: s.TLS.ServerName}
+	password := func() (string, error) {
+		return secret("source.sasl.password", "", s.SASL.PasswordFile, s.SASL.PasswordEnv)
+	}
+	o.SASL = kafka.SASLOptions{Mechanism: s.SASL.Mechanism, Username: s.SASL.Username, Reread: password}
+	o.SASL.Password, noPassword = password()
+	return o, noPassword
 }
 
 // limits returns the limits and the SQL policy of guests as options of package guest.

@@ -102,7 +102,7 @@ var imports = map[string][]string{
 	"examples/certification":            {"host/talos"}, // what all examples have in common
 	"examples/certification/transcript": {"host/talos"},
 
-	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/spans", "host/status", "host/timing", "host/verify", "host/verify/books"},
+	"cmd/ichor":            {"abi", "guests", "host", "host/admin", "host/talos", "host/talos/recording", "host/guest", "host/guest/conform", "host/guest/oci", "host/guest/sqlpolicy", "host/guest/trust", "host/installer", "host/kafka", "host/replay", "host/replicator", "host/rollout", "host/rollout/shadow", "host/spans", "host/status", "host/timing", "host/verify", "host/verify/books"},
 	"cmd/internal/program": {},
 	"cmd/internal/stage": {"examples/banking", "examples/banking/workload/verdict", "examples/certification/transcript", "host/guest/guesttest", "host/hosttest",
 		"host/installer", "host/installer/pgtest", "host/cohort", "host/kafka", "host/kafka/kafkatest", "host/talos", "host/timing", "host/verify", "host/verify/books"},

@@ -1,5 +1,5 @@
-// Package recording reads a certification topic that was written to a file, one JSON object a line
-// in the order of positions.
+// Package recording reads and writes a certification topic as a file, one JSON object a line in the
+// order of positions.
 //
 //	{"offset":0,"timestamp_ms":0,"key":B,"headers":[["name",B],…],"value":B,"txn_aborted":false,"control":false}
 //
@@ -8,13 +8,13 @@ package recording
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ichor-replicator/ichor/host/talos"
 )
@@ -47,6 +47,25 @@ func (r *Record) Header(name string) []byte {
 	return nil
 }
 
+// How a recording begins.
+const (
+	Opening = `{"offset":` // one that Write wrote
+	Packed  = "\x1f\x8b"   // one that is packed by gzip
+)
+
+// Write writes a record as a line that Read reads.
+func Write(to io.Writer, r *Record) error {
+	l := line{Offset: r.Position, Timestamp: r.TimeMillis, Key: r.Key, Headers: [][2]octets{}, Value: r.Value, Aborted: r.Aborted, Control: r.Control}
+	for _, h := range r.Headers {
+		l.Headers = append(l.Headers, [2]octets{octets(h.Name), h.Value})
+	}
+	text, err := json.Marshal(l)
+	if err == nil {
+		_, err = to.Write(append(text, '\n'))
+	}
+	return err
+}
+
 // lineMax bounds a line: a record is at most 100 MiB, and base64 makes it longer.
 const lineMax = 160 << 20
 
@@ -55,7 +74,7 @@ const lineMax = 160 << 20
 func Read(from io.Reader, yield func(*Record) error) error {
 	buffered := bufio.NewReader(from)
 	plain := io.Reader(buffered)
-	if magic, err := buffered.Peek(2); err == nil && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	if magic, err := buffered.Peek(2); err == nil && string(magic) == Packed {
 		unpacked, err := gzip.NewReader(buffered)
 		if err != nil {
 			return fmt.Errorf("unpack: %w", err)
@@ -94,6 +113,20 @@ type line struct {
 
 // octets is a byte string written as null, as text, or as {"base64": text}.
 type octets []byte
+
+// MarshalJSON implements json.Marshaler.
+func (o octets) MarshalJSON() ([]byte, error) {
+	switch {
+	case o == nil:
+		return []byte("null"), nil
+	case utf8.Valid(o):
+		return json.Marshal(string(o))
+	default:
+		return json.Marshal(struct {
+			Base64 []byte `json:"base64"`
+		}{o})
+	}
+}
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (o *octets) UnmarshalJSON(raw []byte) error {
