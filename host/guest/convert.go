@@ -106,6 +106,7 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		default:
 			s.discard(madeForFault)
 			into.Faults++
+			into.Fresh = false // and what fails is no exception either: it may be that this burns too much
 			below := suspect
 			g.own.fault(fault.Kind)
 			from, suspect = g.narrow(s, into.Results, fault)

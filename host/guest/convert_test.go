@@ -375,4 +375,8 @@ func TestTheFirstCallOfAnInstanceIsSaidToBeOne(t *testing.T) {
 	if fuel[0] < 3*fuel[1] || fuel[1] != fuel[2] {
 		t.Errorf("the calls took %v", fuel)
 	}
+	greedy := mustLoad(t, "loops", fixture(t, "loops"), guest.Options{Instances: 1, FuelCall: 100_000, FuelItem: 10_000})
+	if err := greedy.Convert(t.Context(), []guest.Record{record(1, item("A", `1`)), record(2, item("A", `1`))}, &out); err != nil || out.Fresh || out.Faults == 0 {
+		t.Errorf("a first call that fails is an exception: %+v, %v", out, err)
+	}
 }

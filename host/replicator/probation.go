@@ -157,7 +157,7 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 				return cohort.GuestID(i), why
 			}
 		}
-		if t.recent.settled < max(p.opts.Probation.Versions, 1) {
+		if t.recent.settled < max(p.opts.Probation.Versions, 1) || t.under && t.recent.measured() < p.least() {
 			continue
 		}
 		if t.under {
@@ -168,6 +168,10 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 	}
 	return 0, ""
 }
+
+// least is of how many versions it must be known what they took, before modules are compared by that. As many are measured for certain,
+// sooner or later: only the first call of each instance is not.
+func (p *probation) least() int { return max(p.opts.Probation.Versions/10, 1) }
 
 // slow is what a version takes at least, ns, where it may take too long. Of a module that takes a microsecond, as most do, the
 // clock tells how busy the machine is: at a load of seven a processor it was 80 us. What a module computes, its fuel tells.
@@ -187,12 +191,11 @@ func (p *probation) worse(t *trial) string {
 		}
 		return why
 	}
-	least := max(most.Versions/10, 1)
 	bar := &t.bar
 	if t.same.measured() > 0 {
 		bar = &t.same
 	}
-	if t.recent.measured() < least || bar.measured() < least {
+	if t.recent.measured() < p.least() || bar.measured() < p.least() {
 		return ""
 	}
 	n, of := float64(t.recent.measured()), float64(bar.measured())
