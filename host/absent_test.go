@@ -90,7 +90,7 @@ func TestAStartThatStaysRefused(t *testing.T) {
 	if err := b.start().ended(); err == nil || !strings.Contains(err.Error(), "guest banking refused at scan") || !strings.Contains(err.Error(), "guest other") {
 		t.Errorf("with no guest at all: %v", err)
 	}
-	b.install("banking", bankGuest(t))
+	b.install("banking", guesttest.Small(t))
 	b.install("other", generous(t, 5))
 	r := b.start()
 	v := b.send(ofOther(candidate(1, "0001", deposit("0001", 1))))

@@ -22,7 +22,7 @@ import (
 func TestToBeJudgedIsNotToBeAskedFor(t *testing.T) {
 	b := newBank(t, 10)
 	r, next := b.rolledBack()
-	old, again := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(next).String()
+	old, again := guest.DigestOf(guesttest.Small(t)).String(), guest.DigestOf(next).String()
 	beside := filepath.Join(b.guests, rollout.CandidateName("banking", "x"))
 	judged := func(want bool) {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestAnUploadIsComparedOnBesideAFileThatWasRefused(t *testing.T) {
 	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	changed, sent := guest.DigestOf(guesttest.Changed(t)).String(), stamped(bankGuest(t), 1)
+	changed, sent := guest.DigestOf(guesttest.Changed(t)).String(), stamped(guesttest.Small(t), 1)
 	b.install("banking", guesttest.Changed(t))
 	b.eventually("(1)", eventsOf, changed, "shadow")
 	b.reaches(b.pay(30, "0016", "0002"))
@@ -115,7 +115,7 @@ func TestARollbackGoesBackToNothingThatIsAskedForAndNotTaken(t *testing.T) {
 	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	again := guest.DigestOf(next).String()
 	b.install("banking", next)
 	b.eventually("(1)", eventsOf, again, "shadow")
@@ -141,7 +141,7 @@ func TestAFileThatARollbackPassedOverComesByNoStart(t *testing.T) {
 	b := newBank(t, 20)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next, third := stamped(bankGuest(t), 1), stamped(bankGuest(t), 2)
+	next, third := stamped(guesttest.Small(t), 1), stamped(guesttest.Small(t), 2)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -159,7 +159,7 @@ func TestAFileThatARollbackPassedOverComesByNoStart(t *testing.T) {
 	r = b.start()
 	b.reaches(b.pay(30, "0001", "0002"))
 	r.shows("/v1/status", "is wanted instead, by")
-	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", newestDigest)
+	b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+")", newestDigest)
 	b.asksFor(r, third)
 	b.eventually("(2)", eventsOf, waits, "shadow")
 	b.reaches(b.pay(30, "0001", "0002"))
@@ -171,7 +171,7 @@ func TestWhatIsLoadedStillIsTriedAgain(t *testing.T) {
 	b := newBank(t, 10)
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -183,7 +183,7 @@ func TestWhatIsLoadedStillIsTriedAgain(t *testing.T) {
 	b.exec("insert into ichor.request (verb, guest, who, reason) values ('swap', 'banking', 'test', 'it was better')")
 	b.eventually("(done)", "select outcome from ichor.request order by id desc limit 1")
 	b.reaches(b.pay(5, "0001", "0002"))
-	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", newestDigest)
+	b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+")", newestDigest)
 }
 
 // A file that the database keeps from being taken for a while is not refused: it is taken when the database lets it.
@@ -191,7 +191,7 @@ func TestAFileIsTakenAsSoonAsTheDatabaseLetsIt(t *testing.T) {
 	b := newBank(t, 10)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	digest := guest.DigestOf(next).String()
 	other, err := pgx.Connect(t.Context(), b.db.DSN)
 	if err != nil {
@@ -221,7 +221,7 @@ func TestAFileIsSeenAsItComesAndAskedAboutOnFewSessions(t *testing.T) {
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
 	before := proxy.Begun()
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ichor-replicator/ichor/examples/banking"
-	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
@@ -68,7 +67,8 @@ func newBankIn(t *testing.T, broker *kafkatest.Broker, db pgtest.Database, accou
 		t.Fatal(err)
 	}
 	b.exec(installer.Schema())
-	b.install("banking", bankGuest(t))
+	hosttest.RecallChecks(t, b.conn)
+	b.install("banking", guesttest.Small(t))
 	b.options = host.Options{}
 	b.options.Source.Brokers = []string{broker.Addr(kafkatest.Plain)}
 	b.options.Source.Topic = b.topic
@@ -98,13 +98,6 @@ func (b *bank) text(sql string, args ...any) string {
 		b.t.Fatal(err)
 	}
 	return s
-}
-
-// bankGuest returns the bank's guest in C: a tenth of the others' code, since each host loads it anew. Guests in other
-// languages are tried by their kits, by package guest and by the commands.
-func bankGuest(t *testing.T) []byte {
-	t.Helper()
-	return guesttest.BankingIn(t, guests.C)
 }
 
 // install puts a module where the host looks for it.

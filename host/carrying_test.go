@@ -11,6 +11,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
@@ -74,7 +75,7 @@ func TestAGuestIsBroughtBeforeTheStart(t *testing.T) {
 	registry := b.behindRegistry("banking")
 	r := b.start()
 	r.shows("/readyz", `"reason":"loading_guests","detail":"guest banking: the registry is away"`)
-	registry.gets("banking", bankGuest(t))
+	registry.gets("banking", guesttest.Small(t))
 	b.reaches(b.pay(5, "0001", "0002"))
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestAGuestThatCouldNotBeBroughtComesWhileTheHostRuns(t *testing.T) {
 			}
 			registry, next := b.behindRegistry("banking"), generous(t, 5)
 			finding := b.finds("guest banking")
-			if finding.Err != nil || !finding.Warn || !strings.Contains(finding.Note, guest.DigestOf(bankGuest(t)).Short()) || !strings.Contains(finding.Note, "the registry is away") {
+			if finding.Err != nil || !finding.Warn || !strings.Contains(finding.Note, guest.DigestOf(guesttest.Small(t)).Short()) || !strings.Contains(finding.Note, "the registry is away") {
 				t.Errorf("check says %+v", finding)
 			}
 			r := b.start()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
@@ -24,7 +25,7 @@ func TestAVersionExplainsItself(t *testing.T) {
 	path := func(v int) string { return fmt.Sprintf("/v1/versions/%d", v) }
 	r.shows(path(last), `"stands":"below_snapshot"`)
 	r.shows(path(last), `"event":"SnapshotPersisted"`)
-	r.shows(path(last), `"guest":"`+guest.DigestOf(bankGuest(t)).String()+`"`)
+	r.shows(path(last), `"guest":"`+guest.DigestOf(guesttest.Small(t)).String()+`"`)
 	r.shows(path(held), `"stands":"held"`)
 	r.shows(path(held), `unknown_action`)
 	r.shows(path(later), fmt.Sprintf(`"waits_for":[{"version":%d,"stands":"held","key":"0001"`, held))

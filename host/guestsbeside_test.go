@@ -72,7 +72,7 @@ func TestAGuestThatFailsStopsNoOtherCohort(t *testing.T) {
 				others, last = v, v+1
 			}
 			b.eventually(fmt.Sprintf("(%d)", 100_000+n), "select amount::int from bank_accounts where number = '0001'")
-			b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", "select digest from ichor.guest_history where name = 'banking'")
+			b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+")", "select digest from ichor.guest_history where name = 'banking'")
 			if c.held == "" {
 				b.reaches(last)
 				b.eventually("(99970)", "select amount::int from bank_accounts where number = 'tired'")
@@ -82,10 +82,10 @@ func TestAGuestThatFailsStopsNoOtherCohort(t *testing.T) {
 			b.eventually("(t,"+c.held+",d)", "select held, kind, cohort from ichor.quarantine group by 1, 2, 3")
 			b.eventually("(100000)", "select amount::int from bank_accounts where number = $1", c.from)
 			r.shows("/readyz", `"ready":false,"reason":"poison_held"`)
-			b.install("other", bankGuest(t)) // one that does not fail
+			b.install("other", guesttest.Small(t)) // one that does not fail
 			b.reaches(last)
 			b.eventually(fmt.Sprintf("(%d)", 100_000-n), "select amount::int from bank_accounts where number = $1", c.from)
-			b.eventually("("+guest.DigestOf(bankGuest(t)).String()+",installed)", "select resolved_digest, resolution from ichor.quarantine group by 1, 2")
+			b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+",installed)", "select resolved_digest, resolution from ichor.quarantine group by 1, 2")
 			r.shows("/readyz", `"ready":true`)
 		})
 	}

@@ -381,7 +381,7 @@ func TestACohortWithoutARoute(t *testing.T) {
 // module: one whose items go to two, or only in part to one, is poison, also where what has no route is ignored.
 func TestActionsGoToSeveralGuests(t *testing.T) {
 	b := newBank(t, 3)
-	b.install("deposits", bankGuest(t))
+	b.install("deposits", guesttest.Small(t))
 	b.options.Guests.Routes = []rollout.Route{{Cohort: "c", Action: "TRANSFER", Guest: "banking"}, {Cohort: "*", Action: "DEPOSIT", Guest: "deposits"}}
 	b.options.Guests.Unrouted = rollout.UnroutedIgnore
 	b.send(message("Other", "position 0"))

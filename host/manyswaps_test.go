@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 var swaps = flag.Int("swaps", 20, "swaps of TestManySwapsLeaveNothingBehind, 20 at least")
@@ -27,7 +28,7 @@ func replaced(t *testing.T, module []byte, before, after string) []byte {
 // an account says which guest converted them.
 func generous(t *testing.T, n int) []byte {
 	t.Helper()
-	return replaced(t, bankGuest(t), "set amount = amount + $2::numeric, version", fmt.Sprintf("set amount=amount+$2+%012d, version", n))
+	return replaced(t, guesttest.Small(t), "set amount = amount + $2::numeric, version", fmt.Sprintf("set amount=amount+$2+%012d, version", n))
 }
 
 // asking is generous, and a withdrawal of nothing sets the amount to known(), in SQL that no other has.
@@ -72,6 +73,7 @@ func (b *bank) left() (now left) {
 // host, its directories and its database keep of them is bounded.
 func TestManySwapsLeaveNothingBehind(t *testing.T) {
 	b := newBank(t, 3)
+	b.exec("delete from ichor.guest_check") // of other tests
 	b.options.Guests.Limits.CacheDir = filepath.Join(t.TempDir(), "cache")
 	b.options.Guests.Keep = 1
 	b.exec("create function known() returns bigint language sql as 'select count(*) from pg_prepared_statements where name like ''guest%'''")

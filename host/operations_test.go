@@ -84,7 +84,7 @@ func TestAModuleIsUploaded(t *testing.T) {
 	b.takesChanges()
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	digest := guest.DigestOf(next).String()
 	r.uploads(next[:len(next)/2], 409, "nothing was changed")
 	b.eventually("(refused,ann)", "select state, who from ichor.guest_event where digest = $1", guest.DigestOf(next[:len(next)/2]).String())
@@ -103,7 +103,7 @@ func TestAModuleIsUploaded(t *testing.T) {
 	b.reaches(b.pay(5, "0001", "0002"))
 	b.eventually("("+digest+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 	// The file was passed over. Another module that is refused, or taken back, does not make it wanted again.
-	third := stamped(bankGuest(t), 2)
+	third := stamped(guesttest.Small(t), 2)
 	r.uploads(third, 200, `"outcome":"done`)
 	r.asks("/v1/guests/banking/rollback?wait=20s", 200, `"outcome":"done`, "If-Match", `"`+guest.DigestOf(third).String()+`"`)
 	r.asks("/v1/guests/banking/rollback", 412, digest, "If-Match", `"`+guest.DigestOf(third).String()+`"`)
@@ -118,7 +118,7 @@ func TestAnUploadedModuleIsComparedFirst(t *testing.T) {
 	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	same, changed := stamped(bankGuest(t), 1), guesttest.Changed(t)
+	same, changed := stamped(guesttest.Small(t), 1), guesttest.Changed(t)
 	upload := func(module []byte) {
 		t.Helper()
 		if code, text := r.sends(http.MethodPost, "/v1/guests/banking/module?reason=a+test", "application/wasm", module); code != 202 {
@@ -135,9 +135,9 @@ func TestAnUploadedModuleIsComparedFirst(t *testing.T) {
 	b.reaches(b.pay(30, "0016", "0002"))
 	b.eventually("(t)", "select outcome like 'refused: %in shadow 20 of 20 versions differ%' from ichor.request order by id desc limit 1")
 	b.eventually("(ann)", "select who from ichor.guest_event where digest = $1 and state = 'refused'", guest.DigestOf(changed).String())
-	upload(stamped(bankGuest(t), 3))
-	upload(stamped(bankGuest(t), 4))
-	b.eventually("(t)", "select outcome like 'refused: another module came%' from ichor.request where digest = $1", guest.DigestOf(stamped(bankGuest(t), 3)).String())
+	upload(stamped(guesttest.Small(t), 3))
+	upload(stamped(guesttest.Small(t), 4))
+	b.eventually("(t)", "select outcome like 'refused: another module came%' from ichor.request where digest = $1", guest.DigestOf(stamped(guesttest.Small(t), 3)).String())
 }
 
 // Everything of the quarantine and the cohort goes by the API as by the commands, also by a host that stands by.
@@ -192,7 +192,7 @@ func TestOperatorsAskByTheAPI(t *testing.T) {
 		_, text = standby.sends(http.MethodGet, "/readyz", "", nil)
 		return strings.Contains(text, `"standby"`)
 	}, func() string { return text })
-	standby.asks("/v1/guests/banking/rollback", 412, guest.DigestOf(bankGuest(t)).String(), "If-Match", `"00"`)
+	standby.asks("/v1/guests/banking/rollback", 412, guest.DigestOf(guesttest.Small(t)).String(), "If-Match", `"00"`)
 	standby.asks("/v1/handover?wait=20s", 200, `"outcome":"done"`)
 }
 

@@ -49,7 +49,7 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
 	r := b.start()
 	b.reaches(b.pay(20, "0001", "0002"))
-	old, worse := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
+	old, worse := guest.DigestOf(guesttest.Small(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
 	b.install("banking", guesttest.Changed(t))
 	b.converts(worse)
 	b.reaches(b.pay(20, "0001", "0002"))
@@ -70,7 +70,7 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 		}
 	}
 	b.eventually("(0)", "select count(*) from ichor.quarantine where held")
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(100, "0005", "0006"))
@@ -87,7 +87,7 @@ func TestWhatTheOneBeforeCannotDoEitherTakesNothingBack(t *testing.T) {
 	b.options.Core.Probation = replicator.Probation{Versions: 10}
 	r := b.start()
 	b.reaches(b.pay(2, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.exec("alter table bank_accounts add constraint frozen check (number <> '0004' or amount::bigint = 100000)")
@@ -109,7 +109,7 @@ func TestWhatAnOperatorGoesBackToIsNoTrial(t *testing.T) {
 	b.install("banking", guesttest.Changed(t)) // it rejects what comes from 0005
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	back, next := guest.DigestOf(guesttest.Changed(t)).String(), bankGuest(t)
+	back, next := guest.DigestOf(guesttest.Changed(t)).String(), guesttest.Small(t)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(25, "0001", "0002"))
@@ -135,7 +135,7 @@ func TestAProbationGoesOnAfterAStart(t *testing.T) {
 	b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
 	r := b.start()
 	b.reaches(b.pay(20, "0001", "0002"))
-	old, worse := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
+	old, worse := guest.DigestOf(guesttest.Small(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
 	b.install("banking", guesttest.Changed(t))
 	b.converts(worse)
 	b.reaches(b.pay(20, "0001", "0002"))
@@ -157,7 +157,7 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	b := newBank(t, 10)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
+	old, next := guest.DigestOf(guesttest.Small(t)).String(), stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -181,7 +181,7 @@ func TestAnOperatorRollsBack(t *testing.T) {
 	if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
 		t.Errorf("after a rollback that somebody asked for it is %s", ready)
 	}
-	other := stamped(bankGuest(t), 2)
+	other := stamped(guesttest.Small(t), 2)
 	b.install("banking", other)
 	b.converts(guest.DigestOf(other).String())
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -201,9 +201,9 @@ func TestANewModuleIsComparedBeforeItConverts(t *testing.T) {
 	b.options.Guests.Shadow = rollout.Shadow{Versions: 20}
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	same, changed := stamped(bankGuest(t), 1), guest.DigestOf(guesttest.Changed(t)).String()
+	same, changed := stamped(guesttest.Small(t), 1), guest.DigestOf(guesttest.Changed(t)).String()
 	b.install("banking", same)
-	r.shows("/v1/status", `"shadow":{"digest":"`+guest.DigestOf(same).String()+`","beside":"`+guest.DigestOf(bankGuest(t)).String()+`","of":20,"compared":0`)
+	r.shows("/v1/status", `"shadow":{"digest":"`+guest.DigestOf(same).String()+`","beside":"`+guest.DigestOf(guesttest.Small(t)).String()+`","of":20,"compared":0`)
 	b.reaches(b.pay(30, "0001", "0002"))
 	b.converts(guest.DigestOf(same).String())
 	b.install("banking", guesttest.Changed(t))
@@ -237,7 +237,7 @@ func TestAProbationGoesBackToTheSameModuleAfterAStart(t *testing.T) {
 			b.options.Guests.Keep = 1
 			r := b.start()
 			b.reaches(b.pay(20, "0001", "0002"))
-			for _, module := range [][]byte{stamped(bankGuest(t), 1), guesttest.Changed(t)} {
+			for _, module := range [][]byte{stamped(guesttest.Small(t), 1), guesttest.Changed(t)} {
 				b.install("banking", module)
 				b.converts(guest.DigestOf(module).String())
 				b.reaches(b.pay(5, "0001", "0002"))
@@ -247,7 +247,7 @@ func TestAProbationGoesBackToTheSameModuleAfterAStart(t *testing.T) {
 				r = b.start()
 			}
 			b.reaches(b.pay(6, "0005", "0006"))
-			b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", "select digest from ichor.guest_event where state = 'back'")
+			b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+")", "select digest from ichor.guest_event where state = 'back'")
 			b.eventually("(0)", "select count(*) from ichor.quarantine where held")
 			r.shows("/readyz", `"ready":true`)
 		})
@@ -295,7 +295,7 @@ func TestWhoSwapsIsNamedInShadowAndForARefusal(t *testing.T) {
 	b.eventually("(shadow,root@vm,t)", events, changed, "fees: compared over 20")
 	b.reaches(b.pay(30, "0016", "0002"))
 	b.eventually("(shadow,root@vm,t) (refused,root@vm,t)", events, changed, "20")
-	whole := stamped(bankGuest(t), 1)
+	whole := stamped(guesttest.Small(t), 1)
 	broken := swap(whole[:len(whole)/2], "eve@vm", "half of it")
 	b.eventually("(refused,eve@vm,t)", events, broken, "refused at scan")
 	same := swap(whole, "ann@vm", "better")
@@ -303,7 +303,7 @@ func TestWhoSwapsIsNamedInShadowAndForARefusal(t *testing.T) {
 	b.reaches(b.pay(30, "0001", "0002"))
 	b.converts(same)
 	b.eventually(`(shadow,ann@vm,t) (armed,"the file",t)`, events, same, "better")
-	byHand := stamped(bankGuest(t), 2)
+	byHand := stamped(guesttest.Small(t), 2)
 	b.install("banking", byHand)
 	b.eventually(`(shadow,"the file",t)`, events, guest.DigestOf(byHand).String(), "compared over 20")
 	b.reaches(b.pay(30, "0001", "0002"))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 )
 
 // The rights of the runbook are enough for a host that begins, installs, holds, swaps its guest, prunes what it keeps of
@@ -37,7 +38,7 @@ func TestAHostRunsWithTheRightsOfTheRunbook(t *testing.T) {
 	last := b.traffic(3, 3)
 	b.reaches(last)
 	for n := range 3 { // the first of them are pruned
-		next := stamped(bankGuest(t), n)
+		next := stamped(guesttest.Small(t), n)
 		b.install("banking", next)
 		b.converts(guest.DigestOf(next).String())
 		last = b.pay(3, "0001", "0002")

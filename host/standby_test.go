@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
 
@@ -52,12 +53,12 @@ func TestAStandbyDoesNotWaitForANewFile(t *testing.T) {
 	s.pays(5)
 	s.options.Guests.Directory = t.TempDir()
 	file := filepath.Join(s.options.Guests.Directory, "banking.wasm")
-	if err := os.WriteFile(file, bankGuest(t), 0o600); err != nil {
+	if err := os.WriteFile(file, guesttest.Small(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	other := s.start()
 	other.standsBy()
-	next := stamped(bankGuest(t), 7)
+	next := stamped(guesttest.Small(t), 7)
 	if err := os.WriteFile(file, next, 0o600); err != nil {
 		t.Fatal(err)
 	}

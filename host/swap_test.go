@@ -51,7 +51,7 @@ func TestASwapConvertsFromAVersionOnAndTheHistorySaysSo(t *testing.T) {
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	r.shows("/readyz", `"ready":true`)
-	module := bankGuest(t)
+	module := guesttest.Small(t)
 	total := 0
 	digests := []string{guest.DigestOf(module).String()}
 	for i := range 5 {
@@ -124,8 +124,8 @@ func TestAFileThatIsNoGuestChangesNothing(t *testing.T) {
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 	b.eventually("(1)", "select count(*) from ichor.guest_history")
 	// It comes to its senses with the next file.
-	b.install("banking", stamped(bankGuest(t), 1))
-	r.shows("/status", guest.DigestOf(stamped(bankGuest(t), 1)).String())
+	b.install("banking", stamped(guesttest.Small(t), 1))
+	r.shows("/status", guest.DigestOf(stamped(guesttest.Small(t), 1)).String())
 }
 
 // A module whose own vectors it does not pass is refused while the host runs, by the vector's name, and the one before
@@ -134,12 +134,12 @@ func TestAModuleThatFailsItsVectorsIsRefusedWhileTheHostRuns(t *testing.T) {
 	b := newBank(t, 3)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	broken := replaced(t, bankGuest(t), `"args": ["0017", "0042"`, `"args": ["0042", "0017"`)
+	broken := replaced(t, guesttest.Small(t), `"args": ["0017", "0042"`, `"args": ["0042", "0017"`)
 	b.install("banking", broken)
 	r.shows("/status", `"reason":"guest banking refused at vectors: vector \"transfer\", version 1042: `)
-	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(bankGuest(t)).Short())
+	r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(guesttest.Small(t)).Short())
 	b.reaches(b.pay(5, "0001", "0002"))
-	b.eventually("("+guest.DigestOf(bankGuest(t)).String()+")", "select digest from ichor.guest_history")
+	b.eventually("("+guest.DigestOf(guesttest.Small(t)).String()+")", "select digest from ichor.guest_history")
 	b.eventually("(t)", "select reason like '%refused at vectors: vector \"transfer\"%' from ichor.guest_event where state = 'refused' and digest = $1", guest.DigestOf(broken).String())
 }
 
@@ -152,7 +152,7 @@ func TestASwapWhileTheHostIsDownTakesOverAfterWhatWasInstalled(t *testing.T) {
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.start()
 	b.transfers(10, 10)
@@ -165,7 +165,7 @@ func TestASwapWhileTheHostIsDownTakesOverAfterWhatWasInstalled(t *testing.T) {
 func TestAVersionThatIsHeldIsConvertedByTheNextGuest(t *testing.T) {
 	b := newBank(t, 3)
 	b.exec("alter table bank_accounts add constraint low check (amount < 200000)")
-	old, next := generous(t, 100_000), bankGuest(t)
+	old, next := generous(t, 100_000), guesttest.Small(t)
 	b.install("banking", old)
 	v := b.send(message("Other", "position 0")) + 1
 	b.send(candidate(1, "0001", deposit("0001", 5)), candidate(2, "0001", `[{"WITHDRAW":{"account":"0001","amount":1}}]`), candidate(3, "0002", deposit("0002", 5)))
@@ -225,7 +225,7 @@ func TestARestartConvertsByTheGuestThatTheHistoryNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.exec("alter table bank_accounts drop constraint low")
-	old, next := bankGuest(t), stamped(bankGuest(t), 1)
+	old, next := guesttest.Small(t), stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.start()
 	b.eventually("(100005.00000) (100005.00000)", "select amount from bank_accounts where number < '0003' order by number")
@@ -246,14 +246,14 @@ func TestAModuleThatComesAgainIsTakenAfterAKill(t *testing.T) {
 	b.send(message("Other", "position 0"))
 	r := b.start()
 	b.reaches(b.transfers(0, 10))
-	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
+	old, next := guest.DigestOf(guesttest.Small(t)).String(), stamped(guesttest.Small(t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.transfers(10, 10))
 	if err := r.drain(); err != nil {
 		t.Fatal(err)
 	}
-	b.install("banking", bankGuest(t))
+	b.install("banking", guesttest.Small(t))
 	b.exec("insert into ichor.guest_event (guest, digest, state, who) values ('banking', $1, 'armed', 'the file')", old) // and here it was killed
 	b.exec("insert into ichor.guest_event (guest, digest, state, from_version, who) values ('banking', $1, 'active', 900, 'ichor')", old)
 	r = b.start()
@@ -282,11 +282,11 @@ func TestAStartWithARefusedFileGoesOnWithTheHistory(t *testing.T) {
 			}
 			spoil(b)
 			r = b.start()
-			r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(bankGuest(t)).Short())
+			r.shows("/readyz", `"ready":true,"degraded":"guest banking goes on with `+guest.DigestOf(guesttest.Small(t)).Short())
 			last = b.transfers(10, 10)
 			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
 			b.eventually("(1)", "select count(*) from ichor.guest_history")
-			next := stamped(bankGuest(t), 1)
+			next := stamped(guesttest.Small(t), 1)
 			b.install("banking", next)
 			r.shows("/status", guest.DigestOf(next).String())
 			if ready := r.get("/readyz"); strings.Contains(ready, "degraded") {
@@ -309,7 +309,7 @@ func TestAFileIsWrittenInPlaceAndRemoved(t *testing.T) {
 	b := newBank(t, 3)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	old, next := guest.DigestOf(bankGuest(t)).String(), stamped(bankGuest(t), 1)
+	old, next := guest.DigestOf(guesttest.Small(t)).String(), stamped(guesttest.Small(t), 1)
 	file, err := os.OpenFile(filepath.Join(b.guests, "banking.wasm"), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +338,7 @@ func TestAModuleBesideTheFileIsJudgedAndNotTaken(t *testing.T) {
 	r := b.start()
 	last := b.transfers(0, 10)
 	b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	beside := func(name string, module []byte) {
 		if err := os.WriteFile(filepath.Join(b.guests, name), module, 0o600); err != nil {
 			t.Fatal(err)

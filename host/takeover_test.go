@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 )
@@ -115,7 +116,7 @@ func TestAHostThatIsToldToStopBetweenSessionsEndsWell(t *testing.T) {
 // cohort over, whichever file came last in the directory of the owner.
 func TestWhatWasRolledBackComesByNoTakeOver(t *testing.T) {
 	b := newBank(t, 3)
-	first, bad, last := bankGuest(t), stamped(bankGuest(t), 1), stamped(bankGuest(t), 2)
+	first, bad, last := guesttest.Small(t), stamped(guesttest.Small(t), 1), stamped(guesttest.Small(t), 2)
 	b.install("banking", first)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
 )
 
@@ -15,13 +16,13 @@ func TestEveryTransitionOfAModuleIsWrittenDown(t *testing.T) {
 	b.options.Core.Probation.Versions = 20
 	b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	first := guest.DigestOf(bankGuest(t)).String()
+	first := guest.DigestOf(guesttest.Small(t)).String()
 	const (
 		states = `select string_agg(state, ' ' order by id) from ichor.guest_event where digest = $1`
 		silent = `select state, who from ichor.guest_event where who = '' or reason = '' and who <> 'the file'`
 	)
 	swap := func(mark int) string {
-		module := stamped(bankGuest(t), mark)
+		module := stamped(guesttest.Small(t), mark)
 		digest := guest.DigestOf(module).String()
 		b.install("banking", module)
 		b.eventually(`("received checked shadow")`, states, digest)
@@ -48,7 +49,7 @@ func TestAModuleThatConvertsIsSaidToByTheNextHost(t *testing.T) {
 	b := newBank(t, 20)
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	module := stamped(bankGuest(t), 1)
+	module := stamped(guesttest.Small(t), 1)
 	digest := guest.DigestOf(module).String()
 	b.install("banking", module)
 	b.converts(digest)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ichor-replicator/ichor/host"
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 )
 
@@ -78,7 +79,7 @@ func (b *bank) checksAs(want string) {
 func TestGuestThatIsNotPinnedIsRefused(t *testing.T) {
 	b := newBank(t, 3)
 	b.send(message("Other", "position 0"))
-	module := bankGuest(t)
+	module := guesttest.Small(t)
 	next, strange := stamped(module, 1), stamped(module, 2)
 	pins := func(modules ...[]byte) {
 		var all []guest.Digest
@@ -122,7 +123,7 @@ func TestGuestThatNoKeySignedIsRefused(t *testing.T) {
 	b := newBank(t, 3)
 	b.send(message("Other", "position 0"))
 	key := b.wantsSignatures()
-	module := bankGuest(t)
+	module := guesttest.Small(t)
 	next := stamped(module, 1)
 	b.checksAs("it has no signature")
 	if err := b.refuses(); !strings.Contains(err.Error(), "it has no signature") {

@@ -16,7 +16,7 @@ func (b *bank) rolledBack() (r *running, next []byte) {
 	b.t.Helper()
 	r = b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next = stamped(bankGuest(b.t), 1)
+	next = stamped(guesttest.Small(b.t), 1)
 	b.install("banking", next)
 	b.converts(guest.DigestOf(next).String())
 	b.reaches(b.pay(5, "0001", "0002"))
@@ -31,7 +31,7 @@ func (b *bank) rolledBack() (r *running, next []byte) {
 func TestAFileThatCameAnewIsTakenByTheNextHost(t *testing.T) {
 	b := newBank(t, 10)
 	r, next := b.rolledBack()
-	old, again := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(next).String()
+	old, again := guest.DigestOf(guesttest.Small(t)).String(), guest.DigestOf(next).String()
 	for range 2 {
 		r.stopsWell()
 		r = b.start()
@@ -56,7 +56,7 @@ func TestBesideARefusedFileGoesOnWhatWasWanted(t *testing.T) {
 	b.takesChanges()
 	r := b.start()
 	b.reaches(b.pay(5, "0001", "0002"))
-	next := stamped(bankGuest(t), 1)
+	next := stamped(guesttest.Small(t), 1)
 	r.uploads(next, 200, `"outcome":"done`)
 	r.stopsWell()
 	b.install("banking", []byte("no module"))
@@ -73,7 +73,7 @@ func TestWhatWasTakenBackStaysSoWithoutItsEvent(t *testing.T) {
 	b.options.Core.Probation = replicator.Probation{Versions: 100, Rejects: 2}
 	r := b.start()
 	b.reaches(b.pay(20, "0001", "0002"))
-	old, worse := guest.DigestOf(bankGuest(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
+	old, worse := guest.DigestOf(guesttest.Small(t)).String(), guest.DigestOf(guesttest.Changed(t)).String()
 	r.uploads(guesttest.Changed(t), 200, `"outcome":"done`)
 	b.reaches(b.pay(20, "0001", "0002"))
 	b.reaches(b.pay(6, "0005", "0006"))

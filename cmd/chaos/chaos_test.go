@@ -55,7 +55,7 @@ func built(t *testing.T) (ichor, guest string) {
 		if root, b.err = hosttest.Repository(context.Background()); b.err != nil {
 			return
 		}
-		b.err = errors.Join(hosttest.Build(context.Background(), root, b.host, "crashpoints"), os.WriteFile(b.file, guesttest.Banking(t), 0o644))
+		b.err = errors.Join(hosttest.Build(context.Background(), root, b.host, "crashpoints"), os.WriteFile(b.file, guesttest.Small(t), 0o644))
 	})
 	if b.err != nil {
 		t.Fatal(b.err)

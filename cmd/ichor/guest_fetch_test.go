@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/kafka"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos/recording"
@@ -40,7 +39,7 @@ func TestARangeOfTheTopicIsTheInputOfTheAuthorsVerbs(t *testing.T) {
 	d := deploy(t, 40)
 	records, err := talostest.Small()
 	d.play(records, err)
-	module := moduleFile(t, "banking.wasm", guesttest.Banking(t))
+	module := moduleFile(t, "banking.wasm", smallGuest(t, 0))
 	last := len(records) - 1
 
 	file, said := d.fetched("--records", "1000")

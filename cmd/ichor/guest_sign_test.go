@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/ichor-replicator/ichor/host/guest"
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
 )
@@ -140,7 +139,7 @@ func TestSwapOfASignedModule(t *testing.T) {
 	p := d.begin("run", "-c", d.settings)
 	d.until(228, p)
 
-	module := append(append([]byte(nil), guesttest.Banking(t)...), 0, 3, 2, 'x', 'y')
+	module := smallGuest(t, 1)
 	next := a.write("banking.wasm", module)
 	before := d.files()
 	d.says(exitRuntime, "nothing was changed: the host does not take banking", "guest", "swap", next, "-c", d.settings)

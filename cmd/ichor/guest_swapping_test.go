@@ -19,7 +19,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ichor-replicator/ichor/examples/banking"
-	"github.com/ichor-replicator/ichor/guests"
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
@@ -49,7 +48,7 @@ func deploySmall(t *testing.T, accounts int, module []byte, more ...string) *dep
 // smallGuest returns the bank's guest of a number: 0 is the one that is committed, others have other bytes alone.
 func smallGuest(t *testing.T, n byte) []byte {
 	t.Helper()
-	module := guesttest.BankingIn(t, guests.C)
+	module := guesttest.Small(t)
 	if n == 0 {
 		return module
 	}
@@ -279,6 +278,7 @@ func TestTheShadowOfARunningHostIsShown(t *testing.T) {
 // A host brings its guest from a registry before it starts, which may be a directory, and converts by it.
 func TestAHostPullsItsGuest(t *testing.T) {
 	d := deploySmall(t, 10, smallGuest(t, 0))
+	d.bare()
 	file, digest := d.module("banking.wasm", smallGuest(t, 1))
 	out := d.tells(exitOK, []string{"guest", "push", file, "oci-layout://" + filepath.Join(t.TempDir(), "layout") + ":v1"}, digest)
 	reference := out[strings.LastIndex(strings.TrimSpace(out), "\n")+1:]

@@ -21,6 +21,7 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
+	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/installer/pgtest"
 	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos/talostest"
@@ -49,7 +50,7 @@ type deployment struct {
 // deploy makes a bank.
 func deploy(t *testing.T, accounts int) *deployment {
 	t.Helper()
-	return deployExample(t, "banking", guesttest.Banking(t), func(ctx context.Context, conn *pgx.Conn) error {
+	return deployExample(t, "banking", guesttest.Small(t), func(ctx context.Context, conn *pgx.Conn) error {
 		return banking.Open(ctx, conn, banking.AccountNumbers(accounts), 100_000)
 	})
 }
@@ -74,6 +75,10 @@ func deployExample(t *testing.T, example string, module []byte, open func(contex
 	if err := open(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := conn.Exec(t.Context(), installer.Schema()); err != nil {
+		t.Fatal(err)
+	}
+	hosttest.RecallChecks(t, conn)
 	if err := os.WriteFile(filepath.Join(d.guests, example+".wasm"), module, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +97,12 @@ http: {listen: %q}
 		t.Fatal(err)
 	}
 	return d
+}
+
+// bare takes the host's tables away, as where no host was ever started.
+func (d *deployment) bare() {
+	d.t.Helper()
+	d.exec("drop schema ichor cascade; drop table public.cohort_snapshot")
 }
 
 func (d *deployment) snapshot() (v int) {
@@ -304,6 +315,7 @@ func (d *deployment) send(kind, value string) {
 
 func TestTheVerbs(t *testing.T) {
 	d := deploy(t, 40)
+	d.bare()
 	expect := func(code int, want string, args ...string) {
 		t.Helper()
 		got, out := d.ichor(args...)
@@ -351,7 +363,7 @@ func TestTheVerbs(t *testing.T) {
 		t.Errorf("a swap that was refused leaves %s, before it there was %s", after, before)
 	}
 	expect(exitOK, "running, ready", "status", "-c", d.settings)
-	module := append(append([]byte(nil), guesttest.Banking(t)...), 0, 3, 2, 'x', 'y')
+	module := smallGuest(t, 1)
 	good := filepath.Join(t.TempDir(), "banking.wasm")
 	if err := os.WriteFile(good, module, 0o600); err != nil {
 		t.Fatal(err)

@@ -101,6 +101,7 @@ func lastHash(t *testing.T, out string) string {
 
 func TestAHeldVersionIsLookedAtAndSkipped(t *testing.T) {
 	h := byHand(t)
+	h.bare()
 	h.says(exitEnvironment, "run ichor db init", "quarantine", "list")
 	h.says(exitOK, "the schema is there", "db", "init")
 	h.says(exitOK, "nothing is held", "quarantine", "list")

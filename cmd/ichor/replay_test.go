@@ -89,6 +89,7 @@ func TestReplayComparesANewModuleWithThePast(t *testing.T) {
 // TestReplaySaysWhatItCannotDo is about the exit codes.
 func TestReplaySaysWhatItCannotDo(t *testing.T) {
 	d := deploy(t, 9)
+	d.bare()
 	module := moduleFile(t, "banking.wasm", guesttest.BankingIn(t, guests.C))
 	d.replayed(exitSettings, []string{"missing flags: --guest=FILE"})
 	d.replayed(exitSettings, []string{`no route of the settings names a guest "other"`}, "--guest", moduleFile(t, "other.wasm", nil))

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 )
 
@@ -25,7 +24,7 @@ func TestTheHealthCheckReachesAHostThatListensEverywhere(t *testing.T) {
 		}
 		return path
 	}
-	put("banking.wasm", string(guesttest.Banking(t)))
+	put("banking.wasm", string(smallGuest(t, 0)))
 	tokens := put("tokens", "me viewer "+statusToken+"\n")
 	for _, every := range []string{"0.0.0.0", "[::]", ""} {
 		t.Run(every, func(t *testing.T) {

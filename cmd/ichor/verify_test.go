@@ -134,6 +134,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 // TestVerifySaysWhatItCannotRead is about the exit codes.
 func TestVerifySaysWhatItCannotRead(t *testing.T) {
 	d := deploy(t, 1)
+	d.bare()
 	d.verified(exitEnvironment, []string{"the database has no table ichor.schema"})
 	d.sql(installer.Schema())
 	d.verified(exitOK, []string{"no replay: the history names no guest"})

@@ -68,7 +68,7 @@ func (s shelf) wantStates(want ...installer.GuestState) {
 // A module that converts no more stays loaded until there is another such one: who goes back to it has it at once, with
 // its statements. It is closed when nobody needs it, however many do.
 func TestTheModuleOfBeforeStaysLoaded(t *testing.T) {
-	first := guesttest.Banking(t)
+	first := guesttest.Small(t)
 	other := func(mark byte) []byte { return append(append([]byte(nil), first...), 0, 2, 1, mark) } // a custom section
 	opts := Options{Routes: []Route{{Cohort: "*", Guest: "banking"}}, Limits: guest.Options{CacheDir: guesttest.CacheDir(t)}}
 	s := shelf{New(opts, nil, guest.NoMetrics(), slog.New(slog.DiscardHandler)), t}

@@ -18,7 +18,7 @@ import (
 // TestFileReplacedBetweenHashAndCompile replaces a pinned and signed file after it was read: what was
 // trusted is what is compiled.
 func TestFileReplacedBetweenHashAndCompile(t *testing.T) {
-	good := guesttest.Banking(t)
+	good := guesttest.Small(t)
 	bad := append(append([]byte(nil), good...), 0, 6, 5, 'o', 't', 'h', 'e', 'r') // a custom section
 	key, err := trust.GenerateKey()
 	if err != nil {
@@ -104,7 +104,7 @@ func TestThePastNeedsNoSignature(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, module := t.TempDir(), guesttest.Banking(t)
+	dir, module := t.TempDir(), guesttest.Small(t)
 	digest := guest.DigestOf(module).String()
 	opts := Options{
 		Directory: dir, Routes: []Route{{Cohort: "*", Guest: "banking"}}, Limits: guest.Options{CacheDir: guesttest.CacheDir(t)},

@@ -31,6 +31,13 @@ func Banking(tb testing.TB) []byte {
 	return wasm
 }
 
+// Small returns the banking example's guest in C: a tenth of the others' code, for tests that load it again and again. Guests in
+// other languages are tried by their kits, by package guest and by the demonstration.
+func Small(tb testing.TB) []byte {
+	tb.Helper()
+	return BankingIn(tb, guests.C)
+}
+
 // BankingIn returns the banking example's guest in a language. In all but Go it is committed
 // beside its sources, since their compilers are not on every machine.
 func BankingIn(tb testing.TB, l guests.Language) []byte {
