@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tetratelabs/wazero/api"
 
 	"github.com/ichor-replicator/ichor/host/guest"
+	"github.com/ichor-replicator/ichor/host/guest/wasm"
 )
 
 // Imports of attacks: their entries in the section of imports, with the types from attackType
@@ -110,6 +112,71 @@ func TestHostCallsLookAtTheContext(t *testing.T) {
 	}
 	if err := g.Close(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// burntFirst are the units that an asking guest burns before it asks, by which a look at the context is known to be from
+// within that call.
+const burntFirst = 10_000
+
+// asking is a guest that calls one function of the host's and nothing else, without end and in a straight line. What is not
+// given of the function's parameters is an address, or 0 of 64 bits.
+func asking(module, function string, declared wasm.FuncType, given []int32) *attack {
+	one := ""
+	for i, kind := range declared.Params {
+		switch {
+		case kind == api.ValueTypeI64:
+			one += i64Const(0)
+		case i < len(given):
+			one += i32Const(given[i])
+		default:
+			one += i32Const(100_000)
+		}
+	}
+	one += call(0) + strings.Repeat("\x1a", len(declared.Results))
+	return &attack{
+		imports: leb(len(module)) + module + leb(len(function)) + function + "\x00" + leb(attackType), imported: 1,
+		types: []string{"\x60" + leb(len(declared.Params)) + string(declared.Params) + leb(len(declared.Results)) + string(declared.Results)},
+		code:  i32Const(100_000) + i32Const(0) + i32Const(burntFirst) + "\xfc\x0b\x00" + forever(strings.Repeat(one, 1000)), // memory.fill
+	}
+}
+
+// TestEveryHostCallLooksAtTheContext has a guest for each function of the host's call it without end, with fuel for hours, and
+// ends the context in the fiftieth call: the guest comes back, and from one look at the context to the next it burns what one
+// call costs, so that no call was without. Those that end the guest's call by themselves see it in the first.
+func TestEveryHostCallLooksAtTheContext(t *testing.T) {
+	const most = 1500 // units; a call of the host costs some 1,000
+	given := map[string][]int32{"log": {1, 100_000, 4}, "random_get": {100_000, 16}, "fd_write": {1, 100_000, 1, 99_000}}
+	once := map[string]bool{"abort": true, "proc_exit": true}
+	for name, declared := range guest.HostCalls() {
+		module, function := name[0], name[1]
+		t.Run(module+"."+function, func(t *testing.T) {
+			calls := 50
+			if once[function] {
+				calls = 1
+			}
+			g := mustLoad(t, "hostile", asking(module, function, declared, given[function]).binary(t), guest.Options{Instances: 1, FuelCall: 1 << 40})
+			parent, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			looks, last, longest := 0, int64(0), int64(0)
+			ctx := looking{parent, func() {
+				burnt := g.Burning()
+				if burnt < burntFirst {
+					return
+				}
+				if looks++; looks > 1 {
+					longest = max(longest, burnt-last)
+				}
+				if last = burnt; looks == calls {
+					cancel()
+				}
+			}}
+			var into guest.Conversions
+			err := g.Convert(ctx, []guest.Record{record(42, item("A", `1`))}, &into)
+			if !errors.Is(err, context.Canceled) || longest > most {
+				t.Errorf("it ends with %v and %d results after %d looks at the context, between which it burns up to %d units, want the context's end and at most %d", err, len(into.Results), looks, longest, most)
+			}
+		})
 	}
 }
 
