@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,6 +75,68 @@ func TestAlteredOnTheWire(t *testing.T) {
 	})
 	s.equal("following", err, enough)
 	s.equal("troubles", troubles, 3)
+}
+
+// halfConn ends in the middle of an answer that has the fragile payload, as long as it is armed.
+type halfConn struct {
+	net.Conn
+	armed *atomic.Int32
+	half  func(b []byte) int // how much of it comes through
+}
+
+// Write implements net.Conn.
+func (c halfConn) Write(b []byte) (int, error) {
+	if !bytes.Contains(b, []byte(fragile)) || c.armed.Add(-1) < 0 {
+		return c.Conn.Write(b)
+	}
+	if _, err := c.Conn.Write(b[:c.half(b)]); err != nil {
+		return 0, err
+	}
+	return 0, c.Close()
+}
+
+// TestAnswersThatEndInTheMiddle cuts the connection in an answer: what had come of it is no record, following goes on, and
+// each record is delivered whole and once.
+func TestAnswersThatEndInTheMiddle(t *testing.T) {
+	for name, half := range map[string]func([]byte) int{
+		"in its size":          func([]byte) int { return 2 },
+		"in its head":          func([]byte) int { return 40 },
+		"in a record":          func(b []byte) int { return bytes.Index(b, []byte(fragile)) + len(fragile)/2 },
+		"before its last byte": func(b []byte) int { return len(b) - 1 },
+		"in its first record":  func(b []byte) int { return bytes.Index(b, []byte("before")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, nil)
+			armed := new(atomic.Int32)
+			b, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{Wrap: func(c net.Conn) net.Conn { return halfConn{c, armed, half} }})
+			s.must(err)
+			t.Cleanup(func() { s.must(b.Stop()) })
+			s.must(b.CreateTopic(s.ctx, s.topic, 1, nil))
+			s.produce(b, "before", fragile, "after")
+			log := s.open(b, kafkatest.Plain)
+			armed.Store(3)
+			enough := errors.New("enough")
+			var values []string
+			troubles := 0
+			err = log.Follow(s.ctx, 0, talos.NoAnchor, func(b kafka.Batch) error {
+				for _, r := range b.Records {
+					values = append(values, fmt.Sprintf("%d %s", r.Position, r.Value))
+				}
+				if b.Next == 3 {
+					return enough
+				}
+				return nil
+			}, func(err error) {
+				s.equal("class", kafka.ClassOf(err), kafka.ClassTransient)
+				troubles++
+			})
+			s.equal("following", err, enough)
+			s.equal("delivered", strings.Join(values, ", "), "0 before, 1 "+fragile+", 2 after")
+			if troubles == 0 {
+				t.Error("no answer was cut")
+			}
+		})
+	}
 }
 
 // TestLeaderMoves moves the partition between two brokers under a follower's feet.
