@@ -22,6 +22,7 @@ func (r *running) state() (s status.Status) {
 // Twelve versions of 3.9 MB that the database refuses are twice what a host may hold. Each is let go of when it stands in
 // the quarantine, others go on meanwhile, and all are read again and installed when what ails them is mended.
 func TestLargeHeldVersionsDoNotFillTheMemory(t *testing.T) {
+	t.Parallel() // what is held is tried again after seconds
 	const versions, size, memory = 12, 3_900_000, 24 << 20
 	b := newBank(t, versions+1)
 	b.options.Core.Memory = memory
