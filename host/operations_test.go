@@ -20,7 +20,6 @@ import (
 	"github.com/ichor-replicator/ichor/host/guest/guesttest"
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/rollout"
-	"github.com/ichor-replicator/ichor/host/status"
 )
 
 // tokenOfTests is of somebody who may do everything.
@@ -234,7 +233,7 @@ func TestWhatIsAskedForIsWrittenDownFirst(t *testing.T) {
 	}
 	stands()
 	r = b.start()
-	r.becomes(status.Paused)
+	r.shows("/readyz", `"reason":"paused"`) // it begins, which takes what it takes
 	stands()
 	r.asks("/v1/resume?wait=20s", 200, `"outcome":"done"`)
 	b.eventually("(f,t,1)", changed)

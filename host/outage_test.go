@@ -107,7 +107,7 @@ func TestAnOutageIsSaidSoonAndInTwoLines(t *testing.T) {
 			if o.meanwhile {
 				last = b.traffic(10, 5)
 			}
-			r.soon(o.reason)
+			r.becomes(o.reason)
 			hosttest.Until(t, func() bool { return strings.Contains(b.log.text()[before:], "no progress") }, b.log.text) // an idle host looks once a second
 			if err := o.end(b, proxy, f); err != nil {
 				t.Fatal(err)

@@ -129,7 +129,7 @@ func TestARestartedDatabaseKeepsItsOwner(t *testing.T) {
 	other := s.start()
 	other.standsBy()
 	proxy.Turn(pgtest.Refused)
-	other.shows("/readyz", `"reason":"database_unavailable"`)
+	other.becomes("database_unavailable")
 	proxy.Turn(pgtest.Fair)
 	other.standsBy()
 	s.pays(10)
@@ -245,7 +245,7 @@ func TestAHandoverThatCannotDrain(t *testing.T) {
 	s.exec("lock table ichor.quarantine in share mode")
 	v := s.send(candidate(1, "0001", `[{"NOBODY KNOWS":{}}]`))
 	s.send(commit(v, 0))
-	first.shows("/readyz", `"reason":"poison_held"`)
+	first.becomes("poison_held")
 	other, err := pgx.Connect(t.Context(), s.db.DSN)
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func TestAStandbyHasReadTheLogWhenItTakesOver(t *testing.T) {
 	s.pays(20)
 	other.shows("/v1/status", `"bytes":0,"full"`) // all of it is installed
 	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that the resume point stands')")
-	owner.shows("/readyz", `"reason":"paused"`)
+	owner.becomes("paused")
 	s.last = s.traffic(200, 10)
 	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, s.last+2))
 	if text := other.get("/v1/status"); strings.Contains(text, `"bytes":0,"full"`) {
@@ -84,7 +84,7 @@ func TestAStandbyWithoutADatabaseIsNotReady(t *testing.T) {
 	other := s.start()
 	other.standsBy()
 	proxy.Turn(pgtest.Silent)
-	other.shows("/readyz", `"reason":"database_unavailable"`)
+	other.becomes("database_unavailable")
 	proxy.Turn(pgtest.Fair)
 	other.standsBy()
 }
@@ -100,7 +100,7 @@ func TestAStandbyWithoutALogIsNotReady(t *testing.T) {
 	if err := s.broker.Halt(); err != nil {
 		t.Fatal(err)
 	}
-	other.shows("/readyz", `"reason":"source_unavailable"`)
+	other.becomes("source_unavailable")
 	if err := s.broker.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestNobodyTakesOverALogThatBeginsAboveTheResumePoint(t *testing.T) {
 	other.standsBy()
 	s.pays(5)
 	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that the resume point stands')")
-	owner.shows("/readyz", `"reason":"paused"`)
+	owner.becomes("paused")
 	s.last = s.traffic(20, 10)
 	if err := s.broker.DeleteRecordsBefore(t.Context(), s.topic, int64(s.last-10)); err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func TestWhatIsDecidedIsNotAbandonedAtATakeOver(t *testing.T) {
 	other.standsBy()
 	s.pays(5)
 	s.exec("insert into ichor.request (verb, who, reason) values ('pause', 'test', 'so that it is not installed')")
-	owner.shows("/readyz", `"reason":"paused"`)
+	owner.becomes("paused")
 	version := s.send(candidate(0, "0001", deposit("0001", 1)))
 	other.shows("/v1/status", fmt.Sprintf(`"standby":{"next":%d,`, version+1))
 	s.send(commit(version, 0))
