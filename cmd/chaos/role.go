@@ -10,16 +10,21 @@ import (
 const (
 	role          = "cohort_host"
 	firstPassword = "first"
+	// otherRole is that of the other writer.
+	otherRole = "cohort_initiator"
 )
 
 // sqlRole makes the role, which makes the host's own tables, and gives it what is there and what the superuser
-// will make.
+// will make. And it makes the other writer's, whose transactions the server ends when a silent network has swallowed the rest: a row
+// that one has locked would be locked for ever, for the proxy closes nothing.
 const sqlRole = `create role ` + role + ` login password '` + firstPassword + `';
 	alter database ` + database + ` owner to ` + role + `;
 	grant all on schema public to ` + role + `;
 	grant all on all tables in schema public to ` + role + `;
 	alter default privileges in schema public grant all on tables to ` + role + `;
-	alter default privileges in schema public grant all on sequences to ` + role
+	alter default privileges in schema public grant all on sequences to ` + role + `;
+	create role ` + otherRole + ` superuser login;
+	alter role ` + otherRole + ` set idle_in_transaction_session_timeout = '5s'`
 
 // as returns the address for a role with a password.
 func as(address, role, password string) string {

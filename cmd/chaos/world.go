@@ -204,12 +204,13 @@ func (w *world) dismiss(h *stage.Host) error {
 func (w *world) beside(ctx context.Context) func() {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
+	address := as(w.proxy.URL(), otherRole, "")
 	group.Go(func() {
 		if w.options.Guard {
-			initiate(ctx, initiator.Options{Brokers: []string{w.broker.other}, Topic: topic, Database: w.proxy.URL(), Every: 4})
+			initiate(ctx, initiator.Options{Brokers: []string{w.broker.other}, Topic: topic, Database: address, Every: 4})
 			return
 		}
-		rival(ctx, w.proxy.URL(), w.bank.Opening.Accounts, w.options.Seed)
+		rival(ctx, address, w.bank.Opening.Accounts, w.options.Seed)
 	})
 	return func() {
 		cancel()
