@@ -118,6 +118,10 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			t.Errorf("after %q: %v", c.mend, err)
 		}
 	}
+	var v *violation
+	if err := w.endsBy(t.Context(), time.Millisecond, "why"); !errors.As(err, &v) || !strings.Contains(err.Error(), "has not ended within 1ms") {
+		t.Errorf("of a host that should end and goes on: %v", err)
+	}
 	w.host.Signal(syscall.SIGKILL)
 	if err := w.traffic.batch(t.Context(), 10, 0); err != nil {
 		t.Fatal(err)
@@ -125,7 +129,9 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 	if err := w.settles(t.Context()); err == nil || !strings.Contains(err.Error(), "the host ended by itself") && !strings.Contains(err.Error(), "it does not get on") {
 		t.Errorf("without a host: %v", err)
 	}
-	w.host.Check() // it was killed, so that it ended is no news
+	if err := w.endsBy(t.Context(), time.Minute, "why"); !errors.As(err, &v) || !strings.Contains(err.Error(), `exit code 1 and say "why" at last, and ends with -1`) {
+		t.Errorf("of a host that should end by itself and was killed: %v", err)
+	}
 }
 
 // Each fault comes as often as it weighs before all come again.

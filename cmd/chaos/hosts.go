@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -71,6 +72,48 @@ func (w *world) says(ctx context.Context, reasons ...status.Reason) error {
 			return err
 		}
 	}
+}
+
+// What hosts that run call the logs for which they end.
+const logCompacted = "log_compacted"
+
+// exitRuntime is the exit code of a host that ends by itself, or that a start was refused for what the log is.
+const exitRuntime = 1
+
+// endsBy waits until the host ends by itself with that exit code, and its last line says why.
+func (w *world) endsBy(ctx context.Context, within time.Duration, why string) error {
+	how, err := w.host.Ended(ctx, within)
+	if err != nil {
+		return violated("it should end and say %q: %v", why, err)
+	}
+	lines := strings.Split(w.host.Tail(), "\n")
+	if last := lines[len(lines)-1]; how.ExitStatus() != exitRuntime || !strings.Contains(last, why) {
+		return violated("it should end with exit code %d and say %q at last, and ends with %d; its log ends:\n%s", exitRuntime, why, how.ExitStatus(), w.host.Tail())
+	}
+	return nil
+}
+
+// startIsRefused starts the host, which must end and say why without having taken the cohort over, and asks for a check, which
+// must say the same.
+func (w *world) startIsRefused(ctx context.Context, why string) error {
+	before, err := w.epoch(ctx)
+	if err == nil {
+		err = w.host.Start()
+	}
+	if err == nil {
+		err = w.endsBy(ctx, w.options.Patience, why)
+	}
+	if err != nil {
+		return err
+	}
+	after, err := w.epoch(ctx)
+	if err == nil && after != before {
+		err = violated("a host that refuses its log took the cohort over: the epoch was %d and is %d", before, after)
+	}
+	if _, said := w.stage.Ichor(ctx, "check", "-c", w.settings()); err == nil && (said == nil || !strings.Contains(said.Error(), why)) {
+		err = violated("ichor check does not say %q: %v", why, said)
+	}
+	return err
 }
 
 // takeOver lets another host take the cohort from one that is frozen; when that wakes it must stand by, and

@@ -147,6 +147,23 @@ func (p *Process) Check() error {
 	return fmt.Errorf("the host ended by itself: %s; its log ends:\n%s", how, p.Tail())
 }
 
+// Ended waits until the process has ended by itself or because it was told to, which Stop then takes as said. It returns how: an
+// exit code, or a signal. That it takes longer than within is an error, with the end of the log in it.
+func (p *Process) Ended(ctx context.Context, within time.Duration) (how syscall.WaitStatus, err error) {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return how, context.Cause(ctx)
+	case <-timer.C:
+		return how, fmt.Errorf("the host has not ended within %v; its log ends:\n%s", within, p.Tail())
+	}
+	p.said.Store(true)
+	how, _ = p.command.ProcessState.Sys().(syscall.WaitStatus) // that is what it is on every system that hosts run on
+	return how, nil
+}
+
 // Ready waits until the host, which listens at address, says that it is ready.
 func (p *Process) Ready(ctx context.Context, address string, patience time.Duration) error {
 	client := http.Client{Timeout: 5 * time.Second}

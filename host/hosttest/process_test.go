@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,31 @@ func TestProcessThatEndsByItselfIsToldOnce(t *testing.T) {
 	if err := p.Stop(); err == nil || !strings.Contains(err.Error(), "exit status 0") {
 		t.Errorf("a host that ended unasked: %v", err)
 	}
+}
+
+func TestHowAProcessEnded(t *testing.T) {
+	log := filepath.Join(t.TempDir(), "log")
+	for script, want := range map[string]string{"exit 3": "3 signaled: false", "kill -TERM $$": "-1 signaled: true"} {
+		p, err := Launch(log, "/bin/sh", "-c", script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		how, err := p.Ended(t.Context(), time.Minute)
+		if got := fmt.Sprintf("%d signaled: %v", how.ExitStatus(), how.Signaled()); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", script, got, err, want)
+		}
+		if err := p.Stop(); err != nil {
+			t.Errorf("%s: it is told again: %v", script, err)
+		}
+	}
+	p, err := Launch(log, "/bin/sh", "-c", "sleep 60")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Ended(t.Context(), time.Millisecond); err == nil || !strings.Contains(err.Error(), "has not ended within 1ms") {
+		t.Errorf("of one that runs: %v", err)
+	}
+	p.Kill()
 }
 
 func TestProcessThatIsNotReady(t *testing.T) {

@@ -149,6 +149,15 @@ func (h *Host) Check() error {
 	return p.Check()
 }
 
+// Ended waits until the host has ended, and returns how; see hosttest.Process.Ended.
+func (h *Host) Ended(ctx context.Context, within time.Duration) (syscall.WaitStatus, error) {
+	p, err := h.running()
+	if err != nil {
+		return 0, err
+	}
+	return p.Ended(ctx, within)
+}
+
 // Tail returns the last lines that the host wrote.
 func (h *Host) Tail() string {
 	p, err := h.running()
