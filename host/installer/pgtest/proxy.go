@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -28,9 +29,12 @@ type Proxy struct {
 	fault    Fault
 	weather  Weather
 	delay    time.Duration
+	drops    bool // start-up parameters
 	sessions map[*session]bool
 	begun    int // how many sessions there were
 	wait     sync.WaitGroup
+
+	staggering staggering
 }
 
 // Fault is what goes wrong at the next COMMIT of a lane.
@@ -149,6 +153,14 @@ func (p *Proxy) Delay(d time.Duration) {
 	p.delay = d
 }
 
+// DropParameters has sessions to come begin with the user and the database alone: whatever else a client says in its start-up
+// message is dropped without a word, as a pooler may.
+func (p *Proxy) DropParameters(drops bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drops = drops
+}
+
 // Begun returns how many sessions there were until now.
 func (p *Proxy) Begun() int {
 	p.mu.Lock()
@@ -244,11 +256,18 @@ type session struct {
 	faults []Fault // of the COMMIT in each of these whose answer has not come, oldest first
 	full   []bool  // whether in the same a statement was refused
 	silent bool
+	user   string // that the client said it is
 }
 
 func (s *session) close() {
 	_ = s.client.Close() // both ends are told; a second close says nothing new
 	_ = s.server.Close()
+}
+
+func (s *session) who() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user
 }
 
 func (s *session) is(f Fault) bool {
@@ -276,7 +295,7 @@ func (s *session) forward() {
 		s.close()
 		return
 	}
-	if _, err := copyStartup(s.client, s.server); err != nil { // the start-up message has no type
+	if err := s.startUp(); err != nil {
 		s.close()
 		return
 	}
@@ -366,7 +385,7 @@ func (s *session) met() bool {
 
 // back takes the server's messages to the client.
 func (s *session) back() {
-	for {
+	for letIn := false; ; {
 		kind, body, err := readFrame(s.server)
 		if err != nil {
 			s.close()
@@ -375,8 +394,16 @@ func (s *session) back() {
 		if s.isSilent() {
 			continue
 		}
-		if kind == 'C' && string(body) == "COMMIT\x00" && s.committed() {
+		commit := kind == 'C' && string(body) == "COMMIT\x00"
+		if commit && s.committed() {
 			return
+		}
+		switch {
+		case commit:
+			s.proxy.staggering.hold(commits, s.who())
+		case kind == 'Z' && !letIn:
+			letIn = true
+			s.proxy.staggering.hold(logins, s.who())
 		}
 		s.proxy.mu.Lock()
 		delay := s.proxy.delay
@@ -438,21 +465,48 @@ func writeFrame(w io.Writer, kind byte, body []byte) error {
 	return err
 }
 
-// copyStartup takes a message without a type on.
-func copyStartup(r io.Reader, w io.Writer) (int, error) {
+// startUp takes the client's first message on, which has no type.
+func (s *session) startUp() error {
 	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return 0, err
+	if _, err := io.ReadFull(s.client, head[:]); err != nil {
+		return err
 	}
 	n := binary.BigEndian.Uint32(head[:])
-	if n < 4 || n > frameMost {
-		return 0, errors.New("proxy: not a start-up message of PostgreSQL")
+	if n < 8 || n > frameMost {
+		return errors.New("proxy: not a start-up message of PostgreSQL")
 	}
-	frame := append(head[:], make([]byte, n-4)...)
-	if _, err := io.ReadFull(r, frame[4:]); err != nil {
-		return 0, err
+	body := make([]byte, n-4)
+	if _, err := io.ReadFull(s.client, body); err != nil {
+		return err
 	}
-	return w.Write(frame)
+	s.proxy.mu.Lock()
+	drops := s.proxy.drops
+	s.proxy.mu.Unlock()
+	if binary.BigEndian.Uint16(body) == protocolMajor {
+		said := parametersOf(body)
+		s.mu.Lock()
+		s.user = said["user"]
+		s.mu.Unlock()
+		if drops {
+			body = fmt.Appendf(body[:4], "user\x00%s\x00database\x00%s\x00\x00", said["user"], cmp.Or(said["database"], said["user"]))
+		}
+	}
+	_, err := s.server.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4)), body...))
+	return err
+}
+
+// protocolMajor is the version of the protocol, whose start-up messages have parameters; what else comes first asks for
+// something, as a cancellation does.
+const protocolMajor = 3
+
+// parametersOf returns what a start-up message says by name.
+func parametersOf(body []byte) map[string]string {
+	said := map[string]string{}
+	words := strings.Split(string(body[4:]), "\x00")
+	for i := 0; i+1 < len(words); i += 2 {
+		said[words[i]] = words[i+1]
+	}
+	return said
 }
 
 // statementOf returns the prepared statement that a Bind message names.
