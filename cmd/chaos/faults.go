@@ -64,6 +64,7 @@ var faults = slices.Concat([]fault{
 	{"FATAL after COMMIT", 2, cuts, false, next(pgtest.FatalAfterCommit)},
 	{"half a transaction, then silence", 1, silence, false, next(pgtest.SilenceBeforeCommit)},
 	{"every connection is cut", 2, cuts, false, cutAll},
+	{"start-up parameters are dropped", 1, starts, false, dropParameters},
 	{"the database is away", 2, noServer, false, upTo(2*time.Second, weather(pgtest.Refused))},
 	{"the database is away for long", 1, noServer, false, lasting(weather(pgtest.Refused))},
 	{"the network is silent", 1, silence, false, upTo(2*time.Second, weather(pgtest.Silent))},
@@ -82,6 +83,7 @@ var faults = slices.Concat([]fault{
 	{"pooler: its backends are terminated", 1, cuts, true, endBackends},
 	{"pooler: the database stops at once", 1, noServer, true, stopAtOnce},
 	{"pooler: every connection is cut", 1, cuts, true, cutAll},
+	{"pooler: start-up parameters are dropped", 1, starts, true, dropParameters},
 	{"pooler: one of transactions is refused", 1, nil, true, refuseTransactions},
 })
 
