@@ -57,6 +57,7 @@ var faults = slices.Concat([]fault{
 	{"drained by SIGTERM", 1, ends, false, drain},
 	{"paused, killed, resumed", 2, pauses, false, pauseAndKill},
 	{"its backends are terminated", 2, cuts, false, endBackends},
+	{"answers of connecting and of committing cross", 1, noServer, false, crossAnswers},
 	{"the database stops at once", 2, noServer, false, stopAtOnce},
 	{"the database restarts", 1, noServer, false, restart},
 	{"cut before COMMIT", 2, cuts, false, next(pgtest.CutBeforeCommit)},
