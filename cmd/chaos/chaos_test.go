@@ -132,6 +132,9 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 	if err := w.endsBy(t.Context(), time.Minute, "why"); !errors.As(err, &v) || !strings.Contains(err.Error(), `exit code 1 and say "why" at last, and ends with -1`) {
 		t.Errorf("of a host that should end by itself and was killed: %v", err)
 	}
+	if err := w.drains(t.Context(), 0); !errors.As(err, &v) || !strings.Contains(err.Error(), "told to end by SIGTERM it ends with exit code -1") {
+		t.Errorf("of a host that should drain and was killed: %v", err)
+	}
 }
 
 // Each fault comes as often as it weighs before all come again.

@@ -77,7 +77,7 @@ var faults = slices.Concat([]fault{
 	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
 	{"the broker is killed", 1, noLog, false, killBroker},
 	{"failover to a copy that lacks commits", 2, reloads, false, failOver},
-}, refusals, logFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
+}, refusals, logFaults, signalFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},
 	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"pooler: cut after COMMIT", 1, cuts, true, next(pgtest.CutAfterCommit)},
