@@ -75,7 +75,10 @@ func (w *world) says(ctx context.Context, reasons ...status.Reason) error {
 }
 
 // What hosts that run call the logs for which they end.
-const logCompacted = "log_compacted"
+const (
+	logCompacted = "log_compacted"
+	logDiverged  = "log_diverged"
+)
 
 // exitRuntime is the exit code of a host that ends by itself, or that a start was refused for what the log is.
 const exitRuntime = 1

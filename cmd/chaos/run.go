@@ -41,7 +41,8 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 		stop()
 		<-watched
 	}()
-	defer w.beside(ctx)()
+	alone := w.beside(ctx)
+	defer alone()
 	kinds := w.kinds()
 	for i, f := range deck(kinds, o.Kills, w.random) {
 		met, err := w.meet(ctx, &f)
@@ -59,6 +60,11 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	}
 	err = w.ends(ctx)
 	r.seen = w.seen()
+	if err == nil && !o.Leave { // what is left behind is to be looked at
+		alone()
+		err = w.madeAgain(ctx)
+		r.notes = w.notes
+	}
 	return r, errors.Join(err, r.verdict(kinds))
 }
 
