@@ -67,7 +67,6 @@ func newBankIn(t *testing.T, broker *kafkatest.Broker, db pgtest.Database, accou
 		t.Fatal(err)
 	}
 	b.exec(installer.Schema())
-	hosttest.RecallChecks(t, b.conn)
 	b.install("banking", guesttest.Small(t))
 	b.options = host.Options{}
 	b.options.Source.Brokers = []string{broker.Addr(kafkatest.Plain)}

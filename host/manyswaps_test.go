@@ -73,7 +73,6 @@ func (b *bank) left() (now left) {
 // host, its directories and its database keep of them is bounded.
 func TestManySwapsLeaveNothingBehind(t *testing.T) {
 	b := newBank(t, 3)
-	b.exec("delete from ichor.guest_check") // of other tests
 	b.options.Guests.Limits.CacheDir = filepath.Join(t.TempDir(), "cache")
 	b.options.Guests.Keep = 1
 	b.exec("create function known() returns bigint language sql as 'select count(*) from pg_prepared_statements where name like ''guest%'''")

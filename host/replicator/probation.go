@@ -157,7 +157,7 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 				return cohort.GuestID(i), why
 			}
 		}
-		if t.recent.settled < max(p.opts.Probation.Versions, 1) || t.under && t.recent.measured() < p.least() {
+		if t.recent.settled < max(p.opts.Probation.Versions, 1) {
 			continue
 		}
 		if t.under {
@@ -169,8 +169,7 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 	return 0, ""
 }
 
-// least is of how many versions it must be known what they took, before modules are compared by that. As many are measured for certain,
-// sooner or later: only the first call of each instance is not.
+// least is of how many versions it must be known what they took, before modules are compared by that.
 func (p *probation) least() int { return max(p.opts.Probation.Versions/10, 1) }
 
 // slow is what a version takes at least, ns, where it may take too long. Of a module that takes a microsecond, as most do, the
