@@ -17,7 +17,7 @@ type guestFetchCommand struct {
 	withFile
 	From    *talos.Position `placeholder:"POSITION" help:"Where the range begins, in the topic's offsets, which the versions are; else --records before its end."`
 	To      *talos.Position `placeholder:"POSITION" help:"Where the range ends, inclusive; else where the topic does."`
-	Records talos.Position  `default:"1000" placeholder:"N" help:"Without --from: how many positions to take."`
+	Records talos.Position  `default:"1000" placeholder:"N" help:"Without --from: how many positions to take, ${default} unless it is said."`
 }
 
 // Help implements kong's detailed help.
@@ -28,7 +28,7 @@ func (*guestFetchCommand) Help() string {
     ichor guest convert guest.wasm -s range.jsonl
     ichor guest test guest.wasm -s range.jsonl
 
-Of the settings only source is looked at, and the environment's ICHOR_SOURCE_… and KAFKA_…. It reads beside whoever else reads the topic, and leaves
+Of the settings only source is looked at, and the environment's KAFKA_BROKERS, KAFKA_TOPIC and their like. It reads beside whoever else reads the topic, and leaves
 no offset behind. ichor verify and ichor replay take such a file as --log, where it begins early enough for them. What users wrote is in it.
 
 Exit codes: 0 written, 2 settings or a range that the topic does not have, 3 the topic cannot be read.`
