@@ -122,7 +122,5 @@ func readRecord(value []byte, version uint64) (guest.Record, error) {
 	if c.Unreadable != nil {
 		return guest.Record{}, c.Unreadable
 	}
-	return guest.Record{
-		Version: c.Version, Safepoint: c.Version - 1, Time: c.PublishedAt, XID: c.XID, Cohort: c.Cohort, Agent: c.Agent, Items: c.Items,
-	}, nil
+	return guest.RecordOf(c.Version, c.Version-1, &c), nil
 }

@@ -169,9 +169,6 @@ func (p *probation) judge() (guest cohort.GuestID, why string) {
 	return 0, ""
 }
 
-// least is of how many versions it must be known what they took, before modules are compared by that.
-func (p *probation) least() int { return max(p.opts.Probation.Versions/10, 1) }
-
 // slow is what a version takes at least, ns, where it may take too long. Of a module that takes a microsecond, as most do, the
 // clock tells how busy the machine is: at a load of seven a processor it was 80 us. What a module computes, its fuel tells.
 const slow = 500e3
@@ -190,11 +187,12 @@ func (p *probation) worse(t *trial) string {
 		}
 		return why
 	}
+	least := max(most.Versions/10, 1)
 	bar := &t.bar
 	if t.same.measured() > 0 {
 		bar = &t.same
 	}
-	if t.recent.measured() < p.least() || bar.measured() < p.least() {
+	if t.recent.measured() < least || bar.measured() < least {
 		return ""
 	}
 	n, of := float64(t.recent.measured()), float64(bar.measured())
