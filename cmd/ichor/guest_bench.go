@@ -25,6 +25,7 @@ type measured struct {
 	Digest     string  `json:"digest"`
 	Versions   int     `json:"versions"` // that were converted
 	Batch      int     `json:"batch"`
+	Rejected   int     `json:"rejected"` // of a batch
 	Fuel       int64   `json:"fuel_per_statemap"`
 	Micros     float64 `json:"micros_per_statemap"`
 	MicrosP99  float64 `json:"micros_per_statemap_p99"`
@@ -92,6 +93,9 @@ func (c *guestBenchCommand) measure(ctx context.Context, g *guest.Generation, ba
 		result.Versions += len(batch)
 	}
 	for i := range batch {
+		if into.Results[i].Status == guest.Rejected {
+			result.Rejected++
+		}
 		for _, item := range batch[i].Items {
 			result.BytesIn += len(item.Payload)
 		}
@@ -114,6 +118,9 @@ func (c *guestBenchCommand) measure(ctx context.Context, g *guest.Generation, ba
 
 func (r *measured) print() {
 	fmt.Printf("%s, %d versions in batches of %d\n", short(r.Module), r.Versions, r.Batch)
+	if r.Rejected > 0 {
+		fmt.Printf("rejected     %d of each batch, which may cost less than a version that is converted; ichor guest convert says why\n", r.Rejected)
+	}
 	fmt.Printf("a statemap   %.2f µs (p99 %.2f), %d units of fuel, %d bytes in, %d bytes out\n", r.Micros, r.MicrosP99, r.Fuel, r.BytesIn, r.BytesOut)
 	fmt.Printf("a second     %.0f statemaps on one core\n", r.Rate)
 	fmt.Printf("a call       at most %.0f µs\n", r.CallMicros)

@@ -14,7 +14,13 @@ type guestTestCommand struct {
 	withJSON
 	withModule
 	withStatemaps
-	Database string `placeholder:"URL" help:"A database with the cohort's tables, which has the last word: the SQL and what the vectors and the statemaps become are tried there and undone."`
+	Database *string `placeholder:"URL" help:"A database with the cohort's tables, which has the last word: the SQL and what the vectors and the statemaps become are tried there and undone."`
+}
+
+// Help implements kong's detailed help.
+func (*guestTestCommand) Help() string {
+	return `Exit codes: 0 the module conforms, 1 it does not, it rejects one of the statemaps that were given, or the database does not take it, 2 settings or
+statemaps that cannot be read, 3 no module, or a database that is not there.`
 }
 
 // conformance is what test says.
@@ -99,7 +105,7 @@ func (c *guestTestCommand) Run(ctx context.Context) error {
 }
 
 // look inspects a module, converts the statemaps that were given, and has a database try it all where one is named.
-func (m *module) look(ctx context.Context, r *conformance, own []guest.Record, database string) error {
+func (m *module) look(ctx context.Context, r *conformance, own []guest.Record, database *string) error {
 	g, err := m.load(ctx)
 	if err != nil {
 		return err
@@ -113,8 +119,8 @@ func (m *module) look(ctx context.Context, r *conformance, own []guest.Record, d
 			return err
 		}
 	}
-	if database != "" {
-		r.Database, err = m.try(ctx, g, database, r.Given)
+	if database != nil {
+		r.Database, err = m.try(ctx, g, *database, r.Given)
 	}
 	return err
 }

@@ -18,6 +18,11 @@ type guestConvertCommand struct {
 	First uint64 `help:"The version of the first one; the others follow it. What ichor guest fetch wrote has its own." default:"1" placeholder:"VERSION"`
 }
 
+// Help implements kong's detailed help.
+func (*guestConvertCommand) Help() string {
+	return `Exit codes: 0 all were converted or skipped, 1 one was rejected, 2 settings or statemaps that cannot be read, 3 no module, or no host would load it.`
+}
+
 // errRejected is how convert ends when a version was rejected.
 var errRejected = errors.New("not every statemap was converted; see above")
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/ichor-replicator/ichor/abi"
 	"github.com/ichor-replicator/ichor/host/guest"
@@ -47,9 +46,9 @@ func refused(all []example) (not []example) {
 
 // try gives a module's SQL, what its examples become, and what the statemaps became that were given, to a database, and undoes it all.
 func (m *module) try(ctx context.Context, g *guest.Generation, url string, given *given) (*tried, error) {
-	in, err := installer.New(installer.Options{URL: url, SearchPath: m.searchPath, Allowed: rollout.Allowed(&m.options)}, slog.New(slog.DiscardHandler))
+	in, err := open("--database", installer.Options{URL: url, SearchPath: m.searchPath, Allowed: rollout.Allowed(&m.options)})
 	if err != nil {
-		return nil, &failure{exitSettings, fmt.Errorf("--database: %w", err)}
+		return nil, err
 	}
 	t := new(tried)
 	var refused *guest.LoadError
@@ -124,6 +123,8 @@ func install(ctx context.Context, trial *installer.Serial, w *installer.Work) (e
 		if refused.Detail != "" { // the rows are the author's own
 			e.Refused += ": " + refused.Detail
 		}
+	case errors.As(err, &refused) && refused.Class == installer.Contention:
+		return e, fmt.Errorf("%w; %s; try again, or name a database that nobody writes meanwhile", err, refused.Detail)
 	case err != nil:
 		return e, err
 	default:

@@ -53,7 +53,17 @@ func TestADatabaseHasTheLastWord(t *testing.T) {
 	if after := rows(); after != before {
 		t.Errorf("it left %s, there was %s", after, before)
 	}
-	if code, out := d.ichor("guest", "test", file, "--database", "mysql://nowhere"); code != exitSettings || !strings.Contains(out, "--database: database.url begins with mysql://") {
+	if code, out := d.ichor("guest", "test", file, "--database", "mysql://nowhere"); code != exitSettings || !strings.Contains(out, "--database begins with mysql://") {
 		t.Errorf("no PostgreSQL: %d, %s", code, out)
 	}
+	if code, out := d.ichor("guest", "test", file, "--database", ""); code != exitSettings || !strings.Contains(out, "--database is empty: ") {
+		t.Errorf("a database without a name: %d, %s", code, out)
+	}
+
+	for _, sql := range []string{"alter table bank_accounts drop constraint frozen", "begin", "select from bank_accounts for update"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says(exitEnvironment, "another session holds a lock that it waits for", `in relation "bank_accounts"`, "try again, or name a database that nobody writes meanwhile")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,9 +16,9 @@ import (
 
 type guestFetchCommand struct {
 	withFile
-	From    *talos.Position `placeholder:"POSITION" help:"Where the range begins, in the topic's offsets, which the versions are; else --records before its end."`
-	To      *talos.Position `placeholder:"POSITION" help:"Where the range ends, inclusive; else where the topic does."`
-	Records talos.Position  `default:"1000" placeholder:"N" help:"Without --from: how many positions to take, ${default} unless it is said."`
+	From    *talos.Position `placeholder:"POSITION" help:"The first position of the range; positions are the topic's offsets, which versions are too. Else --records before its end."`
+	To      *talos.Position `placeholder:"POSITION" help:"The last position of the range; else --records behind --from, or the last of the topic."`
+	Records *talos.Position `placeholder:"N" help:"How many positions to take, from --from on, or up to --to, or the topic's last ones; ${fetched} of those if nothing is said."`
 }
 
 // Help implements kong's detailed help.
@@ -31,8 +32,11 @@ func (*guestFetchCommand) Help() string {
 Of the settings only source is looked at, and the environment's KAFKA_BROKERS, KAFKA_TOPIC and their like. It reads beside whoever else reads the topic, and leaves
 no offset behind. ichor verify and ichor replay take such a file as --log, where it begins early enough for them. What users wrote is in it.
 
-Exit codes: 0 written, 2 settings or a range that the topic does not have, 3 the topic cannot be read.`
+Exit codes: 0 written, 2 settings or a range that the topic does not have, 3 the topic cannot be read or the output not written.`
 }
+
+// fetchedUnasked is how many positions are taken if nobody says.
+const fetchedUnasked = 1000
 
 // Run implements the verb.
 func (c *guestFetchCommand) Run(ctx context.Context) error {
@@ -41,7 +45,7 @@ func (c *guestFetchCommand) Run(ctx context.Context) error {
 		return &failure{exitSettings, err}
 	}
 	o, wrong := s.Source.options()
-	if err := wrongSettings("settings", err, wrong); err != nil {
+	if err := wrongSettings(c.origin(), err, wrong); err != nil {
 		return err
 	}
 	log, err := kafka.New(o.Options, slog.New(slog.DiscardHandler), nil)
@@ -55,11 +59,11 @@ func (c *guestFetchCommand) Run(ctx context.Context) error {
 	}
 	out := bufio.NewWriter(os.Stdout)
 	counts, err := fetchRange(ctx, log, from, end, out)
-	if err == nil {
-		err = out.Flush()
-	}
 	if err != nil {
 		return err
+	}
+	if err := out.Flush(); err != nil {
+		return &failure{exitEnvironment, err}
 	}
 	fmt.Fprintf(os.Stderr, "ichor: positions %d to %d: %d candidates, %d decisions, %d others\n",
 		from, end-1, counts[talos.CandidateKind], counts[talos.DecisionKind], counts[talos.Foreign]+counts[talos.Malformed])
@@ -72,28 +76,49 @@ func (c *guestFetchCommand) span(ctx context.Context, log *kafka.Log) (from, end
 	if err != nil {
 		return 0, 0, &failure{exitEnvironment, err}
 	}
-	end = facts.StableEnd
-	if c.To != nil {
-		end = *c.To + 1
-	}
-	from = max(facts.Start, end-c.Records)
-	if c.From != nil {
-		from = *c.From
-	}
+	last := facts.StableEnd - 1
+	wanted := fmt.Sprintf("the topic has %d to %d, and not", facts.Start, last)
 	switch {
-	case facts.Start >= facts.StableEnd:
+	case facts.Start > last:
 		err = fmt.Errorf("the topic holds nothing that can be read: it begins at %d and ends before %d", facts.Start, facts.StableEnd)
-	case c.Records < 1:
-		err = fmt.Errorf("--records is how many positions to take: 1 or more")
-	case from >= end:
-		err = fmt.Errorf("the range from %d to %d is empty: --to is inclusive, and not below --from", from, end-1)
-	case from < facts.Start || end > facts.StableEnd:
-		err = fmt.Errorf("the topic has %d to %d, and not all of %d to %d: choose --from and --to within", facts.Start, facts.StableEnd-1, from, end-1)
+	case c.Records != nil && *c.Records < 1:
+		err = fmt.Errorf("--records is how many positions to take: 1 or more, and not %d", *c.Records)
+	case c.From != nil && c.To != nil && c.Records != nil:
+		err = errors.New("--from, --to and --records are one too many: two of them say the range")
+	case c.From != nil && c.To != nil && *c.From > *c.To:
+		err = fmt.Errorf("--from %d is behind --to %d, which is the last position of the range", *c.From, *c.To)
+	case c.From != nil && (*c.From < facts.Start || *c.From > last):
+		err = fmt.Errorf("%s --from %d", wanted, *c.From)
+	case c.To != nil && (*c.To < facts.Start || *c.To > last):
+		err = fmt.Errorf("%s --to %d", wanted, *c.To)
 	}
 	if err != nil {
 		return 0, 0, &failure{exitSettings, err}
 	}
+	from, end = c.bounds(facts)
 	return from, end, nil
+}
+
+// bounds returns the range within a topic that has where it begins and ends; of more --records than there are, those that are.
+func (c *guestFetchCommand) bounds(facts kafka.Facts) (from, end talos.Position) {
+	from, end = facts.Start, facts.StableEnd
+	if c.To != nil {
+		end = *c.To + 1
+	}
+	n := talos.Position(fetchedUnasked)
+	if c.Records != nil {
+		n = *c.Records
+	}
+	switch {
+	case c.From == nil:
+		from = max(from, end-n)
+	case c.Records != nil:
+		from = *c.From
+		end = from + min(n, end-from)
+	default:
+		from = *c.From
+	}
+	return from, end
 }
 
 // fetchRange writes what a range of a topic holds as a recording, and counts it.
@@ -115,7 +140,7 @@ func fetchRange(ctx context.Context, log *kafka.Log, from, end talos.Position, t
 			kind, _ := talos.Classify(func(name string) []byte { v, _ := r.Header(name); return v }, r.Value)
 			counts[kind]++
 			if err := recording.Write(to, lineOf(r)); err != nil {
-				return nil, err
+				return nil, &failure{exitEnvironment, err}
 			}
 			next = r.Position + 1
 		}
@@ -144,7 +169,7 @@ func passedOver(next, below talos.Position, holes []kafka.Hole, to io.Writer) er
 			continue
 		}
 		if err := recording.Write(to, &recording.Record{Position: next, Control: true}); err != nil {
-			return err
+			return &failure{exitEnvironment, err}
 		}
 	}
 	return nil

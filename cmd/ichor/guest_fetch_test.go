@@ -70,8 +70,13 @@ func TestARangeOfTheTopicIsTheInputOfTheAuthorsVerbs(t *testing.T) {
 		} `json:"versions"`
 	}
 	code, out := d.ichor("guest", "convert", module, "-s", file, "--json")
+	said, out, _ = strings.Cut(out, "\n")
 	if err := json.Unmarshal([]byte(out), &converted); code != exitOK || err != nil || len(converted.Versions) != 66 || converted.Versions[65].Version < 200 {
 		t.Fatalf("convert ends with %d, %v, %d versions\n%.2000s", code, err, len(converted.Versions), out)
+	}
+
+	if want := fmt.Sprintf("range.jsonl, positions 0 to %d, 230 records: 66 versions for the guest; 48 aborted", last); !strings.HasSuffix(said, want) {
+		t.Errorf("convert says %q, want %q", said, want)
 	}
 
 	before := d.digest()
@@ -88,14 +93,27 @@ func TestARangeOfTheTopicIsTheInputOfTheAuthorsVerbs(t *testing.T) {
 	if !strings.HasPrefix(said, "ichor: positions 2 to 5: ") {
 		t.Errorf("of a part it says %q", said)
 	}
-	d.tells(exitOK, []string{"guest", "convert", module, "-s", part}, "version 2: ", "version 5: ") // undecided as yet
+	d.tells(exitOK, []string{"guest", "convert", module, "-s", part}, "version 2: ", "version 5: ", "range.jsonl, positions 2 to 5, 4 records: 4 versions for the guest, 4 of them undecided as yet\n")
+	for _, bounds := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--from", "7", "--records", "5"}, "positions 7 to 11: "}, {[]string{"--to", "11", "--records", "5"}, "positions 7 to 11: "},
+		{[]string{"--from", "9", "--records", "9223372036854775807"}, fmt.Sprintf("positions 9 to %d: ", last)}, {[]string{"--records", "5"}, fmt.Sprintf("positions %d to %d: ", last-4, last)},
+	} {
+		if _, said := d.fetched(bounds.args...); !strings.HasPrefix(said, "ichor: "+bounds.want) {
+			t.Errorf("%v: it says %q, want %q", bounds.args, said, bounds.want)
+		}
+	}
 	for _, wrong := range []struct {
 		args []string
 		says string
 	}{
-		{[]string{"--from", "9", "--to", "8"}, "the range from 9 to 8 is empty"},
-		{[]string{"--from", "9", "--to", "100000"}, fmt.Sprintf("the topic has 0 to %d, and not all of 9 to 100000", last)},
-		{[]string{"--records", "0"}, "--records is how many positions to take"},
+		{[]string{"--from", "9", "--to", "8"}, "--from 9 is behind --to 8, which is the last position of the range"},
+		{[]string{"--from", "9", "--to", "100000"}, fmt.Sprintf("the topic has 0 to %d, and not --to 100000", last)},
+		{[]string{"--from", "100000"}, fmt.Sprintf("the topic has 0 to %d, and not --from 100000", last)},
+		{[]string{"--from", "1", "--to", "8", "--records", "3"}, "two of them say the range"},
+		{[]string{"--records", "0"}, "--records is how many positions to take: 1 or more, and not 0"},
 	} {
 		d.tells(exitSettings, append([]string{"guest", "fetch", "-c", d.settings}, wrong.args...), wrong.says)
 	}

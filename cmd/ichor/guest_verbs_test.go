@@ -213,6 +213,9 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "in.json"), []byte("\n[{\"DEPOSIT\": {}}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "cut.jsonl"), []byte("{\"offset\":1}\n{\"offset\":2,"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		words []string
 		input string
@@ -225,8 +228,9 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 		{[]string{"build"}, "", 3, "ichor guest new"},
 		{[]string{"inspect", "."}, "", 3, "ichor guest new"},
 		{[]string{"inspect", "x.wasm"}, "", 3, "x.wasm"},
-		{[]string{"convert", banking}, "", 2, "no statemap was given"},
-		{[]string{"convert", banking}, "{", 2, "statemap 1 is no JSON"},
+		{[]string{"convert", banking}, "", 2, "the standard input has no statemap: name a file"},
+		{[]string{"convert", banking}, "{", 2, "the standard input: statemap 1 is no JSON"},
+		{[]string{"convert", banking, "-s", "cut.jsonl"}, "", 2, "cut.jsonl: line 2, the last one: unexpected end of JSON input; was the file written to its end?"},
 		{[]string{"convert", banking}, `[{"A":1,"B":2}]`, 2, "statemap is unreadable"},
 		{[]string{"convert", banking}, `{}`, 2, "statemap 1: brackets forgotten?"},
 		{[]string{"convert", banking}, `{"DEPOSIT":{"to":"a","amount":1}}`, 2, "statemap 1: brackets forgotten? A statemap is a list, [{…}]"},

@@ -91,7 +91,7 @@ func run(args []string) int {
 	ctx, stop := signals() // first of all, so that nothing is ended by a signal that nobody awaits
 	defer stop()
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed."), kong.UsageOnError(), kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest)})
+	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed.\n\nExit codes, where a verb says no others: 0 ok, 1 runtime, 2 settings or command line, 3 environment, 4 the host that was asked is not ready."), kong.UsageOnError(), kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest), "fetched": fmt.Sprint(fetchedUnasked)})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
@@ -151,11 +151,15 @@ func (w withFile) options() (host.Options, settings, error) {
 	o, wrong := s.options()
 	_, wrongLog := logger(s.Log, io.Discard) // check says so too, not run alone
 	wrong = errors.Join(wrong, wrongLog)
-	from := "settings"
+	return o, s, wrongSettings(w.origin(), err, wrong)
+}
+
+// origin says where the settings come from.
+func (w withFile) origin() string {
 	if w.Settings == "" {
-		from += " (of the environment alone, since no file is named with -c)"
+		return "settings (of the environment alone, since no file is named with -c)"
 	}
-	return o, s, wrongSettings(from, err, wrong)
+	return "settings"
 }
 
 // equip gives guests what this machine has for them: a directory for compiled code, unless the

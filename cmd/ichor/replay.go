@@ -27,7 +27,7 @@ type replayCommand struct {
 	Name        string        `help:"The guest's name in the routes; else the file's, without .wasm."`
 	From        talos.Version `placeholder:"VERSION" help:"Where the range begins; else ${newest} committed versions before its end, and not before the history does."`
 	To          talos.Version `placeholder:"VERSION" help:"Where the range ends, inclusive; else at the snapshot."`
-	Log         string        `placeholder:"FILE" help:"A recording of the log, one JSON object a line, also packed by gzip; else the topic of the settings."`
+	Log         *string       `placeholder:"FILE" help:"A recording of the log, one JSON object a line, also packed by gzip; else the topic of the settings."`
 	Differences int           `default:"10" placeholder:"N" help:"How many differences to show."`
 	Install     bool          `help:"Install the range by both into the scratch database, and compare the rows that they leave there."`
 	Scratch     string        `placeholder:"URL" help:"For --install: a database with the cohort's tables as they were at the snapshot that its own cohort_snapshot says, below the range: an empty cohort, or a restored copy. All that is installed there is undone. Never the cohort's own."`
@@ -98,7 +98,7 @@ func (c *replayCommand) prepare() (replay.Options, func(), error) {
 		return o, nil, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
 	}
 	if c.Install {
-		if o.Scratch, err = open("--scratch", c.Scratch); err != nil {
+		if o.Scratch, err = open("--scratch", installer.Options{URL: c.Scratch}); err != nil {
 			return o, nil, err
 		}
 	}
@@ -135,7 +135,7 @@ func (c *replayCommand) readModule(o *replay.Options, settings host.Options) (er
 // source returns the log: the recording, or the topic of the settings. Where nothing that comes before the
 // range is needed it is not read.
 func (c *replayCommand) source(settings host.Options, quiet *slog.Logger) (verify.Source, func(), error) {
-	if c.Log != "" || c.Install || c.From == 0 {
+	if c.Log != nil || c.Install || c.From == 0 {
 		return logSource(c.Log, settings, quiet)
 	}
 	log, err := kafka.New(settings.Source.Options, quiet, nil)

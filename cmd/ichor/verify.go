@@ -20,9 +20,9 @@ import (
 
 type verifyCommand struct {
 	withFile
-	Log     string   `placeholder:"FILE" help:"A recording of the log, one JSON object a line, also packed by gzip; else the topic of the settings."`
-	Scratch string   `placeholder:"URL" help:"A database with the cohort's tables as they were at the snapshot that its own cohort_snapshot says: an empty cohort, or a restored copy. The log is replayed into it from there, and undone. Never the cohort's own."`
-	Against string   `placeholder:"URL" help:"The database of another cohort of the same log, to be compared with."`
+	Log     *string  `placeholder:"FILE" help:"A recording of the log, one JSON object a line, also packed by gzip; else the topic of the settings."`
+	Scratch *string  `placeholder:"URL" help:"A database with the cohort's tables as they were at the snapshot that its own cohort_snapshot says: an empty cohort, or a restored copy. The log is replayed into it from there, and undone. Never the cohort's own."`
+	Against *string  `placeholder:"URL" help:"The database of another cohort of the same log, to be compared with."`
 	Rest    bool     `help:"The host has been given all the time that it needs: what can be installed must be."`
 	Keep    bool     `help:"Leave the replay in the scratch database: for logs in which one row is written many thousand times, which one transaction is slow with. What differs is not looked into."`
 	Tables  []string `placeholder:"NAME" help:"Compare these tables too, beside those that the guests say they write."`
@@ -70,10 +70,10 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 
 // verify returns the report, or the comparison of two cohorts.
 func (c *verifyCommand) verify(ctx context.Context, o verify.Options) (report interface{ OK() bool }, err error) {
-	if c.Against == "" {
+	if c.Against == nil {
 		report, err = verify.Run(ctx, o)
 	} else {
-		other, wrong := open("--against", c.Against)
+		other, wrong := open("--against", installer.Options{URL: *c.Against})
 		if wrong != nil {
 			return nil, wrong
 		}
@@ -105,8 +105,8 @@ func (c *verifyCommand) prepare() (verify.Options, func(), error) {
 	if o.Database, err = installer.New(settings.Database.Options, quiet); err != nil {
 		return o, nil, &failure{exitSettings, fmt.Errorf("settings: %w", err)}
 	}
-	if c.Scratch != "" {
-		if o.Scratch, err = open("--scratch", c.Scratch); err != nil {
+	if c.Scratch != nil {
+		if o.Scratch, err = open("--scratch", installer.Options{URL: *c.Scratch}); err != nil {
 			return o, nil, err
 		}
 	}
@@ -116,12 +116,12 @@ func (c *verifyCommand) prepare() (verify.Options, func(), error) {
 }
 
 // logSource returns the log: the recording if one is given, or the topic of the settings.
-func logSource(recording string, settings host.Options, quiet *slog.Logger) (verify.Source, func(), error) {
-	if recording != "" {
-		if _, err := os.Stat(recording); err != nil {
+func logSource(recording *string, settings host.Options, quiet *slog.Logger) (verify.Source, func(), error) {
+	if recording != nil {
+		if _, err := os.Stat(*recording); err != nil {
 			return nil, nil, &failure{exitEnvironment, fmt.Errorf("--log: %w", err)}
 		}
-		return verify.File(func() (io.ReadCloser, error) { return os.Open(recording) }), func() {}, nil
+		return verify.File(func() (io.ReadCloser, error) { return os.Open(*recording) }), func() {}, nil
 	}
 	log, err := kafka.New(settings.Source.Options, quiet, nil)
 	if err != nil {
@@ -131,10 +131,14 @@ func logSource(recording string, settings host.Options, quiet *slog.Logger) (ver
 }
 
 // open returns the access to a database that a flag names.
-func open(flag, url string) (*installer.Installer, error) {
-	in, err := installer.New(installer.Options{URL: url}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, &failure{exitSettings, fmt.Errorf("%s: %w", flag, err)}
+func open(flag string, o installer.Options) (*installer.Installer, error) {
+	err := o.Validate()
+	var in *installer.Installer
+	if err == nil {
+		in, err = installer.New(o, slog.New(slog.DiscardHandler))
+	}
+	if err != nil { // whose words are about the settings
+		return nil, &failure{exitSettings, errors.New(strings.ReplaceAll(err.Error(), "database.url", flag))}
 	}
 	return in, nil
 }

@@ -144,7 +144,15 @@ func TestVerifySaysWhatItCannotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.verified(exitEnvironment, []string{"line 2: position 0 follows 0"}, "--log", broken)
-	d.verified(exitSettings, []string{"--scratch: database.url begins with http://"}, "--scratch", "http://nowhere")
+	d.verified(exitSettings, []string{"--scratch begins with http://"}, "--scratch", "http://nowhere")
+	d.verified(exitSettings, []string{"--scratch is empty: "}, "--scratch", "")
+	d.verified(exitSettings, []string{"--against is empty: "}, "--against", "")
+	d.verified(exitEnvironment, []string{"--log: stat"}, "--log", "")
+	d.sql("insert into public.cohort_snapshot (id, version) values ('SINGLETON', 5) on conflict (id) do update set version = 5")
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.verified(exitEnvironment, []string{"the recording (no records) ends below the cohort's snapshot 5: take one that reaches further"}, "--log", broken)
 	d.verified(exitSettings, []string{"unknown flag"}, "--skratch", "x")
 }
 

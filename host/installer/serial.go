@@ -209,8 +209,10 @@ func (s *Serial) Install(ctx context.Context, w *Work) error {
 	if err == nil {
 		return nil
 	}
-	e := failure(err, "replay")
-	e.Culprit = w.Version
+	e := failure(err, "install a version")
+	if e.Culprit = w.Version; e.Class == Contention {
+		e.Err = fmt.Errorf("another session holds a lock that it waits for: %w", e.Err)
+	}
 	if e.Lost || s.conn.IsClosed() {
 		return e
 	}

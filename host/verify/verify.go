@@ -84,6 +84,9 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if v.log, err = ReadLog(ctx, o.Source); err != nil {
 		return nil, err
 	}
+	if _, recorded := o.Source.(*file); recorded && v.log.End <= talos.Position(v.e.Snapshot) {
+		return nil, fmt.Errorf("the recording (%s) ends below the cohort's snapshot %d: take one that reaches further", v.log, v.e.Snapshot)
+	}
 	v.report.Log = v.log.String()
 	v.report.Books = books.Check(v.log, v.e, o.Rest)
 	why := v.unreplayable()

@@ -8,6 +8,7 @@ package recording
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -86,6 +87,9 @@ func Read(from io.Reader, yield func(*Record) error) error {
 	last := talos.Position(-1)
 	for n := 1; lines.Scan(); n++ {
 		r, err := parse(lines.Bytes())
+		if err != nil && !lines.Scan() { // nothing follows
+			return fmt.Errorf("line %d, the last one: %w; was the file written to its end?", n, cmp.Or(lines.Err(), err))
+		}
 		if err == nil && r.Position <= last {
 			err = fmt.Errorf("position %d follows %d", r.Position, last)
 		}
@@ -97,7 +101,10 @@ func Read(from io.Reader, yield func(*Record) error) error {
 			return err
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("behind position %d: %w", last, err)
+	}
+	return nil
 }
 
 // line is one record as the files hold it.

@@ -66,12 +66,24 @@ func TestReadTakesPackedAndPlainFiles(t *testing.T) {
 func TestReadNamesTheLineThatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"{\"offset\":1}\n{\"offset\":1}\n": "line 2: position 1 follows 1",
-		"{\"offset\":1}\nnothing\n":        "line 2: ",
+		"{\"offset\":1}\nnothing\n{}\n":    "line 2: invalid character",
+		"{\"offset\":1}\n{\"offs":          "line 2, the last one: unexpected end of JSON input; was the file written to its end?",
 		"\x1f\x8bnothing":                  "unpack: ",
 	} {
 		if _, err := positions(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q gives %v, want %s", text, err, want)
 		}
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte("{\"offset\":1}\n{\"offset\":2}\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := positions(packed.String()); err == nil || err.Error() != "behind position 2: unexpected EOF" {
+		t.Errorf("of a packed file that is cut it says %v", err)
 	}
 	stop := errors.New("enough")
 	if err := Read(strings.NewReader(`{"offset":1}`), func(*Record) error { return stop }); !errors.Is(err, stop) {

@@ -255,5 +255,8 @@ func (l *Log) LastInstallable(snapshot talos.Version, most int) []talos.Version 
 
 // String says what was read, for people.
 func (l *Log) String() string {
-	return fmt.Sprintf("positions %d to %d, %d records", l.Start, l.End, l.Records)
+	if l.Records == 0 {
+		return "no records"
+	}
+	return fmt.Sprintf("positions %d to %d, %d records", l.Start, l.End-1, l.Records)
 }
