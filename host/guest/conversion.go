@@ -81,6 +81,6 @@ func sameReject(a, b *Reject) bool {
 type Conversions struct {
 	Results []Conversion
 	Fuel    int64 // units that the guest burnt for them, in the calls that failed too
-	Fresh   bool  // the first call of a new instance is among theirs, and none failed: it takes more than the next
+	First   int64 // of it, for the first call of a new instance, which takes more than the next ones; it was for Results[0] alone. 0 where there was none, or one failed
 	Faults  int   // calls that failed; a version that fails alone is rejected, another is tried again
 }

@@ -68,31 +68,36 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		if *budget <= 0 {
 			return errBurnt
 		}
-		to := min(len(records), from+g.batchSize())
-		switch {
-		case from < suspect && dear:
-			to = from + 1
-		case from < suspect:
-			to = from + (suspect-from+1)/2
-		}
 		fresh := s.in == nil
 		if err := s.ready(ctx, g, cmp.Or(s.lost, madeForPool)); err != nil {
 			return err
 		}
 		// One that is made anew since the one before was spent or failed is no exception: all may be so.
-		into.Fresh = into.Fresh || !s.in.converts && cmp.Or(s.lost, madeForPool) == madeForPool
+		first := !s.in.converts && cmp.Or(s.lost, madeForPool) == madeForPool
 		s.in.converts = true
+		to := min(len(records), from+g.batchSize())
+		switch {
+		case first, from < suspect && dear:
+			to = from + 1
+		case from < suspect:
+			to = from + (suspect-from+1)/2
+		}
 		g.fill(s, records, into.Results, from, to)
 		before := s.in.burnt
-		err := g.convertBatch(ctx, s, records, into.Results)
+		took, err := g.convertBatch(ctx, s, records, into.Results)
 		burnt := s.in.burnt - before
-		into.Fuel += burnt
+		if into.Fuel += burnt; first {
+			into.First = burnt
+		}
 		if *budget -= burnt; fresh {
 			*budget -= before
 		}
 		var fault *Fault
 		switch {
 		case err == nil:
+			if !first {
+				g.learn(took, len(s.batch.units))
+			}
 			for i := from; i < s.batch.to; i++ {
 				bytes -= into.Results[i].Bytes()
 			}
@@ -106,7 +111,7 @@ func (g *Generation) convertAll(ctx context.Context, s *slot, records []Record, 
 		default:
 			s.discard(madeForFault)
 			into.Faults++
-			into.Fresh = false // and what fails is no exception either: it may be that this burns too much
+			into.First = 0 // what fails is no exception either: it may be that this burns too much
 			below := suspect
 			g.own.fault(fault.Kind)
 			from, suspect = g.narrow(s, into.Results, fault)
@@ -136,29 +141,31 @@ func (g *Generation) narrow(s *slot, results []Conversion, fault *Fault) (from, 
 }
 
 // convertBatch makes one guest call and keeps what it answers.
-func (g *Generation) convertBatch(ctx context.Context, s *slot, records []Record, results []Conversion) error {
+func (g *Generation) convertBatch(ctx context.Context, s *slot, records []Record, results []Conversion) (took time.Duration, err error) {
 	b := &s.batch
 	if len(b.units) == 0 {
-		return nil
+		return 0, nil
 	}
 	s.in.prepare(&records[b.units[0].record], s.build.Records())
 	begin, started := g.options.Clock(), time.Now()
 	out, err := s.in.run(ctx, &s.build, g.limits)
-	took := time.Since(started)
+	took = time.Since(started)
 	end := g.options.Clock()
 	g.own.calls.Observe(took.Seconds())
 	for _, u := range b.units {
 		results[u.record].Begin, results[u.record].End = begin, end
 	}
 	if err != nil {
-		return err
+		return took, err
 	}
-	g.learn(took, len(b.units))
-	return g.keep(b, &out, results)
+	return took, g.keep(b, &out, results)
 }
 
 // learn updates the average time that a version takes, smoothed over about eight calls.
 func (g *Generation) learn(took time.Duration, versions int) {
+	if versions == 0 {
+		return
+	}
 	cost := max(1, int64(took)/int64(versions))
 	if old := g.cost.Load(); old > 0 {
 		cost = max(1, (7*old+cost)/8)

@@ -78,7 +78,7 @@ func (c *converting) onConverted(ev *Converted) {
 	}
 	c.probation.converted(t.entries[0].Guest, t.generation, took(len(ev.Results), ev.Fuel, ev.Took, ev.Fresh))
 	if t.before != cohort.NoGeneration && ev.BeforeTook > 0 {
-		c.probation.compared(t.entries[0].Guest, t.generation, took(len(ev.Results), ev.BeforeFuel, ev.BeforeTook, false))
+		c.probation.compared(t.entries[0].Guest, t.generation, took(len(ev.Results), ev.BeforeFuel, ev.BeforeTook, 0))
 	}
 	c.received = max(c.received, t.entries[len(ev.Results)-1].Version)
 	for i, e := range t.entries[:len(ev.Results)] {

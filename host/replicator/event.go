@@ -68,9 +68,9 @@ type Refetched struct {
 type Converted struct {
 	Task    uint64
 	Results []Result
-	Fuel    int64 // units that the guest burnt for them
-	Took    int64 // ns that it took
-	Fresh   bool  // by an instance that is new, of which the first call takes more than the next
+	Fresh   int   // of them, by the first call of a new instance, which takes more than the next
+	Fuel    int64 // units that the guest burnt for the others
+	Took    int64 // ns that it took for these
 
 	// BeforeFuel and BeforeTook are what Convert's Before burnt and took for the same versions; 0 where there is none.
 	BeforeFuel, BeforeTook int64

@@ -24,7 +24,7 @@ import (
 //	read [next=P]       the end of a batch of records
 //	seek-done [P]       the records from the position of a seek follow, which is P
 //	refetched V [lost|other]
-//	converted [task=N] [fuel=N] [took=DURATION] [fresh=1] [beforefuel=N] [beforetook=DURATION] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
+//	converted [task=N] [fuel=N] [took=DURATION] [fresh=N] [beforefuel=N] [beforetook=DURATION] [bytes=N] [first=N] [V=reject|skip|fault ...]    answers the oldest task, or that one; in part
 //	hole FROM TO        alive L
 //	up L [snapshot=V] [ledgered=N]    down L [doubt] [class=CLASS] [code=SQLSTATE]
 //	installed L [took=DURATION]       failed L CLASS [code=SQLSTATE] [culprit=V]
@@ -390,9 +390,12 @@ func (p *player) converted(named map[string]string, _ []string) {
 	if n, ok := named["bytes"]; ok {
 		bytes = size(p.num(n))
 	}
-	ev := &Converted{Task: task.Task, Took: p.duration(named["took"]), Fresh: named["fresh"] != "", BeforeTook: p.duration(named["beforetook"])}
+	ev := &Converted{Task: task.Task, Took: p.duration(named["took"]), BeforeTook: p.duration(named["beforetook"])}
 	if n, ok := named["fuel"]; ok {
 		ev.Fuel = int64(p.num(n))
+	}
+	if n, ok := named["fresh"]; ok {
+		ev.Fresh = int(p.num(n))
 	}
 	if n, ok := named["beforefuel"]; ok {
 		ev.BeforeFuel = int64(p.num(n))

@@ -10,7 +10,7 @@ import (
 // tally is what a generation did with versions.
 type tally struct {
 	versions   int   // it converted
-	fresh      int   // of them, by a new instance: not measured
+	fresh      int   // of them, by a new instance's first call: not measured
 	fuel, time int64 // units; ns
 	settled    int   // of them, or held
 	rejects    int   // held, and it is to blame
@@ -26,13 +26,10 @@ func (f *tally) add(o tally) {
 // measured is of how many versions it is known what they took.
 func (f *tally) measured() int { return f.versions - f.fresh }
 
-// took makes a tally of so many versions. What a new instance takes for its first call says nothing of the next: it makes
-// its tables and gets its memory.
-func took(versions int, fuel, time int64, fresh bool) tally {
-	if fresh {
-		return tally{versions: versions, fresh: versions}
-	}
-	return tally{versions: versions, fuel: fuel, time: time}
+// took makes a tally of so many versions, and of what all took but the fresh ones. What a new instance takes for its first call
+// says nothing of the next: it makes its tables and gets its memory.
+func took(versions int, fuel, time int64, fresh int) tally {
+	return tally{versions: versions, fresh: fresh, fuel: fuel, time: time}
 }
 
 // trial is the generation of a guest that converts now, and the one before while the new one is on

@@ -215,8 +215,8 @@ func (t *Trace) convertedText(ev *Converted) string {
 	if ev.Took != 0 {
 		s += " took=" + durationText(ev.Took)
 	}
-	if ev.Fresh {
-		s += " fresh=1"
+	if ev.Fresh != 0 {
+		s += fmt.Sprintf(" fresh=%d", ev.Fresh)
 	}
 	if ev.BeforeFuel != 0 || ev.BeforeTook != 0 {
 		s += fmt.Sprintf(" beforefuel=%d beforetook=%s", ev.BeforeFuel, durationText(ev.BeforeTook))

@@ -47,7 +47,7 @@ func (s *Session) convert() {
 				s.sayConverted(l, records[:len(out.Results)], &out)
 			}
 			s.Guests.Beside(l, records, out.Results)
-			answer := &replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel, Took: took(out.Results), Fresh: out.Fresh}
+			answer := &replicator.Converted{Task: task.Task, Results: resultsOf(l, records, &out), Fuel: out.Fuel - out.First, Took: took(out.Results[fresh(&out):]), Fresh: fresh(&out)}
 			if task.Before != cohort.NoGeneration {
 				if err := s.compare(l, s.Guests.Get(task.Before), records, out.Results, answer); err != nil {
 					s.halt(err)
@@ -75,11 +75,20 @@ func (s *Session) compare(l, before *rollout.Loaded, records []guest.Record, con
 	for i := range out.Results { // they are fewer where they are large: the others count as others
 		answer.Results[i].Alike = l.MadeAs(before, &conversions[i], &out.Results[i])
 	}
-	if n := int64(len(out.Results)); n > 0 && !out.Fresh { // and as long as these
+	measured := out.Results[fresh(&out):]
+	if n := int64(len(measured)); n > 0 { // and as long as these
 		all := int64(len(answer.Results))
-		answer.BeforeFuel, answer.BeforeTook = out.Fuel*all/n, took(out.Results)*all/n
+		answer.BeforeFuel, answer.BeforeTook = (out.Fuel-out.First)*all/n, took(measured)*all/n
 	}
 	return nil
+}
+
+// fresh is how many of the results are of a new instance's first call.
+func fresh(out *guest.Conversions) int {
+	if out.First > 0 {
+		return 1
+	}
+	return 0
 }
 
 // sayConverted tells of a task's conversion at debug: its versions, and what they became.
