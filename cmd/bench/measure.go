@@ -101,12 +101,12 @@ func (m *benchmark) rounds(ctx context.Context, b *backlog, sql string, r *repor
 			return err
 		}
 		runs = append(runs, run)
-		say("round %d: the host, %.0f versions/s", n+1, run.rate)
+		say("round %d: the host, %.0f versions/s, %.0f MiB at its peak", n+1, run.rate, run.peakMiB)
 		if run, err = m.watched(ctx, b); err != nil {
 			return err
 		}
 		watched = append(watched, run)
-		say("round %d: the host with spans, a page and Prometheus, %.0f versions/s", n+1, run.rate)
+		say("round %d: the host with spans, a page and Prometheus, %.0f versions/s, %.0f MiB at its peak", n+1, run.rate, run.peakMiB)
 		for i, one := range rungs {
 			rate, err := m.climb(ctx, one, sql, b.transfers)
 			if err != nil {

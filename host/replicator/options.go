@@ -144,8 +144,8 @@ func (o Options) Validate() error {
 }
 
 // The shares of Options.Memory. The rest is for fetched batches and frames under way.
-func (o *Options) queueHigh() int       { return o.Memory / 8 }
-func (o *Options) queueLow() int        { return o.Memory / 16 }
+func (o *Options) queueHigh() int       { return o.Memory / 16 }
+func (o *Options) queueLow() int        { return o.Memory / 32 }
 func (o *Options) payloadMax() int      { return o.Memory / 8 }
 func (o *Options) suffixMax() int       { return o.Memory / 8 * 5 }
 func (o *Options) refetchBytesMax() int { return o.Memory / 32 }

@@ -98,7 +98,7 @@ func newSetup(seed uint64) setup {
 	s.core = coreOptions(&d)
 	s.log = pickLog(&d, s.initiator, s.core.Order == replicator.OrderVersion)
 	if s.log.forever > 0 || s.log.missing > 0 {
-		s.core.Memory = 64 << 20 // what waits for ever fills a small one, and then reading pauses for ever
+		s.core.Memory = 128 << 20 // what waits for ever fills a small one, and then reading pauses for ever
 	}
 	for f := range s.faults {
 		if d.chance(550) {
@@ -125,7 +125,7 @@ func coreOptions(d *dice) replicator.Options {
 		GroupBytesMax: of(d, 1500, 1<<20, 1<<20),
 		Conversions:   d.between(1, 3),
 		ConvertMax:    d.between(1, 30),
-		Memory:        of(d, 48<<10, 160<<10, 1<<20, 64<<20), // small ones fill
+		Memory:        of(d, 48<<10, 160<<10, 1<<20, 128<<20), // small ones fill
 		PoisonBreaker: of(d, 2, 100, 100),
 		LockWait:      of(d, int64(1e9), 5e9),
 		AheadAfter:    d.span(20e6),
