@@ -76,6 +76,7 @@ func (f *failover) each(want int) {
 // A host that was frozen wakes in front of a copy that another host took with the same epoch: it is
 // superseded and stands by, and no effect is doubled.
 func TestAFrozenHostInFrontOfATakenCopyIsSuperseded(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	f := newFailover(t)
 	frozen := f.start()
 	f.each(20)
@@ -96,6 +97,7 @@ func TestAFrozenHostInFrontOfATakenCopyIsSuperseded(t *testing.T) {
 // A copy that lacks this host's own take-over lost what was committed since: everything is loaded
 // again, and installed once.
 func TestAFailoverToACopyFromBeforeLoadsEverythingAgain(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	f := newFailover(t)
 	r := f.start()
 	f.each(20)

@@ -141,6 +141,7 @@ func TestCommitsInDoubtAreFoundOut(t *testing.T) {
 func TestAnIdleHostNoticesADeadDatabase(t *testing.T) {
 	for name, weather := range map[string]pgtest.Weather{"refused": pgtest.Refused, "silent": pgtest.Silent} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits, and little else
 			b := newBank(t, 5)
 			proxy := b.behind()
 			b.options.Core.Lanes, b.options.Database.ConnectTimeout = 2, time.Second
@@ -209,6 +210,7 @@ func TestAHostThatIsToldToStopWhileItWaitsEndsWell(t *testing.T) {
 		"a log that is away":        func(b *bank) { b.options.Source.Brokers = []string{"127.0.0.1:1"} },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits, and little else
 			b := newBank(t, 5)
 			wait(b)
 			r := b.start()
@@ -241,6 +243,7 @@ func TestAHostThatIsToldToStopWhileItWaitsEndsWell(t *testing.T) {
 
 // What may be mended outside is tried again by itself, and the host is not ready all the while.
 func TestAVersionThatIsHeldForAMissingRowIsCured(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	b := newBank(t, 5)
 	b.exec("alter table bank_accounts add constraint small check (amount < 100003)")
 	r := b.start()
@@ -280,6 +283,7 @@ func TestThousandsOfHeldVersionsAreFewLines(t *testing.T) {
 
 // What retention took of a held version stands in the quarantine, and is installed from there.
 func TestAHeldVersionThatTheLogHasNoMoreIsCured(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	b := newBank(t, 5)
 	b.exec("alter table bank_accounts add constraint small check (amount < 100003)")
 	r := b.start()
@@ -300,6 +304,7 @@ func TestAHeldVersionThatTheLogHasNoMoreIsCured(t *testing.T) {
 
 // A stranger's open transaction is a reason, whether or not a candidate is known behind it.
 func TestAStrangersOpenTransactionIsSaid(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	b := newBank(t, 5)
 	r := b.start()
 	first := b.traffic(3, 5)
@@ -384,6 +389,7 @@ func TestATopicThatIsCompactedByNowEndsTheHost(t *testing.T) {
 // A group that is not finished within the deadline is made smaller until it is: it is not cut at the
 // same place for ever.
 func TestAGroupThatIsTooLargeForTheDeadlineIsMadeSmaller(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	b := newBank(t, 5)
 	b.options.Database.Deadline, b.options.Database.StatementTimeout = time.Second, 500*time.Millisecond
 	b.options.Guests.Limits.SQL.Functions = []string{"public.slow"}

@@ -82,6 +82,7 @@ func outages() []outage {
 func TestAnOutageIsSaidSoonAndInTwoLines(t *testing.T) {
 	for _, o := range outages() {
 		t.Run(o.name, func(t *testing.T) {
+			t.Parallel() // it waits, and little else
 			f := &frost{}
 			broker, err := kafkatest.StartEmbedded(kafkatest.EmbeddedOptions{Wrap: func(c net.Conn) net.Conn { return frosted{c, f} }})
 			if err != nil {

@@ -100,6 +100,7 @@ func TestHostsThatAreStartedAtOnceDoNotFight(t *testing.T) {
 // An owner that cannot reach the database any more is taken over from after the lease, and stands by when
 // it can again.
 func TestAnOwnerThatIsCutOffIsSuperseded(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	s := startTogether(t, 0)
 	direct := s.options.Database.URL
 	proxy := s.behind()
@@ -181,6 +182,7 @@ func TestWhatAnOwnerCannotDoBesideIsSaid(t *testing.T) {
 // A host that loads for longer than the lease, once it has taken the cohort over, lives, and says so: two that load slowly would
 // take the cohort from each other for ever.
 func TestAnOwnerThatLoadsForLongerThanTheLeaseKeepsTheCohort(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	s := startTogether(t, 3)
 	first := s.owner()
 	s.pays(10)
@@ -235,6 +237,7 @@ func TestHandover(t *testing.T) {
 // A handover that cannot end, because a row cannot be written, is not waited for longer than a drain: the next
 // owner takes the cohort over from what is in flight. And while no host takes it, that is said.
 func TestAHandoverThatCannotDrain(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	s := startTogether(t, 0)
 	s.options.ShutdownTimeout, s.options.Database.Lease = time.Second, 3*time.Second
 	first := s.start()

@@ -239,6 +239,7 @@ func TestGuestVerbsSayWhatIsWrong(t *testing.T) {
 		{[]string{"convert", "in.json"}, "", 2, "in.json is no module but JSON: statemaps are named with -s, as in ichor guest convert MODULE.wasm -s in.json"},
 		{[]string{"bench", banking, "--batch", "0"}, "", 2, "more than nothing"},
 		{[]string{"inspect", banking, "-c", "x.yaml"}, "", 2, "x.yaml"},
+		{[]string{"inspect", banking, "-c", "/dev/zero"}, "", 2, "it is no file of settings, which have at most 1048576 bytes"},
 	} {
 		_, problems, code := ichor(t, dir, test.input, append([]string{"guest"}, test.words...)...)
 		if code != test.code || !strings.Contains(problems, test.says) {

@@ -326,12 +326,18 @@ func readFile(path string) (settings, error) {
 	return s, nil
 }
 
+// settingsMax bounds a file of settings, in bytes.
+const settingsMax = 1 << 20
+
 // decodeSettings reads one document of YAML. Every key that no setting has, with the nearest that one has, and every value
 // that is none of its setting are in its error, a misread, each with its line.
 func decodeSettings(r io.Reader, s *settings) error {
-	text, err := io.ReadAll(r)
+	text, err := io.ReadAll(io.LimitReader(r, settingsMax+1)) // it may be a device
 	if err != nil {
 		return err
+	}
+	if len(text) > settingsMax {
+		return fmt.Errorf("it is no file of settings, which have at most %d bytes", settingsMax)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document yaml.Node

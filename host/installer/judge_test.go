@@ -235,15 +235,20 @@ func TestTextsThatSayNowAreSeenTwice(t *testing.T) {
 
 func TestEffectsBesideTheStatementAreTold(t *testing.T) {
 	in := newCases(t).judging(installer.Allowed{Functions: []string{"public.tf"}})
+	const tie = "a query takes the first of rows of which several may be equal by its ORDER BY, and then which of them differs from run to run: order by all columns of a unique index"
 	for sql, want := range map[string]string{
-		"update t set a = 'x' where b = 2":              "",
-		"insert into t (a) values ('x')":                "column public.t.id draws from a sequence of its own",
-		"insert into ident (a) values ('x')":            "column public.ident.id draws from a sequence of its own",
-		"update fine set a = 'x' where b = 2":           "view public.fine is written through to public.q",
-		"insert into trig (a) values ('x')":             "trigger tt of public.trig runs",
-		"delete from muted where a = 'x'":               "rule m3 of public.muted runs",
-		"delete from owner_of where id = 1":             "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
-		"delete from owner_of where a = 'x' and id = 1": "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
+		"update t set a = 'x' where b = 2":                                                           "",
+		"insert into t (a) values ('x')":                                                             "column public.t.id draws from a sequence of its own",
+		"insert into ident (a) values ('x')":                                                         "column public.ident.id draws from a sequence of its own",
+		"update fine set a = 'x' where b = 2":                                                        "view public.fine is written through to public.q",
+		"insert into trig (a) values ('x')":                                                          "trigger tt of public.trig runs",
+		"delete from muted where a = 'x'":                                                            "rule m3 of public.muted runs",
+		"update t set a = (select a from q where b > 3 order by v limit 1) where b = 2":              tie,
+		"delete from t where b in (select b from q where b > 3 order by v limit 1)":                  tie,
+		"update t set a = (select a from q where b > 3 order by v, a limit 1) where b = 2":           "",
+		"update t set a = (select a from keyed where b > 3 order by code, part limit 1) where b = 2": "",
+		"delete from owner_of where id = 1":                                                          "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
+		"delete from owner_of where a = 'x' and id = 1":                                              "foreign key owned_id_fkey changes public.owned too; trigger tk of public.owned runs",
 	} {
 		told, err := in.CheckTemplates(t.Context(), []installer.Template{{ID: 7, Name: "it", SQL: sql}})
 		if err != nil || strings.Join(told, "; ") != want {

@@ -52,6 +52,9 @@ type equality struct {
 	own         bool // somebody's own operator, of which nobody knows what it calls equal
 }
 
+// withTies is the option of a LIMIT that gives also the rows which are equal to the last one by ORDER BY.
+const withTies = 1
+
 // matched refuses an UPDATE or a DELETE that takes values of one of several rows.
 func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 	m, err := j.newMatches(ctx, n, n.Int("resultRelation"))
@@ -62,7 +65,7 @@ func (j *judge) matched(ctx context.Context, n *querytree.Node) error {
 		for _, taken := range n.Nodes(list) {
 			if source := m.undecided(taken, 0, false); source != 0 {
 				name := n.Nodes("rtable")[source-1].Node("eref").Text("aliasname")
-				j.refuse(taken, "compare all columns of a unique index of "+name+", or take the value from a query with GROUP BY, or with ORDER BY and LIMIT 1",
+				j.refuse(taken, "compare all columns of a unique index of "+name+", or take the value from a query with GROUP BY, or with LIMIT 1 and ORDER BY of all columns of a unique index",
 					"a row may match several rows of %s, and which of them it takes differs from run to run", name)
 				return nil
 			}
@@ -304,7 +307,7 @@ func (m *matches) lookInto(ctx context.Context, number int, query *querytree.Nod
 	switch {
 	case query.Int("commandType") != commandSelect, query.Has("setOperations"), query.Has("hasTargetSRFs"), query.Has("groupingSets"), from == nil:
 		return false, nil
-	case len(from.Nodes("fromlist")) == 0, isOne(query.Node("limitCount")), query.Has("hasAggs") && !query.Has("groupClause"):
+	case len(from.Nodes("fromlist")) == 0, isOne(query.Node("limitCount")) && query.Int("limitOption") != withTies, query.Has("hasAggs") && !query.Has("groupClause"):
 		m.keys[number] = []key{{}} // one row
 	case grouped:
 		for _, clause := range []string{"groupClause", "distinctClause"} {

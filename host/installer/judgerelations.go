@@ -35,6 +35,9 @@ func (j *judge) query(ctx context.Context, n *querytree.Node) error {
 			return err
 		}
 	}
+	if n.Has("limitCount") || n.Has("limitOffset") || n.Has("hasDistinctOn") {
+		j.firsts(n)
+	}
 	target := n.Int("resultRelation")
 	for i, entry := range n.Nodes("rtable") {
 		if entry.OID("relid") == 0 {
@@ -57,6 +60,27 @@ func (j *judge) query(ctx context.Context, n *querytree.Node) error {
 		}
 	}
 	return nil
+}
+
+// firsts tells of a query that takes the first of its rows and does not say which of them come first: of those that are equal by its
+// ORDER BY any may. It is not refused, since who wrote it may know that no two are equal.
+func (j *judge) firsts(q *querytree.Node) {
+	sort := q.Nodes("sortClause")
+	if len(sort) == 0 || q.Has("hasAggs") && !q.Has("groupClause") {
+		return // what is in no order is refused by its text, and of one row it is the first
+	}
+	all := !q.Has("hasDistinctOn")
+	for _, target := range q.Nodes("targetList") { // rows that are equal in all that is taken of them are the same
+		all = all && (target.Has("resjunk") || slices.ContainsFunc(sort, func(by *querytree.Node) bool {
+			return target.Int("ressortgroupref") == by.Int("tleSortGroupRef")
+		}))
+	}
+	p := picks{id: j.identity}
+	keyed := func(by *querytree.Node) bool { return p.keyed(q, "sortClause", by) }
+	if from := q.Node("jointree").Nodes("fromlist"); all || len(from) == 1 && from[0].Kind == "RANGETBLREF" && slices.ContainsFunc(clauseOf(q, "sortClause"), keyed) {
+		return
+	}
+	j.tell("a query takes the first of rows of which several may be equal by its ORDER BY, and then which of them differs from run to run: order by all columns of a unique index")
 }
 
 // change judges a query that changes a relation.
