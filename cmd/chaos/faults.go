@@ -76,8 +76,7 @@ var faults = slices.Concat([]fault{
 	{"the broker is frozen", 2, noLog, false, upTo(2*time.Second, freezeBroker)},
 	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
 	{"the broker is killed", 1, noLog, false, killBroker},
-	{"failover to a copy that lacks commits", 2, reloads, false, failOver},
-}, refusals, logFaults, signalFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
+}, failovers, refusals, logFaults, signalFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},
 	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"pooler: cut after COMMIT", 1, cuts, true, next(pgtest.CutAfterCommit)},
@@ -262,35 +261,5 @@ func renameColumn(ctx context.Context, w *world) error {
 	}
 	// Nothing may be held, or some settle by themselves meanwhile: then it says so, and that is well.
 	_, _ = w.stage.Ichor(ctx, "quarantine", "retry", "--kind", "sql", "-c", w.settings(), "--reason", "chaos", "--wait", "30s")
-	return nil
-}
-
-// failOver copies the database, lets the host commit more, and has the copy take the place of the original.
-func failOver(ctx context.Context, w *world) error {
-	if err := w.server.Stop(); err != nil {
-		return err
-	}
-	other, err := w.server.Copy(ctx)
-	if err != nil {
-		return err
-	}
-	w.copies = append(w.copies, other)
-	if err := w.server.Restart(ctx); err != nil {
-		return err
-	}
-	before, err := w.state(ctx)
-	if err != nil {
-		return err
-	}
-	if err := w.passes(ctx, before.snapshot); err != nil {
-		return err
-	}
-	w.proxy.Turn(pgtest.Refused)
-	defer w.proxy.Turn(pgtest.Fair)
-	w.proxy.Point(other)
-	if err := w.server.Abort(); err != nil {
-		return err
-	}
-	w.serve(other)
 	return nil
 }
