@@ -49,7 +49,7 @@ const long = saidWithin + allowance + time.Second
 var faults = slices.Concat([]fault{
 	{"kill -9", 6, starts, false, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
 	{"kill -9, and again while it starts", 3, starts, false, killTwice},
-	{"frozen and woken", 3, slices.Concat(cuts, noLog), false, freeze},
+	{"frozen and woken", 3, slices.Concat(cuts, noLog), false, upTo(3*time.Second, freezeHost)},
 	{"frozen, another takes over, woken", 2, starts, false, takeOver},
 	{"killed, and one that stands by goes on", 2, starts, false, killOwner},
 	{"handed over to one that stands by", 2, starts, false, handOver},
@@ -76,6 +76,7 @@ var faults = slices.Concat([]fault{
 	{"the broker is frozen", 2, noLog, false, upTo(2*time.Second, freezeBroker)},
 	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
 	{"the broker is killed", 1, noLog, false, killBroker},
+	{"several at once", 4, nil, false, severalAtOnce},
 }, failovers, refusals, logFaults, signalFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},
 	{"pooler: the host is killed", 1, starts, true, func(_ context.Context, w *world) error { return w.host.KillAndStart() }},
@@ -131,11 +132,12 @@ func killTwice(ctx context.Context, w *world) error {
 	return w.host.KillAndStart()
 }
 
-func freeze(ctx context.Context, w *world) error {
+// freezeHost stops the host's process for a while.
+func freezeHost(ctx context.Context, w *world, d time.Duration) error {
 	if err := w.host.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	return errors.Join(w.some(ctx, 3*time.Second), w.host.Signal(syscall.SIGCONT))
+	return errors.Join(hosttest.Sleep(ctx, d), w.host.Signal(syscall.SIGCONT))
 }
 
 func drain(_ context.Context, w *world) error {

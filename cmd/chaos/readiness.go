@@ -89,6 +89,18 @@ func (r *readiness) begin(f *fault, now time.Time) {
 	r.fault, r.began, r.said, r.first, r.wrong = f, now, nil, 0, nil
 }
 
+// explains lets hosts give further reasons for this fault.
+func (r *readiness) explains(reasons ...status.Reason) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fault == nil {
+		return
+	}
+	wider := *r.fault
+	wider.reasons = slices.Concat(wider.reasons, reasons)
+	r.fault = &wider
+}
+
 // end returns the reasons since begin, how long it had stood when the first was said, and an error where a
 // host did not say what it must.
 func (r *readiness) end() (said []status.Reason, first time.Duration, err error) {
