@@ -19,16 +19,31 @@ import (
 
 // What the driver asks of its brokers, by a signal.
 const (
-	moveLeader = syscall.SIGUSR1 // of the topic, to the next broker
-	turnFirst  = syscall.SIGUSR2 // take the first broker away, or bring it back
+	moveLeader  = syscall.SIGUSR1  // of the topic, to the next broker
+	turnFirst   = syscall.SIGUSR2  // take the first broker away, or bring it back
+	slowFetches = syscall.SIGHUP   // answer fetches late, or no more so
+	hangFetches = syscall.SIGALRM  // answer no fetch, or all that wait
+	cutFetches  = syscall.SIGWINCH // end in the middle of answers to fetches, or no more so
 )
+
+// A fetch takes at least and at most so long while fetches are slow.
+const quickFetch, slowFetch = 500 * time.Millisecond, 3 * time.Second
+
+// cluster is the brokers and what was asked of them.
+type cluster struct {
+	*kafkatest.Broker
+	network           kafkatest.Network
+	away              bool // the first broker is
+	slow, hangs, cuts bool // fetches are
+}
 
 // beBroker is a cluster of a broker at each port until the context ends.
 func beBroker(ctx context.Context, dir string, ports []string) error {
 	asked := make(chan os.Signal, 16)
-	signal.Notify(asked, moveLeader, turnFirst)
+	signal.Notify(asked, moveLeader, turnFirst, slowFetches, hangFetches, cutFetches)
 	defer signal.Stop(asked)
-	o := kafkatest.EmbeddedOptions{DataDir: dir, SyncWrites: true}
+	c := &cluster{}
+	o := kafkatest.EmbeddedOptions{DataDir: dir, SyncWrites: true, Wrap: c.network.Wrap}
 	for _, port := range ports {
 		number, err := strconv.Atoi(port)
 		if err != nil {
@@ -40,24 +55,45 @@ func beBroker(ctx context.Context, dir string, ports []string) error {
 	if err != nil {
 		return err
 	}
-	for away := false; ; {
+	c.Broker = b
+	for {
 		select {
 		case <-ctx.Done():
 			return b.Stop()
 		case what := <-asked:
-			switch {
-			case what == moveLeader:
-				err = b.MoveLeader(topic)
-			case away:
-				away, err = false, b.StartNode(0)
-			default:
-				away, err = true, b.StopNode(0)
-			}
-			if err != nil {
+			if err := c.carriesOut(what); err != nil {
 				return errors.Join(err, b.Stop())
 			}
 		}
 	}
+}
+
+// carriesOut does what was asked for.
+func (c *cluster) carriesOut(what os.Signal) error {
+	switch what {
+	case moveLeader:
+		return c.MoveLeader(topic)
+	case turnFirst:
+		c.away = !c.away
+		if c.away {
+			return c.StopNode(0)
+		}
+		return c.StartNode(0)
+	case slowFetches:
+		c.slow = !c.slow
+		if c.slow {
+			c.network.SlowFetches(quickFetch, slowFetch)
+		} else {
+			c.network.SlowFetches(0, 0)
+		}
+	case hangFetches:
+		c.hangs = !c.hangs
+		c.network.HangFetches(c.hangs)
+	case cutFetches:
+		c.cuts = !c.cuts
+		c.network.CutFetches(c.cuts)
+	}
+	return nil
 }
 
 // brokers is how many there are: one that the hosts are told of, and others.

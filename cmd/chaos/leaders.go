@@ -3,17 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/ichor-replicator/ichor/host/hosttest"
 	"github.com/ichor-replicator/ichor/host/status"
 )
 
-// brokerFaults are the faults of a cluster that lives on, in another order.
+// brokerFaults are the faults of a cluster that lives on, in another order or with bad answers.
 var brokerFaults = []fault{
 	{"the leader moves", 2, nil, false, moveLeaders},
 	{"the broker that hosts were told of is away", 1, nil, false, loseFirst},
 	{"the broker that hosts were told of is away, and one starts", 1, starts, false, loseFirstAndStart},
+	{"the broker answers fetches slowly", 1, noLog, false, upTo(6*time.Second, badFetches(slowFetches))},
+	{"the broker answers no fetch for long", 1, noLog, false, hangLong},
+	{"answers of the broker end in the middle", 1, noLog, false, upTo(4*time.Second, badFetches(cutFetches))},
 }
 
 // moveLeaders has each of the brokers lead the partition for a while, in which something is installed.
@@ -56,6 +60,22 @@ func (w *world) moveLeader(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// badFetches has something happen to the answers to fetches while more is written.
+func badFetches(how syscall.Signal) func(context.Context, *world, time.Duration) error {
+	return func(ctx context.Context, w *world, d time.Duration) error {
+		return w.amid(ctx, func() error {
+			w.broker.Signal(how)
+			defer w.broker.Signal(how)
+			return hosttest.Sleep(ctx, d)
+		})
+	}
+}
+
+// hangLong has fetches hang for as long as a host must explain, which it must do before its own time for an answer is over.
+func hangLong(ctx context.Context, w *world) error {
+	return errors.Join(badFetches(hangFetches)(ctx, w, long), w.hasSaid(status.SourceUnavailable))
 }
 
 // withoutFirst does something while the first broker is away.
