@@ -23,6 +23,7 @@ var refusals = []fault{
 	{"every right is revoked", 1, slices.Concat(cuts, wrongSQL), false, revoke("all on all tables in schema public, ichor")},
 	{"the role has too many connections", 1, noServer, false, refuseRole},
 	{"the database is a standby", 1, noServer, false, lasting(standBy)},
+	{"the database takes no writes", 1, noServer, false, takeNoWrites},
 	{"the password is changed", 1, noServer, false, changePassword},
 	{"deadlocks", 1, locks, false, deadlock},
 	{"serialization failures", 1, locks, false, upTo(3*time.Second, failSerialization)},
@@ -82,6 +83,20 @@ func standBy(ctx context.Context, w *world, d time.Duration) (err error) {
 	err = errors.Join(err, w.standby.Close())
 	w.standby = nil
 	return err
+}
+
+// What has sessions that begin from then on take no writes, and takes that back, itself in such a session.
+const (
+	sqlReadOnly  = "alter database " + database + " set default_transaction_read_only = on"
+	sqlReadWrite = "begin read write; alter database " + database + " reset default_transaction_read_only; commit"
+)
+
+// takeNoWrites has the database take no writes for as long as a host must explain, as an operator sets it who moves it elsewhere, and
+// ends the sessions that may write. Those that began meanwhile never may: a host gives its own up by itself, and the other writer's are ended.
+func takeNoWrites(ctx context.Context, w *world) error {
+	err := errors.Join(w.exec(ctx, sqlReadOnly), endBackends(ctx, w), w.says(ctx, status.DatabaseUnavailable), hosttest.Sleep(ctx, long))
+	w.over = time.Now()
+	return errors.Join(err, w.exec(ctx, sqlReadWrite), w.exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where usename = '"+otherRole+"'"))
 }
 
 // changePassword has the server ask the role for a password that is another one than the host knows, and writes it
