@@ -76,6 +76,7 @@ var faults = slices.Concat([]fault{
 	{"the broker is frozen", 2, noLog, false, upTo(2*time.Second, freezeBroker)},
 	{"the broker is frozen for long", 1, noLog, false, lasting(freezeBroker)},
 	{"the broker is killed", 1, noLog, false, killBroker},
+	{"no descriptors are left", 1, slices.Concat(noServer, noLog), false, noDescriptors},
 	{"several at once", 4, nil, false, severalAtOnce},
 }, failovers, refusals, logFaults, signalFaults, brokerFaults, swapFaults, requestFaults, crashes(), []fault{
 	{"pooler: killed and started again", 2, noServer, true, killPooler},

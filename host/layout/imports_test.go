@@ -168,7 +168,7 @@ var doors = map[string][]string{
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc": {"host/spans"},
 	"go.opentelemetry.io/proto/otlp":                                  {"host/spans/spanstest"},
 	"google.golang.org/grpc":                                          {"host/spans/spanstest"},
-	"golang.org/x/sys":                                                {},
+	"golang.org/x/sys":                                                {"cmd/chaos"},
 	"github.com/prometheus/client_model":                              {},
 	"github.com/prometheus/common":                                    {},
 	"pgregory.net/rapid":                                              {},
