@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // EmbeddedOptions say how a broker in this process is started.
@@ -101,6 +103,13 @@ func (e *embedded) start(context.Context) error {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	e.cluster = cluster
+	// An answer that ends because the request wants no more bytes lacks the list of aborted transactions, so that their records were read.
+	// One that ends because the partition's part may have no more has it.
+	cluster.ControlKey(fetchKey, func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		request.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32
+		return nil, nil, false
+	})
 	return nil
 }
 
