@@ -5,7 +5,6 @@ package transcript
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -85,26 +84,26 @@ func NewLog(understand func(Item) error) *Log {
 }
 
 // Add adds the next record.
-func (l *Log) Add(r Record) error {
+func (l *Log) Add(r Record) {
 	l.Records++
 	kind := KindOther
-	switch r.MessageType {
-	case "Candidate":
+	switch {
+	case len(r.Value) == 0: // whatever it says it is
+	case r.MessageType == "Candidate":
 		c := l.readCandidate(r.Value)
 		if kind = KindCandidate; c.refused {
 			kind = KindRefused
 		}
 		l.candidates[talos.Version(r.Position)] = c
-	case "Decision":
-		kind = KindDecision
-		if err := l.decide(r); err != nil {
-			return err
+	case r.MessageType == "Decision":
+		if l.decide(r) {
+			kind = KindDecision
 		}
-	default:
+	}
+	if kind == KindOther {
 		l.Other++
 	}
 	l.kinds = append(l.kinds, placed{r.Position, kind})
-	return nil
 }
 
 // Kinds counts the records from a position on.
@@ -118,29 +117,30 @@ func (l *Log) Kinds(from talos.Position) map[Kind]int {
 	return kinds
 }
 
-// decide notes the first decision about a version, which binds.
-func (l *Log) decide(r Record) error {
+// decide notes the first decision about a version, which binds, unless it comes before its candidate. It reports whether the record is a
+// decision at all.
+func (l *Log) decide(r Record) bool {
 	var d struct {
 		Decision         string
 		Version          *talos.Version
 		DuplicateVersion *talos.Version
 	}
-	if err := json.Unmarshal(r.Value, &d); err != nil {
-		return fmt.Errorf("decision at %v: %w", r.Position, err)
-	}
-	if d.Version == nil || d.Decision != "committed" && d.Decision != "aborted" {
-		return fmt.Errorf("decision at %v is neither committed nor aborted, or about nothing: %s", r.Position, r.Value)
+	if !unrepeated(r.Value) || json.Unmarshal(r.Value, &d) != nil || d.Version == nil || d.Decision != "committed" && d.Decision != "aborted" {
+		return false
 	}
 	version := *d.Version
 	if d.DuplicateVersion != nil {
 		version = *d.DuplicateVersion
 	}
+	if talos.Position(version) >= r.Position {
+		return true
+	}
 	if _, again := l.decisions[version]; again {
 		l.Repeated++
-		return nil
+		return true
 	}
 	l.decisions[version] = decision{committed: d.Decision == "committed", duplicate: d.DuplicateVersion != nil}
-	return nil
+	return true
 }
 
 // Versions returns all versions in ascending order; offset 0 is none.
