@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/ichor-replicator/ichor/examples/banking/workload/verdict"
-	"github.com/ichor-replicator/ichor/host/kafka/kafkatest"
 	"github.com/ichor-replicator/ichor/host/talos"
 )
 
@@ -56,14 +55,4 @@ func (w *world) counted(ctx context.Context, from talos.Position) error {
 	}
 	w.counts = counts
 	return nil
-}
-
-// strange sends what is no candidate and no decision, and a candidate that the certifier refuses.
-func (t *traffic) strange(ctx context.Context) error {
-	typed := func(name, value string) kafkatest.Message {
-		return kafkatest.Message{Headers: []kafkatest.Header{{Name: "messageType", Value: []byte(name)}}, Value: []byte(value)}
-	}
-	_, err := t.broker.Produce(ctx, topic, kafkatest.Uncompressed,
-		kafkatest.Message{Value: []byte("no header")}, typed("Something", "else"), typed("Candidate", "{}"), typed("Candidate", "no JSON"))
-	return err
 }

@@ -15,6 +15,7 @@ import (
 var logFaults = []fault{
 	{"a stranger's transaction stays open", 1, strangers, false, lasting(holdLog)},
 	{"a stranger's transaction stays open, with nothing to do", 1, strangers, false, holdIdleLog},
+	{"records that say nothing", 1, nil, false, manyRecords},
 	{"the topic is compacted", 1, ends, false, compactTopic},
 }
 
