@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -13,10 +14,61 @@ import (
 // frozenFor is longer than a fetch takes that was under way when the host was frozen.
 const frozenFor = 2 * time.Second
 
+// lastly does to the log what there is no way back from but an operator's, after everything else and after the other writer has ended.
+func (w *world) lastly(ctx context.Context) error {
+	if w.random.IntN(3) == 0 {
+		return w.cutShort(ctx)
+	}
+	return w.madeAgain(ctx)
+}
+
+// cutShort has retention take what lies above the resume point while the host is stopped, as of one that was forgotten for a week: the
+// next start refuses the log with both numbers, takes nothing over and installs nothing.
+func (w *world) cutShort(ctx context.Context) error {
+	how := []string{"drained", "killed"}[w.random.IntN(2)]
+	if how == "killed" {
+		w.host.Kill()
+	} else if err := w.host.Stop(); err != nil {
+		return err
+	}
+	return w.installsNothing(ctx, "what it had not read yet was taken while the host was "+how, func() error {
+		_, resume, err := w.published(ctx, w.server.URL(database))
+		if err == nil {
+			err = w.traffic.batch(ctx, chunk, 0)
+		}
+		gone := resume + 1 + w.random.Int64N(chunk)
+		if err == nil {
+			err = w.traffic.broker.DeleteRecordsBefore(ctx, topic, gone)
+		}
+		if err == nil {
+			err = w.startIsRefused(ctx, fmt.Sprintf("log truncated: it is to be read from position %d, and starts at %d", resume, gone))
+		}
+		return err
+	})
+}
+
+// installsNothing checks that nothing is installed by what is done to the log, which a host is to refuse.
+func (w *world) installsNothing(ctx context.Context, what string, do func() error) error {
+	before, err := w.digest(ctx)
+	if err == nil {
+		err = do()
+	}
+	if err != nil {
+		return err
+	}
+	after, err := w.digest(ctx)
+	if err == nil && after != before {
+		err = violated("%s, and something was installed: the tables were %s and are %s", what, before, after)
+	}
+	if err == nil {
+		w.note("in the end %s: refused", what)
+	}
+	return err
+}
+
 // madeAgain makes the topic again while the host is stopped: it is drained, killed, or frozen. What a host finds then is another
 // log, first a shorter one and then one that is longer than its own was, with candidates that could be installed: it refuses both
-// by name, takes nothing over and installs nothing. There is no way back from this but an operator's, so it comes after everything
-// else, and after the other writer has ended.
+// by name, takes nothing over and installs nothing.
 func (w *world) madeAgain(ctx context.Context) error {
 	how := []string{"drained", "killed", "frozen"}[w.random.IntN(3)]
 	stop := map[string]func() error{
@@ -27,23 +79,10 @@ func (w *world) madeAgain(ctx context.Context) error {
 	if err := stop[how](); err != nil {
 		return err
 	}
-	before, err := w.digest(ctx)
-	if err != nil {
-		return err
-	}
-	another := w.another()
-	err = w.refusesAnother(ctx, another, how == "frozen")
-	if err = errors.Join(err, another.broker.Stop()); err != nil {
-		return err
-	}
-	after, err := w.digest(ctx)
-	if err == nil && after != before {
-		err = violated("of a topic that was made again something was installed: the tables were %s and are %s", before, after)
-	}
-	if err == nil {
-		w.note("in the end the topic was made again while the host was %s: refused", how)
-	}
-	return err
+	return w.installsNothing(ctx, "the topic was made again while the host was "+how, func() error {
+		another := w.another()
+		return errors.Join(w.refusesAnother(ctx, another, how == "frozen"), another.broker.Stop())
+	})
 }
 
 // refusesAnother puts another log in the place of the hosts' own, and has each host refuse it.

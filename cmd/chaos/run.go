@@ -62,7 +62,7 @@ func breakAll(ctx context.Context, o *options, out io.Writer) (r *report, err er
 	r.seen = w.seen()
 	if err == nil && !o.Leave { // what is left behind is to be looked at
 		alone()
-		err = w.madeAgain(ctx)
+		err = w.lastly(ctx)
 		r.notes = w.notes
 	}
 	return r, errors.Join(err, r.verdict(kinds))
