@@ -241,6 +241,32 @@ func TestAHostThatIsToldToStopWhileItWaitsEndsWell(t *testing.T) {
 	})
 }
 
+// A version whose statements end their session, say that they did, or need more than a session may have, is held alone, however large the
+// group was that it came in; the others are installed.
+func TestAVersionThatTakesItsGroupWithItIsHeldAlone(t *testing.T) {
+	for name, does := range map[string]string{
+		"it ends the session":  "perform pg_terminate_backend(pg_backend_pid())",
+		"it says that it is":   "raise exception 'it is' using errcode = '08001'",
+		"it needs more memory": "raise exception 'too much' using errcode = '53200'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits, and little else
+			b := newBank(t, 10)
+			b.options.Guests.Limits.SQL.Functions = []string{"public.bad"}
+			b.exec("create function bad() returns trigger language plpgsql as $$ begin if new.number = '0006' then " + does + "; end if; return new; end $$")
+			b.exec("create trigger bad before update on bank_accounts for each row execute function bad()")
+			last := b.traffic(20, 10) // a backlog: it goes in one group
+			r := b.start()
+			b.eventually("(18)", "select sum(amount - 100000)::bigint from bank_accounts")
+			r.becomes("poison_held")
+			b.eventually("(1)", "select count(*) from ichor.quarantine where held") // the other one of its account waits for it
+			b.exec("drop trigger bad on bank_accounts")
+			b.eventually(fmt.Sprintf("(%d)", last), "select version from cohort_snapshot")
+			b.eventually("(20)", "select sum(amount - 100000)::bigint from bank_accounts")
+		})
+	}
+}
+
 // What may be mended outside is tried again by itself, and the host is not ready all the while.
 func TestAVersionThatIsHeldForAMissingRowIsCured(t *testing.T) {
 	t.Parallel() // it waits, and little else

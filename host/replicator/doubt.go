@@ -34,8 +34,11 @@ func (ls *lanes) onLaneUp(ev *LaneUp) {
 		ls.stats.DoubtAborted++
 		l.group = nil
 		ls.queue.Undone(g)
-		if l.cause.Class == TimedOut {
+		switch l.cause.Class {
+		case TimedOut:
 			ls.tooSlow(g, l.cause)
+		case Transient:
+			ls.lostWith(g, l.cause)
 		}
 		ls.countRetry(g, l.cause.Class)
 	default:
@@ -71,7 +74,7 @@ func (ls *lanes) highestUnderWay() talos.Version {
 // although it went alone.
 func (ls *lanes) tooSlow(g *queue.Group, f Failure) {
 	for _, e := range g.Entries {
-		ls.poison.troubleOf(e.Version).failure = f
+		ls.troubled(e, f)
 		ls.queue.Limit(e, (len(g.Entries)+1)/2)
 	}
 	if len(g.Entries) == 1 {

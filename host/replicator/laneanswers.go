@@ -141,7 +141,7 @@ func (ls *lanes) onFailed(ev *Failed) {
 // retry decides how the entries of a failed group are tried again.
 func (ls *lanes) retry(g *queue.Group, ev *Failed) {
 	for _, e := range g.Entries {
-		ls.poison.troubleOf(e.Version).failure = ev.Failure
+		ls.troubled(e, ev.Failure)
 	}
 	alone := len(g.Entries) == 1
 	switch class := ev.Failure.Class; {
@@ -158,6 +158,15 @@ func (ls *lanes) retry(g *queue.Group, ev *Failed) {
 	}
 	ls.countRetry(g, ev.Failure.Class)
 	ls.do(&Notice{Kind: GroupRetried, Version: g.Entries[0].Version, Failure: ev.Failure})
+}
+
+// troubled notes that a version failed with its group, or alone.
+func (ls *lanes) troubled(e *queue.Entry, f Failure) *trouble {
+	t := ls.poison.troubleOf(e.Version)
+	if t.failure = f; t.others == 0 {
+		t.others = ls.stats.Installed + 1
+	}
+	return t
 }
 
 // countFailure counts what a lane failed at: those that were to move the snapshot alone apart.
@@ -177,7 +186,9 @@ func (ls *lanes) countRetry(g *queue.Group, class Class) {
 }
 
 // lasts counts what may end by itself and did not, of a version that went alone: its statements ran for too long, or what
-// they call says "serialization failure", which no other transaction is the cause of where a lane reads what is committed.
+// they call says "serialization failure", which no other transaction is the cause of where a lane reads what is committed, or the
+// database lacked something for it alone, which it did not for the others that were installed since: a statement that needs more
+// memory or disk than a session may have, or that ends its session.
 // True when that happened so often that it is held, for it would stop everything for ever.
 func (ls *lanes) lasts(e *queue.Entry, f Failure) bool {
 	switch {
@@ -185,6 +196,8 @@ func (ls *lanes) lasts(e *queue.Entry, f Failure) bool {
 		return ls.holdAfter(timeoutsMax, e, f)
 	case f.Class == Contention && f.Code == serialization:
 		return ls.holdAfter(conflictsMax, e, f)
+	case f.Class == Transient && f.Kind == KindSQL && !f.refusal():
+		return ls.stats.Installed >= ls.poison.troubleOf(e.Version).others && ls.holdAfter(lackedMax, e, f)
 	}
 	return false
 }
@@ -199,6 +212,21 @@ func (ls *lanes) holdAfter(most int32, e *queue.Entry, f Failure) bool {
 	f.Class = Poison
 	ls.poison.hold(e, f)
 	return true
+}
+
+// lostWith counts that a session ended with a group which has no effects. That happens to any group; one to which it happens again and
+// again goes in halves, for it may be a version's statements that end the session, and a version to which it happens alone, while
+// others are installed, is held.
+func (ls *lanes) lostWith(g *queue.Group, f Failure) {
+	for _, e := range g.Entries {
+		t := ls.troubled(e, f)
+		if t.lost++; t.lost >= lostMax {
+			ls.queue.Limit(e, (len(g.Entries)+1)/2)
+		}
+	}
+	if len(g.Entries) == 1 {
+		ls.lasts(g.Entries[0], f)
+	}
 }
 
 // contended delays the group's entries; after several tries each goes alone.
@@ -252,9 +280,13 @@ func (ls *lanes) onLaneDown(ev *LaneDown) {
 		return
 	}
 	if !l.doubt {
-		ls.queue.Undone(l.group)
-		ls.countRetry(l.group, ev.Failure.Class)
+		g := l.group
 		l.group = nil
+		ls.queue.Undone(g)
+		if ev.Failure.Class == Transient {
+			ls.lostWith(g, ev.Failure)
+		}
+		ls.countRetry(g, ev.Failure.Class)
 	}
 }
 

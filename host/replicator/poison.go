@@ -38,6 +38,8 @@ type trouble struct {
 	failure   Failure // the latest
 	held      int32   // how often it was held
 	lasted    int32   // how often it failed alone by what may end by itself: see lanes.lasts
+	lost      int32   // how often a session ended with it
+	others    uint64  // once so many are installed, the database took others since it failed first; 0 before that
 	asked     int32   // how often it went while the database refused everything
 	recorded  bool    // ichor.quarantine says that it is held
 	recording bool    // a row that says so is not durable yet
