@@ -49,7 +49,7 @@ func TestReadmesTableHasEveryVerb(t *testing.T) {
 			rows[within+words[0]] = true
 		}
 	}
-	parser, err := kong.New(new(commands), kong.Vars{"languages": languages(), "newest": "1", "fetched": "1"})
+	parser, err := kong.New(new(commands), helpWords())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func run(args []string) int {
 	ctx, stop := signals() // first of all, so that nothing is ended by a signal that nobody awaits
 	defer stop()
 	var cli commands
-	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed.\n\nExit codes, where a verb says no others: 0 ok, 1 runtime, 2 settings or command line, 3 environment, 4 the host that was asked is not ready."), kong.UsageOnError(), kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest), "fetched": fmt.Sprint(fetchedUnasked)})
+	parser, err := kong.New(&cli, kong.Name("ichor"), kong.Description("Ichor installs what a Talos certifier committed.\n\nExit codes, where a verb says no others: 0 ok, 1 runtime, 2 settings or command line, 3 environment, 4 the host that was asked is not ready."), kong.UsageOnError(), helpWords())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ichor:", err)
 		return exitSettings
@@ -119,6 +119,11 @@ func run(args []string) int {
 		return f.code
 	}
 	return exitRuntime
+}
+
+// helpWords are what the help of verbs takes from elsewhere.
+func helpWords() kong.Vars {
+	return kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest), "fetched": fmt.Sprint(fetchedUnasked)}
 }
 
 // unread reports whether a verb ended because who read its standard output has seen enough, as head does. What it found

@@ -26,7 +26,7 @@ func TestTheCommandsOfTheRunbookAreThere(t *testing.T) {
 			args = append(args, strings.Trim(word, `"`))
 		}
 		var cli commands
-		parser, err := kong.New(&cli, kong.Vars{"languages": languages(), "newest": "1"})
+		parser, err := kong.New(&cli, helpWords())
 		if err != nil {
 			t.Fatal(err)
 		}

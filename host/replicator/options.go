@@ -84,9 +84,9 @@ const (
 	lockWait     = 100e6 // of a first try; the installer's sessions begin with it
 	aloneAfter   = 8     // contended this often, a version goes alone
 	timeoutsMax  = 3     // a version that timed out this often alone is poison, and so is
-	lostMax      = 3     // a group whose session ended with it this often goes in halves
-	lackedMax    = 5     // a version that the database could not take this often alone, while it took others, is poison
 	conflictsMax = 5     // one whose statements say this often alone that they could not be serialized
+	lackedMax    = 5     // or for which alone the database lacked something this often, while it took others
+	lostMax      = 3     // a group whose session ended with it this often goes in halves
 	askedMax     = 2     // questions with one version while the database refuses everything; then it is held
 	cureFirst    = 5e9   // a curable version that is held is tried again after this, and
 	cureMax      = 300e9 // after twice as long each time, up to this
