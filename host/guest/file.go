@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -34,34 +35,69 @@ func (e *FileError) Unwrap() error { return e.Err }
 // anything there. It reads only a regular file, directly or through a symbolic link, of at most
 // abi.MaxModule bytes, and never waits for another process. Its errors are *FileError.
 func ReadFile(path string) ([]byte, error) {
-	// BEFORE it is opened, since opening alone tells a FIFO's writer to go on, or rewinds a tape.
-	info, err := os.Stat(path)
+	file, size, err := open(path)
 	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if err := bearable(path, info); err != nil {
 		return nil, err
-	}
-	file, err := openAtOnce(path)
-	if err != nil {
-		return nil, unreadable(path, err)
 	}
 	defer file.Close()
-	if info, err = file.Stat(); err != nil { // it may be another one by now
-		return nil, unreadable(path, err)
-	}
-	if err := bearable(path, info); err != nil {
-		return nil, err
-	}
-	module := make([]byte, info.Size()+1) // one more, to see the end
+	module := make([]byte, size+1) // one more, to see the end
 	n, err := io.ReadFull(file, module)
 	switch {
 	case err == nil:
-		return nil, &FileError{Path: path, What: "is being written", Hint: "move a finished file into place"}
+		return nil, growing(path)
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, unreadable(path, err)
 	}
 	return module[:n], nil
+}
+
+// DigestFile returns the digest of a module's file, which it reads as ReadFile does, but keeps nothing of it: a host looks at its
+// guests' files several times a second while they are swapped, and a megabyte of garbage each time is work for the collector,
+// which conversions wait for.
+func DigestFile(path string) (d Digest, err error) {
+	file, size, err := open(path)
+	if err != nil {
+		return Digest{}, err
+	}
+	defer file.Close()
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.LimitReader(file, size+1))
+	switch {
+	case err != nil:
+		return Digest{}, unreadable(path, err)
+	case n > size:
+		return Digest{}, growing(path)
+	}
+	return Digest(sum.Sum(d[:0])), nil
+}
+
+// open opens a module's file, whose size it returns.
+func open(path string) (file *os.File, size int64, err error) {
+	// BEFORE it is opened, since opening alone tells a FIFO's writer to go on, or rewinds a tape.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	if err := bearable(path, info); err != nil {
+		return nil, 0, err
+	}
+	if file, err = openAtOnce(path); err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	if info, err = file.Stat(); err != nil { // it may be another one by now
+		err = unreadable(path, err)
+	} else {
+		err = bearable(path, info)
+	}
+	if err != nil {
+		file.Close()
+		return nil, 0, err
+	}
+	return file, info.Size(), nil
+}
+
+func growing(path string) error {
+	return &FileError{Path: path, What: "is being written", Hint: "move a finished file into place"}
 }
 
 func unreadable(path string, err error) error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,9 @@ func TestFilesOfStrangers(t *testing.T) {
 			if !errors.As(err, &refused) || refused.Path != path || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("it says %v, want %q", err, c.says)
 			}
+			if _, digested := guest.DigestFile(path); digested == nil || digested.Error() != err.Error() {
+				t.Errorf("for its digest it says %v, want %v", digested, err)
+			}
 			if gone := errors.Is(err, fs.ErrNotExist); gone != strings.Contains(c.says, "put the module there") {
 				t.Errorf("that it is not there: %v", gone)
 			}
@@ -88,5 +92,25 @@ func TestFileBehindLinks(t *testing.T) {
 	got, err := guest.ReadFile(filepath.Join(dir, "x.wasm"))
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes of %d, %v", len(got), len(want), err)
+	}
+	if digest, err := guest.DigestFile(filepath.Join(dir, "x.wasm")); err != nil || digest != guest.DigestOf(want) {
+		t.Errorf("its digest is %v, want %v, %v", digest, guest.DigestOf(want), err)
+	}
+}
+
+// TestALookAtAFileKeepsNothingOfIt: a host looks at its guests' files again and again.
+func TestALookAtAFileKeepsNothingOfIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.wasm")
+	if err := os.WriteFile(path, make([]byte, abi.MaxModule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := guest.DigestFile(path); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("it allocates %d bytes for the digest of %d", took, abi.MaxModule)
 	}
 }

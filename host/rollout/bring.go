@@ -151,11 +151,10 @@ func (g *Guests) bring(ctx context.Context, b *replicator.Bring) (*Armed, error)
 // passing is what is written down of a guest's file that does not convert, as another module is armed: it is not wanted,
 // and does not come by the next start either. One that was passed over before, or is gone, is known.
 func (g *Guests) passing(ctx context.Context, name, digest, current string, by asked) ([]installer.GuestEvent, error) {
-	file, err := g.read(name)
-	if err != nil {
-		return nil, nil //nolint:nilerr // there is none that could come
+	lies := g.lies(name)
+	if lies == "" {
+		return nil, nil // there is none that could come
 	}
-	lies := file.Digest.String()
 	g.mu.Lock()
 	known := lies == digest || lies == current || g.passed[name] == lies
 	g.mu.Unlock()
@@ -171,8 +170,8 @@ func (g *Guests) passing(ctx context.Context, name, digest, current string, by a
 
 // passOverFile notes that a guest's file, if it is another module than the one that was brought, is not wanted.
 func (g *Guests) passOverFile(name, digest, who, why string) {
-	if file, err := g.read(name); err == nil && file.Digest.String() != digest {
-		g.passOver(name, file.Digest.String(), installer.GuestEvent{Digest: digest, Who: who, Reason: why})
+	if lies := g.lies(name); lies != "" && lies != digest {
+		g.passOver(name, lies, installer.GuestEvent{Digest: digest, Who: who, Reason: why})
 	}
 }
 

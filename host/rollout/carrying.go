@@ -111,13 +111,13 @@ func (g *Guests) brought(name string) {
 	delete(g.lacking, name)
 }
 
-// lies returns the digest of the file that lies in a guest's place; empty for none.
+// lies returns the digest of the file that lies in a guest's place; empty where there is none that could be a guest.
 func (g *Guests) lies(name string) string {
-	module, err := g.read(name)
+	digest, err := g.digest(name)
 	if err != nil {
 		return ""
 	}
-	return module.Digest.String()
+	return digest
 }
 
 // Carry is the goroutine that brings to a host that runs or stands by what its start could not have, until ctx ends; Watch sees it

@@ -93,6 +93,15 @@ func (g *Guests) read(name string) (trust.Module, error) {
 	return module, nil
 }
 
+// digest returns that of the file of a guest, without keeping the file; errors as read.
+func (g *Guests) digest(name string) (string, error) {
+	digest, err := guest.DigestFile(g.opts.path(name))
+	if err != nil {
+		return "", fmt.Errorf("guest %s: %w", name, err)
+	}
+	return digest.String(), nil
+}
+
 // ready makes a generation of a module that is trusted, and puts its SQL to the database. steps says how long each step
 // took.
 func (g *Guests) ready(ctx context.Context, name string, module trust.Module) (generation *guest.Generation, steps string, err error) {

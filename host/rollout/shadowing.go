@@ -161,9 +161,7 @@ func (g *Guests) beginShadow(ctx context.Context, index cohort.GuestID, module t
 	}
 	s := &shadowing{loaded: l, module: module, asked: by, seen: map[talos.Version]bool{}, of: shadow.NewComparison(firstDifferences)}
 	if by.request != 0 {
-		if file, err := g.read(l.Name); err == nil {
-			s.lay = file.Digest.String()
-		}
+		s.lay = g.lies(l.Name)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/ichor-replicator/ichor/host/cohort"
+	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 )
 
@@ -114,10 +115,8 @@ func (g *Guests) beginTurn(ctx context.Context) (turn context.Context, end conte
 // is nothing to arm. A file that is refused changes nothing, and says why once.
 func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	name := g.names[index]
-	module, err := g.read(name)
-	digest := ""
+	digest, err := g.digest(name)
 	if err == nil {
-		digest = module.Digest.String()
 		g.mu.Lock()
 		current, shadow := g.newest[index] == digest, g.opts.Shadow.Versions > 0 && g.newest[index] != "" // there is one to compare with
 		last, refused := g.refused[name]
@@ -137,13 +136,13 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		if g.keptByShadow(index, digest) {
 			return nil
 		}
-		by := g.putBy(ctx, name, digest)
-		g.receive(ctx, name, digest, by)
+		var module trust.Module
+		if module, err = g.read(name); err == nil && module.Digest.String() != digest {
+			return nil // it was replaced meanwhile, which the next turn sees
+		}
 		var l *Loaded
-		if shadow {
-			err = g.beginShadow(ctx, index, module, by)
-		} else {
-			l, err = g.loadFor(ctx, index, module, installer.WhoFile, "")
+		if err == nil {
+			l, err = g.loadFile(ctx, index, module, shadow)
 		}
 		if err == nil {
 			g.accept(name)
@@ -159,6 +158,17 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		g.note(installer.GuestEvent{Guest: name, Digest: digest, State: installer.GuestRefused, Who: g.putBy(ctx, name, digest).who, Reason: err.Error()})
 	}
 	return nil
+}
+
+// loadFile loads a guest's file, or has it compared first: then there is nothing to arm yet.
+func (g *Guests) loadFile(ctx context.Context, index cohort.GuestID, module trust.Module, shadow bool) (*Loaded, error) {
+	name, digest := g.names[index], module.Digest.String()
+	by := g.putBy(ctx, name, digest)
+	g.receive(ctx, name, digest, by)
+	if shadow {
+		return nil, g.beginShadow(ctx, index, module, by)
+	}
+	return g.loadFor(ctx, index, module, installer.WhoFile, "")
 }
 
 // putBy returns who put a guest's file in its place, and why: an operator who swapped it said so before, else nobody is
