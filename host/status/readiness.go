@@ -108,12 +108,9 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 		return no(Reason(core.Reason), "version %d waits, the snapshot is %d%s", core.Blocker, core.Snapshot, because(core.Failure))
 	case core.Reason == replicator.DatabaseRefuses:
 		return no(Reason(core.Reason), "one version after another, so that it is asked again with pauses; %d are held, see ichor quarantine list%s", core.Held, because(core.Failure))
-	case core.Held > 0:
-		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor quarantine list",
-			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
 	case stalled > stallAfter && core.Reason == replicator.Installing && (core.Failure.Code == readOnly || core.Failure.Kind == replicator.KindConnection): // lanes that read, or wait, are up
 		return no(DatabaseUnavailable, "%v", core.Failure)
-	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing:
+	case stalled > stallAfter && core.Reason != replicator.Undecided && core.Reason != replicator.Progressing && core.Reason != replicator.HeldByPoison:
 		return no(Reason(core.Reason), "version %d, and no progress for %s%s", core.Blocker, stalled.Round(time.Second), because(core.Failure))
 	case c.Trouble != "" && c.since(c.TroubleAt) > troubleAfter:
 		return no(SourceUnavailable, "%s", c.Trouble)
@@ -122,6 +119,9 @@ func (c *Condition) Judge(overdue time.Duration) Readiness {
 	case c.Log.StableEnd < c.Log.HighWatermark && core.Next >= c.Log.StableEnd && c.since(c.StableAt) > stallAfter:
 		return no(OpenTransaction, "another client's transaction has been open for %s at position %d, and %d positions behind it cannot be read",
 			c.since(c.StableAt).Round(time.Second), c.Log.StableEnd, c.Log.HighWatermark-c.Log.StableEnd)
+	case core.Held > 0: // after what stops every version, held or not
+		return no(PoisonHeld, "version %d cannot be installed (%v), the snapshot is %d; %d are held, see ichor quarantine list",
+			core.Lowest, core.HeldFor, core.Snapshot, core.Held)
 	}
 	if core.Reason != replicator.Undecided {
 		return Readiness{Ready: true}

@@ -39,6 +39,17 @@ func TestReadinessHasOneReason(t *testing.T) {
 			c.Core.LanesUp, c.Core.DownSince, c.Core.Reason = 0, ago(c, 2*time.Second), replicator.NoDatabase
 		}, want: "database_unavailable"},
 		"held": {change: func(c *Condition) { c.Core.Held = 1 }, want: "poison_held"},
+		"held, and without a broker": {change: func(c *Condition) {
+			c.Core.Held, c.Core.Reason, c.Core.ProgressAt = 1, replicator.HeldByPoison, ago(c, time.Hour)
+			c.Trouble, c.TroubleAt = "reset", ago(c, 2*time.Second)
+		}, want: "source_unavailable"},
+		"held for an hour": {change: func(c *Condition) {
+			c.Core.Held, c.Core.Reason, c.Core.ProgressAt = 1, replicator.HeldByPoison, ago(c, time.Hour)
+		}, want: "poison_held"},
+		"held, and another one keeps the snapshot": {change: func(c *Condition) {
+			c.Core.Held, c.Core.Reason, c.Core.ProgressAt = 1, replicator.Contended, ago(c, 5*time.Second)
+		}, want: "contention"},
+		"held behind one without a decision": {change: func(c *Condition) { c.Core.Held, c.Core.Reason = 1, replicator.Undecided }, want: "poison_held"},
 		"a backlog of hours is worked off": {change: func(c *Condition) {
 			c.Core.Reason, c.Core.Since, c.Core.ProgressAt = replicator.Installing, ago(c, 3*time.Hour), ago(c, time.Second)
 		}},
