@@ -110,7 +110,7 @@ func TestFaults(t *testing.T) {
 		{"answers_in_part_and_traps", guest.FaultTrap, "unreachable"},
 		{"divides_by_zero", guest.FaultTrap, "divide by zero"},
 		{"calls_itself_without_end", guest.FaultTrap, "stack overflow"},
-		{"loops", guest.FaultFuel, "of 20500000 units: its fuel is spent"},
+		{"loops", guest.FaultFuel, "of 20500000 units: its fuel is spent (guests.fuel.call, guests.fuel.item)"},
 		{"fills_its_memory_at_once", guest.FaultFuel, "a single operation costs too much"},
 		{"exits", guest.FaultExit, "proc_exit(7)"},
 		{"aborts", guest.FaultAbort, `"name"`},

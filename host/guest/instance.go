@@ -176,6 +176,9 @@ func (in *instance) fault(ctx context.Context, name string, err error) error {
 	switch {
 	case errors.As(err, &end):
 		f.Kind, f.Detail, f.Err = end.kind, end.detail, end.cause
+		if f.Kind == FaultFuel {
+			f.Detail += " (" + fuelSettings(name) + ")"
+		}
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
@@ -183,6 +186,14 @@ func (in *instance) fault(ctx context.Context, name string, err error) error {
 		f.Detail += "; it said: " + in.log.first
 	}
 	return f
+}
+
+// fuelSettings names the settings that give a call of an export its fuel.
+func fuelSettings(export string) string {
+	if export == abi.ExportConvert || export == abi.ExportAlloc {
+		return "guests.fuel.call, guests.fuel.item"
+	}
+	return "guests.fuel.start"
 }
 
 // view returns the whole memory. It is the instance's own: valid until the next call.

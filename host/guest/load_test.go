@@ -100,7 +100,7 @@ func TestVectorsAreRun(t *testing.T) {
 		{"has_a_vector", `["fixture"]`, `["fixtura"]`, `vector "v", version 7: the guest and its examples disagree: it became [[1 "fixture"]], the vector says [[1 "fixtura"]]`},
 		{"has_a_vector", `["fixture"]`, `[null     ]`, `the vector says [[1 null]]`},
 		{"has_a_vector", `"status":"ok","code":0,`, `"status":"reject",     `, `it is ok, the vector says reject`},
-		{"has_a_vector", answers, "\x03\x40\x0c\x00\x0b\x00\x01\x01", `vector "v", version 7: the guest fails: guest fault fuel in ichor_convert: of 20500000 units: its fuel is spent (does a loop, or `},
+		{"has_a_vector", answers, "\x03\x40\x0c\x00\x0b\x00\x01\x01", `vector "v", version 7: the guest fails: guest fault fuel in ichor_convert: of 20500000 units: its fuel is spent (guests.fuel.call, guests.fuel.item) (does a loop, or `},
 		{"has_a_vector", answers, "\x20\x00\x20\x01\x10\x03\x01\x01", `vector "v", version 7: the guest fails: guest fault trap in ichor_convert: stack overflow (mend that`},
 		{"has_a_vector", answers, "\x00\x01\x01\x01\x01\x01\x01\x01", `vector "v", version 7: the guest fails: guest fault trap in ichor_convert: wasm error: unreachable (mend that`},
 		{"has_a_rejected_vector", `"status":"reject"`, `"status":"skip"  `, `it is reject (guest_reject 5: fixture), the vector says skip`},

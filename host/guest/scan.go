@@ -105,7 +105,7 @@ func (s *scanner) memory() error {
 	}
 	for _, limits := range s.m.Memories {
 		if limits.Min > s.pages {
-			return s.refuse("give the linker a smaller initial memory and stack, or raise the limit of guest memory", "it begins with %d pages of memory, the limit is %d pages of 64 KiB", limits.Min, s.pages)
+			return s.refuse("give the linker a smaller initial memory and stack, or raise guests.memory", "it begins with %d pages of memory, the limit is %d pages of 64 KiB", limits.Min, s.pages)
 		}
 	}
 	return nil

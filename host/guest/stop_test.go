@@ -118,7 +118,7 @@ func TestGuestsThatDoNotComeUp(t *testing.T) {
 	}{{"loops_in_initialize", guest.StepInstantiate}, {"loops_in_describe", guest.StepDescribe}} {
 		t.Run(test.deed, func(t *testing.T) {
 			_, err := load(t, "hostile", fixture(t, test.deed), guest.Options{Instances: 1})
-			checkLoadError(t, err, test.step, "of 200000000 units: its fuel is spent")
+			checkLoadError(t, err, test.step, "of 200000000 units: its fuel is spent (guests.fuel.start)")
 		})
 	}
 }

@@ -43,7 +43,7 @@ func (g *Generation) checkVectors(ctx context.Context) ([]Conversions, error) {
 // vectorHint says what to do about a guest that fails on its own example.
 func vectorHint(f *Fault) string {
 	if f.Kind == FaultFuel {
-		return "does a loop, or a function that calls itself, never end, or does it make more than an answer may have? Else give it more by guests.fuel.call and guests.fuel.item"
+		return "does a loop, or a function that calls itself, never end, or does it make more than an answer may have? Else give it more by these settings"
 	}
 	return "mend that and build it again"
 }
