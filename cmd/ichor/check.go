@@ -40,7 +40,7 @@ func (c *checkCommand) Run(ctx context.Context) error {
 			if f.What == "settings" {
 				code = exitSettings // as run ends, which refuses them before it asks anybody
 			}
-			fmt.Printf("failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))
+			fmt.Fprintf(&stdout, "failed  %s: %s (%s)\n", f.What, shownError(f.Err), took(f.Took))
 			printGrants(f.Err)
 			continue
 		}
@@ -52,16 +52,16 @@ func (c *checkCommand) Run(ctx context.Context) error {
 		if f.Warn {
 			verdict = "look   "
 		}
-		fmt.Printf("%s %s (%s)\n", verdict, cleanText(note, true), took(f.Took))
+		fmt.Fprintf(&stdout, "%s %s (%s)\n", verdict, cleanText(note, true), took(f.Took))
 	}
 	switch {
 	case lacking != nil:
-		fmt.Printf("look    compiled guests: %v (%s)\n", lacking, looked)
+		fmt.Fprintf(&stdout, "look    compiled guests: %v (%s)\n", lacking, looked)
 	case unusable != nil:
 		wrong++
-		fmt.Printf("failed  compiled guests: %s (%s)\n", shownError(unusable), looked)
+		fmt.Fprintf(&stdout, "failed  compiled guests: %s (%s)\n", shownError(unusable), looked)
 	default:
-		fmt.Printf("ok      compiled guests: kept in %s (%s)\n", o.Guests.Limits.CacheDir, looked)
+		fmt.Fprintf(&stdout, "ok      compiled guests: kept in %s (%s)\n", o.Guests.Limits.CacheDir, looked)
 	}
 	if wrong > 0 {
 		return &failure{code, errors.New("not everything is ready; see above")}
@@ -75,7 +75,7 @@ func printGrants(err error) {
 	var rights *installer.RightsError
 	if errors.As(err, &rights) {
 		for _, grant := range rights.Grants {
-			fmt.Println(grant + ";")
+			fmt.Fprintln(&stdout, grant+";")
 		}
 	}
 }

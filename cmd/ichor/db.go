@@ -29,7 +29,7 @@ type dbInitCommand struct {
 // Run implements the verb.
 func (c *dbInitCommand) Run(ctx context.Context) error {
 	if c.Print {
-		fmt.Print(installer.Schema())
+		fmt.Fprint(&stdout, installer.Schema())
 		return nil
 	}
 	in, err := c.database()
@@ -39,7 +39,7 @@ func (c *dbInitCommand) Run(ctx context.Context) error {
 	if err := in.Init(ctx); err != nil {
 		return &failure{exitEnvironment, err}
 	}
-	fmt.Println("the schema is there")
+	fmt.Fprintln(&stdout, "the schema is there")
 	return nil
 }
 
@@ -56,10 +56,10 @@ func (c *dbCheckCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	if s.Epoch == 0 {
-		fmt.Println("the schema is there; no host has run on it yet")
+		fmt.Fprintln(&stdout, "the schema is there; no host has run on it yet")
 		return nil
 	}
-	fmt.Printf("the schema is there: epoch %d, snapshot %d, %d versions ahead of it\n", s.Epoch, s.Snapshot, len(s.Ledger))
+	fmt.Fprintf(&stdout, "the schema is there: epoch %d, snapshot %d, %d versions ahead of it\n", s.Epoch, s.Snapshot, len(s.Ledger))
 	return nil
 }
 
@@ -106,8 +106,8 @@ func (c *dbAdoptCommand) Run(ctx context.Context) error {
 		return &failure{exitEnvironment, err}
 	}
 	will := map[bool]string{true: "would become", false: "is now"}[c.DryRun]
-	fmt.Printf("resume point %d %s %d, snapshot %d %s %d\n", done.FromResume, will, a.Resume, done.FromSnapshot, will, done.Snapshot)
-	fmt.Printf("forgotten: %d versions ahead of the snapshot, %d held versions, %d rows of the guest history\n", done.LedgerDropped, done.HeldEnded, done.HistoryEnded)
+	fmt.Fprintf(&stdout, "resume point %d %s %d, snapshot %d %s %d\n", done.FromResume, will, a.Resume, done.FromSnapshot, will, done.Snapshot)
+	fmt.Fprintf(&stdout, "forgotten: %d versions ahead of the snapshot, %d held versions, %d rows of the guest history\n", done.LedgerDropped, done.HeldEnded, done.HistoryEnded)
 	return nil
 }
 
@@ -161,12 +161,12 @@ func (c *dbAdoptCommand) holes(ctx context.Context, in *installer.Installer) (ac
 	case err != nil:
 		return "", &failure{exitEnvironment, fmt.Errorf("look below the snapshot of the replicator that served the cohort (--look-back 0 leaves it out): %w", err)}
 	case holes.OK():
-		fmt.Println(holes)
+		fmt.Fprintln(&stdout, holes)
 		return "", nil
 	case !c.AcceptHoles:
 		return "", &failure{exitEnvironment, &host.HolesError{Holes: holes}}
 	}
-	fmt.Println("accepted:", holes)
+	fmt.Fprintln(&stdout, "accepted:", holes)
 	return fmt.Sprintf("%d versions up to the snapshot are not wholly installed, the first are %v", holes.Count, holes.Versions), nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ func (c *explainCommand) Run(ctx context.Context) error {
 	}
 	for i := range versions {
 		if c.JSON {
-			err = printJSON(os.Stdout, &versions[i])
+			err = printJSON(&stdout, &versions[i])
 		} else {
 			printVersion(&versions[i])
 		}
@@ -82,21 +81,21 @@ func explain(ctx context.Context, address, file string, version talos.Version) (
 
 func printVersion(v *status.Version) {
 	cleaned(v)
-	fmt.Printf("version %d  %s: %s\n", v.Version, strings.ReplaceAll(string(v.Stands), "_", " "), v.Sentence)
+	fmt.Fprintf(&stdout, "version %d  %s: %s\n", v.Version, strings.ReplaceAll(string(v.Stands), "_", " "), v.Sentence)
 	if v.Decided != 0 {
-		fmt.Printf("decision    %s at position %d, safepoint %d\n", v.Outcome, v.Decided, v.Safepoint)
+		fmt.Fprintf(&stdout, "decision    %s at position %d, safepoint %d\n", v.Outcome, v.Decided, v.Safepoint)
 	}
 	if v.Abandoned {
-		fmt.Println("decision    abandoned by an operator: it counts as aborted")
+		fmt.Fprintln(&stdout, "decision    abandoned by an operator: it counts as aborted")
 	}
 	if v.HeldEnded != "" {
-		fmt.Printf("was held    until %s: %s\n", time.Unix(0, v.HeldUntil).UTC().Format(time.RFC3339), strings.ReplaceAll(v.HeldEnded, "_", " "))
+		fmt.Fprintf(&stdout, "was held    until %s: %s\n", time.Unix(0, v.HeldUntil).UTC().Format(time.RFC3339), strings.ReplaceAll(v.HeldEnded, "_", " "))
 	}
 	if v.Guest != "" {
-		fmt.Printf("guest       %.12s\n", v.Guest)
+		fmt.Fprintf(&stdout, "guest       %.12s\n", v.Guest)
 	}
 	if v.Attempts > 0 {
-		fmt.Printf("attempts    %d, the transactions with it that this host began%s\n", v.Attempts, heldToo(v))
+		fmt.Fprintf(&stdout, "attempts    %d, the transactions with it that this host began%s\n", v.Attempts, heldToo(v))
 	}
 	if v.Journey != nil {
 		printJourney(v.Journey)
@@ -114,17 +113,17 @@ func heldToo(v *status.Version) string {
 // printJourney says what a version was and what its guest made of it, if it was given to one, and then its timed events.
 func printJourney(j *timing.Journey) {
 	if d := j.Details; d != nil {
-		fmt.Printf("xid         %s\ncohort      %s\nstatements  %d%s\nfuel        %d, its share of what the call of its guest burnt\n",
+		fmt.Fprintf(&stdout, "xid         %s\ncohort      %s\nstatements  %d%s\nfuel        %d, its share of what the call of its guest burnt\n",
 			d.XID, d.Cohort, d.Statements, templatesOf(d), d.Fuel)
 	}
 	begun := int64(0)
 	for event, at := range j.All() {
 		if begun == 0 {
 			begun = at
-			fmt.Printf("%s %s\n", time.Unix(0, at).UTC().Format(time.RFC3339Nano), event)
+			fmt.Fprintf(&stdout, "%s %s\n", time.Unix(0, at).UTC().Format(time.RFC3339Nano), event)
 			continue
 		}
-		fmt.Printf("%30s %s\n", "+"+time.Duration(at-begun).String(), event)
+		fmt.Fprintf(&stdout, "%30s %s\n", "+"+time.Duration(at-begun).String(), event)
 	}
 }
 

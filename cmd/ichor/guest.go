@@ -51,7 +51,7 @@ func (w withJSON) answer(value any, text func()) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(string(line))
+	fmt.Fprintln(&stdout, string(line))
 	return nil
 }
 
@@ -189,7 +189,7 @@ func (c *guestNewCommand) Run() error {
 		return &failure{exitSettings, err}
 	}
 	return c.answer(map[string]string{"project": c.Name, "language": c.Lang}, func() {
-		fmt.Printf("%[1]s is a guest in %[2]s. Next: ichor guest build %[1]s, ichor guest test %[1]s; then %[1]s/README.md\n", c.Name, c.Lang)
+		fmt.Fprintf(&stdout, "%[1]s is a guest in %[2]s. Next: ichor guest build %[1]s, ichor guest test %[1]s; then %[1]s/README.md\n", c.Name, c.Lang)
 	})
 }
 
@@ -237,9 +237,9 @@ func (c *guestBuildCommand) Run(ctx context.Context) error {
 	}
 	b := built{r.Module, guest.DigestOf(binary).String(), len(binary), string(r.Language), r.Compiler.Version, r.Compiler.Pinned}
 	return c.answer(b, func() {
-		fmt.Printf("%s\n%s, %d bytes, %s %s\n", short(b.Module), b.Digest, b.Bytes, b.Language, b.Compiler)
+		fmt.Fprintf(&stdout, "%s\n%s, %d bytes, %s %s\n", short(b.Module), b.Digest, b.Bytes, b.Language, b.Compiler)
 		if !b.Pinned {
-			fmt.Printf("this is not the version %s, whose bytes are known: another compiler makes other bytes\n", guests.Pinned(r.Language))
+			fmt.Fprintf(&stdout, "this is not the version %s, whose bytes are known: another compiler makes other bytes\n", guests.Pinned(r.Language))
 		}
 	})
 }

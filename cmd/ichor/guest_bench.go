@@ -117,11 +117,11 @@ func (c *guestBenchCommand) measure(ctx context.Context, g *guest.Generation, ba
 }
 
 func (r *measured) print() {
-	fmt.Printf("%s, %d versions in batches of %d\n", short(r.Module), r.Versions, r.Batch)
+	fmt.Fprintf(&stdout, "%s, %d versions in batches of %d\n", short(r.Module), r.Versions, r.Batch)
 	if r.Rejected > 0 {
-		fmt.Printf("rejected     %d of each batch, which may cost less than a version that is converted; ichor guest convert says why\n", r.Rejected)
+		fmt.Fprintf(&stdout, "rejected     %d of each batch, which may cost less than a version that is converted; ichor guest convert says why\n", r.Rejected)
 	}
-	fmt.Printf("a statemap   %.2f µs (p99 %.2f), %d units of fuel, %d bytes in, %d bytes out\n", r.Micros, r.MicrosP99, r.Fuel, r.BytesIn, r.BytesOut)
-	fmt.Printf("a second     %.0f statemaps on one core\n", r.Rate)
-	fmt.Printf("a call       at most %.0f µs\n", r.CallMicros)
+	fmt.Fprintf(&stdout, "a statemap   %.2f µs (p99 %.2f), %d units of fuel, %d bytes in, %d bytes out\n", r.Micros, r.MicrosP99, r.Fuel, r.BytesIn, r.BytesOut)
+	fmt.Fprintf(&stdout, "a second     %.0f statemaps on one core\n", r.Rate)
+	fmt.Fprintf(&stdout, "a call       at most %.0f µs\n", r.CallMicros)
 }

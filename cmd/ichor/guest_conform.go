@@ -127,23 +127,23 @@ func (m *module) look(ctx context.Context, r *conformance, own []guest.Record, d
 
 func (r *conformance) print(report *conform.Report) {
 	for _, clause := range report.Kept {
-		fmt.Printf("ok      %-10s %s\n", clause.ID, clause.Rule)
+		fmt.Fprintf(&stdout, "ok      %-10s %s\n", clause.ID, clause.Rule)
 	}
 	if b := report.Broken; b != nil {
-		fmt.Printf("broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
+		fmt.Fprintf(&stdout, "broken  %-10s %s\n        %s\n", b.Clause.ID, b.Clause.Rule, b.How)
 		if r.Inspection != nil { // a host would load it
 			r.Inspection.printRemarks()
 		}
 		return
 	}
-	fmt.Printf("\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n",
+	fmt.Fprintf(&stdout, "\n%d versions, each in several ways: %d converted, %d skipped, %d rejected; statements a version: at most %d, fuel: at most %d\n",
 		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
 	for _, s := range r.Sizes {
 		if s.Over != "" {
-			fmt.Printf("a version of %5d items: its answer is larger than a host with these settings takes; one that is to have such versions needs more in %s\n", s.Items, s.Over)
+			fmt.Fprintf(&stdout, "a version of %5d items: its answer is larger than a host with these settings takes; one that is to have such versions needs more in %s\n", s.Items, s.Over)
 			continue
 		}
-		fmt.Printf("a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
+		fmt.Fprintf(&stdout, "a version of %5d items: %s, %d statements, %d units of fuel\n", s.Items, s.Status, s.Statements, s.Fuel)
 	}
 	if r.Given != nil {
 		r.Given.print()
@@ -151,6 +151,6 @@ func (r *conformance) print(report *conform.Report) {
 	if r.Database != nil {
 		r.Database.print()
 	}
-	fmt.Println()
+	fmt.Fprintln(&stdout)
 	r.Inspection.print()
 }

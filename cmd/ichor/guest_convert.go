@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 )
@@ -53,7 +52,7 @@ func (c *guestConvertCommand) Run(ctx context.Context) error {
 		all[i] = into.Results[i].Outcome(g.Manifest())
 		rejected = rejected || into.Results[i].Status == guest.Rejected
 	}
-	if err := c.answer(map[string]any{"versions": all, "fuel": into.Fuel}, func() { printOutcomes(os.Stdout, all) }); err != nil {
+	if err := c.answer(map[string]any{"versions": all, "fuel": into.Fuel}, func() { printOutcomes(&stdout, all) }); err != nil {
 		return err
 	}
 	if rejected {

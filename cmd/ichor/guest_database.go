@@ -145,19 +145,19 @@ func texts(args []*string) [][]byte {
 }
 
 func (t *tried) print() {
-	fmt.Println()
+	fmt.Fprintln(&stdout)
 	if t.Refused != "" {
-		fmt.Printf("refused database   %s\n", t.Refused)
+		fmt.Fprintf(&stdout, "refused database   %s\n", t.Refused)
 		return
 	}
 	for _, told := range t.Told {
-		fmt.Printf("look    database   %s\n", told)
+		fmt.Fprintf(&stdout, "look    database   %s\n", told)
 	}
 	for _, e := range t.Vectors {
 		e.print(fmt.Sprintf("vector %q, ", e.Vector))
 	}
 	if len(t.Vectors) == 0 && len(t.Given) == 0 {
-		fmt.Println("ok      database   it takes the SQL; there is no vector to try")
+		fmt.Fprintln(&stdout, "ok      database   it takes the SQL; there is no vector to try")
 	}
 	if len(t.Given) > 0 {
 		not := refused(t.Given)
@@ -168,7 +168,7 @@ func (t *tried) print() {
 		for _, e := range t.Given {
 			statements, rows = statements+e.Statements, rows+e.Rows
 		}
-		fmt.Printf("%-7s database   %d versions given, one after the other: %d statements, %d rows, %d refused\n",
+		fmt.Fprintf(&stdout, "%-7s database   %d versions given, one after the other: %d statements, %d rows, %d refused\n",
 			okUnless(len(not) > 0, "refused"), len(t.Given), statements, rows, len(not))
 	}
 }
@@ -176,10 +176,10 @@ func (t *tried) print() {
 func (e *example) print(of string) {
 	what := fmt.Sprintf("%sversion %d: %d statements, %d rows", of, e.Version, e.Statements, e.Rows)
 	if e.Refused != "" {
-		fmt.Printf("refused database   %s: %s\n", what, e.Refused)
+		fmt.Fprintf(&stdout, "refused database   %s: %s\n", what, e.Refused)
 		return
 	}
-	fmt.Printf("ok      database   %s\n", what)
+	fmt.Fprintf(&stdout, "ok      database   %s\n", what)
 }
 
 // okUnless returns the word for what is wrong, or ok.

@@ -57,7 +57,7 @@ func (c *guestFetchCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(os.Stdout)
+	out := bufio.NewWriter(&stdout)
 	counts, err := fetchRange(ctx, log, from, end, out)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/ichor-replicator/ichor/host/guest"
 )
@@ -62,10 +61,10 @@ func (r *given) add(c *guest.Conversion, g *guest.Generation) {
 }
 
 func (r *given) print() {
-	fmt.Printf("\n%d versions given: %d converted, %d skipped, %d rejected; %d statements, %d units of fuel\n",
+	fmt.Fprintf(&stdout, "\n%d versions given: %d converted, %d skipped, %d rejected; %d statements, %d units of fuel\n",
 		r.Versions, r.Converted, r.Skipped, r.Rejected, r.Statements, r.Fuel)
-	printOutcomes(os.Stdout, r.First)
+	printOutcomes(&stdout, r.First)
 	if more := r.Rejected - len(r.First); more > 0 {
-		fmt.Printf("and %d more that were rejected\n", more)
+		fmt.Fprintf(&stdout, "and %d more that were rejected\n", more)
 	}
 }

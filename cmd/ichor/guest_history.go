@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -109,7 +108,7 @@ func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Instal
 	if _, err := policy.Check(c.Name, trust.NewModule(stored.Bytes, stored.Signatures)); err != nil {
 		return fmt.Errorf("guest %s would go from %s to %s, and the host refuses that, if it runs without --dev: %w", c.Name, from, to, err)
 	}
-	fmt.Printf("guest %s would go from %s to %s\n", c.Name, from, to)
+	fmt.Fprintf(&stdout, "guest %s would go from %s to %s\n", c.Name, from, to)
 	return nil
 }
 
@@ -130,12 +129,12 @@ func (c *guestRollbackCommand) wentBack(ctx context.Context, in *installer.Insta
 			case armed == "" && e.State == installer.GuestArmed && e.Who == operator():
 				armed = e.Digest
 			case armed != "" && e.State == installer.GuestActive && e.Digest == armed:
-				fmt.Printf("%s %.12s converts from version %d on\n", c.Name, e.Digest, e.From)
+				fmt.Fprintf(&stdout, "%s %.12s converts from version %d on\n", c.Name, e.Digest, e.From)
 				return e.Digest, nil
 			}
 		}
 		if !time.Now().Before(until) {
-			fmt.Printf("from which version on will be in ichor guest history\n")
+			fmt.Fprintf(&stdout, "from which version on will be in ichor guest history\n")
 			return "", nil
 		}
 		select {
@@ -190,9 +189,9 @@ func (c *guestHistoryCommand) Run(ctx context.Context) error {
 	}
 	h := guestHistory{Ranges: ranges, Events: events[older:], Older: older}
 	if c.JSON {
-		return printJSON(os.Stdout, &h)
+		return printJSON(&stdout, &h)
 	}
-	return h.print(os.Stdout)
+	return h.print(&stdout)
 }
 
 func (h *guestHistory) print(out io.Writer) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/ichor-replicator/ichor/abi"
@@ -118,7 +117,7 @@ func (m *module) inspect(ctx context.Context, g *guest.Generation) (*inspection,
 func (w *inspection) print() {
 	var b strings.Builder
 	w.write(&b)
-	printClean(os.Stdout, b.String())
+	printClean(&stdout, b.String())
 }
 
 // printRemarks writes what its author should look at once more, without the rest.
@@ -126,7 +125,7 @@ func (w *inspection) printRemarks() {
 	for i := range w.Templates {
 		t := &w.Templates[i]
 		for _, remark := range w.Remarks[t.ID] {
-			printClean(os.Stdout, fmt.Sprintf("remark  template %d %s: %s\n", t.ID, t.Name, remark))
+			printClean(&stdout, fmt.Sprintf("remark  template %d %s: %s\n", t.ID, t.Name, remark))
 		}
 	}
 }

@@ -53,7 +53,7 @@ func mendingOf(ctx context.Context, in *installer.Installer, name, digest string
 // cohort is paused where nothing is tried.
 func (m *mending) report(ctx context.Context) error {
 	if pause, err := m.in.InForce(ctx); err == nil && pause != nil { // what cannot be asked is said below
-		fmt.Printf("the cohort is paused, by %s: %s; nothing is converted or installed until ichor resume --pause %d\n", pause.Who, pause.Reason, pause.ID)
+		fmt.Fprintf(&stdout, "the cohort is paused, by %s: %s; nothing is converted or installed until ichor resume --pause %d\n", pause.Who, pause.Reason, pause.ID)
 		return nil
 	}
 	until := time.Now().Add(mendWait)
@@ -75,14 +75,14 @@ func (m *mending) report(ctx context.Context) error {
 		return &failure{exitEnvironment, fmt.Errorf("the new module converts, and whether it mended what was held could not be asked, see ichor quarantine list: %w", err)}
 	}
 	if mended > 0 {
-		fmt.Printf("mended %s: %s\n", counted(mended), listed(lowest, mended))
+		fmt.Fprintf(&stdout, "mended %s: %s\n", counted(mended), listed(lowest, mended))
 	}
 	if held > 0 {
 		tried := ""
 		if untried > 0 {
 			tried = fmt.Sprintf(", %d of which the new module did not try within %s", untried, mendWait)
 		}
-		fmt.Printf("held still of this guest: %s%s: see ichor quarantine list\n", counted(held), tried)
+		fmt.Fprintf(&stdout, "held still of this guest: %s%s: see ichor quarantine list\n", counted(held), tried)
 	}
 	return nil
 }

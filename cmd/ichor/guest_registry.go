@@ -89,7 +89,7 @@ func (c *guestPushCommand) Run(ctx context.Context) error {
 	}
 	is := carriedBy(to, manifest, c.File, module, compared)
 	return c.answer(is, func() {
-		fmt.Printf("%s %s is pushed, %s, as\n%s\n", short(c.File), is.Digest, is.kind(), is.Reference)
+		fmt.Fprintf(&stdout, "%s %s is pushed, %s, as\n%s\n", short(c.File), is.Digest, is.kind(), is.Reference)
 	})
 }
 
@@ -120,11 +120,11 @@ func (c *guestPullCommand) Run(ctx context.Context) error {
 	}
 	is := carriedBy(from, pulled.Manifest, c.Out, pulled.Module, compared)
 	return c.answer(is, func() {
-		fmt.Printf("%s %s is pulled, %s\n", short(c.Out), is.Digest, is.kind())
+		fmt.Fprintf(&stdout, "%s %s is pulled, %s\n", short(c.Out), is.Digest, is.kind())
 		if from.Tag != "" {
-			fmt.Printf("tag %s may name another module tomorrow; this one is\n%s\n", from.Tag, is.Reference)
+			fmt.Fprintf(&stdout, "tag %s may name another module tomorrow; this one is\n%s\n", from.Tag, is.Reference)
 		}
-		fmt.Printf("a host takes no other with\nguests:\n  pins: {%s: %q}\n", nameOf(cmp.Or(c.Name, signedAs(pulled.Module)), c.Out), is.Digest)
+		fmt.Fprintf(&stdout, "a host takes no other with\nguests:\n  pins: {%s: %q}\n", nameOf(cmp.Or(c.Name, signedAs(pulled.Module)), c.Out), is.Digest)
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/ichor-replicator/ichor/host/rollout/shadow"
 	"github.com/ichor-replicator/ichor/host/status"
@@ -31,9 +30,9 @@ func (c *guestShadowCommand) Run(ctx context.Context) error {
 	for i := range s.Guests {
 		if g := &s.Guests[i]; g.Guest == c.Name && g.Shadow != nil {
 			if c.JSON {
-				return printJSON(os.Stdout, g.Shadow)
+				return printJSON(&stdout, g.Shadow)
 			}
-			return printShadow(os.Stdout, g)
+			return printShadow(&stdout, g)
 		}
 	}
 	return fmt.Errorf("no module of guest %q is compared now, and the host has no comparison to show: a new file is compared when guests.shadow.versions is above 0, and what came of earlier ones is in ichor guest history", c.Name)

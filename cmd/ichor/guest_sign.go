@@ -36,7 +36,7 @@ func (c *guestKeygenCommand) Run() error {
 		return errors.Join(err, os.Remove(c.File))
 	}
 	return c.answer(map[string]string{"private": c.File, "public": public, "key": key.Public().String(), "id": key.Public().ID()}, func() {
-		fmt.Printf("%s is the private key %s: keep it secret, whoever has it decides what your hosts run\n%s is the public one; for the settings:\nguests:\n  keys: [%q]\n",
+		fmt.Fprintf(&stdout, "%s is the private key %s: keep it secret, whoever has it decides what your hosts run\n%s is the public one; for the settings:\nguests:\n  keys: [%q]\n",
 			short(c.File), key.Public().ID(), short(public), key.Public())
 	})
 }
@@ -119,7 +119,7 @@ func (c *guestSignCommand) Run() error {
 		return &failure{exitEnvironment, err}
 	}
 	return c.answer(signed{file, s.Digest.String(), s.Name, s.KeyID}, func() {
-		fmt.Printf("%s\nsha256:%s is signed as guest %s by key %s\n", short(file), s.Digest, s.Name, s.KeyID)
+		fmt.Fprintf(&stdout, "%s\nsha256:%s is signed as guest %s by key %s\n", short(file), s.Digest, s.Name, s.KeyID)
 	})
 }
 
@@ -205,6 +205,6 @@ func (c *guestVerifyCommand) Run() error {
 		if s != nil {
 			by = "is signed as guest " + is.Guest + " by key " + is.Key
 		}
-		fmt.Printf("ok      sha256:%s %s\n", is.Digest, by)
+		fmt.Fprintf(&stdout, "ok      sha256:%s %s\n", is.Digest, by)
 	})
 }

@@ -265,15 +265,15 @@ func refusalOf(s *status.Status, name string) (at int64) {
 func converts(name, digest string, trial int, before int64) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
 		if g := current(s, name); g != nil && g.Digest == digest {
-			fmt.Printf("%s %s converts from version %d on\n", name, digest[:12], g.From)
+			fmt.Fprintf(&stdout, "%s %s converts from version %d on\n", name, digest[:12], g.From)
 			if trial > 0 {
-				fmt.Printf("it is on probation for its first %d versions: the module before converts again by itself if it does worse, see guests.probation of the settings and ichor guest history\n", trial)
+				fmt.Fprintf(&stdout, "it is on probation for its first %d versions: the module before converts again by itself if it does worse, see guests.probation of the settings and ichor guest history\n", trial)
 			}
 			return true, nil
 		}
 		for _, g := range s.Guests {
 			if sh := g.Shadow; g.Guest == name && sh != nil && sh.Digest == digest && (g.Refused == nil || g.Refused.Digest != digest || g.Refused.At <= before) {
-				fmt.Printf("%s %s is compared over %d versions before it converts: see ichor guest shadow %s\n", name, digest[:12], sh.Of, name)
+				fmt.Fprintf(&stdout, "%s %s is compared over %d versions before it converts: see ichor guest shadow %s\n", name, digest[:12], sh.Of, name)
 				return true, nil
 			}
 			if r := g.Refused; g.Guest == name && r != nil && r.Digest == digest && r.At > before && !r.Again {

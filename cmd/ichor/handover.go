@@ -55,7 +55,7 @@ func (c *handoverCommand) awaitOwner(ctx context.Context, in *installer.Installe
 		return fmt.Errorf("%s gave the cohort away and had to take it again after %s, since no other host did: see ichor status of those that stand by", before.Name, time.Since(begun).Round(10*time.Millisecond))
 	}
 	if !c.JSON {
-		fmt.Printf("%s owns the cohort, after %s had it; taken over within %s\n", after.Name, before.Name, time.Since(begun).Round(10*time.Millisecond))
+		fmt.Fprintf(&stdout, "%s owns the cohort, after %s had it; taken over within %s\n", after.Name, before.Name, time.Since(begun).Round(10*time.Millisecond))
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ type versionFlag bool
 
 // BeforeReset implements kong's hook.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Println(host.Version())
+	fmt.Fprintln(&stdout, host.Version())
 	app.Exit(exitOK)
 	return nil
 }
@@ -106,7 +106,9 @@ func run(args []string) int {
 		return exitSettings
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	err = command.Run()
+	if err = command.Run(); err == nil {
+		err = stdout.err
+	}
 	if err == nil || unread(err) {
 		return exitOK
 	}
@@ -124,6 +126,21 @@ func run(args []string) int {
 // helpWords are what the help of verbs takes from elsewhere.
 func helpWords() kong.Vars {
 	return kong.Vars{"languages": languages(), "newest": fmt.Sprint(replay.Newest), "fetched": fmt.Sprint(fetchedUnasked)}
+}
+
+// stdout is standard output as verbs write to it. A verb that found nothing else ends with the first error of a write: what it
+// was to say is not there, on a full disk for one.
+var stdout output
+
+type output struct{ err error }
+
+// Write implements io.Writer.
+func (o *output) Write(text []byte) (int, error) {
+	n, err := os.Stdout.Write(text)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // unread reports whether a verb ended because who read its standard output has seen enough, as head does. What it found

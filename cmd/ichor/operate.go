@@ -158,14 +158,14 @@ func (c *asking) report(asked []installer.Request) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(string(text))
+		fmt.Fprintln(&stdout, string(text))
 	} else {
 		cleaned(&asked)
 		for i := range asked[:min(len(asked), shownMax)] {
-			fmt.Println(outcome(&asked[i], c.Wait))
+			fmt.Fprintln(&stdout, outcome(&asked[i], c.Wait))
 		}
 		if len(asked) > shownMax {
-			fmt.Printf("and %d more; see the table ichor.request, from id %d on\n", len(asked)-shownMax, asked[shownMax].ID)
+			fmt.Fprintf(&stdout, "and %d more; see the table ichor.request, from id %d on\n", len(asked)-shownMax, asked[shownMax].ID)
 		}
 	}
 	if refused > 0 {

@@ -49,13 +49,13 @@ func (c *quarantineListCommand) Run(ctx context.Context) error {
 	}
 	if c.JSON {
 		for i := range held {
-			if err := printJSON(os.Stdout, &held[i]); err != nil {
+			if err := printJSON(&stdout, &held[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return printHeld(os.Stdout, held)
+	return printHeld(&stdout, held)
 }
 
 // held reads rows of the quarantine.
@@ -191,17 +191,17 @@ func (c *heldAsking) rehearse(ctx context.Context, verb string, filter installer
 		return fmt.Errorf("nothing would be changed: no held version is like that")
 	}
 	if c.JSON {
-		return printJSON(os.Stdout, map[string]any{"verb": verb, "hash": installer.HashOf(held), "versions": held})
+		return printJSON(&stdout, map[string]any{"verb": verb, "hash": installer.HashOf(held), "versions": held})
 	}
 	for i := range held[:min(len(held), shownMax)] {
 		h := &held[i]
 		v, _ := explain(ctx, c.Address, c.Settings, h.Version)
-		fmt.Printf("version %d (%s, %s): %s\n", h.Version, because(cleaned(h)), h.Hash, admin.Would(verb, h, *cleaned(&v)))
+		fmt.Fprintf(&stdout, "version %d (%s, %s): %s\n", h.Version, because(cleaned(h)), h.Hash, admin.Would(verb, h, *cleaned(&v)))
 	}
 	if len(held) > shownMax {
-		fmt.Printf("and %d more\n", len(held)-shownMax)
+		fmt.Fprintf(&stdout, "and %d more\n", len(held)-shownMax)
 	}
-	fmt.Printf("nothing was changed; %s would be about %s, whose hash is %s\n", verb, counted(len(held)), installer.HashOf(held))
+	fmt.Fprintf(&stdout, "nothing was changed; %s would be about %s, whose hash is %s\n", verb, counted(len(held)), installer.HashOf(held))
 	return nil
 }
 
@@ -231,7 +231,7 @@ func (c *quarantineExportCommand) Run(ctx context.Context) (err error) {
 	if len(held) == 0 && c.Version != 0 {
 		return fmt.Errorf("version %d is not in the quarantine", c.Version)
 	}
-	out := io.Writer(os.Stdout)
+	out := io.Writer(&stdout)
 	if c.Out != "" {
 		file, err := os.Create(c.Out)
 		if err != nil {

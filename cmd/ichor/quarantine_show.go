@@ -47,7 +47,7 @@ func (c *quarantineShowCommand) Run(ctx context.Context) error {
 	}
 	s.Foresee()
 	if c.JSON {
-		return printJSON(os.Stdout, &s)
+		return printJSON(&stdout, &s)
 	}
 	printShown(&s)
 	return nil
@@ -113,37 +113,37 @@ func printShown(s *admin.HeldVersion) {
 	cleaned(s)
 	h := s.Held
 	since := h.FirstAt.UTC().Format(time.RFC3339)
-	fmt.Printf("version   %d, held %s since %s, by any host (attempts of ichor explain are the transactions of one)\n", h.Version, often(h.Times), since)
+	fmt.Fprintf(&stdout, "version   %d, held %s since %s, by any host (attempts of ichor explain are the transactions of one)\n", h.Version, often(h.Times), since)
 	if h.Resolution != "" && h.ResolvedAt != nil {
 		by := ""
 		if h.ResolvedDigest != "" {
 			by = " by module " + h.ResolvedDigest
 		}
-		fmt.Printf("ended     %s, %s%s\n", h.ResolvedAt.UTC().Format(time.RFC3339), strings.ReplaceAll(h.Resolution, "_", " "), by)
+		fmt.Fprintf(&stdout, "ended     %s, %s%s\n", h.ResolvedAt.UTC().Format(time.RFC3339), strings.ReplaceAll(h.Resolution, "_", " "), by)
 	}
-	fmt.Printf("why       %s: %s\n", because(h), h.Message)
-	fmt.Printf("hash      %s\n", h.Hash)
-	fmt.Printf("record    xid %s, cohort %s, agent %s, safepoint %d\n", orNone(h.XID), orNone(h.Cohort), orNone(h.Agent), h.Safepoint)
+	fmt.Fprintf(&stdout, "why       %s: %s\n", because(h), h.Message)
+	fmt.Fprintf(&stdout, "hash      %s\n", h.Hash)
+	fmt.Fprintf(&stdout, "record    xid %s, cohort %s, agent %s, safepoint %d\n", orNone(h.XID), orNone(h.Cohort), orNone(h.Agent), h.Safepoint)
 	if h.Digest != "" {
-		fmt.Printf("guest     %s\n", h.Digest)
+		fmt.Fprintf(&stdout, "guest     %s\n", h.Digest)
 	}
-	fmt.Printf("keys      writes %s; reads %s\n", orNone(strings.Join(s.Writes, ", ")), cmp.Or(strings.Join(s.Reads, ", "), "nothing else"))
+	fmt.Fprintf(&stdout, "keys      writes %s; reads %s\n", orNone(strings.Join(s.Writes, ", ")), cmp.Or(strings.Join(s.Reads, ", "), "nothing else"))
 	switch {
 	case s.Stands != nil && s.Stands.Radius != nil:
-		fmt.Printf("waits     %s\n", s.Stands.Radius)
+		fmt.Fprintf(&stdout, "waits     %s\n", s.Stands.Radius)
 	case s.Stands != nil:
-		fmt.Printf("stands    %s\n", s.Stands.Sentence)
+		fmt.Fprintf(&stdout, "stands    %s\n", s.Stands.Sentence)
 	case s.NoHost != "":
-		fmt.Printf("waits     not known: %s\n", s.NoHost)
+		fmt.Fprintf(&stdout, "waits     not known: %s\n", s.NoHost)
 	}
-	fmt.Printf("retry     %s\nskip      %s\n", s.Retry, s.Skip)
+	fmt.Fprintf(&stdout, "retry     %s\nskip      %s\n", s.Retry, s.Skip)
 	if s.Statemap != nil {
-		fmt.Printf("statemap  %s\n", s.Statemap)
+		fmt.Fprintf(&stdout, "statemap  %s\n", s.Statemap)
 	}
 	if s.Converted != nil {
-		printOutcomes(os.Stdout, []guest.Outcome{*s.Converted})
+		printOutcomes(&stdout, []guest.Outcome{*s.Converted})
 	} else if s.NotConverted != "" {
-		fmt.Printf("sql       not known: %s\n", s.NotConverted)
+		fmt.Fprintf(&stdout, "sql       not known: %s\n", s.NotConverted)
 	}
 }
 

@@ -65,9 +65,9 @@ func (c *replayCommand) Run(ctx context.Context) error {
 	case err != nil:
 		return &failure{exitEnvironment, err}
 	case c.JSON:
-		err = printJSON(os.Stdout, report)
+		err = printJSON(&stdout, report)
 	default:
-		printReplay(os.Stdout, cleaned(report))
+		printReplay(&stdout, cleaned(report))
 	}
 	if !report.Same() {
 		return &failure{exitRuntime, errors.New("the new module does not make the same; see above")}

@@ -120,7 +120,7 @@ func (s *settings) print() error {
 	if err != nil {
 		return err
 	}
-	_, err = os.Stdout.Write(text)
+	_, err = stdout.Write(text)
 	return err
 }
 

@@ -37,9 +37,9 @@ func (c *statusCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("the answer is no status of a host: %w", err)
 	}
 	if c.JSON {
-		fmt.Println(strings.TrimSpace(string(text)))
+		fmt.Fprintln(&stdout, strings.TrimSpace(string(text)))
 	} else {
-		screen := screenOf(os.Stdout)
+		screen := newScreen()
 		printStatus(&screen, cleaned(&s))
 	}
 	if !s.Readiness.Ready {

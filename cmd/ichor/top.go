@@ -31,10 +31,10 @@ func (c *topCommand) Run(ctx context.Context) error {
 	if c.Every < 100*time.Millisecond {
 		return &failure{exitSettings, fmt.Errorf("--every is %v: at least 100ms", c.Every)}
 	}
-	screen := screenOf(os.Stdout)
+	screen := newScreen()
 	if screen.terminal {
-		fmt.Print("\x1b[?1049h\x1b[?25l") // another screen, without a cursor
-		defer fmt.Print("\x1b[?25h\x1b[?1049l")
+		fmt.Fprint(&stdout, "\x1b[?1049h\x1b[?25l") // another screen, without a cursor
+		defer fmt.Fprint(&stdout, "\x1b[?25h\x1b[?1049l")
 	}
 	every := time.NewTicker(c.Every)
 	defer every.Stop()
@@ -44,7 +44,7 @@ func (c *topCommand) Run(ctx context.Context) error {
 		if ctx.Err() != nil { // Ctrl-C is how one ends it
 			return never
 		}
-		if wrong, ok := errors.AsType[*failure](err); ok && wrong.code == exitSettings || unread(err) || c.Count > 0 && n == c.Count {
+		if wrong, ok := errors.AsType[*failure](err); ok && wrong.code == exitSettings || stdout.err != nil || c.Count > 0 && n == c.Count {
 			return err
 		}
 		if seen, never = seen || err == nil, err; seen {
@@ -240,12 +240,13 @@ type screen struct {
 	width    int
 }
 
-// screenOf looks whether a file is a terminal.
-func screenOf(file *os.File) screen {
-	s := screen{out: file, width: 80}
-	s.terminal = term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+// newScreen is standard output, which may be a terminal.
+func newScreen() screen {
+	s := screen{out: &stdout, width: 80}
+	file := int(os.Stdout.Fd())
+	s.terminal = term.IsTerminal(file) && os.Getenv("TERM") != "dumb"
 	s.colours = s.terminal && os.Getenv("NO_COLOR") == ""
-	if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+	if width, _, err := term.GetSize(file); err == nil && width > 0 {
 		s.width = width
 	}
 	return s

@@ -59,3 +59,30 @@ func TestAReaderThatHasSeenEnoughIsNoError(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatCannotBeWrittenIsAnError: a verb whose output goes to a full disk does not end as one whose output is there.
+func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
+	host := saying(t, fmt.Sprintf(toldStatus, true, "", 0))
+	for _, args := range [][]string{
+		{"db", "init", "--print"},
+		{"status", "--address", host},
+		{"status", "--json", "--address", host},
+		{"top", "--every", "100ms", "--address", host},
+	} {
+		t.Run(strings.Join(args[:min(2, len(args))], " "), func(t *testing.T) {
+			full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer full.Close()
+			var said bytes.Buffer
+			command := exec.CommandContext(t.Context(), os.Args[0], args...)
+			command.Env = append(os.Environ(), asIchor+"=1")
+			command.Stdout, command.Stderr = full, &said
+			_ = command.Run() // the exit code tells
+			if code := command.ProcessState.ExitCode(); code != exitRuntime || !strings.Contains(said.String(), "no space left on device") {
+				t.Errorf("exit code %d, want %d; it says %q", code, exitRuntime, &said)
+			}
+		})
+	}
+}

@@ -56,11 +56,11 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(string(text))
+		fmt.Fprintln(&stdout, string(text))
 	} else if pair, ok := report.(*verify.Pair); ok {
-		printPair(os.Stdout, cleaned(pair))
+		printPair(&stdout, cleaned(pair))
 	} else if r, ok := report.(*verify.Report); ok {
-		printReport(os.Stdout, cleaned(r))
+		printReport(&stdout, cleaned(r))
 	}
 	if !report.OK() {
 		return &failure{exitRuntime, errors.New("something is wrong; see above")}
