@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -110,10 +111,10 @@ type callSettings struct {
 // probationSettings say when a module that took over is taken back by itself: when it does worse than the one
 // before did with as many versions.
 type probationSettings struct {
-	Versions int     `yaml:"versions"` // 0 is no probation
-	Rejects  int     `yaml:"rejects"`  // versions more that cannot be installed
-	Fuel     float64 `yaml:"fuel"`     // times as much a version; 0 is any
-	Time     float64 `yaml:"time"`     // times as long a version; 0 is any
+	Versions int     `yaml:"versions" zero:"no probation"`
+	Rejects  int     `yaml:"rejects"`         // versions more that cannot be installed
+	Fuel     float64 `yaml:"fuel" zero:"any"` // times as much a version
+	Time     float64 `yaml:"time" zero:"any"` // times as long a version
 }
 
 // shadowSettings say what a file's module must show before it converts: beside the one that converts it is given the
@@ -160,9 +161,9 @@ type logSettings struct {
 // traceSettings say where OpenTelemetry's spans go, and of which versions. Headers and certificates of the receiver
 // are OpenTelemetry's own variables.
 type traceSettings struct {
-	Endpoint string   `yaml:"endpoint"` // of OTLP over gRPC, as in http://collector:4317; empty is none
-	Slow     duration `yaml:"slow"`     // from decision to commit; those that take longer are sent
-	Share    float64  `yaml:"share"`    // of the others that is sent, between 0 and 1
+	Endpoint string   `yaml:"endpoint"`          // of OTLP over gRPC, as in http://collector:4317; empty is none
+	Slow     duration `yaml:"slow"`              // from decision to commit; those that take longer are sent
+	Share    float64  `yaml:"share" zero:"none"` // of the others that is sent, between 0 and 1
 }
 
 // duration is a time with its unit, as in 500ms.
@@ -451,7 +452,28 @@ func (s *settings) options() (host.Options, error) {
 	o.HTTP.Listen, o.HTTP.Hosts, o.HTTP.Tokens = s.HTTP.Listen, s.HTTP.Hosts, s.HTTP.Tokens
 	o.Spans.Endpoint, o.Spans.Slow, o.Spans.Share = s.Trace.Endpoint, time.Duration(s.Trace.Slow), s.Trace.Share
 	o.Fill() // every verb checks a guest by the same options as run
-	return o, atOnce(noPassword, noAddress, noTrust, noPulls, o.Validate())
+	return o, atOnce(zeros(s), noPassword, noAddress, noTrust, noPulls, o.Validate())
+}
+
+// zeros says of each number that is 0 that it may not be, unless its tag says what 0 means: Fill takes it for one that is not set.
+func zeros(s *settings) error {
+	var all []error
+	var look func(is, usual reflect.Value, path string)
+	look = func(is, usual reflect.Value, path string) {
+		for i := range is.NumField() {
+			field := is.Type().Field(i)
+			key, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			number := is.Field(i).CanInt() || is.Field(i).CanFloat()
+			switch {
+			case field.Type.Kind() == reflect.Struct:
+				look(is.Field(i), usual.Field(i), path+key+".")
+			case number && is.Field(i).IsZero() && !usual.Field(i).IsZero() && field.Tag.Get("zero") == "":
+				all = append(all, fmt.Errorf("%s%s is 0: choose more, or leave it out", path, key))
+			}
+		}
+	}
+	look(reflect.ValueOf(s).Elem(), reflect.ValueOf(defaultSettings()), "")
+	return errors.Join(all...)
 }
 
 // options returns what stands in source. The error is of the password, which could not be read.

@@ -94,3 +94,25 @@ log: {level: loud, format: xml}
 		}
 	}
 }
+
+// TestAZeroIsNoDefault: a setting of 0 is what it says, or is refused; it was taken for one that is not set, and shown as 0.
+func TestAZeroIsNoDefault(t *testing.T) {
+	for text, want := range map[string]string{
+		"database: {lease: 0s, statement_timeout: 0s}":                     "database.statement_timeout is 0: choose more, or leave it out\ndatabase.lease is 0: choose more, or leave it out",
+		"guests: {fuel: {item: 0}, limits: {input: 0}}":                    "guests.fuel.item is 0: choose more, or leave it out\nguests.limits.input is 0: choose more, or leave it out",
+		"guests: {probation: {versions: 0, rejects: 0, fuel: 0, time: 0}}": "",
+		"guests: {shadow: {versions: 0}}\ntrace: {share: 0}":               "",
+	} {
+		s := defaultSettings()
+		if err := decodeSettings(strings.NewReader(text), &s); err != nil {
+			t.Fatal(err)
+		}
+		says := ""
+		if err := zeros(&s); err != nil {
+			says = err.Error()
+		}
+		if says != want {
+			t.Errorf("%s\ngot  %s\nwant %s", text, says, want)
+		}
+	}
+}
