@@ -168,6 +168,7 @@ func TestAnIdleHostNoticesADeadDatabase(t *testing.T) {
 // A database that is set to be read-only under a running host is named as such, by the owner as by one that stands by, and
 // the host goes on when it takes something again.
 func TestADatabaseThatBecomesReadOnlyIsNamed(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	b := newBank(t, 5)
 	r := b.start()
 	b.reaches(b.traffic(10, 5))

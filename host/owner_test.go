@@ -140,6 +140,7 @@ func TestARestartedDatabaseKeepsItsOwner(t *testing.T) {
 // However long the lease, a host that has ended is followed at once, and one whose session is terminated opens another before anybody
 // takes it for gone.
 func TestTheLengthOfTheLeaseIsForSilentOwnersAlone(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	s := startTogether(t, 0)
 	s.options.Database.Lease = time.Hour
 	direct := s.options.Database.URL

@@ -77,6 +77,7 @@ func TestAStandbyDoesNotWaitForANewFile(t *testing.T) {
 
 // A database that does not answer is told by a host that stands by.
 func TestAStandbyWithoutADatabaseIsNotReady(t *testing.T) {
+	t.Parallel() // it waits, and little else
 	s := startTogether(t, 0)
 	owner := s.start()
 	owner.shows("/readyz", `"ready":true`)
@@ -86,7 +87,11 @@ func TestAStandbyWithoutADatabaseIsNotReady(t *testing.T) {
 	proxy.Turn(pgtest.Silent)
 	other.becomes("database_unavailable")
 	proxy.Turn(pgtest.Fair)
+	again := time.Now()
 	other.standsBy()
+	if took := time.Since(again); took > 15*time.Second { // its session stays silent: it must open another
+		t.Errorf("it stands by again after %v", took)
+	}
 }
 
 // A host that stands by and could not go on says so, and is ready again when it could.
@@ -166,6 +171,7 @@ func TestAStandbyWaitsForATableThatIsChanged(t *testing.T) {
 		"public.bank_accounts": `"reason":"loading_guests"`,
 	} {
 		t.Run(table, func(t *testing.T) {
+			t.Parallel() // it waits, and little else
 			s := startTogether(t, 0)
 			owner := s.start()
 			owner.shows("/readyz", `"ready":true`)

@@ -65,11 +65,10 @@ func (in *Installer) WatchOwner(ctx context.Context, session string, every time.
 	}
 	defer closeSoon(conn)
 	for {
-		var o Owner
-		err := in.within(ctx, func(ctx context.Context) (err error) {
-			o, err = ownerOf(ctx, conn)
-			return err
-		})
+		// No longer than for a new session: one that a router forgot is silent for ever, and the owner may end meanwhile.
+		look, done := context.WithTimeout(ctx, in.opts.ConnectTimeout)
+		o, err := ownerOf(look, conn)
+		done()
 		if err != nil || free(o) {
 			return o, err
 		}
