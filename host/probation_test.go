@@ -69,6 +69,20 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 			t.Errorf("check says of the file that was taken back: %+v", f)
 		}
 	}
+	// Nor when it is removed and put there again, as some deployments do, also while no host runs.
+	for _, ends := range []bool{false, true} {
+		b.removes("banking")
+		if ends {
+			r.stopsWell()
+			r = b.start()
+		}
+		b.reaches(b.pay(6, "0005", "0006"))
+		b.install("banking", guesttest.Changed(t))
+		time.Sleep(time.Second) // a host that took it would have by then
+		b.reaches(b.pay(6, "0005", "0006"))
+		r.shows("/readyz", worse[:12]+" ")
+	}
+	b.eventually("(2)", "select count(*) from ichor.guest_event where state = 'armed'")
 	b.eventually("(0)", "select count(*) from ichor.quarantine where held")
 	next := stamped(guesttest.Small(t), 1)
 	b.install("banking", next)

@@ -45,6 +45,7 @@ type Guests struct {
 	templates templates
 	refused   map[string]refusal            // by guest: the newest file that was not taken
 	lacking   map[string]lacking            // by guest: the file that could not be brought
+	lay       map[string]bool               // by guest: a file was seen in its place
 	passed    map[string]string             // by guest: the digest of the file that is passed over, for another module is wanted
 	again     map[string]string             // by guest: the digest of one that was passed over, and is asked for again as soon as the database says so
 	received  map[string]received           // by guest: the newest that is checked, until one converts
@@ -79,7 +80,7 @@ func New(opts Options, store *installer.Installer, metrics *guest.Metrics, log *
 	return &Guests{
 		opts: opts, names: names, routes: routingOf(opts.Routes, names), store: store, metrics: metrics, log: log, chosen: make([]trust.Module, len(names)), absent: make([]string, len(names)),
 		byID: map[cohort.Generation]*Loaded{}, holds: map[*guest.Generation]int{}, spare: map[string]spare{}, warm: make([]*Loaded, len(names)), newest: make([]string, len(names)),
-		templates: templates{}, refused: map[string]refusal{}, lacking: map[string]lacking{}, passed: map[string]string{}, again: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
+		templates: templates{}, refused: map[string]refusal{}, lacking: map[string]lacking{}, lay: map[string]bool{}, passed: map[string]string{}, again: map[string]string{}, received: map[string]received{}, judged: map[string][]status.Judgement{}, taken: map[string]string{}, woken: make(chan struct{}, 1),
 		arming: slices.Repeat([]cohort.Generation{cohort.NoGeneration}, len(names)), shadows: make([]*shadowing, len(names)), beside: make(chan besides, 1),
 	}
 }
@@ -90,7 +91,17 @@ func (g *Guests) read(name string) (trust.Module, error) {
 	if err != nil {
 		return module, fmt.Errorf("guest %s: %w", name, err)
 	}
+	g.saw(name)
 	return module, nil
+}
+
+// saw notes that a file lies in a guest's place, and reports whether it is the first that does.
+func (g *Guests) saw(name string) (first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first = !g.lay[name]
+	g.lay[name] = true
+	return first
 }
 
 // digest returns that of the file of a guest, without keeping the file; errors as read.
@@ -311,6 +322,7 @@ func (g *Guests) Activated(id cohort.Generation, from talos.Version, why string)
 	g.noteLocked(e)
 	g.noteLocked(installer.GuestEvent{Guest: l.Name, Digest: worse, State: installer.GuestGone, Who: installer.WhoIchor, Reason: why})
 	g.newest[l.Guest] = l.Digest
+	g.passed[l.Name] = worse // also once it was removed and put there again
 	g.refused[l.Name] = refusal{Refusal: status.Refusal{Digest: worse, Reason: fmt.Sprintf("%.12s was taken back on probation: %s", worse, why), At: status.Now()}}
 }
 

@@ -63,3 +63,30 @@ func wantedBeside(ctx context.Context, store *installer.Installer, name, file st
 	}
 	return w, nil
 }
+
+// cameBefore reports whether the first file that came since the host began is the one that was taken last, and was taken back or rolled back since: then it is
+// passed over. To remove it and to put it there again, as some deployments do, is no wish for it; guest swap is one. An error of the
+// database is no answer: the file is loaded.
+func (g *Guests) cameBefore(ctx context.Context, name, digest string) bool {
+	w, file, err := g.store.Wanted(ctx, name)
+	if err != nil || file != digest || w.Digest == digest {
+		return false
+	}
+	gone, err := g.store.Gone(ctx, name)
+	if err != nil || !slices.Contains(gone, digest) {
+		return false
+	}
+	again, err := g.store.AskedFor(ctx, name, digest)
+	if err != nil || again.Who != "" {
+		return false
+	}
+	g.passOver(name, digest, w)
+	return true
+}
+
+// passes reports whether a file of a guest is passed over.
+func (g *Guests) passes(name string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.passed[name] != ""
+}

@@ -117,6 +117,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 	name := g.names[index]
 	digest, err := g.digest(name)
 	if err == nil {
+		first := g.saw(name)
 		g.mu.Lock()
 		current, shadow := g.newest[index] == digest, g.opts.Shadow.Versions > 0 && g.newest[index] != "" // there is one to compare with
 		last, refused := g.refused[name]
@@ -133,7 +134,7 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 		if (passed || refused && last.Digest == digest && !last.Again) && !g.askedAgain(ctx, name, digest) {
 			return nil
 		}
-		if g.keptByShadow(index, digest) {
+		if g.keptByShadow(index, digest) || first && g.cameBefore(ctx, name, digest) {
 			return nil
 		}
 		var module trust.Module
@@ -148,6 +149,9 @@ func (g *Guests) loadIfNew(ctx context.Context, index cohort.GuestID) *Loaded {
 			g.accept(name)
 			return l
 		}
+	}
+	if digest == "" && g.passes(name) {
+		return nil // whatever is in its place now, the module before goes on, and why is said
 	}
 	if ctx.Err() == nil && !installer.IsFenced(err) && g.refuse(name, digest, err) {
 		if !IsRefused(err) {
