@@ -62,6 +62,11 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 	if len(events) > 0 {
 		before = events[0].ID
 	}
+	if digest == "" {
+		if digest, err = standing(ctx, in, c.Name); err != nil {
+			return &failure{exitEnvironment, err}
+		}
+	}
 	mending, err := mendingOf(ctx, in, c.Name, digest, false)
 	if err != nil {
 		return &failure{exitEnvironment, err}
@@ -81,6 +86,20 @@ func (c *guestRollbackCommand) Run(ctx context.Context) error {
 		return err
 	}
 	return mending.report(ctx)
+}
+
+// standing returns the module to which a guest goes back when no host owns the cohort, empty where one does or there is none: what
+// comes with the next host, another file for one, is not what is to be left. A host knows best itself what it goes back from.
+func standing(ctx context.Context, in *installer.Installer, name string) (digest string, err error) {
+	owner, _, err := in.Standbys(ctx)
+	if err != nil || owner.Connected {
+		return "", err
+	}
+	now, _, err := in.Wanted(ctx, name)
+	if err == nil && now.Digest != "" {
+		digest, err = in.GoesBackTo(ctx, name, now.Digest)
+	}
+	return digest, err
 }
 
 // foresee prints to which module the guest would go. One that the settings do not trust is an error: it would be

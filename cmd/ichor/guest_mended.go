@@ -53,7 +53,7 @@ func mendingOf(ctx context.Context, in *installer.Installer, name, digest string
 // cohort is paused where nothing is tried.
 func (m *mending) report(ctx context.Context) error {
 	if pause, err := m.in.InForce(ctx); err == nil && pause != nil { // what cannot be asked is said below
-		fmt.Fprintf(&stdout, "the cohort is paused, by %s: %s; nothing is converted or installed until ichor resume --pause %d\n", pause.Who, pause.Reason, pause.ID)
+		fmt.Fprintf(&stdout, "the cohort is paused, by %s: %s; nothing is installed until ichor resume --pause %d, and what was read by now may be converted by the module before already: ichor guest history will say from which version on this one converts\n", pause.Who, pause.Reason, pause.ID)
 		return nil
 	}
 	until := time.Now().Add(mendWait)

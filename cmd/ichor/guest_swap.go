@@ -32,6 +32,9 @@ func (c *guestSwapCommand) Run(ctx context.Context) error {
 		return &failure{exitSettings, err}
 	}
 	name := nameOf(c.Name, c.File)
+	if c.Settings == "" {
+		return &failure{exitSettings, errors.New("a swap needs the host's settings, -c FILE, for it writes to the directory of its guests and to its database; --address beside them names another host than http.listen")}
+	}
 	if !routed(s.Guests.Routes, name) {
 		return &failure{exitSettings, fmt.Errorf("no route of the settings names a guest %q: give its name with --name", name)}
 	}
@@ -121,7 +124,7 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 		if err := owns(s); err != nil {
 			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
 		}
-		done, err := converts(name, digest, trial, refusalOf(w.now, name))(s)
+		done, err := converts(name, digest, refusalOf(w.now, name))(s)
 		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != w.module.Digest {
 			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
 		}
@@ -135,7 +138,21 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 	if err != nil || !converting {
 		return err
 	}
+	if trial > 0 {
+		w.onTrial(ctx, trial)
+	}
 	return mending.report(ctx)
+}
+
+// onTrial prints for how many versions the module is on probation; not where somebody gave the cohort back to it meanwhile, who is
+// said instead.
+func (w *swapping) onTrial(ctx context.Context, versions int) {
+	by, _, err := w.in.Wanted(ctx, w.name)
+	if err == nil && by.Digest == w.module.Digest.String() && by.Who != installer.WhoFile {
+		fmt.Fprintf(&stdout, "%s gave the cohort back to it (%s): it is on no probation\n", by.Who, by.Reason)
+		return
+	}
+	fmt.Fprintf(&stdout, "it is on probation for its first %d versions: the module before converts again by itself if it does worse, see guests.probation of the settings and ichor guest history\n", versions)
 }
 
 // current returns the generation by which a guest converts what comes next, nil if there is none. Others may
@@ -203,7 +220,7 @@ func owns(s *status.Status) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address", s.Readiness.Detail)
+	return fmt.Errorf("this host stands by, so that nobody would judge it (%s): give the owner's settings, or its --address beside these", s.Readiness.Detail)
 }
 
 // notTaken says why a host that judged a module does not take it.
@@ -260,15 +277,12 @@ func refusalOf(s *status.Status, name string) (at int64) {
 	return at
 }
 
-// converts tells from a status whether the host has taken a module, and prints from where on, and for how many versions
-// it is on probation. What was refused before, it may have refused then.
-func converts(name, digest string, trial int, before int64) func(*status.Status) (bool, error) {
+// converts tells from a status whether the host has taken a module, and prints from where on. What was refused before, it may
+// have refused then.
+func converts(name, digest string, before int64) func(*status.Status) (bool, error) {
 	return func(s *status.Status) (bool, error) {
 		if g := current(s, name); g != nil && g.Digest == digest {
 			fmt.Fprintf(&stdout, "%s %s converts from version %d on\n", name, digest[:12], g.From)
-			if trial > 0 {
-				fmt.Fprintf(&stdout, "it is on probation for its first %d versions: the module before converts again by itself if it does worse, see guests.probation of the settings and ichor guest history\n", trial)
-			}
 			return true, nil
 		}
 		for _, g := range s.Guests {

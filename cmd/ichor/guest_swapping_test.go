@@ -161,7 +161,7 @@ func TestASwapSaysWhatItMended(t *testing.T) {
 	// In a pause nothing is tried, and it says so instead of waiting.
 	d.tells(exitOK, []string{"pause", "--reason", "the month ends"}, "nothing is begun any more")
 	back := []string{"guest", "rollback", "banking", "--to", digest, "--reason", "it paid enough"}
-	out := d.tells(exitOK, back, "converts from version ", "\nthe cohort is paused, by "+operator()+": the month ends; nothing is converted or installed until ichor resume --pause ")
+	out := d.tells(exitOK, back, "converts from version ", "\nthe cohort is paused, by "+operator()+": the month ends; nothing is installed until ichor resume --pause ")
 	if strings.Contains(out, "held still") {
 		t.Errorf("a rollback in a pause says %s", out)
 	}
@@ -205,6 +205,28 @@ func TestASwapWhoseHostIsKilledIsTakenByTheNextHost(t *testing.T) {
 	if words := strings.Join(strings.Fields(history), " "); !strings.Contains(words, " "+operator()+" better ") {
 		t.Errorf("the history does not say who wanted it and why:\n%s", history)
 	}
+}
+
+// A rollback that no host hears goes where it said that it would, whatever file the next host finds.
+func TestARollbackThatStandsLeavesWhatConvertedThen(t *testing.T) {
+	d := deploySmall(t, 10, smallGuest(t, 0), "probation: {versions: 0}")
+	p := d.begin("run", "-c", d.settings)
+	d.until(d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002")), p)
+	file, left := d.module("banking.wasm", smallGuest(t, 1))
+	d.tells(exitOK, []string{"guest", "swap", file}, "banking "+left[:12]+" converts from version ")
+	d.until(d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002")), p)
+	p.signal(syscall.SIGTERM)
+	p.wait()
+	before := guest.DigestOf(smallGuest(t, 0)).String()
+	d.tells(exitOK, []string{"guest", "rollback", "banking", "--reason", "it is wrong", "--dry-run"}, fmt.Sprintf("would go from %.12s to %s", left, before))
+	d.tells(exitOK, []string{"guest", "rollback", "banking", "--reason", "it is wrong", "--wait", "1s"}, "stands")
+	if err := os.WriteFile(filepath.Join(d.guests, "banking.wasm"), smallGuest(t, 2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = d.begin("run", "-c", d.settings)
+	d.sees(p, "(done)", "select outcome from ichor.request")
+	d.until(d.commits(5, "0001", fmt.Sprintf(pays, "0001", "0002")), p)
+	d.sees(p, "("+before+")", "select digest from ichor.guest_history order by from_version desc limit 1")
 }
 
 // A rollback says which module it went to, and from which version on, also to one that is named by the beginning of its

@@ -356,6 +356,7 @@ func TestTheVerbs(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(exitSettings, `no route of the settings names a guest "bad"`, "guest", "swap", bad, "-c", d.settings)
+	expect(exitSettings, "a swap needs the host's settings, -c FILE", "guest", "swap", bad, "--address", "127.0.0.1:1")
 	before := d.files()
 	expect(exitRuntime, "nothing was changed: the host does not take banking", "guest", "swap", bad, "--name", "banking", "-c", d.settings)
 	expect(exitOK, guest.DigestOf([]byte("no module")).String()+`","state":"refused","who":"`+operator()+`","reason":"guest banking refused at `, "guest", "history", "--json", "-c", d.settings)

@@ -209,5 +209,8 @@ func printInstalled(w io.Writer, r *replay.Report) {
 			is, was := d.Sides()
 			fmt.Fprintf(w, "        %s\n          old %s\n          new %s\n          last written by %s\n", d.Key, was, is, by)
 		}
+		if more := t.Different - len(t.First); more > 0 {
+			fmt.Fprintf(w, "        and %d more\n", more)
+		}
 	}
 }

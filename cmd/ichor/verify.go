@@ -62,6 +62,9 @@ func (c *verifyCommand) Run(ctx context.Context) error {
 	} else if r, ok := report.(*verify.Report); ok {
 		printReport(&stdout, cleaned(r))
 	}
+	if r, ok := report.(*verify.Report); ok && r.Unverified && !r.Wrong() {
+		return &failure{exitEnvironment, errors.New("the rows could not be compared; see above")}
+	}
 	if !report.OK() {
 		return &failure{exitRuntime, errors.New("something is wrong; see above")}
 	}
@@ -251,6 +254,9 @@ func printTables(w io.Writer, tables []*verify.TableReport, wanted string) {
 			}
 			got, want := d.Sides()
 			fmt.Fprintf(w, "        %s is %s, %s %s; last written by %s\n", d.Key, got, wanted, want, last)
+		}
+		if more := t.Different - len(t.First); more > 0 {
+			fmt.Fprintf(w, "        and %d more\n", more)
 		}
 	}
 }

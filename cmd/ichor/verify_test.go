@@ -120,7 +120,7 @@ func TestVerifyFindsWhatIsBroken(t *testing.T) {
 		{"a wrong digest in the history", "update ichor.guest_history set digest = repeat('0', 64)", exitRuntime, []string{"failed  module_missing, 1 times: the history names guest banking of digest 000000000000", "no replay: not every module"}, []string{"--scratch", beside}},
 		{"a hole below the snapshot", "", exitRuntime, []string{fmt.Sprintf("failed  snapshot_passed, 1 times: the snapshot 228 lies above version %d, which is undecided", hole)}, []string{"--log", log}},
 		{"a module that is pruned", "update ichor.guest_history set from_version = 100; insert into ichor.guest_history (name, from_version, digest) values ('banking', 1, repeat('1', 64))", exitOK, []string{"ok      the books agree with the log"}, nil},
-		{"a module that is pruned, and needed by a replay", "update ichor.guest_history set from_version = 100; insert into ichor.guest_history (name, from_version, digest) values ('banking', 1, repeat('1', 64))", exitRuntime, []string{"no replay: the module 111111111111 of guest banking, which converted versions from 1 on, is not kept any more"}, []string{"--scratch", beside}},
+		{"a module that is pruned, and needed by a replay", "update ichor.guest_history set from_version = 100; insert into ichor.guest_history (name, from_version, digest) values ('banking', 1, repeat('1', 64))", exitEnvironment, []string{"no replay: the module 111111111111 of guest banking, which converted versions from 1 on, is not kept any more"}, []string{"--scratch", beside}},
 		{"another module under a digest", "update ichor.guest_module set module = 'x'", exitRuntime, []string{"failed  module_wrong"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

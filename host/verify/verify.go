@@ -57,12 +57,15 @@ type Report struct {
 	Diagnosis []Diagnosis `json:"diagnosis,omitempty"`
 }
 
-// OK reports whether nothing is wrong.
-func (r *Report) OK() bool {
-	if !r.Books.OK() || r.Unverified || len(r.Claims) > 0 || r.Replay != nil && r.Replay.Refusals > 0 {
-		return false
+// OK reports whether nothing is wrong, and what was to be compared was.
+func (r *Report) OK() bool { return !r.Unverified && !r.Wrong() }
+
+// Wrong reports whether something is wrong.
+func (r *Report) Wrong() bool {
+	if !r.Books.OK() || len(r.Claims) > 0 || r.Replay != nil && r.Replay.Refusals > 0 {
+		return true
 	}
-	return !slices.ContainsFunc(r.Tables, func(t *TableReport) bool { return t.Different > 0 })
+	return slices.ContainsFunc(r.Tables, func(t *TableReport) bool { return t.Different > 0 })
 }
 
 // Run reads the database and then the log, and holds one against the other. What is wrong stands in
