@@ -111,15 +111,6 @@ func (b *bank) install(name string, module []byte) {
 	}
 }
 
-// removes takes a guest's file away, for longer than a host takes to see that.
-func (b *bank) removes(name string) {
-	b.t.Helper()
-	if err := os.Remove(filepath.Join(b.guests, name+".wasm")); err != nil {
-		b.t.Fatal(err)
-	}
-	time.Sleep(time.Second)
-}
-
 // logger returns what a host logs by: to the book, no key twice in a line.
 func (b *bank) logger() *slog.Logger {
 	return slog.New(hosttest.Once(b.t, slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: b.level})))

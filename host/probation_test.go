@@ -71,7 +71,8 @@ func TestAGuestThatDoesWorseIsTakenBack(t *testing.T) {
 	}
 	// Nor when it is removed and put there again, as some deployments do, also while no host runs.
 	for _, ends := range []bool{false, true} {
-		b.removes("banking")
+		b.remove("banking.wasm")
+		time.Sleep(time.Second) // longer than a host takes to see that
 		if ends {
 			r.stopsWell()
 			r = b.start()

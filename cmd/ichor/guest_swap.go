@@ -177,6 +177,9 @@ func routed(routes []rollout.Route, name string) bool {
 
 // stage writes the module beside its place, where the host judges it, and its signatures beside it.
 func stage(module []byte, signatures, directory, name string) (path string, err error) {
+	if err := rollout.RemoveStale(directory, name); err != nil {
+		return "", err
+	}
 	const unread = ".swap-" // by any host, until it is whole
 	file, err := os.CreateTemp(directory, unread+"*")
 	if err != nil {

@@ -113,7 +113,11 @@ func printStatus(screen *screen, s *status.Status) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(screen.out, "%-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(screen.out, "%s, %s\n", s.Phase, screen.ready(&s.Readiness))
+	phase := s.Phase
+	if s.Readiness.Reason == status.Starting { // what it asks for the first time has no reason not to answer yet
+		phase = status.PhaseStarting
+	}
+	fmt.Fprintf(screen.out, "%s, %s\n", phase, screen.ready(&s.Readiness))
 	if s.Readiness.Degraded != "" {
 		row("degraded", "%s", screen.warn(s.Readiness.Degraded))
 	}
@@ -131,6 +135,8 @@ func printStatus(screen *screen, s *status.Status) {
 	row("waiting", "%d without a decision or behind one, %d decided and above the snapshot, of them %d in flight and %s", s.Suffix.Length+s.Undecided, s.Queue.Length-s.Undecided, s.InFlight, screen.some(s.Held, "held"))
 	switch {
 	case s.Waiting == "":
+	case s.Waiting == status.DatabaseUnavailable && s.Readiness.Ready:
+		row("waits for", "its lanes, which connect")
 	case s.Blocker == 0:
 		row("waits for", "%s", s.Waiting)
 	default:

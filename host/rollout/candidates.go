@@ -2,9 +2,11 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/status"
@@ -16,6 +18,23 @@ func CandidateName(name, mark string) string { return "." + name + ".wasm.swap-"
 
 // candidatesMost is how many files beside a guest's are judged; each is kept ready.
 const candidatesMost = 4
+
+// candidateAge is how long a file beside a guest's is looked at: whoever put it there takes it away, unless they were killed.
+const candidateAge = time.Hour
+
+// RemoveStale removes from a directory what was put there long ago to be judged for the guest of a name.
+func RemoveStale(directory, name string) error {
+	entries, err := os.ReadDir(directory)
+	for _, entry := range entries {
+		ours, _ := filepath.Match(CandidateName(name, "*"), entry.Name()) // their signatures too
+		if info, unread := entry.Info(); ours && unread == nil && isStale(info) {
+			err = errors.Join(err, os.Remove(filepath.Join(directory, entry.Name())))
+		}
+	}
+	return err
+}
+
+func isStale(info os.FileInfo) bool { return time.Since(info.ModTime()) > candidateAge }
 
 // judge says of each module that lies beside a guest's file what it thinks of it, as long as
 // it lies there. What is accepted is kept ready, since it may take the file's place at any time.
@@ -65,7 +84,9 @@ func (g *Guests) candidates(name string) (modules []trust.Module) {
 		if !ours || signature || len(modules) == candidatesMost {
 			continue
 		}
-		// One that cannot be read was taken away meanwhile, or nobody waits for an answer.
+		if info, err := entry.Info(); err != nil || isStale(info) {
+			continue // it was taken away meanwhile, or nobody waits for an answer
+		}
 		if module, err := trust.Read(filepath.Join(g.opts.Directory, entry.Name())); err == nil {
 			modules = append(modules, module)
 		}
