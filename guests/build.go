@@ -72,7 +72,8 @@ func checkManifest(dir string) error {
 }
 
 // Build compiles the project in dir, see Find, with its language's recipe: the same sources
-// and the same version of the compiler give the same bytes in any directory. It writes the
+// and the same version of the compiler give the same bytes in any directory, but for a Go package
+// within a larger module, whose path in that is among them. It writes the
 // module to the file out, or where ModuleOf says if out is empty. It returns a *ProjectError,
 // a *MissingCompiler or a *CompileError.
 func Build(ctx context.Context, dir, out string) (*Result, error) {
