@@ -64,9 +64,9 @@ func wantedBeside(ctx context.Context, store *installer.Installer, name, file st
 	return w, nil
 }
 
-// cameBefore reports whether the first file that came since the host began is the one that was taken last, and was taken back or rolled back since: then it is
-// passed over. To remove it and to put it there again, as some deployments do, is no wish for it; guest swap is one. An error of the
-// database is no answer: the file is loaded.
+// cameBefore reports whether the first file that came since the host began is the one that was taken last, and was taken back or
+// rolled back since: then it is passed over. To remove it and to put it there again, as some deployments do, is no wish for it;
+// guest swap is one. Where the database does not answer the file is loaded, as any that comes.
 func (g *Guests) cameBefore(ctx context.Context, name, digest string) bool {
 	w, file, err := g.store.Wanted(ctx, name)
 	if err != nil || file != digest || w.Digest == digest {
