@@ -181,8 +181,8 @@ func TestWhatAnOwnerCannotDoBesideIsSaid(t *testing.T) {
 }
 
 // A host that loads for longer than the lease, once it has taken the cohort over, lives, and says so: two that load slowly would
-// take the cohort from each other for ever.
-func TestAnOwnerThatLoadsForLongerThanTheLeaseKeepsTheCohort(t *testing.T) { // alone: a lease of a second is short for a busy machine
+// take the cohort from each other for ever. It runs alone: a lease of a second is short for a busy machine.
+func TestAnOwnerThatLoadsForLongerThanTheLeaseKeepsTheCohort(t *testing.T) {
 	s := startTogether(t, 3)
 	first := s.owner()
 	s.pays(10)

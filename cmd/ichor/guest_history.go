@@ -95,31 +95,35 @@ func standing(ctx context.Context, in *installer.Installer, name string) (digest
 	if err != nil || owner.Connected {
 		return "", err
 	}
+	_, digest, err = goesBack(ctx, in, name)
+	return digest, err
+}
+
+// goesBack returns by which module a guest converts, as the database says, and to which it would go back; empty for none.
+func goesBack(ctx context.Context, in *installer.Installer, name string) (from, to string, err error) {
 	now, _, err := in.Wanted(ctx, name)
 	if err == nil && now.Digest != "" {
-		digest, err = in.GoesBackTo(ctx, name, now.Digest)
+		to, err = in.GoesBackTo(ctx, name, now.Digest)
 	}
-	return digest, err
+	return now.Digest, to, err
 }
 
 // foresee prints to which module the guest would go. One that the settings do not trust is an error: it would be
 // refused.
 func (c *guestRollbackCommand) foresee(ctx context.Context, in *installer.Installer, to string, policy trust.Policy) error {
-	now, _, err := in.Wanted(ctx, c.Name)
-	if err == nil && to == "" {
-		to, err = in.GoesBackTo(ctx, c.Name, now.Digest)
-	}
+	now, before, err := goesBack(ctx, in, c.Name)
+	to = cmp.Or(to, before)
 	switch {
 	case err != nil:
 		return &failure{exitEnvironment, err}
-	case to == "" && now.Digest == "":
+	case to == "" && now == "":
 		return fmt.Errorf("guest %s has converted by no module yet, and so has none to go back to: name one with --to", c.Name)
 	case to == "":
-		return fmt.Errorf("guest %s has no module before %.12s to go back to: name one with --to, see ichor guest history", c.Name, now.Digest)
-	case to == now.Digest:
+		return fmt.Errorf("guest %s has no module before %.12s to go back to: name one with --to, see ichor guest history", c.Name, now)
+	case to == now:
 		return fmt.Errorf("guest %s converts by %.12s already", c.Name, to)
 	}
-	from := cmp.Or(fmt.Sprintf("%.12s", now.Digest), "none")
+	from := cmp.Or(fmt.Sprintf("%.12s", now), "none")
 	stored, err := in.LoadModule(ctx, c.Name, to)
 	if err != nil {
 		return &failure{exitEnvironment, err}

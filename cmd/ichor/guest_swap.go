@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ichor-replicator/ichor/host/guest"
 	"github.com/ichor-replicator/ichor/host/guest/trust"
 	"github.com/ichor-replicator/ichor/host/installer"
 	"github.com/ichor-replicator/ichor/host/rollout"
@@ -125,8 +126,8 @@ func (c *guestSwapCommand) take(ctx context.Context, w *swapping) error {
 			return false, fmt.Errorf("the file is in place, and the host has not said that it takes it: an owner that has the same guests.directory does (ichor guest history says); %w", err)
 		}
 		done, err := converts(name, digest, refusalOf(w.now, name))(s)
-		if there, unread := trust.Read(place); !done && err == nil && unread == nil && there.Digest != w.module.Digest {
-			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Digest.Short(), digest[:12])
+		if there, unread := guest.DigestFile(place); !done && err == nil && unread == nil && there != w.module.Digest {
+			err = fmt.Errorf("another module, %s, was put in the place of %s meanwhile, as another swap does: whether this one converted anything is in ichor guest history; swap again if it is the one to go on with", there.Short(), digest[:12])
 		}
 		if g := current(s, name); done && g != nil {
 			converting = g.Digest == digest // else it is compared first
